@@ -1,0 +1,3 @@
+//! The `uruk` command.
+
+fn main() {}

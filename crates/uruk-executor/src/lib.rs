@@ -1,0 +1,1 @@
+//! What lives in the process where linked code runs: memory, libraries, unwinding, thread-local storage, debuggers.

@@ -1,0 +1,1 @@
+//! The execution session: JIT dylibs, queries, materialization, the object-linking layer.

@@ -1,0 +1,3 @@
+//! Everything that is automated.
+
+fn main() {}
