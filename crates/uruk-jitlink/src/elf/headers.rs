@@ -1,0 +1,246 @@
+//! The headers of an ELF relocatable object, checked once: sections, symbol table, string tables.
+//!
+//! Data flow: bytes → slices of raw structures, borrowed in place. Everything that later code indexes with has been
+//! checked against the file's length here, or is checked where it is used.
+//! Source: gABI 4.3, chapters "ELF Header", "Sections", "Symbol Table".
+
+use crate::error::LinkError;
+use crate::input::Input;
+use object::elf::{FileHeader64, SectionHeader64, Sym64};
+use object::pod;
+use object::{LittleEndian as LE, U32};
+use std::ops::Range;
+
+/// Relocatable objects (`e_type`).
+const ET_REL: u16 = 1;
+/// Shared objects and position-independent executables.
+const ET_DYN: u16 = 3;
+/// Executables at fixed addresses.
+const ET_EXEC: u16 = 2;
+/// AMD x86-64 (`e_machine`).
+const EM_X86_64: u16 = 62;
+const SHT_SYMTAB: u32 = 2;
+const SHT_NOBITS: u32 = 8;
+const SHT_SYMTAB_SHNDX: u32 = 18;
+const SHN_XINDEX: u16 = 0xffff;
+
+/// A checked object: raw structures borrowed from its bytes.
+pub struct Headers<'a> {
+    /// The object.
+    pub input: &'a Input,
+    /// All section headers, the null one first.
+    pub sections: &'a [SectionHeader64<LE>],
+    /// The string table of section names.
+    pub section_names: Range<usize>,
+    /// The symbol table, empty where there is none.
+    pub symbols: &'a [Sym64<LE>],
+    /// The string table of symbol names.
+    pub strings: Range<usize>,
+    /// Section indices that do not fit a symbol's field.
+    pub extended: &'a [U32<LE>],
+    /// Index of the first symbol that is not local.
+    pub first_global: usize,
+}
+
+impl<'a> Headers<'a> {
+    /// Checks an object's headers.
+    pub fn parse(input: &'a Input) -> Result<Self, LinkError> {
+        check_identity(input)?;
+        let (header, _) = pod::from_bytes::<FileHeader64<LE>>(input).map_err(|()| wrong_file(input, "a truncated ELF file"))?;
+        match header.e_type.get(LE).0 {
+            ET_REL => {}
+            ET_DYN => return Err(wrong_file(input, "a shared library or an executable, not an object")),
+            ET_EXEC => return Err(wrong_file(input, "an executable, not an object")),
+            _ => return Err(wrong_file(input, "an ELF file that is no relocatable object")),
+        }
+        if header.e_machine.get(LE).0 != EM_X86_64 {
+            return Err(wrong_file(input, "an object for another architecture"));
+        }
+        let mut headers = Headers {
+            input,
+            sections: &[],
+            section_names: 0..0,
+            symbols: &[],
+            strings: 0..0,
+            extended: &[],
+            first_global: 0,
+        };
+        let at = header.e_shoff.get(LE);
+        if at == 0 {
+            return Ok(headers);
+        }
+        if usize::from(header.e_shentsize.get(LE)) != size_of::<SectionHeader64<LE>>() {
+            return Err(headers.malformed(58, "section headers of an unknown size"));
+        }
+        let first = headers.array::<SectionHeader64<LE>>(at, 1, "section header table")?;
+        // Counts that do not fit the file header stand in the null section's header.
+        let count = match header.e_shnum.get(LE) {
+            0 => first[0].sh_size.get(LE),
+            count => u64::from(count),
+        };
+        headers.sections = headers.array(at, count, "section header table")?;
+        let names = match header.e_shstrndx.get(LE).0 {
+            SHN_XINDEX => first[0].sh_link.get(LE),
+            index => u32::from(index),
+        };
+        if names != 0 {
+            headers.section_names = headers.string_table(names)?;
+        }
+        headers.find_symbols()?;
+        Ok(headers)
+    }
+
+    fn find_symbols(&mut self) -> Result<(), LinkError> {
+        let mut tables = (1..).zip(&self.sections[self.sections.len().min(1)..]);
+        let Some((index, table)) = tables.find(|(_, section)| section.sh_type.get(LE).0 == SHT_SYMTAB) else {
+            return Ok(());
+        };
+        let place = table.sh_offset.get(LE);
+        let size = table.sh_size.get(LE);
+        let entry = size_of::<Sym64<LE>>() as u64;
+        if table.sh_entsize.get(LE) != entry || !size.is_multiple_of(entry) || size / entry > u64::from(u32::MAX) {
+            return Err(self.malformed(place, "a symbol table of an unknown entry size"));
+        }
+        self.symbols = self.array(place, size / entry, "symbol table")?;
+        self.strings = self.string_table(table.sh_link.get(LE))?;
+        self.first_global = table.sh_info.get(LE) as usize;
+        if self.symbols.len() < self.first_global {
+            return Err(self.malformed(place, "a symbol table whose first global symbol lies past its end"));
+        }
+        for section in self.sections {
+            if section.sh_type.get(LE).0 == SHT_SYMTAB_SHNDX && section.sh_link.get(LE) == index {
+                let count = section.sh_size.get(LE) / 4;
+                self.extended = self.array(section.sh_offset.get(LE), count, "extended section index table")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The raw structures at an offset of the file.
+    pub fn array<T: pod::Pod>(&self, at: u64, count: u64, what: &'static str) -> Result<&'a [T], LinkError> {
+        let bytes = usize::try_from(at).ok().and_then(|at| self.input.get(at..));
+        let array = bytes.zip(usize::try_from(count).ok());
+        let array = array.and_then(|(bytes, count)| pod::slice_from_bytes(bytes, count).ok());
+        array.map(|(array, _)| array).ok_or_else(|| self.malformed(at, past_end(what)))
+    }
+
+    /// The bytes of a section, as a range of the file; empty where it has none there.
+    pub fn range(&self, section: &SectionHeader64<LE>) -> Result<Range<usize>, LinkError> {
+        if section.sh_type.get(LE).0 == SHT_NOBITS {
+            return Ok(0..0);
+        }
+        let at = section.sh_offset.get(LE);
+        let end = at.checked_add(section.sh_size.get(LE)).filter(|end| *end <= self.input.len() as u64);
+        end.map(|end| at as usize..end as usize).ok_or_else(|| self.malformed(at, past_end("section")))
+    }
+
+    fn string_table(&self, index: u32) -> Result<Range<usize>, LinkError> {
+        let Some(section) = self.sections.get(index as usize) else {
+            return Err(self.malformed(0, "a string table whose section does not exist"));
+        };
+        let range = self.range(section)?;
+        if range.end != 0 && self.input[range.clone()].last() != Some(&0) {
+            return Err(self.malformed(range.start as u64, "a string table that does not end in a zero byte"));
+        }
+        Ok(range)
+    }
+
+    /// The string at an offset of a table, as a range of the file.
+    pub fn string(&self, table: &Range<usize>, offset: u32) -> Result<Range<usize>, LinkError> {
+        let start = table.start + offset as usize;
+        let bytes = self.input.get(start..table.end).unwrap_or_default();
+        match bytes.iter().position(|byte| *byte == 0) {
+            Some(length) => Ok(start..start + length),
+            None if offset == 0 => Ok(start..start),
+            None => Err(self.malformed(start as u64, "a name that lies past the end of its string table")),
+        }
+    }
+
+    /// The name of a symbol.
+    pub fn symbol_name(&self, symbol: &Sym64<LE>) -> Result<&'a [u8], LinkError> {
+        let range = self.string(&self.strings, symbol.st_name.get(LE))?;
+        Ok(&self.input[range])
+    }
+
+    /// The index of the section that a symbol is defined in, reserved numbers included.
+    pub fn symbol_section(&self, index: usize, symbol: &Sym64<LE>) -> Result<SymbolSection, LinkError> {
+        const SHN_ABS: u16 = 0xfff1;
+        const SHN_COMMON: u16 = 0xfff2;
+        /// Common in the large model (psABI §4.2).
+        const SHN_X86_64_LCOMMON: u16 = 0xff02;
+        const SHN_LORESERVE: u16 = 0xff00;
+        Ok(match symbol.st_shndx.get(LE).0 {
+            0 => SymbolSection::Undefined,
+            SHN_ABS => SymbolSection::Absolute,
+            SHN_COMMON => SymbolSection::Common { large: false },
+            SHN_X86_64_LCOMMON => SymbolSection::Common { large: true },
+            SHN_XINDEX => match self.extended.get(index) {
+                Some(index) => SymbolSection::Index(index.get(LE)),
+                None => return Err(self.malformed(0, "a symbol without its extended section index")),
+            },
+            reserved if SHN_LORESERVE <= reserved => {
+                return Err(self.malformed(0, "a symbol with a reserved section index"));
+            }
+            index => SymbolSection::Index(u32::from(index)),
+        })
+    }
+
+    /// An error about this object's bytes.
+    pub fn malformed(&self, offset: u64, what: &'static str) -> LinkError {
+        LinkError::Malformed { file: self.input.name().to_string(), offset, what }
+    }
+}
+
+/// Where a symbol is defined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SymbolSection {
+    /// Elsewhere.
+    Undefined,
+    /// Nowhere: a number.
+    Absolute,
+    /// In room that the linker makes.
+    Common {
+        /// Which may lie out of 32-bit reach.
+        large: bool,
+    },
+    /// In the section of this index, not yet checked.
+    Index(u32),
+}
+
+fn past_end(what: &'static str) -> &'static str {
+    match what {
+        "section" => "a section that lies past the end of the file",
+        "symbol table" => "a symbol table that lies past the end of the file",
+        "section header table" => "a section header table that lies past the end of the file",
+        "relocations" => "relocations that lie past the end of the file",
+        _ => "a table that lies past the end of the file",
+    }
+}
+
+/// Refuses what is not little-endian 64-bit ELF, with a word on what it is instead.
+fn check_identity(input: &Input) -> Result<(), LinkError> {
+    let bytes: &[u8] = input;
+    let found = match bytes {
+        [0x7f, b'E', b'L', b'F', 2, 1, 1, ..] => return Ok(()),
+        [0x7f, b'E', b'L', b'F', 1, ..] => "a 32-bit ELF file",
+        [0x7f, b'E', b'L', b'F', _, 2, ..] => "a big-endian ELF file",
+        [b'B', b'C', 0xc0, 0xde, ..] => {
+            return Err(LinkError::WrongFile {
+                file: input.name().to_string(),
+                found: "LLVM bitcode, which holds no machine code".into(),
+                hint: "compile without -flto, or with -ffat-lto-objects",
+            });
+        }
+        [0xcf, 0xfa, 0xed, 0xfe, ..] => "a Mach-O file",
+        [0x64, 0x86, ..] => "a COFF object",
+        [b'!', b'<', b'a', b'r' | b't', ..] => "an archive",
+        [] => "an empty file",
+        _ => "no object file",
+    };
+    Err(wrong_file(input, found))
+}
+
+fn wrong_file(input: &Input, found: &str) -> LinkError {
+    let hint = "an ELF object for x86-64 is expected here, as `cc -c` makes it";
+    LinkError::WrongFile { file: input.name().to_string(), found: found.into(), hint }
+}

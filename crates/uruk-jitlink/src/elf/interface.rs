@@ -1,0 +1,130 @@
+//! What an object offers and asks for, read without its sections and relocations: enough to define its symbols.
+
+use super::headers::{Headers, SymbolSection};
+use crate::error::LinkError;
+use crate::graph::{Binding, SymbolKind, Visibility};
+use crate::input::Input;
+use crate::names::{Name, Names};
+use object::LittleEndian as LE;
+use object::elf::Sym64;
+
+/// How strongly an object defines a symbol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Strength {
+    /// Not at all.
+    Undefined,
+    /// Not at all, and it may stay so.
+    UndefinedWeak,
+    /// Unless somebody else does.
+    Weak,
+    /// Room of this size and alignment.
+    Common {
+        /// Bytes.
+        size: u64,
+        /// A power of two.
+        align: u64,
+    },
+    /// For good.
+    Strong,
+}
+
+/// A symbol that other objects may see.
+#[derive(Clone, Copy, Debug)]
+pub struct Global {
+    /// Its name, without a default version.
+    pub name: Name,
+    /// Whether and how it is defined.
+    pub strength: Strength,
+    /// Who sees it.
+    pub visibility: Visibility,
+    /// What it stands for.
+    pub kind: SymbolKind,
+    /// One definition for the whole process (`STB_GNU_UNIQUE`).
+    pub unique: bool,
+}
+
+/// An object's symbols.
+pub struct Interface {
+    /// The object.
+    pub input: Input,
+    /// Its symbols from the first global one on, in the order of its symbol table.
+    pub globals: Vec<Global>,
+    /// Its size in sections, symbols and bytes is worth a thread of its own from some point on.
+    pub cost: usize,
+}
+
+impl Interface {
+    /// Reads an object's symbols.
+    pub fn read(input: &Input, names: &Names) -> Result<Interface, LinkError> {
+        let headers = Headers::parse(input)?;
+        let symbols = &headers.symbols[headers.first_global..];
+        let mut strings = Vec::with_capacity(symbols.len());
+        for symbol in symbols {
+            strings.push(unversioned(headers.symbol_name(symbol)?));
+        }
+        let mut interned = Vec::new();
+        names.intern_all(strings.iter().copied(), &mut interned);
+        let mut globals = Vec::with_capacity(symbols.len());
+        for (index, (symbol, name)) in (headers.first_global..).zip(symbols.iter().zip(interned)) {
+            let attributes = attributes(symbol);
+            let strength = match (headers.symbol_section(index, symbol)?, attributes.binding) {
+                (SymbolSection::Undefined, Binding::Weak) => Strength::UndefinedWeak,
+                (SymbolSection::Undefined, _) => Strength::Undefined,
+                (SymbolSection::Common { .. }, _) => {
+                    Strength::Common { size: symbol.st_size.get(LE), align: symbol.st_value.get(LE) }
+                }
+                (_, Binding::Weak | Binding::Unique) => Strength::Weak,
+                _ => Strength::Strong,
+            };
+            let unique = attributes.binding == Binding::Unique;
+            let (visibility, kind) = (attributes.visibility, attributes.kind);
+            globals.push(Global { name, strength, visibility, kind, unique });
+        }
+        Ok(Interface { input: input.clone(), globals, cost: input.len() })
+    }
+}
+
+/// A symbol's binding, visibility and kind.
+pub struct Attributes {
+    /// How it binds.
+    pub binding: Binding,
+    /// Who sees it.
+    pub visibility: Visibility,
+    /// What it stands for.
+    pub kind: SymbolKind,
+}
+
+/// Decodes `st_info` and `st_other`.
+pub fn attributes(symbol: &Sym64<LE>) -> Attributes {
+    let binding = match symbol.st_info.0 >> 4 {
+        0 => Binding::Local,
+        2 => Binding::Weak,
+        10 => Binding::Unique,
+        _ => Binding::Global,
+    };
+    // STV_INTERNAL promises more than STV_HIDDEN, nothing that a linker acts on.
+    let visibility = match symbol.st_other.0 & 3 {
+        0 => Visibility::Default,
+        3 => Visibility::Protected,
+        _ => Visibility::Hidden,
+    };
+    let kind = match symbol.st_info.0 & 15 {
+        1 | 5 => SymbolKind::Object,
+        2 => SymbolKind::Function,
+        3 => SymbolKind::Section,
+        4 => SymbolKind::File,
+        6 => SymbolKind::ThreadLocal,
+        10 => SymbolKind::Indirect,
+        _ => SymbolKind::None,
+    };
+    Attributes { binding, visibility, kind }
+}
+
+/// A name as others refer to it: `name@@V` is the default version and serves plain `name`, while `name@V` is reached
+/// under its full name only.
+fn unversioned(name: &[u8]) -> &[u8] {
+    match name.windows(2).position(|pair| pair == b"@@") {
+        Some(at) if at != 0 => &name[..at],
+        _ => name,
+    }
+}

@@ -1,0 +1,160 @@
+//! An ELF relocatable object to a link graph.
+//!
+//! Data flow: section headers → a block for each loaded section → symbols, one for each entry of the symbol table →
+//! groups → edges. Debug sections stay in the input; they are read again when a debugger asks for them.
+
+use super::edges::Edges;
+use super::headers::{Headers, SymbolSection};
+use super::interface::{Attributes, attributes};
+use super::sections::*;
+use crate::error::LinkError;
+use crate::graph::*;
+use crate::input::Input;
+use crate::names::Names;
+use object::LittleEndian as LE;
+use object::{U32, pod};
+
+/// Alignments above this are damage, not wishes.
+const MAX_ALIGN_LOG2: u32 = 32;
+
+/// Reads a whole object.
+pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
+    let headers = Headers::parse(input)?;
+    let mut reader = Reader { headers, section_blocks: Vec::new() };
+    let mut graph = LinkGraph {
+        input: input.clone(),
+        sections: Vec::new(),
+        blocks: Vec::new(),
+        symbols: Vec::new(),
+        edges: Vec::new(),
+        wide_addends: Vec::new(),
+        made: Vec::new(),
+        groups: Vec::new(),
+        wants: Vec::new(),
+        strings: reader.headers.strings.clone(),
+        first_global: SymbolId(reader.headers.first_global as u32),
+        needs_low: false,
+        needs_static_tls: false,
+    };
+    reader.read_blocks(&mut graph)?;
+    reader.read_symbols(&mut graph)?;
+    reader.read_groups(&mut graph, names)?;
+    Edges::read(&reader, &mut graph)?;
+    Ok(graph)
+}
+
+pub(super) struct Reader<'a> {
+    pub headers: Headers<'a>,
+    /// The block of each section, by section index, where it is loaded.
+    section_blocks: Vec<Option<BlockId>>,
+}
+
+impl Reader<'_> {
+    fn read_blocks(&mut self, graph: &mut LinkGraph) -> Result<(), LinkError> {
+        let sections = self.headers.sections;
+        self.section_blocks = vec![None; sections.len()];
+        let loaded = sections.iter().filter(|header| header.sh_flags.get(LE).0 & SHF_ALLOC != 0).count();
+        graph.sections.reserve_exact(loaded);
+        graph.blocks.reserve_exact(loaded);
+        for (index, header) in sections.iter().enumerate() {
+            let Some(section) = classify(&self.headers, header)? else { continue };
+            let range = self.headers.range(header)?;
+            let align = header.sh_addralign.get(LE).max(1);
+            if !align.is_power_of_two() || MAX_ALIGN_LOG2 < align.trailing_zeros() {
+                return Err(self.headers.malformed(range.start as u64, "a section whose alignment is no power of two"));
+            }
+            let zero = section.kind.is_zero_fill();
+            let id = BlockId(graph.blocks.len() as u32);
+            graph.blocks.push(Block {
+                content: if zero { Content::Zero } else { Content::Input(range.start as u64) },
+                size: header.sh_size.get(LE),
+                address: 0,
+                edges: 0..0,
+                section: SectionId(graph.sections.len() as u32),
+                align_log2: align.trailing_zeros() as u8,
+                live: true,
+            });
+            graph.sections.push(section);
+            self.section_blocks[index] = Some(id);
+        }
+        Ok(())
+    }
+
+    /// The block of a section, if it is loaded.
+    pub fn section_block(&self, index: u32) -> Result<Option<BlockId>, LinkError> {
+        let block = self.section_blocks.get(index as usize);
+        block.copied().ok_or_else(|| self.headers.malformed(0, "a section index past the last section"))
+    }
+
+    fn read_symbols(&mut self, graph: &mut LinkGraph) -> Result<(), LinkError> {
+        graph.symbols.reserve_exact(self.headers.symbols.len());
+        for (index, raw) in self.headers.symbols.iter().enumerate() {
+            let Attributes { mut binding, visibility, kind } = attributes(raw);
+            let definition = match self.headers.symbol_section(index, raw)? {
+                SymbolSection::Undefined => Definition::Undefined,
+                SymbolSection::Absolute => Definition::Absolute,
+                SymbolSection::Common { .. } => Definition::Common,
+                SymbolSection::Index(section) => match self.section_block(section)? {
+                    Some(block) => Definition::Block(block),
+                    None => Definition::Undefined,
+                },
+            };
+            if binding == Binding::Local && self.headers.first_global <= index {
+                return Err(self.headers.malformed(0, "a local symbol among the global ones"));
+            }
+            if index < self.headers.first_global {
+                binding = Binding::Local;
+            }
+            let (value, size, name) = (raw.st_value.get(LE), raw.st_size.get(LE), raw.st_name.get(LE));
+            graph.symbols.push(Symbol { value, size, name, definition, binding, visibility, kind });
+        }
+        for symbol in &self.headers.symbols[..self.headers.first_global.min(self.headers.symbols.len())] {
+            if symbol.st_info.0 >> 4 != 0 {
+                return Err(self.headers.malformed(0, "a global symbol among the local ones"));
+            }
+        }
+        Ok(())
+    }
+
+    fn read_groups(&self, graph: &mut LinkGraph, names: &Names) -> Result<(), LinkError> {
+        const GRP_COMDAT: u32 = 1;
+        for header in self.headers.sections {
+            if header.sh_type.get(LE).0 != SHT_GROUP {
+                continue;
+            }
+            let range = self.headers.range(header)?;
+            let words = pod::slice_from_bytes::<U32<LE>>(&self.headers.input[range.clone()], range.len() / 4);
+            let words = words.map_or(&[][..], |(words, _)| words);
+            let Some((flags, members)) = words.split_first() else {
+                return Err(self.headers.malformed(range.start as u64, "a section group without flags"));
+            };
+            if flags.get(LE) & GRP_COMDAT == 0 {
+                continue;
+            }
+            let mut blocks = Vec::new();
+            for member in members {
+                blocks.extend(self.section_block(member.get(LE))?);
+            }
+            let Some(symbol) = self.headers.symbols.get(header.sh_info.get(LE) as usize) else {
+                return Err(self.headers.malformed(range.start as u64, "a section group without a signature symbol"));
+            };
+            if blocks.is_empty() {
+                continue;
+            }
+            let signature = self.signature(symbol)?;
+            graph.groups.push(Group { signature: names.intern(signature), blocks });
+        }
+        Ok(())
+    }
+
+    /// A group's signature: the name of its symbol, or that of the section which a nameless one stands for.
+    fn signature(&self, symbol: &object::elf::Sym64<LE>) -> Result<&[u8], LinkError> {
+        if symbol.st_info.0 & 15 == 3
+            && let Some(section) = self.headers.sections.get(usize::from(symbol.st_shndx.get(LE).0))
+        {
+            let range = self.headers.string(&self.headers.section_names, section.sh_name.get(LE))?;
+            return Ok(&self.headers.input[range]);
+        }
+        self.headers.symbol_name(symbol)
+    }
+}

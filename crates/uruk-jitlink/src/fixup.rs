@@ -1,0 +1,370 @@
+//! Fix-up: a laid-out object's bytes, with every edge's value stored in its field.
+//!
+//! Data flow: blocks' initial bytes are copied to their working bytes, then each edge is computed from the final
+//! addresses and stored; then stubs and slots are written. Pure: byte slices in, byte slices out; applying it twice
+//! gives the same bytes, since addends come from the object file. Values that do not fit are errors, never truncated.
+
+use crate::elf::x86_64::name as kind_name;
+use crate::error::LinkError;
+use crate::graph::*;
+use crate::layout::{Member, lane};
+use crate::memory::Lane;
+use crate::resolve::{Target, Targets};
+use crate::tls::{Question, Questions, Variable, entry_variable, question, variable};
+use crate::x86_64::{self, BRANCH32, Field, SLOT_SIZE, STUB_SIZE, Value, relax};
+
+/// A batch's thread-local answers.
+#[derive(Clone, Copy)]
+pub struct Threads<'a> {
+    /// What was asked.
+    pub questions: &'a Questions,
+    /// What was answered, in the same order.
+    pub answers: &'a [[u64; 2]],
+}
+
+/// One object about to be fixed up.
+pub struct Fixup<'a> {
+    /// The object, laid out.
+    pub member: &'a Member,
+    /// Where its globals are defined.
+    pub targets: &'a Targets,
+    /// Final addresses of its symbols, in the order of their ids.
+    pub addresses: &'a [u64],
+    /// Thread-local answers.
+    pub threads: Threads<'a>,
+}
+
+/// Marks the symbols of dropped blocks in a table of addresses.
+pub const DROPPED: u64 = u64::MAX;
+
+/// The final addresses of an object's own symbols; those defined elsewhere are 0 until the session fills them in.
+pub fn addresses(member: &Member, targets: &Targets) -> Vec<u64> {
+    let graph = &member.graph;
+    let mut addresses: Vec<u64> = graph
+        .symbols
+        .iter()
+        .map(|symbol| match symbol.definition {
+            Definition::Block(block) => {
+                let block = graph.block(block);
+                if block.live { block.address.wrapping_add(symbol.value) } else { DROPPED }
+            }
+            Definition::Absolute => symbol.value,
+            Definition::Undefined | Definition::Common => DROPPED,
+        })
+        .collect();
+    for indirect in &member.tables.indirect {
+        addresses[indirect.symbol.0 as usize] = member.share.stubs + u64::from(indirect.stub) * STUB_SIZE;
+    }
+    for (id, _) in graph.globals() {
+        match targets.get(id) {
+            Target::Known(address) => addresses[id.0 as usize] = address,
+            Target::Near | Target::ThreadLocal(_) | Target::Bound => addresses[id.0 as usize] = 0,
+            Target::Own => {}
+        }
+    }
+    if let Some(null) = addresses.first_mut() {
+        *null = 0;
+    }
+    addresses
+}
+
+/// The address that an indirect function's resolver has, in contrast to its stub's.
+pub fn resolver(graph: &LinkGraph, id: SymbolId) -> u64 {
+    let symbol = graph.symbol(id);
+    match symbol.definition {
+        Definition::Block(block) => graph.block(block).address.wrapping_add(symbol.value),
+        _ => symbol.value,
+    }
+}
+
+/// Working bytes and the target address of the first.
+pub struct Window<'a> {
+    /// Target address.
+    pub address: u64,
+    /// The bytes.
+    pub bytes: &'a mut [u8],
+}
+
+impl Window<'_> {
+    /// The bytes at a target address, if they all lie in this window.
+    fn at(&mut self, address: u64, size: u64) -> Option<&mut [u8]> {
+        let start = usize::try_from(address.checked_sub(self.address)?).ok()?;
+        self.bytes.get_mut(start..start.checked_add(usize::try_from(size).ok()?)?)
+    }
+}
+
+impl Fixup<'_> {
+    /// Writes the object's blocks, stubs and slots to the windows of its shares of the lanes. Blocks outside
+    /// them, as gathered ones are, are left to [`write_gathered`](Fixup::write_gathered).
+    pub fn write(&self, lanes: &mut [Window<'_>; 3]) -> Result<(), LinkError> {
+        self.write_blocks(lanes, |_| true)?;
+        self.write_stubs(lanes)?;
+        self.write_slots(lanes)
+    }
+
+    /// Writes the blocks that do not lie in the object's own shares to windows of whole lanes.
+    pub fn write_gathered(&self, lanes: &mut [Window<'_>; 3]) -> Result<(), LinkError> {
+        let shares = &self.member.share.lanes;
+        self.write_blocks(lanes, |block| !shares.iter().any(|share| share.contains(&block.address)))
+    }
+
+    fn write_blocks(&self, lanes: &mut [Window<'_>; 3], wanted: impl Fn(&Block) -> bool) -> Result<(), LinkError> {
+        let graph = &self.member.graph;
+        for block in graph.blocks.iter().filter(|block| block.live && block.content != Content::Zero) {
+            let Some(lane) = lane(graph.section(block.section).kind) else { continue };
+            if !wanted(block) {
+                continue;
+            }
+            if let Some(bytes) = lanes[lane as usize].at(block.address, block.size) {
+                bytes.copy_from_slice(graph.content(block));
+                self.apply(block, bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the initial values of the object's thread-local variables to the batch's image.
+    pub fn write_thread_image(&self, image: &mut [u8]) -> Result<(), LinkError> {
+        let graph = &self.member.graph;
+        for block in graph.blocks.iter().filter(|block| block.live) {
+            if graph.section(block.section).kind == SectionKind::TlsData {
+                let start = block.address as usize;
+                let bytes = &mut image[start..start + block.size as usize];
+                bytes.copy_from_slice(graph.content(block));
+                self.apply(block, bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&self, block: &Block, bytes: &mut [u8]) -> Result<(), LinkError> {
+        let graph = &self.member.graph;
+        for edge in graph.edges(block) {
+            let place = block.address.wrapping_add(u64::from(edge.offset));
+            let at = edge.offset as usize;
+            let symbol = self.addresses[edge.target.0 as usize];
+            let addend = graph.addend(edge);
+            let sum = symbol.wrapping_add_signed(addend);
+            let distance = sum.wrapping_sub(place) as i64;
+            // The two kinds that make up most of every object.
+            if let (x86_64::PC32 | BRANCH32, Ok(value), true) = (edge.kind, i32::try_from(distance), symbol != DROPPED) {
+                bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+                continue;
+            }
+            let info = x86_64::info(edge.kind);
+            if symbol == DROPPED {
+                self.check_dropped(block, edge)?;
+            }
+            if info.value == Value::GotLoad
+                && let Some(rewrite) = relax::rewrite(bytes, at)
+                && addend == -4
+                && relax::apply(rewrite, bytes, at, distance)
+            {
+                continue;
+            }
+            let value = self.value(block, edge, place)?;
+            encode(info.field, value, &mut bytes[at..])
+                .map_err(|range| self.out_of_range(block, edge, value, range))?;
+        }
+        Ok(())
+    }
+
+    /// The value of an edge whose kind is not one of the frequent ones.
+    fn value(&self, block: &Block, edge: &Edge, place: u64) -> Result<i64, LinkError> {
+        let graph = &self.member.graph;
+        let symbol = self.addresses[edge.target.0 as usize];
+        let addend = graph.addend(edge);
+        let got = self.member.share.got;
+        let sum = |base: u64| base.wrapping_add_signed(addend) as i64;
+        let info = x86_64::info(edge.kind);
+        let slot = || match info.entry {
+            Some(entry) => self.slot(block, edge, entry),
+            None => Ok(0),
+        };
+        Ok(match info.value {
+            Value::Nothing => 0,
+            Value::Absolute => sum(symbol),
+            Value::Relative => sum(symbol).wrapping_sub(place as i64),
+            Value::Branch => sum(self.stub(edge.target).unwrap_or(symbol)).wrapping_sub(place as i64),
+            Value::BranchFromGot => sum(self.stub(edge.target).unwrap_or(symbol)).wrapping_sub(got as i64),
+            Value::GotOffset => sum(slot()?).wrapping_sub(got as i64),
+            Value::GotRelative | Value::GotLoad => sum(slot()?).wrapping_sub(place as i64),
+            Value::FromGot => sum(symbol).wrapping_sub(got as i64),
+            Value::GotBase => sum(got).wrapping_sub(place as i64),
+            Value::Size => sum(graph.symbol(edge.target).size),
+            Value::ModuleOffset => match self.variable(block, edge)? {
+                Variable::Own(offset) => sum(offset),
+                other => sum(self.answer(block, edge, other, Question::ModuleAndOffset)?[1]),
+            },
+            Value::ThreadOffset => match self.variable(block, edge)? {
+                Variable::Own(offset) => {
+                    let base = self.answer(block, edge, Variable::Own(0), Question::ThreadOffset)?[0];
+                    sum(base.wrapping_add(offset))
+                }
+                other => sum(self.answer(block, edge, other, Question::ThreadOffset)?[0]),
+            },
+        })
+    }
+
+    fn variable(&self, block: &Block, edge: &Edge) -> Result<Variable, LinkError> {
+        variable(&self.member.graph, self.targets, edge.target)
+            .ok_or_else(|| self.thread_local(block, edge, "the symbol is no thread-local variable"))
+    }
+
+    fn answer(&self, block: &Block, edge: &Edge, of: Variable, question: Question) -> Result<[u64; 2], LinkError> {
+        let answer = self.threads.questions.answer(self.threads.answers, of, question);
+        answer.ok_or_else(|| self.thread_local(block, edge, "nothing is known of where the variable lies"))
+    }
+
+    /// The address of an edge's slot.
+    fn slot(&self, block: &Block, edge: &Edge, entry: Entry) -> Result<u64, LinkError> {
+        let entry = if entry == Entry::Stub { Entry::Got } else { entry };
+        match self.member.tables.find(edge.target, entry) {
+            Some(index) => Ok(self.member.share.got + u64::from(index) * SLOT_SIZE),
+            None => Err(self.out_of_range(block, edge, self.addresses[edge.target.0 as usize] as i64, SIGNED32)),
+        }
+    }
+
+    /// The address of a symbol's stub.
+    fn stub(&self, symbol: SymbolId) -> Option<u64> {
+        let index = self.member.tables.find(symbol, Entry::Stub)?;
+        Some(self.member.share.stubs + u64::from(index) * STUB_SIZE)
+    }
+
+    fn write_stubs(&self, lanes: &mut [Window<'_>; 3]) -> Result<(), LinkError> {
+        let Member { tables, share, graph } = self.member;
+        let slots = tables.planned.iter().filter(|planned| planned.entry == Entry::Stub).filter_map(|planned| {
+            let slot = tables.find(planned.symbol, Entry::Got)?;
+            Some((planned.index, share.got + u64::from(slot) * SLOT_SIZE))
+        });
+        let indirect = (0..).zip(&tables.indirect);
+        let indirect = indirect.map(|(slot, indirect)| (indirect.stub, share.indirect + slot * SLOT_SIZE));
+        for (index, slot) in slots.chain(indirect) {
+            let address = share.stubs + u64::from(index) * STUB_SIZE;
+            let code = x86_64::stub(address, slot);
+            let code = code.ok_or_else(|| LinkError::TooLarge { file: graph.input.name().to_string() })?;
+            if let Some(bytes) = lanes[Lane::Code as usize].at(address, STUB_SIZE) {
+                bytes.copy_from_slice(&code);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_slots(&self, lanes: &mut [Window<'_>; 3]) -> Result<(), LinkError> {
+        let Member { tables, share, graph } = self.member;
+        for planned in tables.planned.iter().filter(|planned| planned.entry != Entry::Stub) {
+            let words = match question(planned.entry) {
+                None => [self.addresses[planned.symbol.0 as usize], 0],
+                Some(question) => {
+                    let variable = entry_variable(graph, self.targets, planned.symbol, planned.entry);
+                    let answer = variable
+                        .and_then(|variable| self.threads.questions.answer(self.threads.answers, variable, question));
+                    answer.ok_or_else(|| LinkError::ThreadLocal {
+                        place: graph.input.name().to_string(),
+                        kind: "thread-local access",
+                        symbol: String::from_utf8_lossy(graph.symbol_name(planned.symbol)).into_owned(),
+                        what: "the symbol is no thread-local variable",
+                    })?
+                }
+            };
+            let count = if matches!(planned.entry, Entry::Got | Entry::ThreadOffset) { 1 } else { 2 };
+            for (index, word) in (u64::from(planned.index)..).zip(&words[..count]) {
+                if let Some(bytes) = lanes[Lane::ReadOnly as usize].at(share.got + index * SLOT_SIZE, SLOT_SIZE) {
+                    bytes.copy_from_slice(&word.to_le_bytes());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A reference to something that was dropped is an error, unless the value does not depend on where it lies.
+    fn check_dropped(&self, block: &Block, edge: &Edge) -> Result<(), LinkError> {
+        let value = x86_64::info(edge.kind).value;
+        if matches!(value, Value::GotBase | Value::Size) || edge.kind == x86_64::TLSLD {
+            return Ok(());
+        }
+        let graph = &self.member.graph;
+        Err(LinkError::Discarded {
+            place: graph.place(block, u64::from(edge.offset)),
+            symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
+        })
+    }
+
+    fn thread_local(&self, block: &Block, edge: &Edge, what: &'static str) -> LinkError {
+        let graph = &self.member.graph;
+        LinkError::ThreadLocal {
+            place: graph.place(block, u64::from(edge.offset)),
+            kind: kind_name(edge.kind),
+            symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
+            what,
+        }
+    }
+
+    fn out_of_range(&self, block: &Block, edge: &Edge, value: i64, (min, max): (i64, i64)) -> LinkError {
+        let graph = &self.member.graph;
+        let hint = match x86_64::info(edge.kind).value {
+            Value::Relative | Value::Absolute => "compile with -fPIC",
+            _ => "compile with -mcmodel=large or -fPIC",
+        };
+        LinkError::OutOfRange {
+            place: graph.place(block, u64::from(edge.offset)),
+            kind: kind_name(edge.kind),
+            symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
+            value,
+            min,
+            max,
+            hint,
+        }
+    }
+}
+
+const SIGNED32: (i64, i64) = (i32::MIN as i64, i32::MAX as i64);
+
+/// Stores a value in a field at the start of `bytes`; on error, which is the range that would fit, `bytes` is
+/// unchanged. Panics if `bytes` is shorter than the field: readers have rejected such edges.
+pub fn encode(field: Field, value: i64, bytes: &mut [u8]) -> Result<(), (i64, i64)> {
+    let (min, max) = match field {
+        Field::None => return Ok(()),
+        Field::Byte => (i64::from(i8::MIN), i64::from(u8::MAX)),
+        Field::Half => (i64::from(i16::MIN), i64::from(u16::MAX)),
+        Field::Unsigned32 => (0, i64::from(u32::MAX)),
+        Field::Signed32 => SIGNED32,
+        Field::Word64 => (i64::MIN, i64::MAX),
+    };
+    if value < min || max < value {
+        return Err((min, max));
+    }
+    let size = field.size() as usize;
+    bytes[..size].copy_from_slice(&value.to_le_bytes()[..size]);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(field: Field, value: i64, expected: Result<&[u8], (i64, i64)>) {
+        let mut bytes = [0xaa; 8];
+        let done = encode(field, value, &mut bytes);
+        assert_eq!(done.map(|()| &bytes[..field.size() as usize]), expected, "{field:?} of {value}");
+        if done.is_err() {
+            assert_eq!(bytes, [0xaa; 8]);
+        }
+    }
+
+    #[test]
+    fn fields_hold_what_they_can_and_nothing_else() {
+        check(Field::Byte, 255, Ok(&[255]));
+        check(Field::Byte, -128, Ok(&[128]));
+        check(Field::Byte, 256, Err((-128, 255)));
+        check(Field::Byte, -129, Err((-128, 255)));
+        check(Field::Half, 65535, Ok(&[255, 255]));
+        check(Field::Half, -32769, Err((-32768, 65535)));
+        check(Field::Unsigned32, 0xffff_ffff, Ok(&[255; 4]));
+        check(Field::Unsigned32, -1, Err((0, 0xffff_ffff)));
+        check(Field::Signed32, -1, Ok(&[255; 4]));
+        check(Field::Signed32, 0x8000_0000, Err((-0x8000_0000, 0x7fff_ffff)));
+        check(Field::Signed32, -0x8000_0001, Err((-0x8000_0000, 0x7fff_ffff)));
+        check(Field::Word64, -2, Ok(&[254, 255, 255, 255, 255, 255, 255, 255]));
+    }
+}

@@ -1,0 +1,293 @@
+//! Layout: where in the three lanes each object's blocks and tables go.
+//!
+//! Data flow: live blocks and planned tables of all objects of a batch → offsets in the lanes → one memory demand →
+//! addresses. Each object's share of a lane is one run, so that it can be given back alone. Sections whose bounds
+//! somebody asks for (`__start_X`) are gathered from all objects into one run at the end of their lane.
+//! Thread-local blocks are laid out in one image for the batch, initialised ones first.
+
+use crate::error::LinkError;
+use crate::graph::*;
+use crate::memory::{Demand, Lane, LaneDemand, Placement};
+use crate::tables::Tables;
+use crate::x86_64::STUB_SIZE;
+use std::ops::Range;
+
+/// An object with what has been planned for it.
+pub struct Member {
+    /// The object.
+    pub graph: LinkGraph,
+    /// Its table entries.
+    pub tables: Tables,
+    /// Its share of the lanes.
+    pub share: Share,
+}
+
+/// An object's share of the lanes, as offsets before and addresses after memory has been had.
+#[derive(Clone, Debug, Default)]
+pub struct Share {
+    /// One run a lane, indexed by `Lane as usize`; the data lane's without its zero-fill.
+    pub lanes: [Range<u64>; 3],
+    /// Its part of the data lane's zero-fill tail.
+    pub zero: Range<u64>,
+    /// Its unwind records, with four zero bytes behind them that belong to it too; empty where it has none.
+    pub unwind: Range<u64>,
+    /// Its first stub, in the code lane.
+    pub stubs: u64,
+    /// Its GOT, in the read-only lane.
+    pub got: u64,
+    /// The slots of its indirect functions, in the data lane.
+    pub indirect: u64,
+}
+
+/// A section gathered from all objects because its bounds are asked for.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    /// Its name; for function tables the name without priority.
+    pub name: Vec<u8>,
+    /// The lane that its blocks lie in.
+    pub lane: Lane,
+    /// Offsets, later addresses, of its first byte and the one past its last.
+    pub range: Range<u64>,
+}
+
+/// Where everything of a batch lies.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    /// What has to be allocated.
+    pub demand: Demand,
+    /// Sections with bounds.
+    pub gathered: Vec<Gathered>,
+    /// Bytes of the thread-local image that have initial values.
+    pub tls_data: u64,
+    /// Bytes of the thread-local image in all.
+    pub tls_size: u64,
+    /// Base-2 logarithm of its alignment.
+    pub tls_align_log2: u8,
+}
+
+/// A lane being filled.
+#[derive(Default)]
+struct Cursor {
+    at: u64,
+    align_log2: u8,
+}
+
+impl Cursor {
+    fn take(&mut self, size: u64, align_log2: u8) -> Option<u64> {
+        let mask = (1u64 << align_log2) - 1;
+        let start = self.at.checked_add(mask)? & !mask;
+        self.at = start.checked_add(size).filter(|end| *end <= i64::MAX as u64)?;
+        self.align_log2 = self.align_log2.max(align_log2);
+        Some(start)
+    }
+}
+
+/// The lane of a section's blocks, or `None` for the thread-local image.
+pub fn lane(kind: SectionKind) -> Option<Lane> {
+    match kind {
+        SectionKind::Code => Some(Lane::Code),
+        SectionKind::ReadOnly | SectionKind::EhFrame => Some(Lane::ReadOnly),
+        SectionKind::Data | SectionKind::Zero | SectionKind::Functions(..) => Some(Lane::Data),
+        SectionKind::TlsData | SectionKind::TlsZero | SectionKind::Unloaded => None,
+    }
+}
+
+/// The name under which a section's bounds are asked for.
+fn gathered_name<'a>(graph: &'a LinkGraph, section: SectionId) -> &'a [u8] {
+    let name = graph.section_name(section);
+    match graph.section(section).kind {
+        SectionKind::Functions(..) => {
+            let dots = name.iter().enumerate().skip(1).find(|(_, byte)| **byte == b'.');
+            dots.map_or(name, |(at, _)| &name[..at])
+        }
+        _ => name,
+    }
+}
+
+impl Layout {
+    /// Lays out all members; their blocks' addresses are offsets in their lanes until [`place`](Layout::place).
+    pub fn new(members: &mut [Member], gather: &[Vec<u8>], placement: Placement) -> Result<Layout, LinkError> {
+        let mut layout = Layout::default();
+        let mut lanes: [Cursor; 3] = Default::default();
+        for member in members.iter_mut() {
+            member.lay_out(&mut lanes, gather).ok_or_else(|| too_large(member))?;
+        }
+        layout.lay_out_gathered(members, gather, &mut lanes)?;
+        let written = lanes[Lane::Data as usize].at;
+        for member in members.iter_mut() {
+            member.lay_out_zero(&mut lanes[Lane::Data as usize], gather).ok_or_else(|| too_large(member))?;
+        }
+        layout.lay_out_tls(members)?;
+        for (demand, cursor) in layout.demand.lanes.iter_mut().zip(&lanes) {
+            *demand = LaneDemand { size: cursor.at, align: 1 << cursor.align_log2, zero_fill: 0 };
+        }
+        layout.demand.lanes[Lane::Data as usize].zero_fill = lanes[Lane::Data as usize].at - written;
+        layout.demand.placement = placement;
+        Ok(layout)
+    }
+
+    fn lay_out_gathered(
+        &mut self,
+        members: &mut [Member],
+        gather: &[Vec<u8>],
+        lanes: &mut [Cursor; 3],
+    ) -> Result<(), LinkError> {
+        for name in gather {
+            let mut blocks = Vec::new();
+            for (index, member) in members.iter().enumerate() {
+                for (id, block) in (0..).zip(&member.graph.blocks) {
+                    let kind = member.graph.section(block.section).kind;
+                    let same = gathered_name(&member.graph, block.section) == name.as_slice();
+                    if let (true, true, Some(lane)) = (block.live, same, lane(kind)) {
+                        let priority = match kind {
+                            SectionKind::Functions(_, order) => order.priority,
+                            _ => 0,
+                        };
+                        blocks.push((priority, index, BlockId(id), lane));
+                    }
+                }
+            }
+            let Some(lane) = blocks.iter().map(|(_, _, _, lane)| *lane).max() else { continue };
+            blocks.sort_by_key(|(priority, index, id, _)| (*priority, *index, *id));
+            let mut range = None;
+            for (_, index, id, _) in blocks {
+                let member = &mut members[index];
+                let block = member.graph.block(id);
+                let place = lanes[lane as usize].take(block.size, block.align_log2);
+                let place = place.ok_or_else(|| too_large(member))?;
+                let block = &mut member.graph.blocks[id.0 as usize];
+                block.address = place;
+                range = Some(range.map_or(place, |range: Range<u64>| range.start)..place + block.size);
+            }
+            self.gathered.extend(range.map(|range| Gathered { name: name.clone(), lane, range }));
+        }
+        Ok(())
+    }
+
+    fn lay_out_tls(&mut self, members: &mut [Member]) -> Result<(), LinkError> {
+        let mut cursor = Cursor::default();
+        for kind in [SectionKind::TlsData, SectionKind::TlsZero] {
+            for member in members.iter_mut() {
+                let LinkGraph { blocks, sections, .. } = &mut member.graph;
+                for block in blocks.iter_mut().filter(|block| block.live) {
+                    if sections[block.section.0 as usize].kind == kind {
+                        match cursor.take(block.size, block.align_log2) {
+                            Some(place) => block.address = place,
+                            None => return Err(too_large(member)),
+                        }
+                    }
+                }
+            }
+            if kind == SectionKind::TlsData {
+                self.tls_data = cursor.at;
+            }
+        }
+        (self.tls_size, self.tls_align_log2) = (cursor.at, cursor.align_log2);
+        Ok(())
+    }
+
+    /// Turns offsets into addresses, now that each lane has one.
+    pub fn place(&mut self, members: &mut [Member], lanes: [u64; 3]) {
+        for member in members {
+            for (range, lane) in member.share.lanes.iter_mut().zip(lanes) {
+                *range = range.start + lane..range.end + lane;
+            }
+            let [code, read_only, data] = lanes;
+            let share = &mut member.share;
+            share.zero = share.zero.start + data..share.zero.end + data;
+            share.unwind = share.unwind.start + read_only..share.unwind.end + read_only;
+            share.stubs += code;
+            share.got += read_only;
+            share.indirect += data;
+            let LinkGraph { blocks, sections, .. } = &mut member.graph;
+            for block in blocks.iter_mut().filter(|block| block.live) {
+                if let Some(lane) = lane(sections[block.section.0 as usize].kind) {
+                    block.address += lanes[lane as usize];
+                }
+            }
+        }
+        for gathered in &mut self.gathered {
+            let lane = lanes[gathered.lane as usize];
+            gathered.range = gathered.range.start + lane..gathered.range.end + lane;
+        }
+    }
+}
+
+impl Member {
+    /// Takes this object's runs of the lanes, without zero-fill.
+    fn lay_out(&mut self, lanes: &mut [Cursor; 3], gather: &[Vec<u8>]) -> Option<()> {
+        // A run begins at a cache line, so that two objects' writes do not meet in one.
+        const RUN_ALIGN_LOG2: u8 = 4;
+        let mut share = Share::default();
+        for lane in Lane::ALL {
+            share.lanes[lane as usize].start = lanes[lane as usize].take(0, RUN_ALIGN_LOG2)?;
+        }
+        self.take_blocks(lanes, gather, |kind| !matches!(kind, SectionKind::Zero | SectionKind::EhFrame))?;
+        let [code, read_only, data] = lanes;
+        share.stubs = code.take(self.tables.stub_bytes(), STUB_SIZE.trailing_zeros() as u8)?;
+        let unwind = read_only.take(0, 3)?;
+        share.unwind = unwind..unwind;
+        self.take_blocks(lanes, gather, |kind| kind == SectionKind::EhFrame)?;
+        let [_, read_only, _] = lanes;
+        if read_only.at != unwind {
+            read_only.take(4, 0)?;
+            share.unwind.end = read_only.at;
+        }
+        share.got = read_only.take(self.tables.got_bytes(), 3)?;
+        share.indirect = data_slots(&mut lanes[Lane::Data as usize], &self.tables)?;
+        for lane in Lane::ALL {
+            share.lanes[lane as usize].end = lanes[lane as usize].at;
+        }
+        self.share = share;
+        Some(())
+    }
+
+    fn lay_out_zero(&mut self, data: &mut Cursor, gather: &[Vec<u8>]) -> Option<()> {
+        self.share.zero.start = data.take(0, 4)?;
+        let mut lanes: [Cursor; 3] = Default::default();
+        std::mem::swap(&mut lanes[Lane::Data as usize], data);
+        let taken = self.take_blocks(&mut lanes, gather, |kind| kind == SectionKind::Zero);
+        std::mem::swap(&mut lanes[Lane::Data as usize], data);
+        self.share.zero.end = data.at;
+        taken
+    }
+
+    fn take_blocks(
+        &mut self,
+        lanes: &mut [Cursor; 3],
+        gather: &[Vec<u8>],
+        wanted: impl Fn(SectionKind) -> bool,
+    ) -> Option<()> {
+        // Large sections come last, so that the small ones stay in reach.
+        for large in [false, true] {
+            let graph = &self.graph;
+            let mut places = Vec::new();
+            if large && !graph.sections.iter().any(|section| section.large) {
+                break;
+            }
+            for (id, block) in (0u32..).zip(&graph.blocks) {
+                let section = graph.section(block.section);
+                let Some(lane) = lane(section.kind) else { continue };
+                if !block.live || section.large != large || !wanted(section.kind) {
+                    continue;
+                }
+                if !gather.is_empty() && gather.iter().any(|name| name == gathered_name(graph, block.section)) {
+                    continue;
+                }
+                places.push((id, lanes[lane as usize].take(block.size, block.align_log2)?));
+            }
+            for (id, place) in places {
+                self.graph.blocks[id as usize].address = place;
+            }
+        }
+        Some(())
+    }
+}
+
+fn data_slots(data: &mut Cursor, tables: &Tables) -> Option<u64> {
+    data.take(tables.indirect_bytes(), 3)
+}
+
+fn too_large(member: &Member) -> LinkError {
+    LinkError::TooLarge { file: member.graph.input.name().to_string() }
+}

@@ -1,0 +1,134 @@
+//! The table entries of one object: GOT slots, stubs, thread-local pairs and descriptors.
+//!
+//! Data flow: the wishes of its edges and where its symbols ended up → which entries have to exist → their offsets.
+//! Entries belong to the object, so that they go with it; targets in reach need none.
+
+use crate::graph::*;
+use crate::resolve::{Target, Targets};
+use crate::x86_64::{SLOT_SIZE, STUB_SIZE};
+use std::ops::Range;
+
+/// A planned entry.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Planned {
+    /// The symbol that it is for.
+    pub symbol: SymbolId,
+    /// What it is.
+    pub entry: Entry,
+    /// Its number among the stubs, or the number of its first slot in the GOT.
+    pub index: u32,
+}
+
+/// A function that is reached through a stub whose slot is filled by running it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Indirect {
+    /// The symbol.
+    pub symbol: SymbolId,
+    /// Its stub's number.
+    pub stub: u32,
+}
+
+/// The entries of one object.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// Sorted by symbol and entry.
+    pub planned: Vec<Planned>,
+    /// Indirect functions that this object defines; their slots lie in the data lane, in this order.
+    pub indirect: Vec<Indirect>,
+    /// Number of stubs.
+    pub stubs: u32,
+    /// Number of GOT slots.
+    pub slots: u32,
+}
+
+impl Tables {
+    /// Plans the entries that the object's edges need if its memory lies in `span`.
+    pub fn plan(graph: &LinkGraph, targets: &Targets, span: &Range<u64>) -> Tables {
+        let mut tables = Tables::default();
+        // Wishes are sorted, so those of one symbol and entry are neighbours, the one that cannot do without first.
+        let mut last = None;
+        for want in &graph.wants {
+            if last == Some((want.symbol, want.entry)) {
+                continue;
+            }
+            let near = match targets.of(graph, want.symbol) {
+                Target::Own | Target::Near | Target::Bound => true,
+                Target::Known(address) => in_reach(span, address),
+                Target::ThreadLocal(_) => false,
+            };
+            let avoidable = match want.entry {
+                Entry::Stub => true,
+                Entry::Got => want.relaxable,
+                _ => false,
+            };
+            if near && avoidable {
+                continue;
+            }
+            last = Some((want.symbol, want.entry));
+            tables.add(want.symbol, want.entry);
+        }
+        tables.planned.sort_unstable();
+        tables.planned.dedup_by_key(|planned| (planned.symbol, planned.entry));
+        tables.add_indirect(graph, targets);
+        tables
+    }
+
+    fn add(&mut self, symbol: SymbolId, entry: Entry) {
+        match entry {
+            Entry::Stub => {
+                self.planned.push(Planned { symbol, entry, index: self.stubs });
+                self.stubs += 1;
+                if !self.planned.iter().rev().take(2).any(|one| (one.symbol, one.entry) == (symbol, Entry::Got)) {
+                    self.add(symbol, Entry::Got);
+                }
+            }
+            Entry::Got | Entry::ThreadOffset => {
+                self.planned.push(Planned { symbol, entry, index: self.slots });
+                self.slots += 1;
+            }
+            Entry::ModuleAndOffset | Entry::Module | Entry::Descriptor => {
+                self.planned.push(Planned { symbol, entry, index: self.slots });
+                self.slots += 2;
+            }
+        }
+    }
+
+    fn add_indirect(&mut self, graph: &LinkGraph, targets: &Targets) {
+        for (index, symbol) in (0..).zip(&graph.symbols) {
+            if symbol.kind == SymbolKind::Indirect
+                && targets.get(SymbolId(index)) == Target::Own
+                && matches!(symbol.definition, Definition::Block(block) if graph.block(block).live)
+            {
+                self.indirect.push(Indirect { symbol: SymbolId(index), stub: self.stubs });
+                self.stubs += 1;
+            }
+        }
+    }
+
+    /// The index of a planned entry.
+    pub fn find(&self, symbol: SymbolId, entry: Entry) -> Option<u32> {
+        let found = self.planned.binary_search_by_key(&(symbol, entry), |planned| (planned.symbol, planned.entry));
+        found.ok().map(|at| self.planned[at].index)
+    }
+
+    /// Bytes of the stubs.
+    pub fn stub_bytes(&self) -> u64 {
+        u64::from(self.stubs) * STUB_SIZE
+    }
+
+    /// Bytes of the GOT.
+    pub fn got_bytes(&self) -> u64 {
+        u64::from(self.slots) * SLOT_SIZE
+    }
+
+    /// Bytes of the slots that are filled by running resolvers.
+    pub fn indirect_bytes(&self) -> u64 {
+        self.indirect.len() as u64 * SLOT_SIZE
+    }
+}
+
+/// Whether a signed 32-bit distance, with some room for addends, reaches an address from everywhere in a range.
+pub fn in_reach(span: &Range<u64>, address: u64) -> bool {
+    const REACH: u64 = (1 << 31) - (1 << 24);
+    span.start.abs_diff(address) < REACH && span.end.abs_diff(address) < REACH
+}

@@ -1,0 +1,119 @@
+//! Thread-local storage: what a batch needs to know from the runtime before its edges can be fixed up.
+//!
+//! Data flow: planned entries and edges of thread-local kinds → a list of questions without repetition → answers from
+//! the executor, whose C library owns the storage → values for slots and fields.
+//! Source: "ELF Handling for Thread-Local Storage" (Drepper), §3 and §4.1.6; x86-64 psABI §4.4.1, TLS descriptors.
+
+use crate::graph::{BlockId, Definition, Entry, LinkGraph, SectionKind, SymbolId};
+use crate::layout::Member;
+use crate::resolve::{Target, Targets};
+use crate::x86_64::{self, Value};
+use std::collections::HashMap;
+
+/// Which variable a question is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Variable {
+    /// The one at an offset of this batch's image.
+    Own(u64),
+    /// One of another module, by its number in the batch's list of these.
+    Other(u32),
+}
+
+/// What is asked about it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Question {
+    /// Its module's number and its offset there.
+    ModuleAndOffset,
+    /// Its offset from the thread pointer, the same in all threads.
+    ThreadOffset,
+    /// The function and argument that find it.
+    Descriptor,
+}
+
+/// The questions of a batch, answered in the order of `asked` with two words each.
+#[derive(Debug, Default)]
+pub struct Questions {
+    /// What is asked.
+    pub asked: Vec<(Variable, Question)>,
+    numbers: HashMap<(Variable, Question), usize>,
+}
+
+impl Questions {
+    /// Gathers the questions of all members of a laid-out batch.
+    pub fn gather(members: &[Member], targets: &[Targets]) -> Questions {
+        let mut questions = Questions::default();
+        for (member, targets) in members.iter().zip(targets) {
+            for planned in &member.tables.planned {
+                if let Some(question) = question(planned.entry) {
+                    questions.ask(entry_variable(&member.graph, targets, planned.symbol, planned.entry), question);
+                }
+            }
+            if member.graph.needs_static_tls {
+                questions.ask_for_fields(&member.graph, targets);
+            }
+        }
+        questions
+    }
+
+    /// Fields that hold an offset from the thread pointer themselves.
+    fn ask_for_fields(&mut self, graph: &LinkGraph, targets: &Targets) {
+        for block in graph.blocks.iter().filter(|block| block.live) {
+            for edge in graph.edges(block) {
+                if x86_64::info(edge.kind).value == Value::ThreadOffset {
+                    let variable = match variable(graph, targets, edge.target) {
+                        Some(Variable::Own(_)) => Some(Variable::Own(0)),
+                        other => other,
+                    };
+                    self.ask(variable, Question::ThreadOffset);
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, variable: Option<Variable>, question: Question) {
+        let Some(variable) = variable else { return };
+        let next = self.asked.len();
+        self.numbers.entry((variable, question)).or_insert_with(|| {
+            self.asked.push((variable, question));
+            next
+        });
+    }
+
+    /// The answer to a question that was asked.
+    pub fn answer(&self, answers: &[[u64; 2]], variable: Variable, question: Question) -> Option<[u64; 2]> {
+        answers.get(*self.numbers.get(&(variable, question))?).copied()
+    }
+}
+
+/// The question that a table entry puts.
+pub fn question(entry: Entry) -> Option<Question> {
+    match entry {
+        Entry::Got | Entry::Stub => None,
+        Entry::ThreadOffset => Some(Question::ThreadOffset),
+        Entry::ModuleAndOffset | Entry::Module => Some(Question::ModuleAndOffset),
+        Entry::Descriptor => Some(Question::Descriptor),
+    }
+}
+
+/// The variable that an entry is about; a module entry is about the start of the own image.
+pub fn entry_variable(graph: &LinkGraph, targets: &Targets, symbol: SymbolId, entry: Entry) -> Option<Variable> {
+    if entry == Entry::Module { Some(Variable::Own(0)) } else { variable(graph, targets, symbol) }
+}
+
+/// The thread-local variable that a symbol names, if it is one.
+pub fn variable(graph: &LinkGraph, targets: &Targets, id: SymbolId) -> Option<Variable> {
+    match targets.get(id) {
+        Target::ThreadLocal(number) => Some(Variable::Other(number)),
+        Target::Own => {
+            let symbol = graph.symbol(id);
+            let Definition::Block(block) = symbol.definition else { return None };
+            is_thread_local(graph, block).then(|| Variable::Own(graph.block(block).address.wrapping_add(symbol.value)))
+        }
+        Target::Near | Target::Known(_) | Target::Bound => None,
+    }
+}
+
+fn is_thread_local(graph: &LinkGraph, block: BlockId) -> bool {
+    let kind: SectionKind = graph.section(graph.block(block).section).kind;
+    kind.is_thread_local()
+}
