@@ -223,7 +223,7 @@ impl Member {
             share.lanes[lane as usize].start = lanes[lane as usize].take(0, RUN_ALIGN_LOG2)?;
         }
         self.take_blocks(lanes, gather, |kind| !matches!(kind, SectionKind::Zero | SectionKind::EhFrame))?;
-        let [code, read_only, data] = lanes;
+        let [code, read_only, _] = lanes;
         share.stubs = code.take(self.tables.stub_bytes(), STUB_SIZE.trailing_zeros() as u8)?;
         let unwind = read_only.take(0, 3)?;
         share.unwind = unwind..unwind;

@@ -9,6 +9,8 @@ pub enum Target {
     Own,
     /// In memory of the same session and placement, thus in reach; the address follows after layout.
     Near,
+    /// In memory of the same session but of another placement, out of reach; the address follows after layout.
+    Far,
     /// At this address, which may be 0 for a weak symbol that nobody defines.
     Known(u64),
     /// A thread-local variable of another object or library: an index of the batch's list of these.

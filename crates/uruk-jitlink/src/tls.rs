@@ -109,7 +109,7 @@ pub fn variable(graph: &LinkGraph, targets: &Targets, id: SymbolId) -> Option<Va
             let Definition::Block(block) = symbol.definition else { return None };
             is_thread_local(graph, block).then(|| Variable::Own(graph.block(block).address.wrapping_add(symbol.value)))
         }
-        Target::Near | Target::Known(_) | Target::Bound => None,
+        Target::Near | Target::Far | Target::Known(_) | Target::Bound => None,
     }
 }
 

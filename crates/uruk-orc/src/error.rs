@@ -1,0 +1,121 @@
+//! What can go wrong in a session.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use uruk_jitlink::error::LinkError;
+
+/// A reference that nothing defines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The symbol.
+    pub symbol: String,
+    /// An object that refers to it; empty where a look-up asked for it.
+    pub referrer: String,
+}
+
+/// A failed operation of a session. Cloning is cheap: a failure reaches everything that depended on it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Symbols that no dylib of the search order and no generator defines.
+    #[error("{}", missing_text(missing, searched))]
+    Missing {
+        /// All of them, in order of mention.
+        missing: Arc<Vec<Missing>>,
+        /// The dylibs that were searched.
+        searched: Arc<Vec<String>>,
+    },
+    /// Two strong definitions of one symbol in one dylib.
+    #[error("duplicate definition of `{symbol}` in dylib `{dylib}`: {first} and {second} both define it; make one of them static or weak")]
+    Duplicate {
+        /// The symbol.
+        symbol: String,
+        /// The dylib.
+        dylib: String,
+        /// Who defined it first.
+        first: String,
+        /// Who came later.
+        second: String,
+    },
+    /// A dylib of this name exists.
+    #[error("a dylib named `{0}` exists already")]
+    DylibExists(String),
+    /// An object or an archive member could not be linked.
+    #[error("{0}")]
+    Link(Arc<LinkError>),
+    /// An archive is damaged.
+    #[error("{file}: {reason}")]
+    Archive {
+        /// The archive.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file could not be read.
+    #[error("{file}: {source}")]
+    File {
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+    /// Something that was needed has failed.
+    #[error("{who} needs `{symbol}` of {whose}, which failed: {cause}")]
+    Dependency {
+        /// The object that needed it.
+        who: String,
+        /// The symbol through which it was needed.
+        symbol: String,
+        /// The object that failed.
+        whose: String,
+        /// Why it failed.
+        cause: Arc<Error>,
+    },
+    /// A materialization unit did not do what it had promised.
+    #[error("unit {unit} of dylib `{dylib}` {what}")]
+    BrokenPromise {
+        /// The unit.
+        unit: String,
+        /// The dylib.
+        dylib: String,
+        /// What it did, or did not do.
+        what: &'static str,
+    },
+    /// The process could not do what linked code asks for.
+    #[error("{what}: {reason}")]
+    Executor {
+        /// What was attempted.
+        what: String,
+        /// What was said.
+        reason: String,
+    },
+    /// The thread-local variables at fixed offsets do not fit what the process has left.
+    #[error("the program's thread-local variables need {needed} bytes of static storage, more than this process has left; start it with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={needed}")]
+    StaticThreadStorage {
+        /// Bytes needed.
+        needed: u64,
+    },
+}
+
+impl From<LinkError> for Error {
+    fn from(error: LinkError) -> Self {
+        Error::Link(Arc::new(error))
+    }
+}
+
+fn missing_text(missing: &[Missing], searched: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let mut text = String::new();
+    for (index, Missing { symbol, referrer }) in missing.iter().take(SHOWN).enumerate() {
+        let separator = if index == 0 { "" } else { "; " };
+        let _ = match referrer.as_str() {
+            "" => write!(text, "{separator}symbol `{symbol}` is not defined"),
+            referrer => write!(text, "{separator}symbol `{symbol}`, which {referrer} refers to, is not defined"),
+        };
+    }
+    if SHOWN < missing.len() {
+        let _ = write!(text, "; and {} more", missing.len() - SHOWN);
+    }
+    let _ = write!(text, " (searched: {})", searched.join(", "));
+    text
+}

@@ -1,0 +1,74 @@
+//! The process where linked code runs, as the session sees it.
+
+use crate::error::Error;
+use std::any::Any;
+use std::ops::Range;
+use uruk_jitlink::memory::MemoryManager;
+use uruk_jitlink::tls::Question;
+
+/// A definition outside of the session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// Its address; 0 for a thread-local variable, which has one in each thread.
+    pub address: u64,
+    /// It is a thread-local variable.
+    pub thread_local: bool,
+}
+
+/// Something that the executor keeps for a unit and gives up when this is dropped.
+pub type Resource = Box<dyn Any + Send + Sync>;
+
+/// Which thread-local variable a question is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ThreadVariable<'a> {
+    /// The one at this offset of the image that is being loaded.
+    Own(u64),
+    /// One of the process's libraries, by name.
+    Native(&'a [u8]),
+}
+
+/// Thread-local storage that a batch needs.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadRequest<'a> {
+    /// Initial values of the first bytes; the others are zero.
+    pub image: &'a [u8],
+    /// Bytes in all.
+    pub size: u64,
+    /// A power of two.
+    pub align: u64,
+    /// What the linker has to know.
+    pub questions: &'a [(ThreadVariable<'a>, Question)],
+}
+
+/// Thread-local storage that was had.
+pub struct ThreadStorage {
+    /// Two words for each question.
+    pub answers: Vec<[u64; 2]>,
+    /// Keeps it.
+    pub resource: Resource,
+}
+
+/// The process where linked code runs. Called from several threads at once, and never with a lock of the session.
+pub trait Executor: Send + Sync {
+    /// Its memory.
+    fn memory(&self) -> &dyn MemoryManager;
+
+    /// What the process itself and its libraries define under a name.
+    fn find(&self, name: &[u8]) -> Option<Found>;
+
+    /// Gives every thread a copy of a batch's thread-local variables.
+    fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error>;
+
+    /// Makes unwind records known for a run of code.
+    fn register_unwind(&self, code: Range<u64>, records: Range<u64>) -> Result<Resource, Error>;
+
+    /// Runs resolvers of indirect functions and stores what each returns in its slot: pairs of slot and resolver.
+    fn run_resolvers(&self, slots: &[(u64, u64)]) -> Result<(), Error>;
+
+    /// Calls functions that take the program's arguments as `main` does, one after the other.
+    fn run_initialisers(&self, functions: &[u64]) -> Result<(), Error>;
+
+    /// Code and data that a static link adds to every program: objects in memory, searched like archives after
+    /// everything else.
+    fn support_objects(&self) -> Vec<(String, Vec<u8>)>;
+}

@@ -1,0 +1,504 @@
+//! A batch's way from graphs to callable code.
+
+use super::finish::{Linked, function_tables};
+use super::resolve::{Closure, Job, Reference, bound};
+use crate::error::Error;
+use crate::executor::{Resource, ThreadRequest, ThreadVariable};
+use crate::session::Session;
+use crate::state::{NO_UNIT, Phase, State, SymbolId, ThreadModule, UnitId};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+use uruk_jitlink::elf::Strength;
+use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
+use uruk_jitlink::graph::{
+    BlockId, Block, Content, Definition, LinkGraph, Section, SectionId, SectionKind, SymbolId as LocalId, SymbolKind,
+};
+use uruk_jitlink::layout::{Layout, Member, Share};
+use uruk_jitlink::memory::{Allocation, Lane, Placement};
+use uruk_jitlink::prune;
+use uruk_jitlink::resolve::{Target, Targets};
+use uruk_jitlink::tables::Tables;
+use uruk_jitlink::tls::{Question, Questions, Variable};
+
+/// Links claimed units and everything that they pull in. When this returns, each of them is emitted or has failed.
+pub(crate) fn link(session: &Session, claimed: Vec<UnitId>) {
+    let mut closure = Closure::gather(session, claimed);
+    closure.fail_dependants(session);
+    for (unit, error) in std::mem::take(&mut closure.failed) {
+        session.fail(unit, error);
+    }
+    let mut near = Vec::new();
+    let mut low = Vec::new();
+    for job in closure.jobs {
+        match session.placement(job.unit, job.graph.needs_low) {
+            Placement::Near => near.push(job),
+            Placement::Low => low.push(job),
+        }
+    }
+    let parts: Vec<(Placement, Vec<Job>)> = vec![(Placement::Near, near), (Placement::Low, low)];
+    let parts = parts.into_iter().filter(|(_, jobs)| !jobs.is_empty());
+    let mut batches = Vec::new();
+    for (placement, jobs) in parts {
+        let units: Vec<UnitId> = jobs.iter().map(|job| job.unit).collect();
+        match Batch::lay_out(session, jobs, placement) {
+            Ok(batch) => batches.push(batch),
+            Err(error) => session.fail_all(&units, &error),
+        }
+    }
+    for batch in batches {
+        let units = batch.units.clone();
+        if let Err(error) = batch.finish(session) {
+            session.fail_all(&units, &error);
+        }
+    }
+}
+
+impl Closure {
+    /// Fails the jobs that refer to failed ones; what is left depends on none of these.
+    fn fail_dependants(&mut self, session: &Session) {
+        if self.failed.is_empty() {
+            return;
+        }
+        let state = session.lock();
+        let mut failed: HashMap<UnitId, Error> = self.failed.iter().cloned().collect();
+        loop {
+            let before = failed.len();
+            let jobs = std::mem::take(&mut self.jobs);
+            for job in jobs {
+                let cause = job.needs(&state).find_map(|(unit, symbol)| Some((unit, symbol, failed.get(&unit)?)));
+                match cause {
+                    None => self.jobs.push(job),
+                    Some((whose, symbol, cause)) => {
+                        let error = state.dependency(job.unit, symbol, whose, cause.clone());
+                        failed.insert(job.unit, error.clone());
+                        self.failed.push((job.unit, error));
+                    }
+                }
+            }
+            if failed.len() == before {
+                break;
+            }
+        }
+    }
+}
+
+impl Job {
+    /// The units that this one refers to.
+    fn needs<'a>(&'a self, state: &'a State) -> impl Iterator<Item = (UnitId, SymbolId)> + 'a {
+        self.references.iter().filter_map(|reference| match reference {
+            Reference::Symbol(id) => {
+                let unit = state.symbol(*id).unit;
+                (unit != self.unit && unit != NO_UNIT).then_some((unit, *id))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Objects that are laid out together.
+struct Batch {
+    units: Vec<UnitId>,
+    members: Vec<Member>,
+    objects: Vec<Arc<super::Object>>,
+    references: Vec<Vec<Reference>>,
+    targets: Vec<Targets>,
+    /// Thread-local variables of libraries and other batches, by number.
+    others: Vec<SymbolId>,
+    layout: Layout,
+    allocation: Box<dyn Allocation>,
+    /// Final addresses of each member's symbols.
+    addresses: Vec<Vec<u64>>,
+    /// For each member, the units outside of the batch that it reaches and that were not ready.
+    needs: Vec<Vec<(UnitId, SymbolId)>>,
+}
+
+impl Batch {
+    /// Plans, lays out, allocates, and publishes the addresses.
+    fn lay_out(session: &Session, jobs: Vec<Job>, placement: Placement) -> Result<Batch, Error> {
+        let memory = session.executor().memory();
+        let span = memory.span(placement).map_err(|error| Error::from(uruk_jitlink::error::LinkError::from(error)))?;
+        let cost: usize = jobs.iter().map(|job| job.object.interface.cost).sum();
+        let mut units = Vec::with_capacity(jobs.len());
+        let mut members = Vec::with_capacity(jobs.len());
+        let mut objects = Vec::with_capacity(jobs.len());
+        let mut references = Vec::with_capacity(jobs.len());
+        let mut targets = Vec::with_capacity(jobs.len());
+        let mut others = Vec::new();
+        let mut gather: Vec<Vec<u8>> = Vec::new();
+        {
+            let mut state = session.lock();
+            for job in jobs {
+                let mut graph = job.graph;
+                let mut target = Targets::new(&graph);
+                for (index, (reference, global)) in (0..).zip(job.references.iter().zip(&job.object.interface.globals)) {
+                    let id = LocalId(graph.first_global.0 + index);
+                    let found = find_target(&state, job.unit, *reference, placement, &mut others);
+                    target.set(id, found);
+                    if let (Target::Own, Strength::Common { .. }, Reference::Symbol(symbol)) =
+                        (found, global.strength, reference)
+                    {
+                        let (size, align) = state.common(*symbol);
+                        allocate_common(&mut graph, id, size, align);
+                    }
+                    if *reference == Reference::Linker
+                        && let Some((name, _)) = bound(&session.names().bytes(global.name))
+                        && !gather.contains(&name)
+                    {
+                        gather.push(name);
+                    }
+                }
+                let dylib = state.unit(job.unit).dylib;
+                let groups = &mut state.dylibs[dylib.index()].groups;
+                prune::drop_groups(&mut graph, &target, |group| {
+                    *groups.entry(group.signature).or_insert(job.unit) == job.unit
+                });
+                units.push(job.unit);
+                members.push(Member { graph, tables: Tables::default(), share: Share::default() });
+                objects.push(job.object);
+                references.push(job.references);
+                targets.push(target);
+            }
+        }
+        let planned = session.parallel_mut(cost, &mut members, |index, member| {
+            prune::drop_unwind_records(&mut member.graph)?;
+            member.tables = Tables::plan(&member.graph, &targets[index], &span);
+            Ok::<(), uruk_jitlink::error::LinkError>(())
+        });
+        for result in planned {
+            result?;
+        }
+        let mut layout = Layout::new(&mut members, &gather, placement)?;
+        let allocation = memory.allocate(&layout.demand).map_err(uruk_jitlink::error::LinkError::from)?;
+        layout.place(&mut members, Lane::ALL.map(|lane| allocation.address(lane)));
+        let addresses = session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
+        let needs = vec![Vec::new(); units.len()];
+        let batch =
+            Batch { units, members, objects, references, targets, others, layout, allocation, addresses, needs };
+        batch.publish(session);
+        Ok(batch)
+    }
+
+    /// Enters the addresses of everything that the batch defines.
+    fn publish(&self, session: &Session) {
+        let mut state = session.lock();
+        for (index, unit) in self.units.iter().enumerate() {
+            let first = self.members[index].graph.first_global.0;
+            for (number, reference) in (first..).zip(&self.references[index]) {
+                let id = LocalId(number);
+                if let (Reference::Symbol(symbol), Target::Own) = (reference, self.targets[index].get(id)) {
+                    state.symbols[symbol.index()].address = self.addresses[index][number as usize];
+                }
+            }
+            state.resolved(*unit);
+        }
+        session.notify();
+    }
+
+    /// Fixes up, finalizes, registers and emits.
+    fn finish(mut self, session: &Session) -> Result<(), Error> {
+        self.fill_addresses(session)?;
+        let (questions, answers, threads) = self.load_threads(session)?;
+        let failures = self.write(session, Threads { questions: &questions, answers: &answers });
+        let functions: Vec<_> = {
+            let data = self.allocation.address(Lane::Data);
+            let [_, _, bytes] = self.allocation.working();
+            let window = Window { address: data, bytes };
+            self.members.iter().map(|member| function_tables(member, &window)).collect()
+        };
+        self.allocation.finalize().map_err(uruk_jitlink::error::LinkError::from)?;
+        let executor = session.executor();
+        let mut slots = Vec::new();
+        let mut linked = Vec::with_capacity(self.units.len());
+        let gathered = !self.layout.gathered.is_empty();
+        let shared: Option<Arc<Resource>> = threads.map(|(_, resource)| Arc::new(resource));
+        for (index, member) in self.members.iter().enumerate() {
+            for (number, indirect) in (0u64..).zip(&member.tables.indirect) {
+                let slot = member.share.indirect + number * uruk_jitlink::x86_64::SLOT_SIZE;
+                slots.push((slot, fixup::resolver(&member.graph, indirect.symbol)));
+            }
+            let unwind = &member.share.unwind;
+            let registered = match unwind.is_empty() {
+                true => None,
+                false => Some(executor.register_unwind(member.share.lanes[0].clone(), unwind.clone())?),
+            };
+            linked.push(Linked::new(member, registered, shared.clone(), functions[index].clone(), gathered));
+        }
+        executor.run_resolvers(&slots)?;
+        self.emit(session, failures, linked)
+    }
+
+    /// Fills in the addresses of what is defined elsewhere, waiting for units that other threads are linking.
+    fn fill_addresses(&mut self, session: &Session) -> Result<(), Error> {
+        let own = Own::new(&self.units);
+        let mut state = session.lock();
+        for index in 0..self.units.len() {
+            let member = &self.members[index];
+            let first = member.graph.first_global.0;
+            for (number, reference) in (first..).zip(&self.references[index]) {
+                let id = LocalId(number);
+                let target = self.targets[index].get(id);
+                let address = match (reference, target) {
+                    (Reference::Symbol(symbol), Target::Near | Target::Far) => {
+                        let mut found = *state.symbol(*symbol);
+                        if found.unit != NO_UNIT && !own.contains(found.unit) {
+                            while matches!(state.unit(found.unit).phase, Phase::Waiting | Phase::Materializing) {
+                                state = session.wait(state);
+                            }
+                            found = *state.symbol(*symbol);
+                            if !matches!(state.unit(found.unit).phase, Phase::Ready) {
+                                self.needs[index].push((found.unit, *symbol));
+                            }
+                        }
+                        found.address
+                    }
+                    (Reference::Linker, _) => self.linker_defined(session, index, id),
+                    _ => continue,
+                };
+                self.addresses[index][number as usize] = address;
+            }
+        }
+        Ok(())
+    }
+
+    /// The address of a symbol that the linker itself defines.
+    fn linker_defined(&self, session: &Session, index: usize, id: LocalId) -> u64 {
+        let member = &self.members[index];
+        let global = &self.objects[index].interface.globals[(id.0 - member.graph.first_global.0) as usize];
+        match bound(&session.names().bytes(global.name)) {
+            None => member.share.got,
+            Some((name, end)) => {
+                let found = self.layout.gathered.iter().find(|gathered| gathered.name == name);
+                found.map_or(0, |gathered| if end { gathered.range.end } else { gathered.range.start })
+            }
+        }
+    }
+
+    /// Loads the batch's thread-local image, if it has one or refers to thread-local variables at all.
+    #[allow(clippy::type_complexity)]
+    fn load_threads(
+        &mut self,
+        session: &Session,
+    ) -> Result<(Questions, Vec<[u64; 2]>, Option<(Option<ThreadModule>, Resource)>), Error> {
+        let questions = Questions::gather(&self.members, &self.targets);
+        if self.layout.tls_size == 0 && questions.asked.is_empty() {
+            return Ok((questions, Vec::new(), None));
+        }
+        let mut image = vec![0; self.layout.tls_data as usize];
+        let none = Questions::default();
+        for (index, member) in self.members.iter().enumerate() {
+            let threads = Threads { questions: &none, answers: &[] };
+            let fixup =
+                Fixup { member, targets: &self.targets[index], addresses: &self.addresses[index], threads };
+            fixup.write_thread_image(&mut image)?;
+        }
+        let names: Vec<Vec<u8>> = self.others.iter().map(|other| session.symbol_name(*other)).collect();
+        let mut asked = Vec::new();
+        let mut known: HashMap<usize, [u64; 2]> = HashMap::new();
+        {
+            let state = session.lock();
+            for (index, (variable, question)) in questions.asked.iter().enumerate() {
+                let variable = match variable {
+                    Variable::Own(offset) => ThreadVariable::Own(*offset),
+                    Variable::Other(number) => {
+                        let symbol = self.others[*number as usize];
+                        match state.thread_answer(symbol, *question) {
+                            Some(answer) => {
+                                known.insert(index, answer);
+                                continue;
+                            }
+                            None => ThreadVariable::Native(&names[*number as usize]),
+                        }
+                    }
+                };
+                asked.push((variable, *question));
+            }
+        }
+        let mut own = Vec::new();
+        if self.layout.tls_size != 0 {
+            // Later batches may ask where these variables are.
+            own.push((ThreadVariable::Own(0), Question::ModuleAndOffset));
+            if self.members.iter().any(|member| member.graph.needs_static_tls) {
+                own.push((ThreadVariable::Own(0), Question::ThreadOffset));
+            }
+        }
+        let own_count = own.len();
+        own.extend(asked);
+        let storage = session.executor().load_threads(&ThreadRequest {
+            image: &image,
+            size: self.layout.tls_size,
+            align: 1 << self.layout.tls_align_log2,
+            questions: &own,
+        })?;
+        let module = (own_count != 0).then(|| ThreadModule {
+            module: storage.answers[0][0],
+            base: (own_count == 2).then(|| storage.answers[1][0]),
+        });
+        if let Some(module) = module {
+            let mut state = session.lock();
+            for unit in &self.units {
+                state.units[unit.index()].threads = Some(module);
+            }
+        }
+        let mut rest = storage.answers[own_count..].iter();
+        let answers = (0..questions.asked.len())
+            .map(|index| known.get(&index).copied().or_else(|| rest.next().copied()).unwrap_or_default())
+            .collect();
+        Ok((questions, answers, Some((module, storage.resource))))
+    }
+
+    /// Writes every member's bytes; returns those that failed.
+    fn write(&mut self, session: &Session, threads: Threads<'_>) -> Vec<(usize, Error)> {
+        let bases = Lane::ALL.map(|lane| self.allocation.address(lane));
+        let cost = self.objects.iter().map(|object| object.interface.cost).sum();
+        let (members, targets, addresses) = (&self.members, &self.targets, &self.addresses);
+        let fixup = |index: usize| Fixup {
+            member: &members[index],
+            targets: &targets[index],
+            addresses: &addresses[index],
+            threads,
+        };
+        let mut windows = split(self.allocation.working(), bases, members);
+        let results = session.parallel_mut(cost, &mut windows, |index, windows| fixup(index).write(windows));
+        let mut failures: Vec<(usize, Error)> = Vec::new();
+        for (index, result) in results.into_iter().enumerate() {
+            failures.extend(result.err().map(|error| (index, error.into())));
+        }
+        if !self.layout.gathered.is_empty() {
+            let mut bytes = self.allocation.working().into_iter();
+            let mut windows = bases.map(|address| Window { address, bytes: bytes.next().unwrap_or_default() });
+            for index in 0..members.len() {
+                let result = fixup(index).write_gathered(&mut windows);
+                failures.extend(result.err().map(|error| (index, error.into())));
+            }
+        }
+        failures
+    }
+
+    /// Hands the finished members over; those that failed, and what needs them, are given up.
+    fn emit(self, session: &Session, failures: Vec<(usize, Error)>, linked: Vec<Linked>) -> Result<(), Error> {
+        let mut failed: HashMap<UnitId, Error> =
+            failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
+        let mut state = session.lock();
+        let mut emitted: Vec<_> = self.units.iter().copied().zip(self.needs).collect();
+        if !failed.is_empty() {
+            // Only now does it matter who in the batch needs whom.
+            for ((unit, needs), references) in emitted.iter_mut().zip(&self.references) {
+                needs.extend(references.iter().filter_map(|reference| match reference {
+                    Reference::Symbol(symbol) => Some((state.symbol(*symbol).unit, *symbol)),
+                    _ => None,
+                }));
+                needs.retain(|(need, _)| need != unit && *need != NO_UNIT);
+                needs.sort_unstable();
+                needs.dedup_by_key(|(need, _)| *need);
+            }
+        }
+        for (unit, error) in failed.drain() {
+            state.fail(unit, error);
+        }
+        emitted.retain(|(unit, _)| !matches!(state.unit(*unit).phase, Phase::Failed(_)));
+        state.emit(emitted);
+        let units = &self.units;
+        let (kept, lost): (Vec<_>, Vec<_>) = units.iter().copied().zip(linked).partition(|(unit, _)| {
+            !matches!(state.unit(*unit).phase, Phase::Failed(_))
+        });
+        drop(state);
+        session.keep(kept);
+        session.give_back(lost.into_iter().map(|(_, linked)| linked));
+        session.notify();
+        Ok(())
+    }
+}
+
+/// The units of a batch, as a set; they mostly have consecutive ids.
+struct Own {
+    range: Range<u32>,
+    scattered: HashSet<UnitId>,
+}
+
+impl Own {
+    fn new(units: &[UnitId]) -> Own {
+        let first = units.iter().min().map_or(0, |unit| unit.0);
+        let last = units.iter().max().map_or(0, |unit| unit.0 + 1);
+        let whole = (last - first) as usize == units.len();
+        Own { range: first..last, scattered: if whole { HashSet::new() } else { units.iter().copied().collect() } }
+    }
+
+    fn contains(&self, unit: UnitId) -> bool {
+        self.range.contains(&unit.0) && (self.scattered.is_empty() || self.scattered.contains(&unit))
+    }
+}
+
+/// What a reference means to the linker.
+fn find_target(
+    state: &State,
+    unit: UnitId,
+    reference: Reference,
+    placement: Placement,
+    others: &mut Vec<SymbolId>,
+) -> Target {
+    let Reference::Symbol(id) = reference else {
+        return if reference == Reference::Linker { Target::Bound } else { Target::Known(0) };
+    };
+    let symbol = state.symbol(id);
+    if symbol.unit == unit {
+        return Target::Own;
+    }
+    if symbol.kind == SymbolKind::ThreadLocal {
+        let number = others.iter().position(|other| *other == id).unwrap_or_else(|| {
+            others.push(id);
+            others.len() - 1
+        });
+        return Target::ThreadLocal(number as u32);
+    }
+    if symbol.unit == NO_UNIT {
+        return Target::Known(symbol.address);
+    }
+    match state.dylib(symbol.dylib).placement {
+        Some(other) if other != placement => Target::Far,
+        _ => Target::Near,
+    }
+}
+
+/// Gives a common symbol its room.
+fn allocate_common(graph: &mut LinkGraph, id: LocalId, size: u64, align: u64) {
+    let section = SectionId(graph.sections.len() as u32);
+    if graph.sections.last().is_none_or(|last| last.kind != SectionKind::Zero || last.name != (0..0)) {
+        graph.sections.push(Section { name: 0..0, kind: SectionKind::Zero, large: false, retain: false });
+    }
+    let section = SectionId(section.0.min(graph.sections.len() as u32 - 1));
+    let block = BlockId(graph.blocks.len() as u32);
+    graph.blocks.push(Block {
+        content: Content::Zero,
+        size,
+        address: 0,
+        edges: 0..0,
+        section,
+        align_log2: align.max(1).next_power_of_two().trailing_zeros().min(32) as u8,
+        live: true,
+    });
+    let symbol = &mut graph.symbols[id.0 as usize];
+    symbol.definition = Definition::Block(block);
+    symbol.value = 0;
+}
+
+/// Cuts the lanes' working bytes into each member's own.
+fn split<'a>(working: [&'a mut [u8]; 3], bases: [u64; 3], members: &[Member]) -> Vec<[Window<'a>; 3]> {
+    let mut rest = working;
+    let mut at = bases;
+    members
+        .iter()
+        .map(|member| {
+            Lane::ALL.map(|lane| {
+                let lane = lane as usize;
+                let range = &member.share.lanes[lane];
+                let bytes = std::mem::take(&mut rest[lane]);
+                let (_, bytes) = bytes.split_at_mut((range.start - at[lane]) as usize);
+                let (own, bytes) = bytes.split_at_mut((range.end - range.start) as usize);
+                rest[lane] = bytes;
+                at[lane] = range.end;
+                Window { address: range.start, bytes: own }
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,67 @@
+//! What stays of a linked unit, and how it is given back.
+
+use crate::executor::Resource;
+use std::sync::Arc;
+use uruk_jitlink::fixup::Window;
+use uruk_jitlink::graph::{FunctionTable, SectionKind};
+use uruk_jitlink::layout::Member;
+use uruk_jitlink::memory::{Lane, Segment};
+
+/// A function that runs before `main` or after it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TableFunction {
+    pub table: FunctionTable,
+    pub priority: u32,
+    pub address: u64,
+}
+
+/// A linked unit's memory and registrations.
+pub(crate) struct Linked {
+    pub segments: Vec<Segment>,
+    pub functions: Vec<TableFunction>,
+    /// Unwind records; given back before the memory.
+    pub unwind: Option<Resource>,
+    /// The batch's thread-local image.
+    pub threads: Option<Arc<Resource>>,
+}
+
+impl Linked {
+    /// Of a member whose bytes are final. A member of a batch with gathered sections keeps its data for as long as
+    /// the session lives, since others may walk through them.
+    pub fn new(
+        member: &Member,
+        unwind: Option<Resource>,
+        threads: Option<Arc<Resource>>,
+        functions: Vec<TableFunction>,
+        gathered: bool,
+    ) -> Linked {
+        let share = &member.share;
+        let runs = Lane::ALL.into_iter().zip(&share.lanes).chain([(Lane::Data, &share.zero)]);
+        let segments = runs
+            .filter(|(lane, range)| !range.is_empty() && !(gathered && *lane == Lane::Data))
+            .map(|(lane, range)| Segment { lane, address: range.start, size: range.end - range.start })
+            .collect();
+        Linked { segments, functions, unwind, threads }
+    }
+}
+
+/// The functions in a member's tables, in the order in which each table runs them, read from its fixed-up bytes.
+pub(crate) fn function_tables(member: &Member, data: &Window<'_>) -> Vec<TableFunction> {
+    let graph = &member.graph;
+    let mut functions = Vec::new();
+    for block in graph.blocks.iter().filter(|block| block.live) {
+        let SectionKind::Functions(table, order) = graph.section(block.section).kind else { continue };
+        let start = (block.address - data.address) as usize;
+        let words = data.bytes[start..start + block.size as usize].chunks_exact(8);
+        let words = words.map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()));
+        // 0 and -1 end and begin the tables of start files.
+        let addresses = words.filter(|address| !matches!(address, 0 | u64::MAX));
+        let mut found: Vec<_> =
+            addresses.map(|address| TableFunction { table, priority: order.priority, address }).collect();
+        if order.backwards {
+            found.reverse();
+        }
+        functions.extend(found);
+    }
+    functions
+}

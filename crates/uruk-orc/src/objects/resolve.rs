@@ -1,0 +1,209 @@
+//! Finding what a batch refers to: the graphs of its units, and of whatever else has to be linked with them.
+
+use super::Object;
+use crate::error::{Error, Missing};
+use crate::session::Session;
+use crate::state::{NO_UNIT, Phase, SearchEntry, State, SymbolId, UnitId};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use uruk_jitlink::elf;
+use uruk_jitlink::elf::Strength;
+use uruk_jitlink::graph::{LinkGraph, SymbolKind};
+use uruk_jitlink::names::Name;
+
+/// What a global symbol of a job was found to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reference {
+    /// A definition of the session.
+    Symbol(SymbolId),
+    /// A weak symbol that nobody defines.
+    Null,
+    /// Something that the linker itself defines.
+    Linker,
+    /// Nothing, so far.
+    Unknown,
+}
+
+/// A unit on its way through a batch.
+pub(super) struct Job {
+    pub unit: UnitId,
+    pub object: Arc<Object>,
+    pub graph: LinkGraph,
+    /// One for each global of the graph.
+    pub references: Vec<Reference>,
+}
+
+/// The jobs of a batch, and the units that could not become one.
+#[derive(Default)]
+pub(super) struct Closure {
+    pub jobs: Vec<Job>,
+    pub failed: Vec<(UnitId, Error)>,
+}
+
+impl Closure {
+    /// Reads the claimed units and everything that they pull in.
+    pub fn gather(session: &Session, claimed: Vec<UnitId>) -> Closure {
+        let mut closure = Closure::default();
+        let mut frontier = claimed;
+        while !frontier.is_empty() {
+            let first = closure.jobs.len();
+            closure.read(session, &frontier);
+            frontier = closure.bind(session, first);
+        }
+        closure
+    }
+
+    fn read(&mut self, session: &Session, frontier: &[UnitId]) {
+        let objects: Vec<_> = {
+            let state = session.lock();
+            frontier.iter().filter_map(|unit| Some((*unit, state.unit(*unit).object.clone()?))).collect()
+        };
+        let cost = objects.iter().map(|(_, object)| object.interface.cost).sum();
+        let graphs = session.parallel(cost, &objects, |(_, object)| elf::read(&object.interface.input, session.names()));
+        for ((unit, object), graph) in objects.into_iter().zip(graphs) {
+            match graph {
+                Ok(graph) => {
+                    let references = vec![Reference::Unknown; object.interface.globals.len()];
+                    self.jobs.push(Job { unit, object, graph, references });
+                }
+                Err(error) => self.failed.push((unit, error.into())),
+            }
+        }
+    }
+
+    /// Binds the references of the jobs from `first` on; returns the units that were claimed for them.
+    fn bind(&mut self, session: &Session, first: usize) -> Vec<UnitId> {
+        let mut claimed = Vec::new();
+        let mut asked: HashSet<(u32, Name)> = HashSet::new();
+        loop {
+            // Names that nothing defines yet, by the dylib that asks, with whether they are required.
+            let mut missing: HashMap<u32, Vec<(Name, bool)>> = HashMap::new();
+            {
+                let mut state = session.lock();
+                for job in &mut self.jobs[first..] {
+                    let dylib = state.unit(job.unit).dylib;
+                    let order = state.dylib(dylib).order.clone();
+                    job.bind(&mut state, &order, &mut claimed, |name, required| {
+                        if asked.insert((dylib.0, name)) {
+                            missing.entry(dylib.0).or_default().push((name, required));
+                        }
+                    });
+                }
+            }
+            if missing.is_empty() {
+                break;
+            }
+            for (dylib, names) in missing {
+                if let Err(error) = session.generate(crate::state::DylibId(dylib), &names) {
+                    session.report(error);
+                }
+            }
+        }
+        self.settle_unknown(session, first);
+        claimed
+    }
+
+    /// Decides about names that no generator knows.
+    fn settle_unknown(&mut self, session: &Session, first: usize) {
+        let mut failed = Vec::new();
+        let mut searched = Vec::new();
+        for (index, job) in self.jobs[first..].iter_mut().enumerate() {
+            let mut missing = Vec::new();
+            for (reference, global) in job.references.iter_mut().zip(&job.object.interface.globals) {
+                if *reference != Reference::Unknown {
+                    continue;
+                }
+                *reference = match global.strength {
+                    _ if is_linker_defined(&session.names().bytes(global.name)) => Reference::Linker,
+                    Strength::UndefinedWeak => Reference::Null,
+                    _ => {
+                        let referrer = job.graph.input.name().to_string();
+                        missing.push(Missing { symbol: session.names().text(global.name), referrer });
+                        Reference::Unknown
+                    }
+                };
+            }
+            if !missing.is_empty() {
+                if searched.is_empty() {
+                    searched = session.searched(job.unit);
+                }
+                failed.push((first + index, missing));
+            }
+        }
+        let searched = Arc::new(searched);
+        let mut failed = failed.into_iter().peekable();
+        let mut index = 0;
+        let jobs = std::mem::take(&mut self.jobs);
+        for job in jobs {
+            match failed.next_if(|(failing, _)| *failing == index) {
+                None => self.jobs.push(job),
+                Some((_, missing)) => {
+                    let (missing, searched) = (Arc::new(missing), searched.clone());
+                    self.failed.push((job.unit, Error::Missing { missing, searched }));
+                }
+            }
+            index += 1;
+        }
+    }
+}
+
+impl Job {
+    fn bind(
+        &mut self,
+        state: &mut State,
+        order: &[SearchEntry],
+        claimed: &mut Vec<UnitId>,
+        mut ask: impl FnMut(Name, bool),
+    ) {
+        let object = self.object.clone();
+        let symbols = object.symbols();
+        for (index, (reference, global)) in self.references.iter_mut().zip(&object.interface.globals).enumerate() {
+            if *reference != Reference::Unknown {
+                continue;
+            }
+            let found = match symbols.get(index).copied().flatten() {
+                Some(own) => Some(own),
+                None => state.find(order, global.name),
+            };
+            let Some(id) = found else {
+                if global.kind != SymbolKind::File {
+                    ask(global.name, global.strength == Strength::Undefined);
+                }
+                continue;
+            };
+            *reference = Reference::Symbol(id);
+            let symbol = &mut state.symbols[id.index()];
+            symbol.bound = true;
+            let unit = symbol.unit;
+            if unit != self.unit && unit != NO_UNIT && matches!(state.unit(unit).phase, Phase::Waiting) {
+                let is_object = state.unit(unit).object.is_some();
+                if is_object && state.claim(unit) {
+                    claimed.push(unit);
+                }
+            }
+        }
+    }
+}
+
+/// Names that a static linker defines for the objects that it links (REQUIREMENTS J13).
+pub(super) fn is_linker_defined(name: &[u8]) -> bool {
+    name == b"_GLOBAL_OFFSET_TABLE_" || bound(name).is_some()
+}
+
+/// The section whose bound a name stands for, and whether it is the upper one.
+pub(super) fn bound(name: &[u8]) -> Option<(Vec<u8>, bool)> {
+    for (prefix, end) in [(&b"__start_"[..], false), (b"__stop_", true)] {
+        if let Some(section) = name.strip_prefix(prefix) {
+            let identifier = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+            return (!section.is_empty() && section.iter().all(identifier)).then(|| (section.to_vec(), end));
+        }
+    }
+    for table in ["preinit_array", "init_array", "fini_array"] {
+        for (suffix, end) in [("_start", false), ("_end", true)] {
+            if name == format!("__{table}{suffix}").as_bytes() {
+                return Some((format!(".{table}").into_bytes(), end));
+            }
+        }
+    }
+    None
+}
