@@ -6,6 +6,7 @@
 //! writes the bytes. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod ehframe;
 pub mod elf;
 pub mod error;
