@@ -3,9 +3,10 @@
 use crate::error::Error;
 use crate::session::Session;
 use crate::state::DylibId;
-use std::collections::HashMap;
-use std::sync::Mutex;
-use uruk_jitlink::archive::Archive;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use uruk_jitlink::archive::{Archive, ArchiveError, Member, MemberData, MemberId, Nesting};
 use uruk_jitlink::elf::{Interface, Strength};
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
@@ -42,61 +43,114 @@ impl DefinitionGenerator for ProcessSymbols {
     }
 }
 
+/// Reads a file that an archive or a client names.
+pub type ReadFile = dyn Fn(&Path) -> Result<Input, Error> + Send + Sync;
+
 /// Members of a static archive, each added when one of its symbols is required.
 pub struct ArchiveMembers {
+    /// The archives, the nested ones of thin archives among them.
+    archives: Vec<Nested>,
+    /// The archive and the member that defines each name first.
+    index: HashMap<Name, (usize, MemberId)>,
+    pulled: Mutex<HashSet<(usize, MemberId)>>,
+    read: Arc<ReadFile>,
+}
+
+struct Nested {
     input: Input,
-    /// The member that defines each name first.
-    index: HashMap<Name, usize>,
-    /// Members that have not been added yet.
-    members: Mutex<Vec<Option<Input>>>,
+    nesting: Nesting,
 }
 
 impl ArchiveMembers {
     /// Reads an archive's index, or its members' symbols if it has none. `read` fetches the members of a thin archive.
-    pub fn new(
-        session: &Session,
-        input: Input,
-        read: &mut dyn FnMut(&str) -> Result<Input, Error>,
-    ) -> Result<ArchiveMembers, Error> {
-        let members = archive_members(&input, read)?;
-        let damaged = |error: uruk_jitlink::archive::ArchiveError| archive_error(&input, &error);
-        let archive = Archive::parse(&input).map_err(damaged)?;
-        let mut index = HashMap::new();
-        if archive.has_index() {
+    pub fn new(session: &Session, input: Input, read: Arc<ReadFile>) -> Result<ArchiveMembers, Error> {
+        let nesting = Nesting::new(Path::new(&**input.name()));
+        let archives = vec![Nested { input, nesting }];
+        let mut members = ArchiveMembers { archives, index: HashMap::new(), pulled: Mutex::default(), read };
+        members.read_index(session)?;
+        Ok(members)
+    }
+
+    fn read_index(&mut self, session: &Session) -> Result<(), Error> {
+        let mut number = 0;
+        while number < self.archives.len() {
+            let Nested { input, nesting } = &self.archives[number];
+            let (input, nesting) = (input.clone(), nesting.clone());
+            let archive = Archive::parse(&input).map_err(|error| archive_error(&input, &error))?;
             for symbol in archive.symbols() {
-                let (name, member) = symbol.map_err(damaged)?;
-                index.entry(session.names().intern(name)).or_insert(member);
+                let (name, member) = symbol.map_err(|error| archive_error(&input, &error))?;
+                self.index.entry(session.names().intern(name)).or_insert((number, member));
             }
-        } else {
-            for (number, member) in members.iter().enumerate() {
-                for global in Interface::read(member, session.names())?.globals {
-                    if !matches!(global.strength, Strength::Undefined | Strength::UndefinedWeak) {
-                        index.entry(global.name).or_insert(number);
-                    }
+            if !archive.has_index() {
+                self.read_symbols(session, number, &input, &nesting, &archive)?;
+            }
+            number += 1;
+        }
+        Ok(())
+    }
+
+    fn read_symbols(
+        &mut self,
+        session: &Session,
+        number: usize,
+        input: &Input,
+        nesting: &Nesting,
+        archive: &Archive<'_>,
+    ) -> Result<(), Error> {
+        for member in archive.members().map_err(|error| archive_error(input, &error))? {
+            let member = member.map_err(|error| archive_error(input, &error))?;
+            let object = member_input(input, nesting, &member, &*self.read)?;
+            if Archive::is_archive(&object) {
+                let nesting = nesting.enter(Path::new(&**object.name())).map_err(|error| archive_error(input, &error))?;
+                self.archives.push(Nested { input: object, nesting });
+                continue;
+            }
+            for global in Interface::read(&object, session.names())?.globals {
+                if !matches!(global.strength, Strength::Undefined | Strength::UndefinedWeak) {
+                    self.index.entry(global.name).or_insert((number, member.id));
                 }
             }
         }
-        let members = Mutex::new(members.into_iter().map(Some).collect());
-        Ok(ArchiveMembers { input, index, members })
+        Ok(())
     }
 }
 
-/// All members of an archive, as inputs named `archive(member)`.
-pub fn archive_members(
-    input: &Input,
-    read: &mut dyn FnMut(&str) -> Result<Input, Error>,
-) -> Result<Vec<Input>, Error> {
-    let archive = Archive::parse(input).map_err(|error| archive_error(input, &error))?;
-    let mut members = Vec::new();
-    for member in archive.members() {
-        let member = member.map_err(|error| archive_error(input, &error))?;
-        let _ = (&member, &mut *read);
-        members.push(input.clone());
-    }
-    Ok(members)
+/// All members of an archive as inputs, those of nested archives in their place.
+pub fn archive_members(input: &Input, read: &ReadFile) -> Result<Vec<Input>, Error> {
+    let mut found = Vec::new();
+    collect_members(input, &Nesting::new(Path::new(&**input.name())), read, &mut found)?;
+    Ok(found)
 }
 
-fn archive_error(input: &Input, error: &uruk_jitlink::archive::ArchiveError) -> Error {
+fn collect_members(input: &Input, nesting: &Nesting, read: &ReadFile, found: &mut Vec<Input>) -> Result<(), Error> {
+    let damaged = |error: ArchiveError| archive_error(input, &error);
+    let archive = Archive::parse(input).map_err(damaged)?;
+    for member in archive.members().map_err(damaged)? {
+        let object = member_input(input, nesting, &member.map_err(damaged)?, read)?;
+        if Archive::is_archive(&object) {
+            let nesting = nesting.enter(Path::new(&**object.name())).map_err(damaged)?;
+            collect_members(&object, &nesting, read, found)?;
+        } else {
+            found.push(object);
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a member, called `archive(member)`, or by their path where they are a file of their own.
+fn member_input(input: &Input, nesting: &Nesting, member: &Member<'_>, read: &ReadFile) -> Result<Input, Error> {
+    match member.data {
+        MemberData::Inline { offset, bytes } => {
+            let name = format!("{}({})", input.name(), String::from_utf8_lossy(member.name));
+            let start = offset as usize;
+            let part = input.part(name, start..start + bytes.len());
+            part.ok_or_else(|| archive_error(input, &ArchiveError::NotAnArchive))
+        }
+        MemberData::External { path, .. } => read(&nesting.resolve(path)),
+    }
+}
+
+fn archive_error(input: &Input, error: &ArchiveError) -> Error {
     Error::Archive { file: input.name().to_string(), reason: error.to_string() }
 }
 
@@ -104,16 +158,26 @@ impl DefinitionGenerator for ArchiveMembers {
     fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
         let mut pulled = Vec::new();
         {
-            let mut members = self.members.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut known = self.pulled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             for (name, _) in wanted.iter().filter(|(_, required)| *required) {
-                let member = self.index.get(name).and_then(|member| members.get_mut(*member));
-                pulled.extend(member.and_then(Option::take));
+                if let Some(member) = self.index.get(name)
+                    && known.insert(*member)
+                {
+                    pulled.push(*member);
+                }
             }
         }
-        session.add_members(dylib, &pulled)
+        let mut inputs = Vec::with_capacity(pulled.len());
+        for (number, id) in pulled {
+            let Nested { input, nesting } = &self.archives[number];
+            let damaged = |error: ArchiveError| archive_error(input, &error);
+            let member = Archive::parse(input).map_err(damaged)?.member(id).map_err(damaged)?;
+            inputs.push(member_input(input, nesting, &member, &*self.read)?);
+        }
+        session.add_members(dylib, &inputs)
     }
 
     fn name(&self) -> String {
-        self.input.name().to_string()
+        self.archives[0].input.name().to_string()
     }
 }

@@ -1,1 +1,14 @@
-//! The execution session: JIT dylibs, queries, materialization, the object-linking layer.
+//! The execution session: dylibs, look-ups, and the layer that links objects when somebody asks for their symbols.
+//!
+//! [`session`] is the entrance; [`generator`] defines what is missing; `state` holds what is known of every symbol and
+//! unit; `objects` links. The [`executor`] is the process where the code runs.
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod executor;
+pub mod generator;
+mod objects;
+pub mod session;
+mod state;
+
+pub use state::{DylibId, SearchEntry};

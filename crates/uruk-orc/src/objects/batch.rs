@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::elf::Strength;
+use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
 use uruk_jitlink::graph::{
     BlockId, Block, Content, Definition, LinkGraph, Section, SectionId, SectionKind, SymbolId as LocalId, SymbolKind,
@@ -117,7 +118,7 @@ impl Batch {
     /// Plans, lays out, allocates, and publishes the addresses.
     fn lay_out(session: &Session, jobs: Vec<Job>, placement: Placement) -> Result<Batch, Error> {
         let memory = session.executor().memory();
-        let span = memory.span(placement).map_err(|error| Error::from(uruk_jitlink::error::LinkError::from(error)))?;
+        let span = memory.span(placement).map_err(|error| Error::from(LinkError::from(error)))?;
         let cost: usize = jobs.iter().map(|job| job.object.interface.cost).sum();
         let mut units = Vec::with_capacity(jobs.len());
         let mut members = Vec::with_capacity(jobs.len());
@@ -163,13 +164,13 @@ impl Batch {
         let planned = session.parallel_mut(cost, &mut members, |index, member| {
             prune::drop_unwind_records(&mut member.graph)?;
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
-            Ok::<(), uruk_jitlink::error::LinkError>(())
+            Ok::<(), LinkError>(())
         });
         for result in planned {
             result?;
         }
         let mut layout = Layout::new(&mut members, &gather, placement)?;
-        let allocation = memory.allocate(&layout.demand).map_err(uruk_jitlink::error::LinkError::from)?;
+        let allocation = memory.allocate(&layout.demand).map_err(LinkError::from)?;
         layout.place(&mut members, Lane::ALL.map(|lane| allocation.address(lane)));
         let addresses = session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
         let needs = vec![Vec::new(); units.len()];
@@ -206,13 +207,14 @@ impl Batch {
             let window = Window { address: data, bytes };
             self.members.iter().map(|member| function_tables(member, &window)).collect()
         };
-        self.allocation.finalize().map_err(uruk_jitlink::error::LinkError::from)?;
+        let Batch { units, members, references, needs, layout, allocation, .. } = self;
+        allocation.finalize().map_err(LinkError::from)?;
         let executor = session.executor();
         let mut slots = Vec::new();
-        let mut linked = Vec::with_capacity(self.units.len());
-        let gathered = !self.layout.gathered.is_empty();
+        let mut linked = Vec::with_capacity(units.len());
+        let gathered = !layout.gathered.is_empty();
         let shared: Option<Arc<Resource>> = threads.map(|(_, resource)| Arc::new(resource));
-        for (index, member) in self.members.iter().enumerate() {
+        for (member, functions) in members.iter().zip(functions) {
             for (number, indirect) in (0u64..).zip(&member.tables.indirect) {
                 let slot = member.share.indirect + number * uruk_jitlink::x86_64::SLOT_SIZE;
                 slots.push((slot, fixup::resolver(&member.graph, indirect.symbol)));
@@ -222,10 +224,11 @@ impl Batch {
                 true => None,
                 false => Some(executor.register_unwind(member.share.lanes[0].clone(), unwind.clone())?),
             };
-            linked.push(Linked::new(member, registered, shared.clone(), functions[index].clone(), gathered));
+            linked.push(Linked::new(member, registered, shared.clone(), functions, gathered));
         }
         executor.run_resolvers(&slots)?;
-        self.emit(session, failures, linked)
+        Finished { units, references, needs }.emit(session, failures, linked);
+        Ok(())
     }
 
     /// Fills in the addresses of what is defined elsewhere, waiting for units that other threads are linking.
@@ -374,9 +377,18 @@ impl Batch {
         }
         failures
     }
+}
 
+/// What is needed to hand a batch over once its bytes are final.
+struct Finished {
+    units: Vec<UnitId>,
+    references: Vec<Vec<Reference>>,
+    needs: Vec<Vec<(UnitId, SymbolId)>>,
+}
+
+impl Finished {
     /// Hands the finished members over; those that failed, and what needs them, are given up.
-    fn emit(self, session: &Session, failures: Vec<(usize, Error)>, linked: Vec<Linked>) -> Result<(), Error> {
+    fn emit(self, session: &Session, failures: Vec<(usize, Error)>, linked: Vec<Linked>) {
         let mut failed: HashMap<UnitId, Error> =
             failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
         let mut state = session.lock();
@@ -406,7 +418,6 @@ impl Batch {
         session.keep(kept);
         session.give_back(lost.into_iter().map(|(_, linked)| linked));
         session.notify();
-        Ok(())
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn function_tables(member: &Member, data: &Window<'_>) -> Vec<TableFu
         let words = data.bytes[start..start + block.size as usize].chunks_exact(8);
         let words = words.map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()));
         // 0 and -1 end and begin the tables of start files.
-        let addresses = words.filter(|address| !matches!(address, 0 | u64::MAX));
+        let addresses = words.filter(|address| !matches!(*address, 0 | u64::MAX));
         let mut found: Vec<_> =
             addresses.map(|address| TableFunction { table, priority: order.priority, address }).collect();
         if order.backwards {

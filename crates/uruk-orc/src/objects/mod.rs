@@ -8,6 +8,7 @@ mod batch;
 mod finish;
 mod resolve;
 
+pub(crate) use batch::link;
 pub(crate) use finish::Linked;
 
 use crate::state::SymbolId;

@@ -1,0 +1,364 @@
+//! The execution session: dylibs, their symbols, and the look-ups that bring code into being.
+//!
+//! Invariants: one mutex guards the [`State`]; it is never held while a generator, an executor, a materializer or the
+//! linker runs. Whoever claims a unit links it on its own thread and tells everybody when it is done.
+
+use crate::error::{Error, Missing};
+use crate::executor::Executor;
+use crate::generator::DefinitionGenerator;
+use crate::objects::{self, Linked, Object};
+use crate::state::*;
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, RwLock};
+use uruk_jitlink::elf::Interface;
+use uruk_jitlink::graph::{FunctionTable, SymbolKind};
+use uruk_jitlink::input::Input;
+use uruk_jitlink::memory::{Placement, Segment};
+use uruk_jitlink::names::{Name, Names};
+
+/// Work below this many input bytes is not worth waking other threads (about 2 ms of linking).
+const PARALLEL_BYTES: usize = 3 << 20;
+
+/// A program that is being put together and run.
+pub struct Session {
+    names: Arc<Names>,
+    state: Mutex<State>,
+    progress: Condvar,
+    executor: Arc<dyn Executor>,
+    generators: RwLock<HashMap<DylibId, Vec<Arc<dyn DefinitionGenerator>>>>,
+    linked: Mutex<HashMap<UnitId, Linked>>,
+    /// Units whose initialisers have not run, by dylib, in order of linking.
+    uninitialised: Mutex<HashMap<DylibId, Vec<UnitId>>>,
+    threads: usize,
+    pool: OnceLock<Option<rayon::ThreadPool>>,
+    reports: Mutex<Vec<Error>>,
+}
+
+impl Session {
+    /// A session without dylibs that links on `threads` threads, the calling one among them.
+    pub fn new(executor: Arc<dyn Executor>, threads: usize) -> Session {
+        let names = Arc::new(Names::default());
+        Session {
+            state: Mutex::new(State::new(names.clone())),
+            names,
+            progress: Condvar::new(),
+            executor,
+            generators: RwLock::default(),
+            linked: Mutex::default(),
+            uninitialised: Mutex::default(),
+            threads,
+            pool: OnceLock::new(),
+            reports: Mutex::default(),
+        }
+    }
+
+    /// The names of this session.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The process where code runs.
+    pub fn executor(&self) -> &dyn Executor {
+        &*self.executor
+    }
+
+    /// Makes a dylib, which at first searches itself only. Errors if the name is taken.
+    pub fn create_dylib(&self, name: &str) -> Result<DylibId, Error> {
+        self.lock().add_dylib(name)
+    }
+
+    /// The dylib of a name.
+    pub fn dylib(&self, name: &str) -> Option<DylibId> {
+        let state = self.lock();
+        let position = state.dylibs.iter().position(|dylib| &*dylib.name == name)?;
+        Some(DylibId(position as u32))
+    }
+
+    /// Where references from a dylib are looked for, in this order. The dylib itself, with hidden symbols, is
+    /// usually the first.
+    pub fn set_search_order(&self, dylib: DylibId, order: Vec<SearchEntry>) {
+        self.lock().dylibs[dylib.index()].order = order;
+    }
+
+    /// Lets a generator define what is missing in a dylib, after those that it has.
+    pub fn add_generator(&self, dylib: DylibId, generator: Arc<dyn DefinitionGenerator>) {
+        let mut generators = self.generators.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        generators.entry(dylib).or_default().push(generator);
+    }
+
+    /// Adds objects as whole inputs of one static link: order among them does not matter, and their initialisers
+    /// run with their dylib's. Nothing is linked before somebody asks for it.
+    pub fn add_objects(&self, dylib: DylibId, inputs: &[Input]) -> Result<(), Error> {
+        let units = self.define_objects(dylib, inputs)?;
+        self.lock().dylibs[dylib.index()].roots.extend(units);
+        Ok(())
+    }
+
+    /// Adds objects that are linked only if something refers to them.
+    pub fn add_members(&self, dylib: DylibId, inputs: &[Input]) -> Result<(), Error> {
+        self.define_objects(dylib, inputs).map(drop)
+    }
+
+    fn define_objects(&self, dylib: DylibId, inputs: &[Input]) -> Result<Vec<UnitId>, Error> {
+        let cost = inputs.iter().map(|input| input.len()).sum();
+        let read = self.parallel(cost, inputs, |input| Interface::read(input, &self.names));
+        let mut interfaces = Vec::with_capacity(inputs.len());
+        for interface in read {
+            interfaces.push(interface?);
+        }
+        let mut units = Vec::with_capacity(inputs.len());
+        let mut state = self.lock();
+        for interface in interfaces {
+            let name = interface.input.name().clone();
+            let object = Arc::new(Object::new(interface));
+            let unit = state.add_unit(dylib, name, Some(object.clone()));
+            let mut symbols = Vec::new();
+            let defined = state.define(unit, &object.interface.globals, &mut symbols);
+            let _ = object.symbols.set(symbols);
+            defined?;
+            units.push(unit);
+        }
+        Ok(units)
+    }
+
+    /// Defines names at fixed addresses; names that the dylib has already keep their definition.
+    pub fn define_absolute(&self, dylib: DylibId, definitions: &[(Name, u64, SymbolKind)]) {
+        let mut state = self.lock();
+        for (name, address, kind) in definitions {
+            state.define_absolute(dylib, *name, *address, *kind);
+        }
+    }
+
+    /// The addresses of symbols, in the order of the names, linked and ready to be used. Fails if one is missing or
+    /// cannot be linked.
+    pub fn lookup(&self, order: &[SearchEntry], names: &[&str]) -> Result<Vec<u64>, Error> {
+        let names: Vec<Name> = names.iter().map(|name| self.names.intern(name.as_bytes())).collect();
+        let symbols = self.find_all(order, &names)?;
+        self.materialize(symbols.iter().map(|symbol| self.lock().symbol(*symbol).unit).collect())?;
+        let state = self.lock();
+        Ok(symbols.iter().map(|symbol| state.symbol(*symbol).address).collect())
+    }
+
+    /// Links all whole inputs of a dylib. The first failure is returned; everything else is linked all the same.
+    pub fn materialize_roots(&self, dylib: DylibId) -> Result<(), Error> {
+        let roots = std::mem::take(&mut self.lock().dylibs[dylib.index()].roots);
+        self.materialize(roots)
+    }
+
+    /// Links units, and waits until they are ready.
+    fn materialize(&self, mut units: Vec<UnitId>) -> Result<(), Error> {
+        units.retain(|unit| *unit != NO_UNIT);
+        let claimed: Vec<UnitId> = {
+            let mut state = self.lock();
+            units.iter().copied().filter(|unit| state.claim(*unit)).collect()
+        };
+        if !claimed.is_empty() {
+            objects::link(self, claimed);
+        }
+        let mut state = self.lock();
+        for unit in units {
+            loop {
+                match &state.unit(unit).phase {
+                    Phase::Ready => break,
+                    Phase::Failed(error) => return Err(error.clone()),
+                    _ => state = self.wait(state),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn find_all(&self, order: &[SearchEntry], names: &[Name]) -> Result<Vec<SymbolId>, Error> {
+        let missing: Vec<(Name, bool)> = {
+            let state = self.lock();
+            names.iter().filter(|name| state.find(order, **name).is_none()).map(|name| (*name, true)).collect()
+        };
+        if !missing.is_empty() {
+            self.generate_in(order, &missing)?;
+        }
+        let mut state = self.lock();
+        let mut found = Vec::with_capacity(names.len());
+        let mut missing = Vec::new();
+        for name in names {
+            match state.find(order, *name) {
+                Some(symbol) => found.push(symbol),
+                None => missing.push(Missing { symbol: self.names.text(*name), referrer: String::new() }),
+            }
+        }
+        if !missing.is_empty() {
+            let searched = order.iter().map(|entry| state.dylib(entry.dylib).name.to_string()).collect();
+            return Err(Error::Missing { missing: Arc::new(missing), searched: Arc::new(searched) });
+        }
+        for symbol in &found {
+            state.symbols[symbol.index()].bound = true;
+        }
+        Ok(found)
+    }
+
+    /// Asks the generators along a dylib's search order for names that it lacks.
+    pub(crate) fn generate(&self, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
+        let order = self.lock().dylib(dylib).order.clone();
+        self.generate_in(&order, wanted)
+    }
+
+    fn generate_in(&self, order: &[SearchEntry], wanted: &[(Name, bool)]) -> Result<(), Error> {
+        let mut wanted = wanted.to_vec();
+        for entry in order {
+            let generators = {
+                let generators = self.generators.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+                generators.get(&entry.dylib).cloned().unwrap_or_default()
+            };
+            for generator in generators {
+                if wanted.is_empty() {
+                    return Ok(());
+                }
+                generator.generate(self, entry.dylib, &wanted)?;
+                let state = self.lock();
+                wanted.retain(|(name, _)| state.find(order, *name).is_none());
+            }
+        }
+        Ok(())
+    }
+
+    /// The functions of a dylib's tables that have not run yet, in the order in which they run: `.preinit_array`,
+    /// then by priority, then in order of the objects. They count as having run from now on.
+    pub fn take_initialisers(&self, dylib: DylibId) -> Vec<u64> {
+        let mut uninitialised = self.uninitialised.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut units = uninitialised.remove(&dylib).unwrap_or_default();
+        units.sort_unstable();
+        let linked = self.linked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let functions = units.iter().filter_map(|unit| linked.get(unit)).flat_map(|linked| &linked.functions);
+        let mut functions: Vec<_> = functions.filter(|function| function.table != FunctionTable::Fini).collect();
+        functions.sort_by_key(|function| (function.table, function.priority));
+        functions.into_iter().map(|function| function.address).collect()
+    }
+
+    /// A dylib's finalisers, in the order in which they run: the reverse of the initialisers'.
+    pub fn finalisers(&self, dylib: DylibId) -> Vec<u64> {
+        let state = self.lock();
+        let linked = self.linked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut units: Vec<_> = linked.iter().filter(|(unit, _)| state.unit(**unit).dylib == dylib).collect();
+        units.sort_by_key(|(unit, _)| **unit);
+        let functions = units.iter().flat_map(|(_, linked)| &linked.functions);
+        let mut functions: Vec<_> = functions.filter(|function| function.table == FunctionTable::Fini).collect();
+        functions.sort_by_key(|function| function.priority);
+        functions.into_iter().rev().map(|function| function.address).collect()
+    }
+
+    /// Problems of generators that did not fail a look-up, since the session's start or the last call.
+    pub fn take_reports(&self) -> Vec<Error> {
+        std::mem::take(&mut self.reports.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+}
+
+/// What the object layer needs of the session.
+impl Session {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Waits for a unit to change its phase.
+    pub(crate) fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.progress.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(crate) fn notify(&self) {
+        self.progress.notify_all();
+    }
+
+    pub(crate) fn report(&self, error: Error) {
+        self.reports.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(error);
+    }
+
+    pub(crate) fn fail(&self, unit: UnitId, error: Error) {
+        self.lock().fail(unit, error);
+        self.notify();
+    }
+
+    pub(crate) fn fail_all(&self, units: &[UnitId], error: &Error) {
+        for unit in units {
+            self.fail(*unit, error.clone());
+        }
+    }
+
+    /// Where a unit's memory has to lie: what its dylib's first unit needed, for good.
+    pub(crate) fn placement(&self, unit: UnitId, needs_low: bool) -> Placement {
+        let mut state = self.lock();
+        let dylib = state.unit(unit).dylib;
+        let wanted = if needs_low { Placement::Low } else { Placement::Near };
+        *state.dylibs[dylib.index()].placement.get_or_insert(wanted)
+    }
+
+    /// The dylibs that a unit's references are looked for in, by name.
+    pub(crate) fn searched(&self, unit: UnitId) -> Vec<String> {
+        let state = self.lock();
+        let order = &state.dylib(state.unit(unit).dylib).order;
+        order.iter().map(|entry| state.dylib(entry.dylib).name.to_string()).collect()
+    }
+
+    pub(crate) fn symbol_name(&self, symbol: SymbolId) -> Vec<u8> {
+        let name = self.lock().symbol(symbol).name;
+        self.names.bytes(name)
+    }
+
+    /// Keeps what was linked.
+    pub(crate) fn keep(&self, units: Vec<(UnitId, Linked)>) {
+        let state = self.lock();
+        let mut uninitialised = self.uninitialised.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut kept = self.linked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for (unit, linked) in units {
+            if !linked.functions.is_empty() {
+                uninitialised.entry(state.unit(unit).dylib).or_default().push(unit);
+            }
+            kept.insert(unit, linked);
+        }
+    }
+
+    /// Gives back what was linked in vain.
+    pub(crate) fn give_back(&self, units: impl Iterator<Item = Linked>) {
+        for linked in units {
+            drop(linked.unwind);
+            drop(linked.threads);
+            let segments: Vec<Segment> = linked.segments;
+            self.executor.memory().release(&segments);
+        }
+    }
+
+    /// Maps items, on several threads if their `cost` in input bytes is worth it.
+    pub(crate) fn parallel<T: Sync, R: Send>(
+        &self,
+        cost: usize,
+        items: &[T],
+        f: impl Fn(&T) -> R + Send + Sync,
+    ) -> Vec<R> {
+        match self.pool_for(cost, items.len()) {
+            Some(pool) => pool.install(|| items.par_iter().map(f).collect()),
+            None => items.iter().map(f).collect(),
+        }
+    }
+
+    /// The same over items that change.
+    pub(crate) fn parallel_mut<T: Send, R: Send>(
+        &self,
+        cost: usize,
+        items: &mut [T],
+        f: impl Fn(usize, &mut T) -> R + Send + Sync,
+    ) -> Vec<R> {
+        match self.pool_for(cost, items.len()) {
+            Some(pool) => {
+                let items = items.par_iter_mut().enumerate();
+                pool.install(|| items.map(|(index, item)| f(index, item)).collect())
+            }
+            None => items.iter_mut().enumerate().map(|(index, item)| f(index, item)).collect(),
+        }
+    }
+
+    fn pool_for(&self, cost: usize, items: usize) -> Option<&rayon::ThreadPool> {
+        if self.threads < 2 || items < 2 || cost < PARALLEL_BYTES {
+            return None;
+        }
+        let make = || rayon::ThreadPoolBuilder::new().num_threads(self.threads).build().ok();
+        self.pool.get_or_init(make).as_ref()
+    }
+}
