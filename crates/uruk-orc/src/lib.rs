@@ -7,6 +7,7 @@
 pub mod error;
 pub mod executor;
 pub mod generator;
+pub mod in_process;
 mod objects;
 pub mod session;
 mod state;

@@ -1,0 +1,114 @@
+//! The executor of code that runs in this very process: everything a session needs of it, in one value.
+//!
+//! Invariant: the addresses that it is given are those of finished code and data of the session that calls; the
+//! session hands them over once they are ready, and releases nothing that is still in use.
+
+use crate::libraries::{self, Library, LibraryError, SymbolKind};
+use crate::lifecycle::{self, Arguments};
+use crate::memory::{InProcessMemory, Options};
+use crate::tls::{TlsError, TlsModule, TlsRequest};
+use crate::unwind::{self, Registration};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError, RwLock};
+use uruk_jitlink::memory::MemoryError;
+
+/// This process, as the place where linked code runs.
+pub struct InProcess {
+    memory: InProcessMemory,
+    arguments: RwLock<&'static Arguments>,
+    libraries: Mutex<Vec<Library>>,
+}
+
+impl InProcess {
+    /// Nothing is reserved before it is needed.
+    pub fn new(options: Options) -> Result<InProcess, MemoryError> {
+        let memory = InProcessMemory::new(options)?;
+        let arguments = RwLock::new(leak(Arguments::new(["uruk"])));
+        Ok(InProcess { memory, arguments, libraries: Mutex::default() })
+    }
+
+    /// Its memory.
+    pub fn memory(&self) -> &InProcessMemory {
+        &self.memory
+    }
+
+    /// The arguments that initialisers and `main` get, the program's name first. They stay for good: a program may
+    /// keep pointers to them.
+    pub fn set_arguments<T: Into<Vec<u8>>>(&self, arguments: impl IntoIterator<Item = T>) {
+        let arguments = leak(Arguments::new(arguments));
+        *self.arguments.write().unwrap_or_else(PoisonError::into_inner) = arguments;
+    }
+
+    fn arguments(&self) -> &'static Arguments {
+        *self.arguments.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Loads a shared library, by path or soname, for as long as this executor lives.
+    pub fn load_library(&self, path_or_soname: &str) -> Result<(), LibraryError> {
+        let library = libraries::load(path_or_soname)?;
+        self.libraries.lock().unwrap_or_else(PoisonError::into_inner).push(library);
+        Ok(())
+    }
+
+    /// What the process and its libraries define under a name, perhaps with a version (`name@V`), and whether it is
+    /// thread-local.
+    pub fn find(&self, name: &[u8]) -> Option<(u64, bool)> {
+        if let Some((_, address)) = crate::dl::overrides().iter().find(|(known, _)| known.as_bytes() == name) {
+            return Some((*address as u64, false));
+        }
+        let definition = match name.iter().position(|byte| *byte == b'@') {
+            Some(at) if at != 0 => libraries::find_versioned(&name[..at], &name[at + 1..])?,
+            _ => libraries::find(name)?,
+        };
+        Some((definition.address, definition.kind == SymbolKind::Tls))
+    }
+
+    /// Gives every thread a copy of a batch's variables.
+    pub fn load_threads(&self, request: &TlsRequest<'_>) -> Result<TlsModule, TlsError> {
+        TlsModule::load(request)
+    }
+
+    /// Makes unwind records known. `records` ends with a zero word.
+    pub fn register_unwind(&self, code: Range<u64>, records: Range<u64>) -> Result<Registration, unwind::RangeError> {
+        let code = code.start as usize..code.end as usize;
+        let length = (records.end - records.start) as usize;
+        // SAFETY: the session has written and finalized the records, and drops the registration before it releases
+        // their memory.
+        unsafe { unwind::register(&[code], records.start as usize, length) }
+    }
+
+    /// Runs resolvers of indirect functions: pairs of the slot to fill and the resolver.
+    pub fn run_resolvers(&self, slots: &[(u64, u64)]) {
+        for (slot, resolver) in slots {
+            // SAFETY: the session gives finished resolvers, which take nothing and return an address, and aligned
+            // slots in writable memory of its own, which nothing reads before this returns.
+            unsafe {
+                let resolver: unsafe extern "C" fn() -> u64 = std::mem::transmute(*resolver as *const ());
+                *(*slot as *mut u64) = resolver();
+            }
+        }
+    }
+
+    /// Calls initialisers, in this order, with the program's arguments.
+    pub fn run_initialisers(&self, functions: &[u64]) {
+        // SAFETY: the session gives finished functions of its objects' tables, once each and in order.
+        unsafe { lifecycle::run_initializers(functions, self.arguments()) }
+    }
+
+    /// Calls `main` and returns its status.
+    pub fn run_main(&self, address: u64) -> i32 {
+        // SAFETY: the session gives a finished `main` whose initialisers have run.
+        unsafe { lifecycle::call_main(address, self.arguments()) }
+    }
+
+    /// Runs what a dylib registered with `atexit` and its kin, and forgets it.
+    pub fn finalize(&self, dso_handle: u64) {
+        // SAFETY: the session gives the address of a dylib's `__dso_handle`, before it releases the dylib's code.
+        unsafe { lifecycle::finalize(dso_handle) }
+    }
+}
+
+/// Arguments that a program may keep pointers to.
+fn leak(arguments: Arguments) -> &'static Arguments {
+    Box::leak(Box::new(arguments))
+}

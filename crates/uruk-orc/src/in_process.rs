@@ -1,0 +1,71 @@
+//! The in-process executor, as a session sees it.
+
+use crate::error::Error;
+use crate::executor::{Executor, Found, Resource, ThreadRequest, ThreadStorage, ThreadVariable};
+use std::ops::Range;
+use uruk_executor::in_process::InProcess;
+use uruk_executor::tls::{TlsError, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
+use uruk_jitlink::memory::MemoryManager;
+use uruk_jitlink::tls::Question;
+
+impl Executor for InProcess {
+    fn memory(&self) -> &dyn MemoryManager {
+        InProcess::memory(self)
+    }
+
+    fn find(&self, name: &[u8]) -> Option<Found> {
+        InProcess::find(self, name).map(|(address, thread_local)| Found { address, thread_local })
+    }
+
+    fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
+        let slot = |(variable, question): &(ThreadVariable<'_>, Question)| TlsSlot {
+            target: match *variable {
+                ThreadVariable::Own(offset) => TlsTarget::Own(offset),
+                ThreadVariable::Native(name) => TlsTarget::Native(unversioned(name)),
+            },
+            kind: match question {
+                Question::ModuleAndOffset => TlsSlotKind::ModuleAndOffset,
+                Question::ThreadOffset => TlsSlotKind::ThreadOffset,
+                Question::Descriptor => TlsSlotKind::Descriptor,
+            },
+        };
+        let slots: Vec<TlsSlot<'_>> = request.questions.iter().map(slot).collect();
+        let (image, mem_size, align) = (request.image, request.size, request.align);
+        let module = InProcess::load_threads(self, &TlsRequest { image, mem_size, align, slots: &slots });
+        match module {
+            Ok(module) => Ok(ThreadStorage { answers: module.values().to_vec(), resource: Box::new(module) }),
+            Err(TlsError::StaticExhausted { needed, .. }) => Err(Error::StaticThreadStorage { needed }),
+            Err(error) => {
+                Err(Error::Executor { what: "loading thread-local variables".into(), reason: error.to_string() })
+            }
+        }
+    }
+
+    fn register_unwind(&self, code: Range<u64>, records: Range<u64>) -> Result<Resource, Error> {
+        match InProcess::register_unwind(self, code, records) {
+            Ok(registration) => Ok(Box::new(registration)),
+            Err(error) => {
+                Err(Error::Executor { what: "registering unwind records".into(), reason: error.to_string() })
+            }
+        }
+    }
+
+    fn run_resolvers(&self, slots: &[(u64, u64)]) -> Result<(), Error> {
+        InProcess::run_resolvers(self, slots);
+        Ok(())
+    }
+
+    fn run_initialisers(&self, functions: &[u64]) -> Result<(), Error> {
+        InProcess::run_initialisers(self, functions);
+        Ok(())
+    }
+
+    fn support_objects(&self) -> Vec<(String, Vec<u8>)> {
+        uruk_executor::support::objects()
+    }
+}
+
+/// Thread-local variables are found without their version.
+fn unversioned(name: &[u8]) -> &[u8] {
+    name.split(|byte| *byte == b'@').next().unwrap_or(name)
+}
