@@ -44,3 +44,44 @@ pub(crate) fn in_child() -> bool {
 }
 
 const CHILD: &str = "URUK_TEST_CHILD";
+
+/// Machine code in memory of its own, for the life of the process.
+pub(crate) struct Code(*mut libc::c_void);
+
+// SAFETY: nobody writes to the memory after it was made, and it is never unmapped.
+unsafe impl Sync for Code {}
+
+impl Code {
+    pub fn new(bytes: &[u8]) -> Self {
+        let address = Self::reserve(bytes.len());
+        Self::finish(address, bytes);
+        Code(address)
+    }
+
+    /// The same, for bytes that depend on where they will be.
+    pub fn with(len: usize, make: impl FnOnce(u64) -> Vec<u8>) -> Self {
+        let address = Self::reserve(len);
+        Self::finish(address, &make(address as u64));
+        Code(address)
+    }
+
+    pub fn address(&self) -> *const libc::c_void {
+        self.0
+    }
+
+    fn reserve(len: usize) -> *mut libc::c_void {
+        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let address = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, -1, 0) };
+        assert_ne!(address, libc::MAP_FAILED);
+        address
+    }
+
+    fn finish(address: *mut libc::c_void, bytes: &[u8]) {
+        // SAFETY: the mapping was made for as many bytes, is writable, and is nobody else's yet.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), address.cast(), bytes.len());
+            assert_eq!(libc::mprotect(address, bytes.len(), libc::PROT_READ | libc::PROT_EXEC), 0);
+        }
+    }
+}

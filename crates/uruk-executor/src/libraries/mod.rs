@@ -15,9 +15,10 @@ mod object;
 pub use loader::{Library, LibraryError, load};
 pub use object::{SymbolKind, TlsSegment};
 
-pub(crate) use object::{LoadedObject, with_objects};
+pub(crate) use loader::open;
+pub(crate) use object::{LoadedObject, Scope, with_objects};
 
-use object::{Binding, Scope, SymbolName};
+use object::{Binding, SymbolName};
 
 /// Where the process defines a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
