@@ -1,0 +1,269 @@
+//! Thread-local storage for JIT'd code, given by the loader itself.
+//! Data flow: a batch's initial image and the slots its code needs → a shared object in memory with
+//! that image as its `PT_TLS` and a dynamic relocation for each slot → `dlopen` → the slots as glibc
+//! filled them, which the linker copies to the batch's GOT. From then on every thread, whether it
+//! exists already or comes later, gets its copy from glibc; `__tls_get_addr` knows the module, and
+//! descriptors call glibc's resolvers.
+//! Invariants: the object has no executable segment, exports nothing, needs nothing and is loaded
+//! with `RTLD_LOCAL`; it stays loaded as long as its [`TlsModule`] lives.
+//! Limits: an object whose slots hold offsets from the thread pointer takes part of the room that
+//! glibc keeps for this (about 1.6 KiB by default, aligned to 64 bytes at most; given back at
+//! unload only in reverse order of loading). [`tunables_with_static_tls`] says how a process asks
+//! for more. The image is copied at load, so it must be fixed up before.
+//! Sources: "ELF Handling For Thread-Local Storage" §3–4; x86-64 psABI §4.4.1; glibc manual,
+//! "Dynamic Linking Tunables"; glibc `elf/dl-reloc.c`, `sysdeps/x86_64/dl-machine.h`.
+
+mod file;
+mod image;
+
+use std::ffi::{OsStr, OsString};
+
+use crate::libraries::{self, Library, SymbolKind, with_objects};
+
+/// What a linked batch asks of the loader.
+#[derive(Clone, Copy, Debug)]
+pub struct TlsRequest<'a> {
+    /// Initial bytes of each thread's block; what follows up to `mem_size` is zero.
+    pub image: &'a [u8],
+    /// Size of the block in bytes, zero if the batch has no thread-local variables of its own.
+    pub mem_size: u64,
+    /// The block's alignment in bytes, a power of two.
+    pub align: u64,
+    /// What the code needs to know.
+    pub slots: &'a [TlsSlot<'a>],
+}
+
+/// One thing the code needs to know of one variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsSlot<'a> {
+    /// The variable.
+    pub target: TlsTarget<'a>,
+    /// The form in which the code wants its place.
+    pub kind: TlsSlotKind,
+}
+
+/// A thread-local variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsTarget<'a> {
+    /// At this offset, in bytes, in the request's own block.
+    Own(u64),
+    /// Defined by a library of the process, by name.
+    Native(&'a [u8]),
+}
+
+/// How a variable's place is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsSlotKind {
+    /// General and local dynamic: the `tls_index` pair that `__tls_get_addr` takes.
+    ModuleAndOffset,
+    /// Initial and local exec: the (negative) offset from the thread pointer, then zero.
+    ThreadOffset,
+    /// A TLS descriptor: the resolver and its argument. The pair may be copied to another aligned
+    /// place. Up to glibc 2.39 the resolver may change vector registers on a thread's first access
+    /// of a module (glibc bug 31372).
+    Descriptor,
+}
+
+/// Why thread-local storage could not be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The request contradicts itself.
+    #[error(
+        "thread-local block of {mem_size} bytes aligned to {align} cannot hold {image_size} initial bytes; alignment must be a power of two"
+    )]
+    Block {
+        /// Size of the block in bytes.
+        mem_size: u64,
+        /// Its alignment in bytes.
+        align: u64,
+        /// Size of its initial image in bytes.
+        image_size: usize,
+    },
+    /// A slot lies outside the request's own block.
+    #[error("thread-local offset {offset} is outside a block of {mem_size} bytes")]
+    Offset {
+        /// The slot's offset in bytes.
+        offset: u64,
+        /// Size of the block in bytes.
+        mem_size: u64,
+    },
+    /// No library of the process defines the variable.
+    #[error(
+        "thread-local symbol `{symbol}` is not defined by any library of the process; load the library that defines it"
+    )]
+    Undefined {
+        /// The variable's name.
+        symbol: String,
+    },
+    /// A library defines the name as something else.
+    #[error("symbol `{symbol}` is {found:?} in the process, and the code wants it thread-local")]
+    NotThreadLocal {
+        /// The symbol's name.
+        symbol: String,
+        /// What it is.
+        found: SymbolKind,
+    },
+    /// The room for variables at fixed offsets from the thread pointer is used up.
+    #[error(
+        "no room for {needed} more bytes of static thread-local storage; start the process with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={needed} or compile with -ftls-model=global-dynamic"
+    )]
+    StaticExhausted {
+        /// How many bytes to ask for: what this request may need, and a margin.
+        needed: u64,
+    },
+    /// The loader places static blocks at this alignment at most; it is fixed at process start.
+    #[error(
+        "static thread-local storage is aligned to {available} bytes at most, and {wanted} are wanted; compile with -ftls-model=global-dynamic"
+    )]
+    StaticAlignment {
+        /// What the request wants, in bytes.
+        wanted: u64,
+        /// What the process has, in bytes.
+        available: u64,
+    },
+    /// The object could not be put into a file for the loader to read.
+    #[error("cannot make the thread-local object: {0}")]
+    File(#[from] std::io::Error),
+    /// The loader refused the object for another reason; the message is its own.
+    #[error("the loader refused the thread-local object: {message}")]
+    Load {
+        /// What `dlerror` said.
+        message: String,
+    },
+}
+
+/// Thread-local variables of a linked batch, known to the loader until this is dropped. Nothing may
+/// use them, in any thread, from then on.
+#[derive(Debug)]
+pub struct TlsModule {
+    values: Vec<[u64; 2]>,
+    _library: Library,
+}
+
+impl TlsModule {
+    /// Hands the block to the loader and reads back what it put in the slots. Threads that exist
+    /// already have their copy, with its initial values, when this returns.
+    pub fn load(request: &TlsRequest<'_>) -> Result<Self, TlsError> {
+        check(request)?;
+        let image = image::build(request);
+        let library = file::load(&image.bytes).map_err(|error| match error {
+            file::LoadError::File(error) => TlsError::File(error),
+            // The only one of the loader's texts that we look at; it is not translated for our
+            // users, as no part of this process calls `setlocale` before the program does.
+            file::LoadError::Loader(message) if message.contains("static TLS block") => static_error(request),
+            file::LoadError::Loader(message) => TlsError::Load { message },
+        })?;
+        let slots = library.base().map(|base| base.wrapping_add(image.slots_address));
+        let slots = slots.ok_or_else(|| TlsError::Load { message: "it has no link map".to_owned() })?;
+        // SAFETY: the object is loaded; its slots are `request.slots.len()` pairs of words, aligned
+        // to 16 bytes, in its writable segment, which the loader has finished with.
+        let values = unsafe { std::slice::from_raw_parts(slots as *const [u64; 2], request.slots.len()) }.to_vec();
+        Ok(TlsModule { values, _library: library })
+    }
+
+    /// What the slots hold, in the request's order.
+    pub fn values(&self) -> &[[u64; 2]] {
+        &self.values
+    }
+
+    /// Leaves the variables in place for the life of the process.
+    pub fn keep(self) {
+        self._library.keep();
+    }
+}
+
+fn check(request: &TlsRequest<'_>) -> Result<(), TlsError> {
+    let &TlsRequest { image, mem_size, align, slots } = request;
+    if !align.is_power_of_two() || mem_size < image.len() as u64 || (1 << 40) < mem_size || (1 << 30) < align {
+        return Err(TlsError::Block { mem_size, align, image_size: image.len() });
+    }
+    for slot in slots {
+        match slot.target {
+            // One past the end is an address too.
+            TlsTarget::Own(offset) if mem_size < offset || mem_size == 0 => {
+                return Err(TlsError::Offset { offset, mem_size });
+            }
+            TlsTarget::Own(_) => {}
+            TlsTarget::Native(name) => {
+                let symbol = || String::from_utf8_lossy(name).into_owned();
+                match libraries::find(name).map(|definition| definition.kind) {
+                    None => return Err(TlsError::Undefined { symbol: symbol() }),
+                    Some(SymbolKind::ThreadLocal) => {}
+                    Some(found) => return Err(TlsError::NotThreadLocal { symbol: symbol(), found }),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// glibc has one text for two causes, and does not say which block it could not place.
+fn static_error(request: &TlsRequest<'_>) -> TlsError {
+    let (mut needed, mut wanted) = (0, 1);
+    let mut add = |size: u64, align: u64| {
+        needed += size.next_multiple_of(align.max(64)) + align;
+        wanted = wanted.max(align);
+    };
+    let is_static = |slot: &&TlsSlot<'_>| slot.kind == TlsSlotKind::ThreadOffset;
+    let mut modules = Vec::new();
+    for slot in request.slots.iter().filter(is_static) {
+        let (module, size, align) = match slot.target {
+            TlsTarget::Own(_) => (0, request.mem_size, request.align),
+            TlsTarget::Native(name) => match libraries::defining_object(name).and_then(|object| object.tls) {
+                Some(tls) => (tls.module, tls.mem_size, tls.align_bytes.max(1)),
+                None => continue,
+            },
+        };
+        if !modules.contains(&module) {
+            modules.push(module);
+            add(size, align);
+        }
+    }
+    let available = static_alignment();
+    if available < wanted {
+        TlsError::StaticAlignment { wanted, available }
+    } else {
+        TlsError::StaticExhausted { needed }
+    }
+}
+
+/// The alignment of static blocks: that of the strictest object the process started with, and at
+/// least the thread control block's.
+fn static_alignment() -> u64 {
+    with_objects(|objects| {
+        let startup = objects.iter().filter(|object| object.scope() == libraries::Scope::Startup);
+        startup.filter_map(|object| object.tls()).map(|tls| tls.align_bytes).fold(64, u64::max)
+    })
+}
+
+/// The value of `GLIBC_TUNABLES` with which a process has room for `needed` more bytes of static
+/// thread-local storage than glibc's default, given its present value. A process that meets
+/// [`TlsError::StaticExhausted`] early can execute itself anew with it.
+pub fn tunables_with_static_tls(present: Option<&OsStr>, needed: u64) -> OsString {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    const NAME: &[u8] = b"glibc.rtld.optional_static_tls=";
+    /// glibc's own value, which the process may be using already.
+    const DEFAULT: u64 = 512;
+    let mut wanted = DEFAULT;
+    let mut value = Vec::new();
+    for tunable in present.unwrap_or_default().as_bytes().split(|&byte| byte == b':') {
+        match tunable
+            .strip_prefix(NAME)
+            .map(|number| std::str::from_utf8(number).ok().and_then(|number| number.parse().ok()))
+        {
+            Some(number) => wanted = wanted.max(number.unwrap_or(0)),
+            None if tunable.is_empty() => {}
+            None => {
+                value.extend_from_slice(tunable);
+                value.push(b':');
+            }
+        }
+    }
+    value.extend_from_slice(NAME);
+    value.extend_from_slice(wanted.saturating_add(needed).next_multiple_of(64).to_string().as_bytes());
+    OsString::from_vec(value)
+}
+
+#[cfg(test)]
+mod tests;
