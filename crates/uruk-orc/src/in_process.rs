@@ -18,18 +18,7 @@ impl Executor for InProcess {
     }
 
     fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
-        let slot = |(variable, question): &(ThreadVariable<'_>, Question)| TlsSlot {
-            target: match *variable {
-                ThreadVariable::Own(offset) => TlsTarget::Own(offset),
-                ThreadVariable::Native(name) => TlsTarget::Native(unversioned(name)),
-            },
-            kind: match question {
-                Question::ModuleAndOffset => TlsSlotKind::ModuleAndOffset,
-                Question::ThreadOffset => TlsSlotKind::ThreadOffset,
-                Question::Descriptor => TlsSlotKind::Descriptor,
-            },
-        };
-        let slots: Vec<TlsSlot<'_>> = request.questions.iter().map(slot).collect();
+        let slots: Vec<TlsSlot<'_>> = request.questions.iter().map(|(variable, question)| slot(*variable, *question)).collect();
         let (image, mem_size, align) = (request.image, request.size, request.align);
         let module = InProcess::load_threads(self, &TlsRequest { image, mem_size, align, slots: &slots });
         match module {
@@ -63,6 +52,19 @@ impl Executor for InProcess {
     fn support_objects(&self) -> Vec<(String, Vec<u8>)> {
         uruk_executor::support::objects()
     }
+}
+
+fn slot(variable: ThreadVariable<'_>, question: Question) -> TlsSlot<'_> {
+    let target = match variable {
+        ThreadVariable::Own(offset) => TlsTarget::Own(offset),
+        ThreadVariable::Native(name) => TlsTarget::Native(unversioned(name)),
+    };
+    let kind = match question {
+        Question::ModuleAndOffset => TlsSlotKind::ModuleAndOffset,
+        Question::ThreadOffset => TlsSlotKind::ThreadOffset,
+        Question::Descriptor => TlsSlotKind::Descriptor,
+    };
+    TlsSlot { target, kind }
 }
 
 /// Thread-local variables are found without their version.

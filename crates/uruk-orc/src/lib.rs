@@ -11,5 +11,6 @@ pub mod in_process;
 mod objects;
 pub mod session;
 mod state;
+pub mod support;
 
 pub use state::{DylibId, SearchEntry};

@@ -81,6 +81,16 @@ impl Session {
         self.lock().dylibs[dylib.index()].order = order;
     }
 
+    /// Where references from a dylib are looked for.
+    pub fn search_order(&self, dylib: DylibId) -> Vec<SearchEntry> {
+        self.lock().dylib(dylib).order.clone()
+    }
+
+    /// Makes a dylib's memory lie where another's does, in reach of it. To be said before either has code.
+    pub fn place_with(&self, dylib: DylibId, leader: DylibId) {
+        self.lock().dylibs[dylib.index()].placed_with = leader;
+    }
+
     /// Lets a generator define what is missing in a dylib, after those that it has.
     pub fn add_generator(&self, dylib: DylibId, generator: Arc<dyn DefinitionGenerator>) {
         let mut generators = self.generators.write().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -282,12 +292,20 @@ impl Session {
         }
     }
 
-    /// Where a unit's memory has to lie: what its dylib's first unit needed, for good.
-    pub(crate) fn placement(&self, unit: UnitId, needs_low: bool) -> Placement {
+    /// Decides where the dylibs of these units lie, where that is not decided: low if any of them needs it.
+    pub(crate) fn decide_placement(&self, units: impl Iterator<Item = (UnitId, bool)> + Clone) {
         let mut state = self.lock();
-        let dylib = state.unit(unit).dylib;
-        let wanted = if needs_low { Placement::Low } else { Placement::Near };
-        *state.dylibs[dylib.index()].placement.get_or_insert(wanted)
+        let needy = units.clone().filter(|(_, needs_low)| *needs_low).map(|(unit, _)| (unit, Placement::Low));
+        for (unit, placement) in needy.chain(units.map(|(unit, _)| (unit, Placement::Near))) {
+            let leader = state.dylib(state.unit(unit).dylib).placed_with;
+            state.dylibs[leader.index()].placement.get_or_insert(placement);
+        }
+    }
+
+    /// Where a unit's memory has to lie.
+    pub(crate) fn placement(&self, unit: UnitId) -> Placement {
+        let state = self.lock();
+        state.placement(state.unit(unit).dylib)
     }
 
     /// The dylibs that a unit's references are looked for in, by name.

@@ -117,6 +117,8 @@ pub(crate) struct Dylib {
     /// Whole inputs, whose initialisers are roots.
     pub roots: Vec<UnitId>,
     pub placement: Option<Placement>,
+    /// The dylib that decides about this one's placement.
+    pub placed_with: DylibId,
 }
 
 /// Symbols by name: pages of a flat array, since names are dense and come in order.
@@ -139,12 +141,6 @@ impl NameTable {
             self.pages.resize_with(index + 1, || None);
         }
         self.pages[index].get_or_insert_with(|| Box::new([0; PAGE]))[name.index() % PAGE] = symbol.0 + 1;
-    }
-
-    /// All symbols, in order of name.
-    pub fn iter(&self) -> impl Iterator<Item = SymbolId> + '_ {
-        let pages = self.pages.iter().flatten();
-        pages.flat_map(|page| page.iter()).filter_map(|entry| entry.checked_sub(1).map(SymbolId))
     }
 }
 
@@ -176,12 +172,18 @@ impl State {
             groups: HashMap::new(),
             roots: Vec::new(),
             placement: None,
+            placed_with: id,
         });
         Ok(id)
     }
 
     pub fn dylib(&self, id: DylibId) -> &Dylib {
         &self.dylibs[id.index()]
+    }
+
+    /// Where a dylib's memory lies; near as long as nothing has decided otherwise.
+    pub fn placement(&self, id: DylibId) -> Placement {
+        self.dylib(self.dylib(id).placed_with).placement.unwrap_or_default()
     }
 
     pub fn unit(&self, id: UnitId) -> &Unit {
@@ -306,6 +308,12 @@ impl State {
         self.symbols.push(Symbol { address, name, unit: NO_UNIT, dylib, strength, kind, exported: true, bound: true });
         self.dylibs[dylib.index()].table.set(name, id);
         id
+    }
+
+    /// Takes a symbol away from its unit: what it stands for lies at an address outside of the session.
+    pub fn bind_to_address(&mut self, id: SymbolId, address: u64) {
+        let symbol = &mut self.symbols[id.index()];
+        (symbol.address, symbol.unit, symbol.bound) = (address, NO_UNIT, true);
     }
 
     /// The definition that a reference from a dylib binds to, as far as it is known without generators.

@@ -1,1 +1,34 @@
-//! A JIT linker and a framework for JIT compilers: add objects and archives, look up typed symbols.
+//! Uruk: objects and archives in, callable code out, in this process and without a link step.
+//!
+//! A [`Jit`] is a program being put together. Objects and archives are added to its [`Dylib`]s; looking a symbol up
+//! links what it needs.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = std::env::temp_dir().join(format!("uruk-doc-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! # let object = folder.join("answer.o");
+//! # std::fs::write(folder.join("answer.c"), "int add(int a, int b) { return a + b; }")?;
+//! # let source = folder.join("answer.c");
+//! # assert!(std::process::Command::new("cc").arg("-c").arg(&source).arg("-o").arg(&object).status()?.success());
+//! let jit = uruk::Jit::new()?;
+//! jit.main().add_file(&object)?; // made by `cc -c` from `int add(int a, int b) { return a + b; }`
+//! // SAFETY: this is how the C function is declared.
+//! let add = unsafe { jit.main().function::<extern "C" fn(i32, i32) -> i32>("add")? };
+//! assert_eq!(add(40, 2), 42);
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod dylib;
+mod files;
+mod function;
+mod jit;
+
+pub use dylib::Dylib;
+pub use files::read_file;
+pub use function::FunctionPointer;
+pub use jit::{Builder, Error, Jit};
+pub use uruk_jitlink::input::Input;
+pub use uruk_orc::error::Missing;

@@ -31,8 +31,9 @@ pub(crate) fn link(session: &Session, claimed: Vec<UnitId>) {
     }
     let mut near = Vec::new();
     let mut low = Vec::new();
+    session.decide_placement(closure.jobs.iter().map(|job| (job.unit, job.graph.needs_low)));
     for job in closure.jobs {
-        match session.placement(job.unit, job.graph.needs_low) {
+        match session.placement(job.unit) {
             Placement::Near => near.push(job),
             Placement::Low => low.push(job),
         }
@@ -465,10 +466,7 @@ fn find_target(
     if symbol.unit == NO_UNIT {
         return Target::Known(symbol.address);
     }
-    match state.dylib(symbol.dylib).placement {
-        Some(other) if other != placement => Target::Far,
-        _ => Target::Near,
-    }
+    if state.placement(symbol.dylib) == placement { Target::Near } else { Target::Far }
 }
 
 /// Gives a common symbol its room.

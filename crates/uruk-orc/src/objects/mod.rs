@@ -10,6 +10,7 @@ mod resolve;
 
 pub(crate) use batch::link;
 pub(crate) use finish::Linked;
+pub(crate) use resolve::is_linker_defined;
 
 use crate::state::SymbolId;
 use std::sync::OnceLock;

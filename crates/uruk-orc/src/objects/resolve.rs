@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use uruk_jitlink::elf;
 use uruk_jitlink::elf::Strength;
-use uruk_jitlink::graph::{LinkGraph, SymbolKind};
+use uruk_jitlink::graph::{LinkGraph, SymbolKind, Visibility};
 use uruk_jitlink::names::Name;
 
 /// What a global symbol of a job was found to be.
@@ -74,6 +74,7 @@ impl Closure {
     /// Binds the references of the jobs from `first` on; returns the units that were claimed for them.
     fn bind(&mut self, session: &Session, first: usize) -> Vec<UnitId> {
         let mut claimed = Vec::new();
+        self.coalesce(session, first);
         let mut asked: HashSet<(u32, Name)> = HashSet::new();
         loop {
             // Names that nothing defines yet, by the dylib that asks, with whether they are required.
@@ -101,6 +102,32 @@ impl Closure {
         }
         self.settle_unknown(session, first);
         claimed
+    }
+
+    /// Lets weak variables that a library of the process exports as well be the library's: inline variables,
+    /// function-local statics and type information are one for the whole program.
+    fn coalesce(&self, session: &Session, first: usize) {
+        let mut candidates = Vec::new();
+        {
+            let state = session.lock();
+            for job in &self.jobs[first..] {
+                let globals = job.object.interface.globals.iter().zip(job.object.symbols());
+                candidates.extend(globals.filter_map(|(global, symbol)| {
+                    let symbol = (*symbol)?;
+                    let shared = global.strength == Strength::Weak
+                        && global.visibility == Visibility::Default
+                        && (global.kind == SymbolKind::Object || global.unique)
+                        && state.symbol(symbol).unit == job.unit
+                        && state.symbol(symbol).exported;
+                    shared.then_some((symbol, global.name))
+                }));
+            }
+        }
+        for (symbol, name) in candidates {
+            if let Some(found) = session.executor().find(&session.names().bytes(name)).filter(|it| !it.thread_local) {
+                session.lock().bind_to_address(symbol, found.address);
+            }
+        }
     }
 
     /// Decides about names that no generator knows.
@@ -186,7 +213,7 @@ impl Job {
 }
 
 /// Names that a static linker defines for the objects that it links (REQUIREMENTS J13).
-pub(super) fn is_linker_defined(name: &[u8]) -> bool {
+pub(crate) fn is_linker_defined(name: &[u8]) -> bool {
     name == b"_GLOBAL_OFFSET_TABLE_" || bound(name).is_some()
 }
 

@@ -1,0 +1,41 @@
+//! Function pointers, told apart from everything else that is as large as an address.
+
+/// A function pointer type with the C calling convention.
+///
+/// # Safety
+/// Implementors are pointers to functions, of the size of an address.
+pub unsafe trait FunctionPointer: Copy {
+    /// The pointer to the function at an address.
+    ///
+    /// # Safety
+    /// A function of this very type lies at the address, for as long as the pointer is used.
+    unsafe fn from_address(address: u64) -> Self;
+}
+
+macro_rules! function_pointers {
+    ($($argument:ident)*) => {
+        function_pointers!(@ $($argument)*; extern "C" fn($($argument),*) -> R);
+        function_pointers!(@ $($argument)*; unsafe extern "C" fn($($argument),*) -> R);
+        function_pointers!(@ $($argument)*; extern "C-unwind" fn($($argument),*) -> R);
+        function_pointers!(@ $($argument)*; unsafe extern "C-unwind" fn($($argument),*) -> R);
+    };
+    (@ $($argument:ident)*; $type:ty) => {
+        // SAFETY: the type is a function pointer.
+        unsafe impl<R, $($argument),*> FunctionPointer for $type {
+            unsafe fn from_address(address: u64) -> Self {
+                // SAFETY: the caller's promise; both are as large as an address.
+                unsafe { std::mem::transmute(address as *const ()) }
+            }
+        }
+    };
+}
+
+function_pointers!();
+function_pointers!(A);
+function_pointers!(A B);
+function_pointers!(A B C);
+function_pointers!(A B C D);
+function_pointers!(A B C D E);
+function_pointers!(A B C D E F);
+function_pointers!(A B C D E F G);
+function_pointers!(A B C D E F G H);
