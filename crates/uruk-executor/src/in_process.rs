@@ -60,7 +60,7 @@ impl InProcess {
             Some(at) if at != 0 => libraries::find_versioned(&name[..at], &name[at + 1..])?,
             _ => libraries::find(name)?,
         };
-        Some((definition.address, definition.kind == SymbolKind::Tls))
+        Some((definition.address, definition.kind == SymbolKind::ThreadLocal))
     }
 
     /// Gives every thread a copy of a batch's variables.
