@@ -12,3 +12,10 @@ pub mod unwind;
 
 #[cfg(test)]
 mod testing;
+mod at_fork;
+pub mod gdb;
+mod range_index;
+pub mod unwind;
+
+#[cfg(test)]
+mod test_code;

@@ -1,0 +1,196 @@
+//! The other way: records that libgcc keeps.
+//!
+//! libgcc finds a registered block by the lowest and highest address of its code. GCC 12 stops at the first block that
+//! starts below the address, GCC 13 and newer keep the hulls in a tree that admits no overlap: either way two blocks
+//! whose hulls interleave lose records. So members whose hulls overlap are merged into one block, which is rebuilt
+//! when a member comes or goes. Every throw in the process walks GCC 12's list of blocks, so there hulls are widened
+//! to slabs of 1 MiB first.
+//! Records are copied, with absolute pointers, so that they are sure to be well-formed and terminated. On GCC 12 a
+//! block is a table of pointers to its members' copies. GCC 13 cannot deregister such a table (it reads it as if it
+//! were a record), so there a block is one more copy of all its members.
+//! Invariants: no two registered blocks overlap while the lock is free; a copy lives until all members in it have been
+//! deregistered, because a thread that unwinds through one of them may be reading it; on GCC 12 and older a throw on
+//! another thread finds all older records at every moment, because new blocks are registered before the old ones go,
+//! from the highest down.
+//! Sources: `unwind-dw2-fde.c` of GCC 12 and 13 (behaviour only).
+
+use std::collections::BTreeMap;
+use std::ffi::c_void;
+use std::mem;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::eh_frame::Section;
+
+const SLAB_BYTES: usize = 1 << 20;
+
+unsafe extern "C" {
+    fn __register_frame(begin: *const c_void);
+    fn __register_frame_table(begin: *const c_void);
+    fn __deregister_frame(begin: *const c_void);
+}
+
+/// A claim on a member of the registry.
+#[derive(Debug)]
+pub struct Claim {
+    /// None if the section had no record that can be used.
+    member: Option<(u64, Range<usize>)>,
+}
+
+struct Registry {
+    next_id: u64,
+    /// By the start of the hull. They do not overlap.
+    groups: BTreeMap<usize, Group>,
+}
+
+/// Members whose hulls overlap, directly or through others.
+struct Group {
+    hull: Range<usize>,
+    members: Vec<Member>,
+    /// What libgcc has.
+    block: Block,
+}
+
+enum Block {
+    /// Pointers to the members' records, and null. The first is to an empty section: libgcc tells an empty block from
+    /// others by the first half of the first pointer.
+    Table(Vec<usize>),
+    /// The members' records and a zero word.
+    Records(Arc<Vec<u64>>),
+}
+
+struct Member {
+    id: u64,
+    hull: Range<usize>,
+    /// A copy of its records, with a zero word.
+    records: Vec<u64>,
+    /// The blocks that have held its records; they go with their last member.
+    _blocks: Vec<Arc<Vec<u64>>>,
+}
+
+static EMPTY_SECTION: u64 = 0;
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { next_id: 0, groups: BTreeMap::new() });
+
+pub fn register(section: Section<'_>) -> Claim {
+    let code = section.fdes().map(|fde| fde.code);
+    let Some(hull) = code.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)) else {
+        return Claim { member: None };
+    };
+    let slab = if keeps_a_tree() { 1 } else { SLAB_BYTES };
+    let hull = hull.start / slab * slab..hull.end.div_ceil(slab) * slab;
+    let mut bytes = Vec::new();
+    section.append_absolute(&mut bytes);
+    let words = bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")));
+    let records = words.chain([0]).collect();
+
+    let mut registry = lock();
+    let id = registry.next_id;
+    registry.next_id += 1;
+    registry.exchange(&hull, |members| members.push(Member { id, hull: hull.clone(), records, _blocks: Vec::new() }));
+    Claim { member: Some((id, hull)) }
+}
+
+pub fn deregister(claim: &mut Claim) {
+    if let Some((id, hull)) = claim.member.take() {
+        lock().exchange(&hull, |members| members.extract_if(.., |member| member.id == id).collect::<Vec<_>>());
+    }
+}
+
+/// Keeps the registry as it is. `fork` must not happen in the middle of a change.
+pub fn hold() -> impl Sized {
+    lock()
+}
+
+fn lock() -> MutexGuard<'static, Registry> {
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Registry {
+    /// Regroups the members of all groups that overlap `hull`, after `change`.
+    /// What `change` returns is dropped when libgcc no longer refers to it.
+    fn exchange<T>(&mut self, hull: &Range<usize>, change: impl FnOnce(&mut Vec<Member>) -> T) {
+        let below = self.groups.range(..hull.end).rev();
+        let starts = below.take_while(|(_, group)| hull.start < group.hull.end).map(|(&start, _)| start);
+        let starts: Vec<_> = starts.collect();
+        let mut old: Vec<_> = starts.iter().filter_map(|start| self.groups.remove(start)).collect();
+        let mut members = old.iter_mut().flat_map(|group| mem::take(&mut group.members)).collect();
+        let outgoing = change(&mut members);
+        let new = regroup(members);
+        if keeps_a_tree() {
+            old.iter().for_each(Group::deregister);
+            new.iter().for_each(Group::register);
+        } else {
+            new.iter().for_each(Group::register);
+            old.iter().for_each(Group::deregister);
+        }
+        drop(outgoing);
+        self.groups.extend(new.into_iter().map(|group| (group.hull.start, group)));
+    }
+}
+
+/// Groups of the members, from the highest address down.
+fn regroup(mut members: Vec<Member>) -> Vec<Group> {
+    members.sort_by_key(|member| member.hull.start);
+    let mut groups: Vec<Group> = Vec::new();
+    for member in members {
+        match groups.last_mut().filter(|group| member.hull.start < group.hull.end) {
+            Some(group) => {
+                group.hull.end = group.hull.end.max(member.hull.end);
+                group.members.push(member);
+            }
+            None => {
+                let (hull, block) = (member.hull.clone(), Block::Table(Vec::new()));
+                groups.push(Group { hull, members: vec![member], block });
+            }
+        }
+    }
+    groups.reverse();
+    for group in &mut groups {
+        group.block = if keeps_a_tree() { one_copy(&mut group.members) } else { table(&group.members) };
+    }
+    groups
+}
+
+fn table(members: &[Member]) -> Block {
+    let sections = members.iter().map(|member| member.records.as_ptr().addr());
+    Block::Table([(&raw const EMPTY_SECTION).addr()].into_iter().chain(sections).chain([0]).collect())
+}
+
+fn one_copy(members: &mut [Member]) -> Block {
+    let records = members.iter().flat_map(|member| &member.records[..member.records.len() - 1]);
+    let block = Arc::new(records.copied().chain([0]).collect::<Vec<_>>());
+    members.iter_mut().for_each(|member| member._blocks.push(Arc::clone(&block)));
+    Block::Records(block)
+}
+
+impl Group {
+    fn register(&self) {
+        // Records are well-formed, terminated and independent of their place, as `append_absolute` promises.
+        match &self.block {
+            // SAFETY: see above; the table and its members' records stay where they are until `deregister`.
+            Block::Table(table) => unsafe { __register_frame_table(table.as_ptr().cast()) },
+            // SAFETY: see above; the block stays where it is until `deregister`.
+            Block::Records(records) => unsafe { __register_frame(records.as_ptr().cast()) },
+        }
+    }
+
+    fn deregister(&self) {
+        let start = match &self.block {
+            Block::Table(table) => table.as_ptr().cast(),
+            Block::Records(records) => records.as_ptr().cast(),
+        };
+        // SAFETY: this block was registered once, and is deregistered when it leaves the registry. Tables are read
+        // under libgcc's lock only; the records in them live on in their members.
+        unsafe { __deregister_frame(start) }
+    }
+}
+
+/// Whether libgcc is GCC 13's or newer, to which blocks that overlap must not be shown even for a moment.
+pub fn keeps_a_tree() -> bool {
+    static TREE: OnceLock<bool> = OnceLock::new();
+    // SAFETY: both names are C strings. The function has nothing to do with unwinding; it was new in GCC 13.
+    *TREE.get_or_init(|| unsafe {
+        !libc::dlvsym(libc::RTLD_DEFAULT, c"__truncsfbf2".as_ptr(), c"GCC_13.0.0".as_ptr()).is_null()
+    })
+}
