@@ -4,6 +4,9 @@
 #include <sys/stat.h>
 
 int __llvm_profile_write_file(void);
+// Pulls the runtime's start-up code out of its archive; clang's driver does the same with -u.
+extern int __llvm_profile_runtime;
+int *keep_runtime = &__llvm_profile_runtime;
 static int work(int n) { return n < 2 ? n : work(n - 1) + work(n - 2); }
 
 int main(void) {

@@ -1,8 +1,8 @@
 //! The task `test`: installs what is missing, checks the code, runs every test and the program matrix. Each step is timed;
 //! the last line counts everything.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::io::{self, BufRead, BufReader};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -28,13 +28,15 @@ enum Action {
     Install,
     /// Runs cargo with these arguments and warnings as errors in documentation; counts as one test.
     Cargo(&'static [&'static str]),
-    /// Runs cargo with these arguments and counts the tests that it reports.
-    Tests(&'static [&'static str]),
+    /// The tests of all crates.
+    Tests,
+    /// The examples in their documentation.
+    Examples,
     /// The program matrix.
     Matrix,
 }
 
-use Action::{Cargo, Install, Matrix, Tests};
+use Action::{Cargo, Examples, Install, Matrix, Tests};
 
 #[rustfmt::skip]
 const STEPS: &[Step] = &[
@@ -42,8 +44,8 @@ const STEPS: &[Step] = &[
     Step { name: "format",   action: Cargo(&["fmt", "--all", "--check"]) },
     Step { name: "clippy",   action: Cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]) },
     Step { name: "doc",      action: Cargo(&["doc", "--workspace", "--no-deps", "--quiet"]) },
-    Step { name: "tests",    action: Tests(&["test", "--workspace", "--all-targets", "--no-fail-fast"]) },
-    Step { name: "examples", action: Tests(&["test", "--workspace", "--doc", "--no-fail-fast"]) },
+    Step { name: "tests",    action: Tests },
+    Step { name: "examples", action: Examples },
     Step { name: "matrix",   action: Matrix },
 ];
 
@@ -81,7 +83,8 @@ impl Action {
                 let status = cargo(arguments).status().context("cannot start cargo")?;
                 Ok(Count { passed: usize::from(status.success()), failed: usize::from(!status.success()) })
             }
-            Tests(arguments) => count_tests(arguments),
+            Tests => run_tests(),
+            Examples => count_tests(&["test", "--workspace", "--doc", "--no-fail-fast"]),
             Matrix => {
                 let count = matrix::run_cases(&matrix::Options { all, ..Default::default() })?;
                 Ok(Count { passed: count.passed, failed: count.failed })
@@ -96,12 +99,25 @@ fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs cargo's tests, lets through what it prints, and adds up its `test result:` lines. An ignored test is a failure:
-/// the project has none. So is a run that fails without a failed test (it did not compile, or a test process died).
+/// Runs the tests of all targets: with nextest, where it is installed, each in a process of its own.
+fn run_tests() -> Result<Count> {
+    let has_nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
+    if has_nextest {
+        count_tests(&["nextest", "run", "--workspace", "--all-targets", "--no-fail-fast", "--no-tests=pass"])
+    } else {
+        count_tests(&["test", "--workspace", "--all-targets", "--no-fail-fast"])
+    }
+}
+
+/// Runs cargo's tests, lets through what it prints, and adds up its summaries. An ignored test is a failure: the project
+/// has none. So is a run that fails without a failed test (it did not compile, or a test process died).
 fn count_tests(arguments: &[&str]) -> Result<Count> {
-    let mut child = cargo(arguments).stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let (reader, writer) = io::pipe().context("no pipe")?;
+    // nextest reports on standard error, cargo test on standard output.
+    let mut child =
+        cargo(arguments).stdout(writer.try_clone()?).stderr(writer).spawn().context("cannot start cargo")?;
     let mut count = Count::default();
-    for line in BufReader::new(child.stdout.take().context("no pipe to cargo")?).lines() {
+    for line in BufReader::new(reader).lines() {
         let line = line?;
         println!("{line}");
         if let Some(result) = parse_result(&line) {
@@ -115,25 +131,41 @@ fn count_tests(arguments: &[&str]) -> Result<Count> {
     Ok(count)
 }
 
-/// Reads `test result: ok. 12 passed; 0 failed; 0 ignored; …`.
+/// Reads `test result: ok. 12 passed; 0 failed; 0 ignored; …` of cargo test or `Summary [ 0.1s] 12 tests run: 12 passed, 0 skipped`
+/// of nextest. Ignored and skipped tests count as failed.
 fn parse_result(line: &str) -> Option<Count> {
-    let rest = line.strip_prefix("test result: ")?.split_once(". ")?.1;
+    let summary = line.strip_prefix("test result: ").or_else(|| line.trim_start().strip_prefix("Summary ["))?;
     let number = |unit: &str| {
-        let part = rest.split("; ").find_map(|part| part.strip_suffix(unit))?;
-        part.trim().parse::<usize>().ok()
+        let mut words = summary.split([' ', ';', ',', '(', ')']).filter(|word| !word.is_empty());
+        let mut number = None;
+        while let Some(word) = words.next().filter(|word| *word != unit) {
+            number = word.parse::<usize>().ok();
+        }
+        summary.contains(unit).then_some(number)?
     };
-    Some(Count { passed: number(" passed")?, failed: number(" failed")? + number(" ignored")? })
+    let bad = ["failed", "ignored", "skipped", "timed"].iter().filter_map(|unit| number(unit)).sum();
+    Some(Count { passed: number("passed")?, failed: bad })
 }
 
 #[cfg(test)]
 mod tests {
     use super::parse_result;
 
+    fn check(line: &str, expected: Option<(usize, usize)>) {
+        assert_eq!(parse_result(line).map(|count| (count.passed, count.failed)), expected, "{line}");
+    }
+
     #[test]
-    fn counts_are_read_from_cargos_summary() {
-        let line = "test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s";
-        let count = parse_result(line).unwrap();
-        assert_eq!((count.passed, count.failed), (12, 3));
-        assert!(parse_result("running 3 tests").is_none());
+    fn counts_are_read_from_summaries() {
+        check(
+            "test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            Some((12, 3)),
+        );
+        check(
+            "     Summary [   0.105s] 14 tests run: 11 passed (1 slow), 2 failed, 1 timed out, 0 skipped",
+            Some((11, 3)),
+        );
+        check("     Summary [   0.001s] 3 tests run: 3 passed, 0 skipped", Some((3, 0)));
+        check("running 3 tests", None);
     }
 }

@@ -146,7 +146,8 @@ fn headers(bytes: &[u8], size: &mut usize) -> Option<Vec<Header>> {
 
 /// Inserts every global name into one table, presized; returns how many references there were.
 fn insert_names(files: &[(&[u8], Vec<Header>)]) -> usize {
-    let tables = || files.iter().flat_map(|(bytes, headers)| headers.iter().map(move |header| (bytes, headers, header)));
+    let tables =
+        || files.iter().flat_map(|(bytes, headers)| headers.iter().map(move |header| (bytes, headers, header)));
     let tables = || tables().filter(|(_, _, header)| header.kind == SHT_SYMTAB);
     let references: usize = tables().map(|(_, _, header)| header.size / 24 - header.info).sum();
     let mut slots: Vec<(u64, &[u8])> = vec![(0, &[]); (references * 2).next_power_of_two()];

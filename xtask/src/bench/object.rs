@@ -85,7 +85,8 @@ pub fn functions(set: &Set, object: usize) -> Vec<u8> {
     // Texts first, then all relocation sections: symbols must exist before relocations name them.
     for index in 0..count {
         if set.sections || index == 0 {
-            let name = if set.sections { format!(".text.{}", set.function_name((object, index))) } else { ".text".into() };
+            let name =
+                if set.sections { format!(".text.{}", set.function_name((object, index))) } else { ".text".into() };
             text_of.push(writer.section(&name, SHT_PROGBITS, SHF_ALLOC | SHF_EXEC, 16));
         } else {
             text_of.push(text_of[0]);
@@ -111,16 +112,16 @@ pub fn functions(set: &Set, object: usize) -> Vec<u8> {
 
     let mut relocations: HashMap<usize, Vec<u8>> = HashMap::new();
     let mut unwind_relocations = Vec::new();
-    for index in 0..count {
+    for (index, &text) in text_of.iter().enumerate() {
         let id: FunctionId = (object, index);
         let offset = set.offset_in_section(index, FUNCTION.len());
         let callee = writer.reference(&set.function_name(set.callee(id)));
         let variable = writer.reference(&set.variable_name(set.variable(id)));
-        let bytes = relocations.entry(text_of[index]).or_default();
+        let bytes = relocations.entry(text).or_default();
         rela(bytes, offset + CALL_FIELD, callee, R_X86_64_PLT32, -4);
         rela(bytes, offset + LOAD_FIELD, variable, R_X86_64_REX_GOTPCRELX, -4);
         let place = writer.fde(unwind);
-        rela(&mut unwind_relocations, place, text_symbols[&text_of[index]], R_X86_64_PC32, offset as i64);
+        rela(&mut unwind_relocations, place, text_symbols[&text], R_X86_64_PC32, offset as i64);
     }
     for text in texts {
         let bytes = relocations.remove(&text).unwrap_or_default();
@@ -253,7 +254,8 @@ impl Writer {
             section.link = symbols as u32;
         }
         let mut table = Vec::new();
-        let name_offsets: Vec<u32> = self.sections.iter().map(|section| append_name(&mut table, &section.name)).collect();
+        let name_offsets: Vec<u32> =
+            self.sections.iter().map(|section| append_name(&mut table, &section.name)).collect();
         self.sections[section_names].bytes = table;
 
         let mut file = vec![0; 64];

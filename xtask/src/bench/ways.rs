@@ -86,10 +86,15 @@ impl Ways {
         fs::write(&list, lines.join("\n"))?;
         let mut commands: Vec<(Way, Command, i32)> = Vec::new();
         for &way in WAYS {
-            let expected = if matches!(way, Way::UrukOne | Way::UrukTwo | Way::MoldRun | Way::LldRun) { workload.status } else { 0 };
+            let expected = if matches!(way, Way::UrukOne | Way::UrukTwo | Way::MoldRun | Way::LldRun) {
+                workload.status
+            } else {
+                0
+            };
             commands.push((way, self.command(way, workload, &list, &folder)?, expected));
         }
-        let mut samples: BTreeMap<Way, Result<Vec<Sample>, String>> = WAYS.iter().map(|&way| (way, Ok(vec![]))).collect();
+        let mut samples: BTreeMap<Way, Result<Vec<Sample>, String>> =
+            WAYS.iter().map(|&way| (way, Ok(vec![]))).collect();
         for _ in 0..count {
             for (way, command, expected) in &mut commands {
                 let Some(Ok(taken)) = samples.get_mut(way) else { continue };
@@ -141,7 +146,13 @@ impl Ways {
 /// The command that `cc` would run to link, with another linker and without the plug-in for link-time optimisation.
 fn linker(program: &str, at_list: &str, libs: &[String], output: &Path) -> Result<Command> {
     const INPUT: &str = "input.o";
-    let shown = Command::new("cc").args(["-###", INPUT]).args(libs).arg("-o").arg(output).output().context("cannot start cc")?;
+    let shown = Command::new("cc")
+        .args(["-###", INPUT])
+        .args(libs)
+        .arg("-o")
+        .arg(output)
+        .output()
+        .context("cannot start cc")?;
     let shown = String::from_utf8_lossy(&shown.stderr);
     let line = shown.lines().find(|line| line.contains("collect2 ")).context("cc does not show how it links")?;
     let mut words = line.split_whitespace().map(|word| word.trim_matches('"')).skip(1);

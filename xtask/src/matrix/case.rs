@@ -82,7 +82,8 @@ impl Case {
     }
 
     fn applies(&self) -> bool {
-        let simple = |source: &&str| [".c", ".cpp", ".rs"].iter().any(|end| source.ends_with(end) && !source.contains(':'));
+        let simple =
+            |source: &&str| [".c", ".cpp", ".rs"].iter().any(|end| source.ends_with(end) && !source.contains(':'));
         let from_source = self.program.flags.is_empty() && self.program.sources.iter().all(simple);
         self.set.compilers.contains(&self.compiler) && (from_source || !self.set.from_source)
     }

@@ -52,10 +52,21 @@ pub struct FlagSet {
     pub from_source: bool,
     /// Hand the inputs to `uruk run` in a response file.
     pub response_file: bool,
+    /// The system's linker can link such objects with `-static`. (GNU ld refuses 64-bit references to the C library's IFUNCs.)
+    pub static_reference: bool,
 }
 
 const fn set(name: &'static str, flags: &'static [&'static str]) -> FlagSet {
-    FlagSet { name, flags, link: &[], uruk: &[], compilers: &[Gcc, Clang], from_source: false, response_file: false }
+    FlagSet {
+        name,
+        flags,
+        link: &[],
+        uruk: &[],
+        compilers: &[Gcc, Clang],
+        from_source: false,
+        response_file: false,
+        static_reference: true,
+    }
 }
 
 const NO_PIE: &[&str] = &["-no-pie"];
@@ -72,7 +83,7 @@ pub const FLAG_SETS: &[FlagSet] = &[
     set("-fno-plt",                 &["-O1", "-fno-plt"]),
     set("-mcmodel=medium",          &["-O1", "-mcmodel=medium"]),
     FlagSet { link: NO_PIE, ..set("-mcmodel=large", &["-O1", "-fno-pic", "-mcmodel=large"]) },
-    set("-mcmodel=large -fPIC",     &["-O1", "-fPIC", "-mcmodel=large"]),
+    FlagSet { static_reference: false, ..set("-mcmodel=large -fPIC", &["-O1", "-fPIC", "-mcmodel=large"]) },
     set("tls global-dynamic",       &["-O1", "-fPIC", "-ftls-model=global-dynamic"]),
     set("tls local-dynamic",        &["-O1", "-fPIC", "-ftls-model=local-dynamic"]),
     set("tls initial-exec",         &["-O1", "-fPIC", "-ftls-model=initial-exec"]),
@@ -97,15 +108,49 @@ pub const FLAG_SETS: &[FlagSet] = &[
 
 /// The flags that the project promises for every real program.
 pub const PROMISED: &[&str] = &[
-    "none", "-fPIC", "-fno-pic", "-fPIE", "-O0", "-O2 sections", "-fno-plt", "-mcmodel=medium", "-mcmodel=large",
-    "-mcmodel=large -fPIC", "tls global-dynamic", "tls local-dynamic", "tls initial-exec", "tls local-exec", "tls gnu2",
-    "-fcommon", "-g -gz",
+    "none",
+    "-fPIC",
+    "-fno-pic",
+    "-fPIE",
+    "-O0",
+    "-O2 sections",
+    "-fno-plt",
+    "-mcmodel=medium",
+    "-mcmodel=large",
+    "-mcmodel=large -fPIC",
+    "tls global-dynamic",
+    "tls local-dynamic",
+    "tls initial-exec",
+    "tls local-exec",
+    "tls gnu2",
+    "-fcommon",
+    "-g -gz",
 ];
 /// Lua: all of them and every option of `uruk run`.
 pub const LUA: &[&str] = &[
-    "none", "-fPIC", "-fno-pic", "-fPIE", "-O0", "-O2 sections", "-fno-plt", "-mcmodel=medium", "-mcmodel=large",
-    "-mcmodel=large -fPIC", "tls global-dynamic", "tls local-dynamic", "tls initial-exec", "tls local-exec", "tls gnu2",
-    "-fcommon", "-g -gz", "crel", "fat lto", "strict-wx", "gc-sections", "-j 4", "@FILE",
+    "none",
+    "-fPIC",
+    "-fno-pic",
+    "-fPIE",
+    "-O0",
+    "-O2 sections",
+    "-fno-plt",
+    "-mcmodel=medium",
+    "-mcmodel=large",
+    "-mcmodel=large -fPIC",
+    "tls global-dynamic",
+    "tls local-dynamic",
+    "tls initial-exec",
+    "tls local-exec",
+    "tls gnu2",
+    "-fcommon",
+    "-g -gz",
+    "crel",
+    "fat lto",
+    "strict-wx",
+    "gc-sections",
+    "-j 4",
+    "@FILE",
 ];
 /// What large programs are built with where time is short.
 pub const SIX: &[&str] = &["none", "-fPIC", "-fno-pic", "-O2 sections", "-mcmodel=large", "-g -gz"];
@@ -113,13 +158,32 @@ pub const SIX: &[&str] = &["none", "-fPIC", "-fno-pic", "-O2 sections", "-mcmode
 pub const FEW: &[&str] = &["none", "-fno-pic", "-O2 sections", "-mcmodel=large", "source"];
 /// What programs with thread-local storage are built with.
 pub const TLS: &[&str] = &[
-    "none", "-fno-pic", "-O2 sections", "-mcmodel=large", "-mcmodel=large -fPIC", "tls global-dynamic",
-    "tls local-dynamic", "tls initial-exec", "tls local-exec", "tls gnu2", "strict-wx", "gc-sections",
+    "none",
+    "-fno-pic",
+    "-O2 sections",
+    "-mcmodel=large",
+    "-mcmodel=large -fPIC",
+    "tls global-dynamic",
+    "tls local-dynamic",
+    "tls initial-exec",
+    "tls local-exec",
+    "tls gnu2",
+    "strict-wx",
+    "gc-sections",
 ];
 /// What C++ programs are built with.
 pub const CXX: &[&str] = &[
-    "none", "-fPIC", "-fno-pic", "-O2 sections", "-mcmodel=large", "-mcmodel=large -fPIC", "tls gnu2", "crel",
-    "strict-wx", "gc-sections", "source",
+    "none",
+    "-fPIC",
+    "-fno-pic",
+    "-O2 sections",
+    "-mcmodel=large",
+    "-mcmodel=large -fPIC",
+    "tls gnu2",
+    "crel",
+    "strict-wx",
+    "gc-sections",
+    "source",
 ];
 /// One object is enough.
 pub const ONE: &[&str] = &["none"];

@@ -71,10 +71,11 @@ const DYNAMIC: Program = Program { expect: Expect::NativeDynamic, ..C };
 const LUA_SOURCES: &[&str] = &["lua/lua_main.c", "lua:lua-5.4.9/*.c"];
 const LUA_ARGS: &[&str] = &["{programs}/lua/script.lua", "7"];
 const ZLIB_SOURCES: &[&str] = &["zlib_main.c", "zlib:src/zlib/*.c"];
-const ZSTD_SOURCES: &[&str] = &[
-    "zstd_main.c", "zstd:zstd/lib/common/*.c", "zstd:zstd/lib/compress/*.c", "zstd:zstd/lib/decompress/*.c",
-];
+const ZSTD_SOURCES: &[&str] =
+    &["zstd_main.c", "zstd:zstd/lib/common/*.c", "zstd:zstd/lib/compress/*.c", "zstd:zstd/lib/decompress/*.c"];
 const SQLITE_FLAGS: &[&str] = &["-DSQLITE_OMIT_LOAD_EXTENSION", "-DSQLITE_THREADSAFE=1", "-w"];
+/// GNU ld gives an IFUNC two addresses.
+const LLD: &[&str] = &["-fuse-ld=lld", "-B/usr/lib/llvm-22/bin"];
 const CXX_SOURCES: &[&str] = &["cxx_main.cpp", "cxx_other.cpp"];
 const CXX_ARCHIVES: &[&str] = &["file:libstdc++.a", "file:libm.a", "file:libgcc_eh.a"];
 
@@ -91,7 +92,7 @@ pub const PROGRAMS: &[Program] = &[
     Program { name: "libstdc++.a", sources: CXX_SOURCES, uruk: CXX_ARCHIVES, args: &["word"], ci: &["none", "-fno-pic"], ..C },
     // Languages.
     Program { name: "c++",     sources: CXX_SOURCES, args: &["word"], ci: CXX, ..CPP },
-    Program { name: "rust",    sources: &["rust_main.rs"], args: &["word"], compilers: &[Rustc], ci: &["rustc", "rustc debug", "rustc source"], all: &[], ..DYNAMIC },
+    Program { name: "rust",    sources: &["rust_main.rs"], libs: &["-lm"], args: &["word"], compilers: &[Rustc], ci: &["rustc", "rustc debug", "rustc source"], all: &[], ..DYNAMIC },
     Program { name: "fortran", sources: &["fortran.f90"], uruk: &["file:libgfortran.so", "-lm"], args: &["word"], compilers: &[Gfortran], ci: &["gfortran", "gfortran -O2 -fPIC"], all: &[], ..C },
     Program { name: "libgfortran.a", sources: &["fortran.f90"], uruk: &["file:libgfortran.a", "file:libquadmath.a", "-lm"], args: &["word"], compilers: &[Gfortran], ci: &["gfortran"], all: &[], ..C },
     // The process and its end.
@@ -104,7 +105,7 @@ pub const PROGRAMS: &[Program] = &[
     Program { name: "order",      sources: &["order.c", "order_other.c", "order.S"], ..C },
     Program { name: "dlsym",      sources: &["dlsym.c"], native: &["-rdynamic"], ..DYNAMIC },
     // Symbols and sections.
-    Program { name: "ifunc",      sources: &["ifunc.c", "ifunc_other.c"], ..C },
+    Program { name: "ifunc",      sources: &["ifunc.c", "ifunc_other.c"], native: LLD, ..DYNAMIC },
     Program { name: "weak",       sources: &["weak.c", "weak_other.c"], ..C },
     Program { name: "common",     sources: &["common.c", "common_other.c"], flags: &["-fcommon"], ..C },
     Program { name: "bounds",     sources: &["bounds.c", "bounds_other.c"], ..C },

@@ -26,7 +26,12 @@ fn text(outcomes: &[Outcome]) -> Result<String> {
         outcomes.iter().map(|outcome| (outcome.case.program.name, outcome.case.compiler.name())).collect();
     rows.dedup();
     let mut seen = Vec::new();
-    rows.retain(|row| !seen.contains(row) && { seen.push(*row); true });
+    rows.retain(|row| {
+        !seen.contains(row) && {
+            seen.push(*row);
+            true
+        }
+    });
 
     let passed = outcomes.iter().filter(|outcome| outcome.failure.is_none()).count();
     let mut text = format!("# Programs by flags\n\n{passed} of {} pass.\n\n", outcomes.len());

@@ -65,7 +65,8 @@ impl Sources {
 
     /// The folders that hold headers of all packages. Their names do not collide, so that every program may have them all.
     pub fn include_folders(&self) -> Vec<PathBuf> {
-        let folders = PACKAGES.iter().flat_map(|(short, _, includes)| includes.iter().map(|i| self.folders[short].join(i)));
+        let folders =
+            PACKAGES.iter().flat_map(|(short, _, includes)| includes.iter().map(|i| self.folders[short].join(i)));
         folders.collect()
     }
 }
