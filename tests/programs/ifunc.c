@@ -2,10 +2,12 @@
 #include <stdio.h>
 
 static int base = 40;
+static volatile int capable = 1; // keeps the compiler from choosing
+static int slow(int x) { return -x; }
 static int fast(int x) { return base + x; }
-static int (*resolve_global(void))(int) { return fast; }
+static int (*resolve_global(void))(int) { return capable ? fast : slow; }
 static int twice(int x) { return 2 * x; }
-static int (*resolve_static(void))(int) { return twice; }
+static int (*resolve_static(void))(int) { return capable ? twice : slow; }
 int chosen(int) __attribute__((ifunc("resolve_global")));
 static int hidden_choice(int) __attribute__((ifunc("resolve_static")));
 int (*in_data)(int) = chosen;

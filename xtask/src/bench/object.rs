@@ -100,9 +100,9 @@ pub fn functions(set: &Set, object: usize) -> Vec<u8> {
     let mut texts = text_of.clone();
     texts.dedup();
     let text_symbols: HashMap<usize, u32> = texts.iter().map(|&text| (text, writer.section_symbol(text))).collect();
-    for index in 0..count {
+    for (index, &text) in text_of.iter().enumerate() {
         let offset = set.offset_in_section(index, FUNCTION.len());
-        writer.define(&set.function_name((object, index)), STT_FUNC, text_of[index], offset, FUNCTION.len() as u64);
+        writer.define(&set.function_name((object, index)), STT_FUNC, text, offset, FUNCTION.len() as u64);
     }
     for index in 0..set.variables() {
         let offset = writer.sections[data].bytes.len() as u64;
