@@ -1,3 +1,79 @@
-//! Everything that is automated.
+//! Everything that is automated: `cargo xtask TASK`. Continuous integration calls these tasks and nothing else.
 
-fn main() {}
+mod bench;
+mod fuzz;
+mod matrix;
+mod paths;
+mod process;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+/// One task: its name, how it is called, what it does, and its code; true means success.
+struct Task {
+    name: &'static str,
+    usage: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result<bool>,
+}
+
+const TASKS: &[Task] = &[
+    Task {
+        name: "test",
+        usage: "[--all]",
+        about: "install what is missing, check the code, run every test and the program matrix",
+        run: test::run,
+    },
+    Task {
+        name: "matrix",
+        usage: "[--all] [--filter STR] [--uruk PATH] [--list]",
+        about: "real programs by compilers and flags, each compared with a native link",
+        run: matrix::run,
+    },
+    Task {
+        name: "bench",
+        usage: "link [--large] [--filter STR] [--samples N] [--uruk PATH]",
+        about: "what linking costs, beside mold, lld, JITLink and the plain floor",
+        run: bench::run,
+    },
+    Task {
+        name: "floor",
+        usage: "FILE…",
+        about: "the plain floor of a link of FILEs (@FILE: one name a line), as JSON",
+        run: bench::floor::run,
+    },
+    Task {
+        name: "fuzz",
+        usage: "TARGET [--seconds N]",
+        about: "build a libFuzzer target of fuzz/ and run it on fuzz/corpus/TARGET",
+        run: fuzz::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<bool> {
+    let Some((name, rest)) = arguments.split_first() else {
+        for task in TASKS {
+            println!("cargo xtask {} {}\n    {}", task.name, task.usage, task.about);
+        }
+        return Ok(true);
+    };
+    match TASKS.iter().find(|task| task.name == name) {
+        Some(task) => (task.run)(rest),
+        None => bail!("no task `{name}`; `cargo xtask` lists them"),
+    }
+}

@@ -1,0 +1,3 @@
+// Defines what duplicate_other.c defines too.
+int defined_twice(void) { return 1; }
+int main(void) { return defined_twice(); }

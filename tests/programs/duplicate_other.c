@@ -1,0 +1,2 @@
+// The second definition.
+int defined_twice(void) { return 2; }

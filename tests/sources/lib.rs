@@ -1,0 +1,1 @@
+//! Empty: this package only names the source packages whose C files the tests compile.

@@ -1,0 +1,136 @@
+//! The task `bench`: what linking costs, beside mold, lld, JITLink and the plain floor.
+//!
+//! `bench link` takes a number of samples of each workload, alternating between the ways to link it, each in a fresh
+//! process, and writes medians, ratios and whether the targets hold to target/report/link.md.
+
+pub mod floor;
+mod object;
+mod report;
+mod sets;
+mod ways;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::matrix::{self, Builder, Case};
+use crate::{paths, process};
+use sets::SETS;
+use ways::{Samples, Ways};
+
+/// What `bench link` is asked for.
+struct Options {
+    large: bool,
+    filter: String,
+    samples: usize,
+    uruk: Option<PathBuf>,
+}
+
+/// Something to link: its name, objects, the bytes they have, libraries, and the program's arguments.
+pub struct Workload {
+    /// The name in reports.
+    pub name: String,
+    /// Its objects.
+    pub objects: Vec<PathBuf>,
+    /// Their bytes in all.
+    pub bytes: u64,
+    /// How many functions it has, if it is a synthetic set.
+    pub functions: Option<usize>,
+    /// Libraries.
+    pub libs: Vec<String>,
+    /// Arguments of the program.
+    pub args: Vec<String>,
+    /// The exit status of the program.
+    pub status: i32,
+}
+
+/// The real programs: case of the matrix, and exit status.
+const PROGRAMS: &[(&str, i32)] = &[
+    ("sqlite / gcc / -fPIC", 0),
+    ("sqlite / clang-22 / -O2 sections", 0),
+    ("lua / clang-22 / -fPIC", 7),
+    ("zstd / gcc / -fPIC", 0),
+    ("zlib / gcc / -fPIC", 0),
+];
+
+/// The task `bench`.
+pub fn run(arguments: &[String]) -> Result<bool> {
+    let mut options = Options { large: false, filter: String::new(), samples: 11, uruk: None };
+    let Some((kind, rest)) = arguments.split_first() else { bail!("usage: cargo xtask bench link …") };
+    if kind != "link" {
+        bail!("no benchmark `{kind}`; there is: link");
+    }
+    let mut rest = rest.iter();
+    while let Some(argument) = rest.next() {
+        let mut value = || rest.next().with_context(|| format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--large" => options.large = true,
+            "--filter" => options.filter = value()?.clone(),
+            "--samples" => options.samples = value()?.parse().context("--samples")?,
+            "--uruk" => options.uruk = Some(std::path::absolute(value()?)?),
+            _ => bail!("unknown argument `{argument}`"),
+        }
+    }
+    link(&options)
+}
+
+fn link(options: &Options) -> Result<bool> {
+    let uruk = match &options.uruk {
+        Some(uruk) => uruk.clone(),
+        None => matrix::build_uruk()?,
+    };
+    // The floor must be optimised as the linker is.
+    process::capture(
+        Command::new(env!("CARGO")).args(["build", "--release", "--package", "xtask"]).current_dir(paths::root()),
+    )?;
+    let ways = Ways { uruk, floor: paths::target().join("release/xtask") };
+    let mut results: Vec<(Workload, Samples)> = Vec::new();
+    for workload in workloads(options)? {
+        println!("{} ({} objects, {:.1} MB)", workload.name, workload.objects.len(), workload.bytes as f64 / 1e6);
+        let samples = ways.sample(&workload, options.samples)?;
+        results.push((workload, samples));
+    }
+    if results.is_empty() {
+        bail!("no workload's name holds `{}`", options.filter);
+    }
+    let report = report::Report::new(&results);
+    let path = paths::target_folder("report")?.join("link.md");
+    paths::write_whole(&path, report.text.as_bytes())?;
+    println!("\n{}\n{}", report.text, path.display());
+    Ok(report.all_hold)
+}
+
+fn workloads(options: &Options) -> Result<Vec<Workload>> {
+    let mut workloads = Vec::new();
+    let wanted = |name: &str| name.contains(&options.filter);
+    if PROGRAMS.iter().any(|(name, _)| wanted(name)) {
+        let builder = Builder::new()?;
+        for &(name, status) in PROGRAMS.iter().filter(|(name, _)| wanted(name)) {
+            workloads.push(real_program(&Case::named(name)?, &builder, status)?);
+        }
+    }
+    for set in SETS.iter().filter(|set| wanted(set.name) && (options.large || !set.large)) {
+        let (objects, bytes) = set.files()?;
+        let (name, functions) = (set.name.to_owned(), Some(set.total()));
+        workloads.push(Workload { name, objects, bytes, functions, libs: vec![], args: vec![], status: 0 });
+    }
+    Ok(workloads)
+}
+
+fn real_program(case: &Case, builder: &Builder, status: i32) -> Result<Workload> {
+    let objects = builder.objects(case.program, case.compiler, case.set)?;
+    let mut bytes = 0;
+    for object in &objects {
+        bytes += std::fs::metadata(object)?.len();
+    }
+    Ok(Workload {
+        name: case.to_string(),
+        objects,
+        bytes,
+        functions: None,
+        libs: builder.libraries(case.program.libs, case.compiler)?,
+        args: case.program.arguments(),
+        status,
+    })
+}

@@ -1,0 +1,148 @@
+//! The rows of the matrix: programs, as data. A new program costs a row and its source.
+//!
+//! Sources are names of files in tests/programs, or `PACKAGE:PATH` for a file of a source package; `PATH` may end in
+//! `/*.c`. In arguments, `{programs}` is the folder of the sources.
+//! In libraries, `file:NAME` is where the compiler finds the file NAME.
+
+use crate::paths;
+
+use super::flags::{CXX, Compiler, FEW, LUA, ONE, PROMISED, SIX, TLS};
+
+/// What `uruk run` must do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// The same as the program linked natively, by default and with `-static`.
+    Native,
+    /// The same as the program linked natively by default: it cannot be linked statically, or does something else then.
+    NativeDynamic,
+    /// The same as `NativeDynamic`, or a refusal: status 125 and an explanation.
+    NativeOrRefused,
+    /// Status 125 and a message that holds each of these.
+    LinkError(&'static [&'static str]),
+}
+
+/// A program: what it is made of, and what is expected of it.
+pub struct Program {
+    /// The name in reports; unique.
+    pub name: &'static str,
+    /// Its sources.
+    pub sources: &'static [&'static str],
+    /// Flags that all its sources need.
+    pub flags: &'static [&'static str],
+    /// Libraries, for the native link and for Uruk.
+    pub libs: &'static [&'static str],
+    /// Arguments of the native link only.
+    pub native: &'static [&'static str],
+    /// Libraries and options for Uruk only.
+    pub uruk: &'static [&'static str],
+    /// Its arguments.
+    pub args: &'static [&'static str],
+    /// Additional environment; `{run}` is a path that this run alone uses.
+    pub env: &'static [(&'static str, &'static str)],
+    /// The compilers it is compiled with.
+    pub compilers: &'static [Compiler],
+    /// The sets of flags it is always compiled with.
+    pub ci: &'static [&'static str],
+    /// The sets of flags it is compiled with besides when all are asked for.
+    pub all: &'static [&'static str],
+    /// What is expected.
+    pub expect: Expect,
+}
+
+use Compiler::{Clang, Gcc, Gfortran, Rustc};
+
+const C: Program = Program {
+    name: "",
+    sources: &[],
+    flags: &[],
+    libs: &[],
+    native: &[],
+    uruk: &[],
+    args: &[],
+    env: &[],
+    compilers: &[Gcc, Clang],
+    ci: FEW,
+    all: PROMISED,
+    expect: Expect::Native,
+};
+const CPP: Program = Program { uruk: &["-lstdc++"], ..C };
+const DYNAMIC: Program = Program { expect: Expect::NativeDynamic, ..C };
+
+const LUA_SOURCES: &[&str] = &["lua/lua_main.c", "lua:lua-5.4.9/*.c"];
+const LUA_ARGS: &[&str] = &["{programs}/lua/script.lua", "7"];
+const ZLIB_SOURCES: &[&str] = &["zlib_main.c", "zlib:src/zlib/*.c"];
+const ZSTD_SOURCES: &[&str] =
+    &["zstd_main.c", "zstd:zstd/lib/common/*.c", "zstd:zstd/lib/compress/*.c", "zstd:zstd/lib/decompress/*.c"];
+const SQLITE_FLAGS: &[&str] = &["-DSQLITE_OMIT_LOAD_EXTENSION", "-DSQLITE_THREADSAFE=1", "-w"];
+/// GNU ld gives an IFUNC two addresses.
+const LLD: &[&str] = &["-fuse-ld=lld", "-B/usr/lib/llvm-22/bin"];
+const CXX_SOURCES: &[&str] = &["cxx_main.cpp", "cxx_other.cpp"];
+const CXX_ARCHIVES: &[&str] = &["file:libstdc++.a", "file:libm.a", "file:libgcc_eh.a"];
+
+#[rustfmt::skip]
+pub const PROGRAMS: &[Program] = &[
+    // Real programs.
+    Program { name: "lua",    sources: LUA_SOURCES, libs: &["-lm"], args: LUA_ARGS, flags: &["-w"], ci: LUA, ..C },
+    Program { name: "sqlite", sources: &["sqlite_main.c", "sqlite:sqlite3/sqlite3.c"], flags: SQLITE_FLAGS, libs: &["-lm", "-lpthread"], ci: SIX, ..C },
+    Program { name: "zstd",   sources: ZSTD_SOURCES, flags: &["-DZSTD_DISABLE_ASM", "-w"], ci: SIX, ..C },
+    Program { name: "zlib",   sources: ZLIB_SOURCES, flags: &["-w", "-DHAVE_UNISTD_H"], ..C },
+    // The distribution's archives instead of its shared libraries.
+    Program { name: "libz.a",      sources: &["zlib_main.c"], libs: &["file:libz.a"], flags: &["-w"], ..C },
+    Program { name: "libm.a",      sources: LUA_SOURCES, uruk: &["file:libm.a"], native: &["-lm"], args: LUA_ARGS, flags: &["-w"], ci: &["none", "-fno-pic"], ..C },
+    Program { name: "libstdc++.a", sources: CXX_SOURCES, uruk: CXX_ARCHIVES, args: &["word"], ci: &["none", "-fno-pic"], ..C },
+    // Languages.
+    Program { name: "c++",     sources: CXX_SOURCES, args: &["word"], ci: CXX, ..CPP },
+    Program { name: "rust",    sources: &["rust_main.rs"], libs: &["-lm"], args: &["word"], compilers: &[Rustc], ci: &["rustc", "rustc debug", "rustc source"], all: &[], ..DYNAMIC },
+    Program { name: "fortran", sources: &["fortran.f90"], uruk: &["file:libgfortran.so", "-lm"], args: &["word"], compilers: &[Gfortran], ci: &["gfortran", "gfortran -O2 -fPIC"], all: &[], ..C },
+    Program { name: "libgfortran.a", sources: &["fortran.f90"], uruk: &["file:libgfortran.a", "file:libquadmath.a", "-lm"], args: &["word"], compilers: &[Gfortran], ci: &["gfortran"], all: &[], ..C },
+    // The process and its end.
+    Program { name: "hello",      sources: &["hello.c"], args: &["one", "", "-- two"], env: &[("URUK_TEST", "1")], ..C },
+    Program { name: "atexit",     sources: &["atexit.c"], ..C },
+    Program { name: "quick_exit", sources: &["quick_exit.c"], ..C },
+    Program { name: "abort",      sources: &["abort.c"], ..C },
+    Program { name: "fork",       sources: &["fork.c", "fork_other.c"], ci: TLS, ..C },
+    Program { name: "runtime",    sources: &["runtime.c"], libs: &["-lm", "-lpthread"], ..C },
+    Program { name: "order",      sources: &["order.c", "order_other.c", "order.S"], ..C },
+    Program { name: "dlsym",      sources: &["dlsym.c"], native: &["-rdynamic"], ..DYNAMIC },
+    // Symbols and sections.
+    Program { name: "ifunc",      sources: &["ifunc.c", "ifunc_other.c"], native: LLD, ..DYNAMIC },
+    Program { name: "weak",       sources: &["weak.c", "weak_other.c"], ..C },
+    Program { name: "common",     sources: &["common.c", "common_other.c"], flags: &["-fcommon"], ..C },
+    Program { name: "bounds",     sources: &["bounds.c", "bounds_other.c"], ..C },
+    Program { name: "align",      sources: &["align.c"], ..C },
+    Program { name: "absolute",   sources: &["absolute.c", "absolute.S"], ..C },
+    Program { name: "sections",   sources: &["sections.c", "sections.S"], ci: ONE, all: &["-fno-pic"], ..C },
+    // Threads, signals, unwinding.
+    Program { name: "tls",     sources: &["tls.c", "tls_other.c"], libs: &["-lpthread"], ci: TLS, ..C },
+    Program { name: "setjmp",  sources: &["setjmp.c"], ..C },
+    Program { name: "sigalt",  sources: &["sigalt.c"], libs: &["-lpthread"], flags: &["-w"], ..C },
+    Program { name: "sigexc",  sources: &["sigexc.cpp"], flags: &["-fnon-call-exceptions"], ..CPP },
+    Program { name: "cancel",  sources: &["cancel.cpp"], libs: &["-lpthread"], expect: Expect::NativeDynamic, ..CPP },
+    // Interposition.
+    Program { name: "opnew",  sources: &["opnew.cpp"], ..CPP },
+    Program { name: "malloc", sources: &["malloc.c"], expect: Expect::NativeOrRefused, ..C },
+    // Instrumented objects, with their runtimes on the command line.
+    Program { name: "asan",       sources: &["asan.c"], flags: &["-fsanitize=address"], native: &["-fsanitize=address"], compilers: &[Clang], ci: ONE, all: &["-fPIC", "-O0"],
+              uruk: &["file:libclang_rt.asan-x86_64.a"], env: &[("ASAN_OPTIONS", "detect_leaks=0")], ..DYNAMIC },
+    Program { name: "asan gcc",   sources: &["asan.c"], flags: &["-fsanitize=address", "-w"], native: &["-fsanitize=address"], compilers: &[Gcc], ci: ONE, all: &["-fPIC", "-O0"],
+              uruk: &["file:libasan.so"], env: &[("ASAN_OPTIONS", "detect_leaks=0:verify_asan_link_order=0")], ..DYNAMIC },
+    Program { name: "profile",    sources: &["profile.c"], flags: &["-fprofile-instr-generate"], native: &["-fprofile-instr-generate"], compilers: &[Clang], ci: FEW,
+              uruk: &["file:libclang_rt.profile-x86_64.a"], env: &[("LLVM_PROFILE_FILE", "{run}.profraw")], ..C },
+    // Errors.
+    Program { name: "missing",   sources: &["missing.c"], ci: ONE, all: &[], expect: Expect::LinkError(&["first_missing_name", "second_missing_name", "missing"]), ..C },
+    Program { name: "duplicate", sources: &["duplicate.c", "duplicate_other.c"], ci: ONE, all: &[], expect: Expect::LinkError(&["defined_twice", "duplicate_other"]), ..C },
+    Program { name: "bitcode",   sources: &["hello.c"], flags: &["-flto"], ci: ONE, all: &[], expect: Expect::LinkError(&["-ffat-lto-objects"]), ..C },
+];
+
+impl Program {
+    /// Whether a source is C++, so that the C++ driver links it.
+    pub fn is_cxx(&self) -> bool {
+        self.sources.iter().any(|source| source.ends_with(".cpp"))
+    }
+
+    /// Its arguments, with folders filled in.
+    pub fn arguments(&self) -> Vec<String> {
+        let programs = paths::programs().to_string_lossy().into_owned();
+        self.args.iter().map(|argument| argument.replace("{programs}", &programs)).collect()
+    }
+}
