@@ -16,7 +16,7 @@ pub use loader::{Library, LibraryError, load};
 pub use object::{SymbolKind, TlsSegment};
 
 pub(crate) use loader::open;
-pub(crate) use object::{LoadedObject, Scope, with_objects};
+pub(crate) use object::{LoadedObject, Scope, Segment, with_objects};
 
 use object::{Binding, SymbolName};
 
