@@ -72,7 +72,7 @@ pub fn find_versioned(name: &[u8], version: &[u8]) -> Option<Definition> {
 pub fn defining_object(name: &[u8]) -> Option<ObjectDefinition> {
     let symbol_name = SymbolName::new(name, None);
     with_objects(|objects| {
-        objects.iter().find_map(|object| {
+        objects.exporting().find_map(|object| {
             let symbol = object.find(&symbol_name)?;
             Some(ObjectDefinition {
                 path: object.path().into(),
@@ -99,7 +99,8 @@ enum Found {
 fn search(name: &[u8], version: Option<&[u8]>) -> Option<Option<Definition>> {
     let symbol_name = SymbolName::new(name, version);
     let found = with_objects(|objects| {
-        for (index, object) in objects.iter().enumerate() {
+        let mut exporting = objects.exporting();
+        while let Some(object) = exporting.next() {
             let Some(symbol) = object.find(&symbol_name) else { continue };
             let value = match symbol.kind {
                 SymbolKind::ThreadLocal => symbol.value,
@@ -111,7 +112,7 @@ fn search(name: &[u8], version: Option<&[u8]>) -> Option<Option<Definition>> {
             // that scope later than it was loaded.
             let is_first = || match object.scope() {
                 Scope::Startup => true,
-                Scope::Global => !objects[index + 1..].iter().any(|object| object.find(&symbol_name).is_some()),
+                Scope::Global => !exporting.clone().any(|object| object.find(&symbol_name).is_some()),
                 Scope::Unknown => false,
             };
             let ours = symbol.kind == SymbolKind::ThreadLocal
