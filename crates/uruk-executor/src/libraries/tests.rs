@@ -132,3 +132,31 @@ fn the_loaders_words_are_in_the_error() {
 }
 
 use crate::testing::build_library as build;
+
+#[test]
+fn libraries_come_and_go_while_others_look_up() {
+    let path = build("libraries_busy", "int uruk_busy(void) { return 1; } __thread int uruk_busy_tls;", &[]);
+    let path = path.to_str().unwrap();
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                    // It may be there or not, but what is found is right.
+                    let kinds =
+                        [b"uruk_busy".as_slice(), b"uruk_busy_tls"].map(|name| find(name).map(|found| found.kind));
+                    assert!(matches!(kinds[0], None | Some(SymbolKind::Function)));
+                    assert!(matches!(kinds[1], None | Some(SymbolKind::ThreadLocal)));
+                    assert_eq!(find(b"uruk_no_such_symbol"), None);
+                    assert!(find(b"qsort").is_some());
+                }
+            });
+        }
+        for _ in 0..300 {
+            let library = load(path).unwrap();
+            assert!(library.find(b"uruk_busy").is_some());
+            drop(library);
+        }
+        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
