@@ -5,6 +5,7 @@ mod at_fork;
 pub mod dl;
 pub mod gdb;
 pub mod in_process;
+pub mod interpose;
 pub mod libraries;
 pub mod lifecycle;
 pub mod memory;
