@@ -2,4 +2,5 @@
 //! memory, opens no files and knows no session.
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod memory;
