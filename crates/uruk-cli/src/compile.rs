@@ -12,7 +12,6 @@ mod command;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::Error;
-use crate::plan::{Input, Language, Library, Plan};
+use crate::plan::{Input, Language, Library, Plan, Search};
 
 use command::Compiler;
 
@@ -67,42 +66,58 @@ pub fn compile(plan: &mut Plan) -> Result<Compiled, Error> {
     }
     let folder = tempfile::Builder::new().prefix("uruk-").tempdir().map_err(Error::Temporary)?;
     let mut jobs = Vec::new();
+    let mut languages: Vec<Vec<Language>> = Vec::new();
     for dylib in &mut plan.dylibs {
-        let mut languages = Vec::new();
+        let mut used = Vec::new();
         for input in &mut dylib.inputs {
             let Input::Source { path, language } = input else { continue };
             let stem = path.file_stem().unwrap_or(OsStr::new("source")).to_string_lossy().into_owned();
             // The number keeps two files of one name apart.
             let object = folder.path().join(format!("{stem}.{}.o", jobs.len()));
             jobs.push(Job { source: path.clone(), language: *language, object: object.clone() });
-            if !languages.contains(language) {
-                languages.push(*language);
+            if !used.contains(language) {
+                used.push(*language);
             }
             *input = Input::Object(object);
         }
-        let mut known: HashSet<OsString> = HashSet::new();
-        for language in languages {
-            for path in runtime(language, &plan.options.flags, &plan.search)? {
-                if known.insert(path.clone().into_os_string()) {
-                    dylib.inputs.push(Input::Library { library: Library::Path(path), as_needed: false });
-                }
+        languages.push(used);
+    }
+    let flags = &plan.options.flags;
+    let threads = plan.options.threads.or(thread::available_parallelism().ok()).map_or(1, |threads| threads.get());
+    let has_rust = languages.iter().any(|used| used.contains(&Language::Rust));
+    // Asking rustc takes as long as a small compilation, so it goes on beside them.
+    let (done, rust) = thread::scope(|scope| {
+        let rust = has_rust.then(|| scope.spawn(|| rust_std(flags)));
+        let done = run_all(&jobs, flags, threads);
+        (done, rust.map(|thread| thread.join().expect("asking rustc does not panic")))
+    });
+    done?;
+    let rust = rust.transpose()?;
+    for (dylib, used) in plan.dylibs.iter_mut().zip(languages) {
+        for language in used {
+            if let Some(path) = runtime(language, flags, &plan.search, rust.as_deref())? {
+                dylib.inputs.push(Input::Library { library: Library::Path(path), as_needed: false });
             }
         }
     }
-    let threads = plan.options.threads.or(thread::available_parallelism().ok()).map_or(1, |threads| threads.get());
-    run_all(&jobs, &plan.options.flags, threads)?;
     Ok(Compiled { folder: Some(folder) })
 }
 
-/// The shared libraries that programs in a language need beyond C's.
-fn runtime(language: Language, flags: &Flags, search: &crate::plan::Search) -> Result<Vec<PathBuf>, Error> {
-    Ok(match language {
-        Language::C | Language::Assembler => Vec::new(),
-        Language::Cxx if flags.c.iter().any(|flag| flag == "-stdlib=libc++") => vec![search.library("c++".as_ref())?],
-        Language::Cxx => vec![search.library("stdc++".as_ref())?],
-        Language::Fortran => vec![search.library("gfortran".as_ref())?],
-        Language::Rust => vec![rust_std(flags)?],
-    })
+/// The shared library that programs in a language need beyond C's; Rust's is known to the caller.
+fn runtime(
+    language: Language,
+    flags: &Flags,
+    search: &Search,
+    rust_std: Option<&Path>,
+) -> Result<Option<PathBuf>, Error> {
+    let name = match language {
+        Language::C | Language::Assembler => return Ok(None),
+        Language::Rust => return Ok(rust_std.map(Path::to_owned)),
+        Language::Cxx if flags.c.iter().any(|flag| flag == "-stdlib=libc++") => "c++",
+        Language::Cxx => "stdc++",
+        Language::Fortran => "gfortran",
+    };
+    search.library(name.as_ref()).map(Some)
 }
 
 /// The toolchain's shared standard library.

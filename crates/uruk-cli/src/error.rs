@@ -92,8 +92,8 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
-    /// A linker script that cannot be understood.
-    #[error("linker script `{}`, line {line}: {problem}", path.display())]
+    /// Text that is no source by its ending, and no linker script that can be understood.
+    #[error("`{}` has no ending of a source that can be compiled, and is no linker script: line {line}: {problem}", path.display())]
     Script {
         /// The script.
         path: PathBuf,

@@ -51,6 +51,7 @@ pub const RUN: &[(&str, &[OptionSpec])] = &[
         option("--rustflag FLAG", "Give FLAG to rustc."),
     ]),
     ("Other", &[
+        option("-- ARG...", "Everything after two dashes goes to the program."),
         option("@FILE", "Read arguments from FILE: blanks separate them, quotation marks and backslashes keep blanks."),
         option("-h, --help", "Show this text."),
         option("-V, --version", "Show the version."),
@@ -60,7 +61,9 @@ pub const RUN: &[(&str, &[OptionSpec])] = &[
 /// The long options, with their dashes.
 pub fn long_names() -> impl Iterator<Item = &'static str> {
     let forms = RUN.iter().flat_map(|(_, options)| options.iter()).flat_map(|option| option.forms.split(", "));
-    forms.map(|form| form.split([' ', '=']).next().unwrap_or(form)).filter(|name| name.starts_with("--"))
+    forms
+        .map(|form| form.split([' ', '=']).next().unwrap_or(form))
+        .filter(|name| name.starts_with("--") && 2 < name.len())
 }
 
 /// The text of `uruk --help`.

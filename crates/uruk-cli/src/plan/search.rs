@@ -2,6 +2,8 @@
 //! libraries for other machines are passed over, as linkers do.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::detect::{Machine, detect};
@@ -31,8 +33,18 @@ pub struct Search {
 impl Search {
     /// The given folders, then those of the system that exist.
     pub fn new(first: &[PathBuf]) -> Search {
-        let system = SYSTEM.iter().map(PathBuf::from).chain(gcc_folder()).filter(|folder| folder.is_dir());
-        Search { folders: first.iter().cloned().chain(system).collect() }
+        let mut folders = first.to_vec();
+        // On many systems /lib is another name of /usr/lib; nobody wants to read both in a message.
+        let mut seen = Vec::new();
+        for folder in SYSTEM.iter().map(PathBuf::from).chain(gcc_folder()) {
+            let Ok(metadata) = folder.metadata() else { continue };
+            let identity = (metadata.dev(), metadata.ino());
+            if !seen.contains(&identity) {
+                seen.push(identity);
+                folders.push(folder);
+            }
+        }
+        Search { folders }
     }
 
     /// The folders, in order.
@@ -42,9 +54,9 @@ impl Search {
 
     /// The file of `-l NAME` or `-l :FILE`. Errors if no folder has it, with what else is there.
     pub fn library(&self, name: &OsStr) -> Result<PathBuf, Error> {
-        let names = match name.as_encoded_bytes().strip_prefix(b":") {
-            Some(_) => vec![file_name("", name, "").to_string_lossy().replacen(':', "", 1).into()],
-            None => vec![file_name("lib", name, ".so"), file_name("lib", name, ".a")],
+        let names = match name.as_bytes().strip_prefix(b":") {
+            Some(file) => vec![OsStr::from_bytes(file).to_owned()],
+            None => vec![file_name(name, ".so"), file_name(name, ".a")],
         };
         let candidates = self.folders.iter().flat_map(|folder| names.iter().map(move |name| folder.join(name)));
         candidates.into_iter().find(|path| is_usable(path)).ok_or_else(|| self.missing(name, &names))
@@ -85,8 +97,8 @@ impl Search {
     }
 }
 
-fn file_name(prefix: &str, name: &OsStr, suffix: &str) -> OsString {
-    let mut file = OsString::from(prefix);
+fn file_name(name: &OsStr, suffix: &str) -> OsString {
+    let mut file = OsString::from("lib");
     file.push(name);
     file.push(suffix);
     file

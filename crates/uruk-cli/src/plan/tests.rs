@@ -90,6 +90,9 @@ fn scripts_that_cannot_be_read_are_named() {
     ]);
     let check = |line: &str, want: &str| assert_eq!(folder.plan(line), want);
     check("%self.so", "linker script `%self.so` names itself, directly or through others");
-    check("%odd.so", "linker script `%odd.so`, line 2: `MEMORY` is not understood; GROUP and INPUT are");
+    check(
+        "%odd.so",
+        "`%odd.so` has no ending of a source that can be compiled, and is no linker script: line 2: `MEMORY` is not understood; GROUP and INPUT are",
+    );
     check("%lost.so", "cannot read `nowhere.so`: No such file or directory (os error 2)");
 }
