@@ -53,7 +53,8 @@ impl InProcess {
     /// What the process and its libraries define under a name, perhaps with a version (`name@V`), and whether it is
     /// thread-local.
     pub fn find(&self, name: &[u8]) -> Option<(u64, bool)> {
-        if let Some((_, address)) = crate::dl::overrides().iter().find(|(known, _)| known.as_bytes() == name) {
+        let mut overrides = crate::dl::overrides().iter().chain(lifecycle::overrides());
+        if let Some((_, address)) = overrides.find(|(known, _)| known.as_bytes() == name) {
             return Some((*address as u64, false));
         }
         let definition = match name.iter().position(|byte| *byte == b'@') {
