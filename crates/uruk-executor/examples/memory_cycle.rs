@@ -1,5 +1,6 @@
 //! What memory management costs: `cargo run --release -p uruk-executor --example memory_cycle`.
-//! A cycle is allocate, fill, finalize, release of one object of three lanes; each line is the best of five rounds.
+//! A cycle is allocate, fill, finalize, release of one object of three lanes; each line is the best of
+//! many short rounds, since other work on the machine only ever adds.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -47,11 +48,12 @@ fn link(memory: &InProcessMemory, sizes: [u64; 3], release: bool) -> Vec<Segment
     if release { Vec::new() } else { segments.to_vec() }
 }
 
-fn time(what: &str, rounds: u32, mut cycle: impl FnMut()) {
-    let best = (0..5).map(|_| {
+fn time(what: &str, cycles: u32, mut cycle: impl FnMut()) {
+    let per_round = (cycles / 200).max(1);
+    let rounds = (0..cycles.div_ceil(per_round)).map(|_| {
         let start = Instant::now();
-        (0..rounds).for_each(|_| cycle());
-        start.elapsed() / rounds
+        (0..per_round).for_each(|_| cycle());
+        start.elapsed() / per_round
     });
-    println!("{what}: {:?}", best.min().expect("five rounds"));
+    println!("{what}: {:?}", rounds.min().expect("a round"));
 }

@@ -213,7 +213,8 @@ mod tests {
         list.insert(BASE..BASE + LEN);
         for step in 0..20_000 {
             if random.below(100) < 55 {
-                let size = 1 + random.below(if random.below(10) == 0 { 6000 } else { 300 });
+                let bound = if random.below(10) == 0 { 6000 } else { 300 };
+                let size = 1 + random.below(bound);
                 let align = 1 << random.below(14);
                 match list.take(size, align) {
                     Some(address) => {

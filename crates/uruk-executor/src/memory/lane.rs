@@ -154,20 +154,18 @@ impl LaneSpace {
     fn take_packed(&mut self, demand: &LaneDemand, mapping: &Mapping) -> Result<Option<Piece>, MemoryError> {
         let address = match self.free.take(demand.size, demand.align) {
             Some(address) => address,
-            None => {
-                if !self.commit(demand, mapping)? {
-                    return Ok(None);
-                }
-                self.free.take(demand.size, demand.align).expect("a run was readied for it")
-            }
+            None => match self.commit(demand, mapping)? {
+                Some(address) => address,
+                None => return Ok(None),
+            },
         };
         let written = demand.size - demand.zero_fill;
         let reused = !self.take_fresh(&(address..address + demand.size));
         Ok(Some(Piece { address, size: demand.size, written, own_pages: None, stale: false, reused }))
     }
 
-    /// Readies pages with room for `demand`; says whether there were any.
-    fn commit(&mut self, demand: &LaneDemand, mapping: &Mapping) -> Result<bool, MemoryError> {
+    /// Readies new pages, and takes what `demand` needs from their start.
+    fn commit(&mut self, demand: &LaneDemand, mapping: &Mapping) -> Result<Option<u64>, MemoryError> {
         let least = demand.size.next_multiple_of(page_bytes());
         let align = demand.align.max(page_bytes());
         let chunk = (self.committed() / 8).next_multiple_of(CHUNK_BYTES).clamp(CHUNK_BYTES, MAX_CHUNK_BYTES);
@@ -176,7 +174,7 @@ impl LaneSpace {
             Some(address) => (address, len),
             None => match self.take_space(least, align, mapping) {
                 Some(address) => (address, least),
-                None => return Ok(false),
+                None => return Ok(None),
             },
         };
         let run = address..address + len;
@@ -188,10 +186,14 @@ impl LaneSpace {
             advise_huge(address..address + (demand.size - demand.zero_fill), mapping);
         }
         if self.touch(&run) && self.lane == Lane::Code {
-            self.fresh.insert(run.start, run.end);
+            match self.fresh.last_entry() {
+                Some(mut last) if *last.get() == run.start => *last.get_mut() = run.end,
+                _ => drop(self.fresh.insert(run.start, run.end)),
+            }
         }
         self.free.insert(run);
-        Ok(true)
+        self.free.take_part(address..address + demand.size);
+        Ok(Some(address))
     }
 
     /// Takes addresses, at a multiple of the huge page size if the run has room for one.
