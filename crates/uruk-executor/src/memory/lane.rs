@@ -225,24 +225,28 @@ impl LaneSpace {
     }
 
     /// Takes out of `free` what is too much to keep; the caller gives it to the system and then [`settle`]s it.
-    /// `latest`, the range just released, is kept if others suffice: it is what will be asked for next.
+    /// `latest`, the free range with what was just `released`, is kept if others suffice, and of it the end with the
+    /// released bytes: they are still in the cache, and their neighbours may be released next.
     ///
     /// [`settle`]: LaneSpace::settle
-    pub(super) fn surplus(&mut self, latest: &Range<u64>) -> Vec<Range<u64>> {
+    pub(super) fn surplus(&mut self, latest: &Range<u64>, released: &Range<u64>) -> Vec<Range<u64>> {
         if self.free.whole_pages() <= WARM_BYTES {
             return Vec::new();
         }
         let mut left = self.free.whole_pages() - WARM_BYTES / 2;
+        let keep_end = latest.end - released.end < released.start - latest.start;
         let latest = self.free.pages_within(latest);
-        let others = self.free.page_runs().filter(|run| *run != latest);
         let mut surplus = Vec::new();
-        for run in others.chain([latest.clone()]) {
-            let len = (run.end - run.start).min(left);
-            if len == 0 {
+        // Others go whole, so that what is kept does not end up in many places.
+        for run in self.free.page_runs().filter(|run| *run != latest) {
+            if left == 0 {
                 break;
             }
-            left -= len;
-            surplus.push(run.end - len..run.end);
+            left = left.saturating_sub(run.end - run.start);
+            surplus.push(run);
+        }
+        if 0 < left {
+            surplus.push(if keep_end { latest.start..latest.start + left } else { latest.end - left..latest.end });
         }
         for run in &surplus {
             self.free.take_part(run.clone());

@@ -252,8 +252,8 @@ impl Shared {
         for (lane, range) in ranges {
             let region = state.region_of(range.start).expect("checked above");
             let space = &mut region.lanes[lane as usize];
-            let joined = space.release(range);
-            for run in space.surplus(&joined) {
+            let joined = space.release(range.clone());
+            for run in space.surplus(&joined, &range) {
                 surplus.push((Arc::clone(&region.mapping), lane, run));
             }
         }

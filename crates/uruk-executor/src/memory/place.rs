@@ -23,6 +23,8 @@ const REACH: u64 = (1 << 31) - (64 << 20);
 const MAX_SPREAD: u64 = 768 << 20;
 /// Left free below the stack and above the heap, which grow.
 const GROWTH: u64 = 256 << 20;
+/// How often the list of mappings is read again, and how many of its gaps are tried each time.
+const RETRIES: usize = 8;
 
 /// Reserves `size` bytes, of which the first `near_bytes` matter to reach.
 pub(super) fn reserve(
@@ -40,16 +42,29 @@ pub(super) fn reserve(
 fn reserve_near(system: &Arc<dyn System>, size: u64, near_bytes: u64) -> io::Result<Mapping> {
     // The system's own choice is right below the libraries, if there is room.
     let anywhere = Mapping::reserve(system, Where::Anywhere, size)?;
-    let Some(entries) = system.maps().ok().map(|text| maps::parse(&text)) else { return Ok(anywhere) };
-    let Some(libraries) = libraries(&entries) else { return Ok(anywhere) };
     let start = anywhere.range().start;
-    if reaches(&(start..start + near_bytes), &libraries) {
-        return Ok(anywhere);
+    for _ in 0..RETRIES {
+        let Some(entries) = system.maps().ok().map(|text| maps::parse(&text)) else { break };
+        let Some(libraries) = libraries(&entries) else { break };
+        if reaches(&(start..start + near_bytes), &libraries) {
+            break;
+        }
+        // Its own mapping is in `entries`, and so not offered again.
+        let candidates = near_candidates(&entries, &libraries, size, near_bytes);
+        if let Some(mapping) = first_free(system, &candidates, size) {
+            return Ok(mapping);
+        }
+        if candidates.is_empty() {
+            break;
+        }
     }
-    // Its own mapping is in `entries`, and so not offered again.
-    let found = near_candidates(&entries, &libraries, size, near_bytes).into_iter();
-    let found = found.take(16).find_map(|address| Mapping::reserve(system, Where::Exactly(address), size).ok());
-    Ok(found.unwrap_or(anywhere))
+    Ok(anywhere)
+}
+
+/// Tries addresses in turn. Those at the front are free unless another thread was faster.
+fn first_free(system: &Arc<dyn System>, candidates: &[u64], size: u64) -> Option<Mapping> {
+    let mut tries = candidates.iter().take(RETRIES);
+    tries.find_map(|address| Mapping::reserve(system, Where::Exactly(*address), size).ok())
 }
 
 fn reserve_low(system: &Arc<dyn System>, size: u64) -> io::Result<Mapping> {
@@ -58,16 +73,18 @@ fn reserve_low(system: &Arc<dyn System>, size: u64) -> io::Result<Mapping> {
     {
         return Ok(mapping);
     }
-    let entries = maps::parse(&system.maps()?);
-    let mut error = io::Error::from_raw_os_error(libc::ENOMEM);
-    // Highest first: programs that are not position independent lie at the bottom, and their heap above them.
-    for address in low_candidates(&entries, lowest_address(), size).into_iter().take(16) {
-        match Mapping::reserve(system, Where::Exactly(address), size) {
-            Ok(mapping) => return Ok(mapping),
-            Err(refusal) => error = refusal,
+    for _ in 0..RETRIES {
+        // Highest first: programs that are not position independent lie at the bottom, and their heap above them.
+        let entries = maps::parse(&system.maps()?);
+        let candidates = low_candidates(&entries, lowest_address(), size);
+        if let Some(mapping) = first_free(system, &candidates, size) {
+            return Ok(mapping);
+        }
+        if candidates.is_empty() {
+            break;
         }
     }
-    Err(error)
+    Err(io::Error::from_raw_os_error(libc::ENOMEM))
 }
 
 /// From the lowest to the highest address of the process's shared libraries, without those too far from libc; the
@@ -187,5 +204,21 @@ mod tests {
         assert_eq!(low_candidates(&entries, 0x1_0000, GIB), [GIB]);
         assert_eq!(low_candidates(&entries, 0x1_0000, 2 * GIB), []);
         assert_eq!(low_candidates(&entries, 0x1_0000, LOW_END - 0x60_0000), [], "that would be in the heap's way");
+    }
+
+    #[test]
+    fn several_gib_start_near_the_libraries_if_there_is_room() {
+        let system: Arc<dyn System> = Arc::new(crate::sys::Linux);
+        let near_bytes = 1 << 20;
+        // Other tests take and return the same room.
+        let found = (0..100).any(|_| {
+            let mapping = reserve(&system, Placement::Near, 5 * GIB, near_bytes).expect("there are addresses");
+            let start = mapping.range().start;
+            let entries = maps::parse(&system.maps().expect("it is readable"));
+            let libraries = libraries(&entries).expect("there is libc");
+            let missed = near_candidates(&entries, &libraries, 5 * GIB, near_bytes);
+            reaches(&(start..start + near_bytes), &libraries) || missed.is_empty()
+        });
+        assert!(found);
     }
 }

@@ -73,7 +73,7 @@ fn try_link(memory: &InProcessMemory, demand: &Demand, value: u32) -> Result<[Se
     let mut allocation = memory.allocate(demand)?;
     for (bytes, demand) in allocation.working().into_iter().zip(&demand.lanes) {
         assert_eq!(bytes.len() as u64, demand.size - demand.zero_fill);
-        assert!(bytes.iter().all(|byte| *byte == 0), "working memory is zero at first");
+        assert!(*bytes == vec![0; bytes.len()], "working memory is zero at first");
         bytes.fill(value as u8);
     }
     let code = returns(value);
@@ -99,7 +99,7 @@ fn check_linked(segments: &[Segment; 3], value: u32) {
         assert_eq!(call(segments[CODE].address), value);
     }
     for segment in &segments[READ_ONLY..] {
-        assert!(read(segment.address, segment.size as usize).iter().all(|byte| *byte == value as u8));
+        assert!(read(segment.address, segment.size as usize) == vec![value as u8; segment.size as usize]);
     }
 }
 
@@ -321,11 +321,7 @@ fn several_gib_of_zero_fill_cost_nothing() {
     let demand = near([lane(6, 16), lane(8, 8), bss]);
     let segments = link(&memory, &demand, 5);
     assert_eq!(call(segments[CODE].address), 5);
-    let libc = libc::getpid as *const () as u64;
-    assert!(i32::try_from(segments[CODE].address as i64 - libc as i64).is_ok(), "its code is near all the same");
-    assert!(
-        segments[CODE].address < segments[READ_ONLY].address && segments[READ_ONLY].address < segments[DATA].address
-    );
+    assert!(segments.is_sorted_by_key(|segment| segment.address), "the zero-fill comes last");
     assert!(segments[DATA].address - segments[CODE].address < 1 << 30);
     assert_eq!(read(segments[DATA].address + segments[DATA].size - 64, 64), [0; 64]);
     assert!(resident(&memory) <= 64 << 10);
@@ -373,7 +369,7 @@ fn release_returns_memory() {
         memory.release(last);
         assert_empty(&memory);
         assert!(resident(&memory) <= 3 * WARM_BYTES);
-        assert!(mapping_count(&memory) <= 20, "{}: {}", memory.mode(), mapping_count(&memory));
+        assert!(mapping_count(&memory) <= 24, "{}: {}", memory.mode(), mapping_count(&memory));
     }
 }
 
@@ -571,7 +567,8 @@ fn any_call_may_fail_and_nothing_is_lost() {
                 let bss = LaneDemand { size: 2 << 30, align: 16, zero_fill: 2 << 30 };
                 let low = Demand { placement: Placement::Low, ..sizes([100; 3]) };
                 let small = (0..5).map(|_| sizes([30_000; 3]));
-                let big = [sizes([100_000; 3]), sizes([3 << 20; 3]), near([lane(12, 4), lane(0, 1), bss]), low];
+                let big =
+                    [sizes([100_000; 3]), sizes([100, 100_000, 5 << 19]), near([lane(12, 4), lane(0, 1), bss]), low];
                 for (index, demand) in (0..).zip(small.chain(big)) {
                     if let Ok(segments) = try_link(&memory, &demand, value + index) {
                         live.push((segments, value + index));
