@@ -1,8 +1,7 @@
 //! Where in the address space a reservation goes.
 //! Data flow: a size and a [`Placement`] → a reservation, by way of the process's mappings.
 //! Invariants: a low reservation lies wholly below 2 GiB. A near one has its `near_bytes` first bytes within signed
-//! 32-bit reach of the shared libraries, with a margin, in both directions; only where no such addresses are free is
-//! it put anywhere: calls from there need stubs, and a caller sees from its address that they do.
+//! 32-bit reach of the shared libraries, with a margin, in both directions.
 //! Sources: mmap(2); x86-64 psABI §3.5.1 (what the small code model reaches).
 
 use std::io;
@@ -26,7 +25,8 @@ const GROWTH: u64 = 256 << 20;
 /// How often the list of mappings is read again, and how many of its gaps are tried each time.
 const RETRIES: usize = 8;
 
-/// Reserves `size` bytes, of which the first `near_bytes` matter to reach.
+/// Reserves `size` bytes, of which the first `near_bytes` matter to reach. An error if there is no such room; where
+/// the list of mappings cannot be read, reach is taken for granted.
 pub(super) fn reserve(
     system: &Arc<dyn System>,
     placement: Placement,
@@ -44,10 +44,10 @@ fn reserve_near(system: &Arc<dyn System>, size: u64, near_bytes: u64) -> io::Res
     let anywhere = Mapping::reserve(system, Where::Anywhere, size)?;
     let start = anywhere.range().start;
     for _ in 0..RETRIES {
-        let Some(entries) = system.maps().ok().map(|text| maps::parse(&text)) else { break };
-        let Some(libraries) = libraries(&entries) else { break };
+        let Some(entries) = system.maps().ok().map(|text| maps::parse(&text)) else { return Ok(anywhere) };
+        let Some(libraries) = libraries(&entries) else { return Ok(anywhere) };
         if reaches(&(start..start + near_bytes), &libraries) {
-            break;
+            return Ok(anywhere);
         }
         // Its own mapping is in `entries`, and so not offered again.
         let candidates = near_candidates(&entries, &libraries, size, near_bytes);
@@ -58,7 +58,7 @@ fn reserve_near(system: &Arc<dyn System>, size: u64, near_bytes: u64) -> io::Res
             break;
         }
     }
-    Ok(anywhere)
+    Err(io::Error::from_raw_os_error(libc::ENOMEM))
 }
 
 /// Tries addresses in turn. Those at the front are free unless another thread was faster.
@@ -212,12 +212,14 @@ mod tests {
         let near_bytes = 1 << 20;
         // Other tests take and return the same room.
         let found = (0..100).any(|_| {
-            let mapping = reserve(&system, Placement::Near, 5 * GIB, near_bytes).expect("there are addresses");
-            let start = mapping.range().start;
+            let mapping = reserve(&system, Placement::Near, 5 * GIB, near_bytes);
             let entries = maps::parse(&system.maps().expect("it is readable"));
             let libraries = libraries(&entries).expect("there is libc");
             let missed = near_candidates(&entries, &libraries, 5 * GIB, near_bytes);
-            reaches(&(start..start + near_bytes), &libraries) || missed.is_empty()
+            mapping.map_or(missed.is_empty(), |mapping| {
+                let start = mapping.range().start;
+                reaches(&(start..start + near_bytes), &libraries)
+            })
         });
         assert!(found);
     }

@@ -1,8 +1,9 @@
 //! One reservation and its three lanes.
-//! Data flow: a size or a demand → addresses (by [`place`](super::place)) → three [`LaneSpace`]s, which it asks for all lanes of a demand.
+//! Data flow: a demand → addresses, by `place` → three [`LaneSpace`]s, each of which meets its part of a demand.
 //! Invariants: lanes lie in the order code, read-only, data, without gaps, and their bounds never move; a demand is
 //! met by one region or not at all.
 
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use uruk_jitlink::memory::{Demand, Lane, LaneDemand, MemoryError, Placement};
 
 use super::lane::{HUGE_BYTES, LaneSpace, Piece};
 use super::place;
-use crate::sys::{Mapping, System, page_bytes};
+use crate::sys::{Mapping, System, Where, page_bytes};
 
 /// The reservation sizes tried for a placement, largest first. A process may be allowed few addresses.
 fn usual_sizes(placement: Placement) -> impl Iterator<Item = u64> {
@@ -32,8 +33,20 @@ pub(super) struct Region {
 
 impl Region {
     /// Reserves a region of the largest usual size to be had that has room for `demand`, or else one of just the
-    /// size that it needs.
+    /// size that it needs. If there is nowhere to put one near the libraries it is put anywhere: calls from there
+    /// need stubs, and a caller sees from the address that they do.
     pub(super) fn for_demand(system: &Arc<dyn System>, demand: &Demand) -> Result<Region, MemoryError> {
+        let placement = demand.placement;
+        let near = Region::by(demand, |size, near_bytes| place::reserve(system, placement, size, near_bytes));
+        match near {
+            Err(_) if placement == Placement::Near => {
+                Region::by(demand, |size, _| Mapping::reserve(system, Where::Anywhere, size))
+            }
+            result => result,
+        }
+    }
+
+    fn by(demand: &Demand, reserve: impl Fn(u64, u64) -> io::Result<Mapping>) -> Result<Region, MemoryError> {
         let placement = demand.placement;
         let needs = demand.lanes.each_ref().map(room_for);
         for size in usual_sizes(placement) {
@@ -41,13 +54,13 @@ impl Region {
             if needs.iter().zip(lengths).any(|(need, length)| length < *need) {
                 break;
             }
-            if let Ok(mapping) = place::reserve(system, placement, size, size) {
+            if let Ok(mapping) = reserve(size, size) {
                 return Ok(Region::over(mapping, placement, lengths, false));
             }
         }
         let size = needs.iter().sum::<u64>() + HUGE_BYTES;
         let far_end = demand.lanes[Lane::Data as usize].zero_fill & !(page_bytes() - 1);
-        let mapping = place::reserve(system, placement, size, size - far_end).map_err(|source| {
+        let mapping = reserve(size, size - far_end).map_err(|source| {
             let place = match placement {
                 Placement::Near => "near the shared libraries",
                 Placement::Low => "below 2 GiB",
