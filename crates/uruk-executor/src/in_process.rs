@@ -10,7 +10,6 @@ use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError, RwLock};
-use uruk_jitlink::memory::MemoryError;
 
 /// This process, as the place where linked code runs.
 pub struct InProcess {
@@ -21,10 +20,10 @@ pub struct InProcess {
 
 impl InProcess {
     /// Nothing is reserved before it is needed.
-    pub fn new(options: Options) -> Result<InProcess, MemoryError> {
-        let memory = InProcessMemory::new(options)?;
+    pub fn new(options: Options) -> InProcess {
+        let memory = InProcessMemory::new(options);
         let arguments = RwLock::new(leak(Arguments::new(["uruk"])));
-        Ok(InProcess { memory, arguments, libraries: Mutex::default() })
+        InProcess { memory, arguments, libraries: Mutex::default() }
     }
 
     /// Its memory.

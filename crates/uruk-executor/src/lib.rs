@@ -11,6 +11,7 @@ pub mod lifecycle;
 pub mod memory;
 mod range_index;
 pub mod support;
+mod sys;
 pub mod tls;
 pub mod unwind;
 
