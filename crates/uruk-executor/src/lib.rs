@@ -10,6 +10,7 @@ pub mod libraries;
 pub mod lifecycle;
 pub mod memory;
 mod range_index;
+pub mod restart;
 pub mod support;
 mod sys;
 pub mod tls;
