@@ -2,6 +2,7 @@
 
 mod at_fork;
 pub mod gdb;
+pub mod phdr;
 mod range_index;
 pub mod unwind;
 
