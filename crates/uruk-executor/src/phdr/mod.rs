@@ -16,6 +16,7 @@
 mod image;
 mod interpose;
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::{self, DirBuilder};
 use std::ops::Range;
@@ -91,13 +92,13 @@ impl std::fmt::Debug for Module {
 }
 
 static BY_ADDRESS: RangeIndex<Arc<Module>> = RangeIndex::new();
-static MODULES: Mutex<Modules> = Mutex::new(Modules { list: Vec::new(), removed: 0 });
+static MODULES: Mutex<Modules> = Mutex::new(Modules { list: BTreeMap::new(), removed: 0 });
 /// A symbolizer has asked for the list.
 static SYMBOLIZING: AtomicBool = AtomicBool::new(false);
 
 struct Modules {
-    /// By ascending id.
-    list: Vec<Arc<Module>>,
+    /// By id.
+    list: BTreeMap<u64, Arc<Module>>,
     removed: u64,
 }
 
@@ -121,9 +122,7 @@ pub fn register(module: JitModule) -> Result<ModuleRegistration, RangeError> {
     let (met, written, path) = (AtomicBool::new(false), Once::new(), OnceLock::new());
     let module = Arc::new(Module { id, base, headers, image, met, written, path });
     let entry = BY_ADDRESS.insert(&code, Box::new(Arc::clone(&module)))?;
-    let mut modules = lock();
-    let at = modules.list.partition_point(|other| other.id < id);
-    modules.list.insert(at, Arc::clone(&module));
+    lock().list.insert(id, Arc::clone(&module));
     Ok(ModuleRegistration { code, entry, module })
 }
 
@@ -132,10 +131,8 @@ impl Drop for ModuleRegistration {
         // SAFETY: it was inserted with these ranges, and this is the only owner.
         unsafe { BY_ADDRESS.remove(&self.code, self.entry) };
         let mut modules = lock();
-        if let Ok(at) = modules.list.binary_search_by_key(&self.module.id, |module| module.id) {
-            modules.list.remove(at);
-            modules.removed += 1;
-        }
+        modules.list.remove(&self.module.id);
+        modules.removed += 1;
         drop(modules);
         if self.module.written.is_completed()
             && let Some(directory) = DIRECTORY.get()
@@ -228,7 +225,7 @@ fn list() -> (Vec<Arc<Module>>, u64, u64) {
     SYMBOLIZING.store(true, Relaxed);
     let (list, removed) = {
         let modules = lock();
-        (modules.list.clone(), modules.removed)
+        (modules.list.values().cloned().collect::<Vec<_>>(), modules.removed)
     };
     for module in list.iter().filter(|module| module.met.load(Relaxed)) {
         module.write_image();
