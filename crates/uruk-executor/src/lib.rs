@@ -9,6 +9,7 @@ pub mod interpose;
 pub mod libraries;
 pub mod lifecycle;
 pub mod memory;
+pub mod phdr;
 mod range_index;
 pub mod restart;
 pub mod support;
