@@ -58,6 +58,14 @@ impl InProcess {
         if let Some((_, address)) = overrides.find(|(known, _)| known.as_bytes() == name) {
             return Some((*address as u64, false));
         }
+        if name == b"_dl_x86_cpu_features" {
+            return Some((lifecycle::cpu_features()?, false));
+        }
+        for library in self.libraries.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Some(definition) = library.find(name) {
+                return Some((definition.address, definition.kind == SymbolKind::ThreadLocal));
+            }
+        }
         let definition = match name.iter().position(|byte| *byte == b'@') {
             Some(at) if at != 0 => libraries::find_versioned(&name[..at], &name[at + 1..])?,
             _ => libraries::find(name)?,
