@@ -708,6 +708,33 @@ fn fork_waits_for_other_threads() {
 }
 
 #[test]
+fn a_child_never_finds_the_lock_held() {
+    let memory = packed();
+    let about_to_fork = AtomicBool::new(false);
+    for _ in 0..20 {
+        about_to_fork.store(false, Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            let locked = memory.shared.lock();
+            let forker = scope.spawn(|| {
+                about_to_fork.store(true, Ordering::Relaxed);
+                in_child(|| {
+                    // SAFETY: ends the child should it wait for ever.
+                    unsafe { libc::alarm(5) };
+                    memory.statistics() == Statistics::default()
+                })
+            });
+            while !about_to_fork.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            // Time enough to fork, if nothing held it off.
+            (0..2000).for_each(|_| std::thread::yield_now());
+            drop(locked);
+            assert!(forker.join().expect("it does not panic"));
+        });
+    }
+}
+
+#[test]
 fn few_addresses_make_smaller_reservations() {
     let good = in_child(|| {
         let status = std::fs::read_to_string("/proc/self/status").expect("it is readable");
