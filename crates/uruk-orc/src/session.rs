@@ -135,7 +135,7 @@ impl Session {
             let object = Arc::new(Object::new(interface));
             let unit = state.add_unit(dylib, name, Some(object.clone()));
             let mut symbols = Vec::new();
-            let defined = state.define(unit, &object.interface.globals, &mut symbols);
+            let defined = state.define(unit, &object.interface, &mut symbols);
             let _ = object.symbols.set(symbols);
             defined?;
             units.push(unit);

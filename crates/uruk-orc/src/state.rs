@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::objects::Object;
 use std::collections::HashMap;
 use std::sync::Arc;
-use uruk_jitlink::elf::{Global, Strength};
+use uruk_jitlink::elf::{Interface, Strength};
 use uruk_jitlink::graph::{SymbolKind, Visibility};
 use uruk_jitlink::memory::Placement;
 use uruk_jitlink::names::{Name, Names};
@@ -218,20 +218,20 @@ impl State {
     pub fn define(
         &mut self,
         unit: UnitId,
-        globals: &[Global],
+        interface: &Interface,
         symbols: &mut Vec<Option<SymbolId>>,
     ) -> Result<(), Error> {
         let dylib = self.unit(unit).dylib;
+        let globals = &interface.globals;
         symbols.reserve_exact(globals.len());
-        self.symbols.reserve(globals.len());
-        for global in globals {
+        for (position, global) in globals.iter().enumerate() {
             let rank = match global.strength {
                 Strength::Undefined | Strength::UndefinedWeak => {
                     symbols.push(None);
                     continue;
                 }
                 Strength::Weak => Rank::Weak,
-                Strength::Common { .. } => Rank::Common,
+                Strength::Common => Rank::Common,
                 Strength::Strong => Rank::Strong,
             };
             let new = Symbol {
@@ -257,7 +257,8 @@ impl State {
                     id
                 }
             };
-            if let Strength::Common { size, align } = global.strength {
+            if global.strength == Strength::Common {
+                let (size, align) = interface.common(position);
                 let room = self.commons.entry(id).or_insert((0, 1));
                 *room = (room.0.max(size), room.1.max(align));
             }
