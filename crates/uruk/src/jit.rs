@@ -6,7 +6,7 @@ use crate::files::read_file;
 use std::sync::{Arc, OnceLock};
 use uruk_executor::dl::InstallGuard;
 use uruk_executor::in_process::{InProcess, InterposeError};
-use uruk_executor::memory::Options;
+use uruk_executor::memory::{Options, Statistics};
 use uruk_executor::{at_exit, dl, lifecycle};
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
@@ -154,6 +154,11 @@ impl Jit {
     /// The arguments that initialisers and `main` get, the program's name first.
     pub fn set_arguments<T: Into<Vec<u8>>>(&self, arguments: impl IntoIterator<Item = T>) {
         self.inner.executor.set_arguments(arguments);
+    }
+
+    /// What the linked code and data take.
+    pub fn memory_statistics(&self) -> Statistics {
+        self.inner.executor.memory().statistics()
     }
 
     /// The session underneath.
