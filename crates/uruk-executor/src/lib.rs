@@ -8,6 +8,7 @@ pub mod in_process;
 pub mod libraries;
 pub mod lifecycle;
 pub mod memory;
+pub mod phdr;
 mod range_index;
 pub mod support;
 pub mod tls;

@@ -9,7 +9,6 @@
 //! Sources: Linux Standard Base Core 5.0 §10.6; the unwinder of GCC 12 and 13 (what it asks, and what it cannot do).
 
 mod eh_frame;
-#[cfg(feature = "unwind-interposition")]
 mod interpose;
 mod libgcc;
 mod table;
@@ -20,6 +19,7 @@ use std::sync::Once;
 
 pub use crate::range_index::RangeError;
 use crate::range_index::RangeIndex;
+pub use interpose::{DwarfEhBases, find_fde};
 use libgcc::Claim;
 use table::Records;
 
@@ -37,11 +37,7 @@ pub enum Path {
 
 /// The path that [`register`] takes in this process.
 pub fn path() -> Path {
-    #[cfg(feature = "unwind-interposition")]
-    if interpose::in_use() {
-        return Path::Interposed;
-    }
-    Path::Libgcc
+    if interpose::in_use() { Path::Interposed } else { Path::Libgcc }
 }
 
 /// Unwind records in use. Dropped, they are no longer.

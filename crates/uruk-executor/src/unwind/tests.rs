@@ -160,6 +160,8 @@ fn a_signal_handler_throws_from_the_first_instruction() {
             callback: extern "C" fn(*mut c_void, *mut c_void) -> c_int,
             argument: *mut c_void,
         ) -> c_int;
+    }
+    unsafe extern "C" {
         fn _Unwind_GetIP(context: *mut c_void) -> usize;
     }
     extern "C" fn note_address(context: *mut c_void, _argument: *mut c_void) -> c_int {
