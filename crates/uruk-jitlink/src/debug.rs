@@ -3,8 +3,8 @@
 //! Data flow: the bytes of one or more linked objects, and their [`Places`] → debug sections, decompressed,
 //! concatenated by name and relocated ([`relocate`]) → an ELF executable whose sections lie at their final addresses
 //! ([`write`]). Loaded sections have an address there and no bytes, since debuggers read them from the process;
-//! `.eh_frame` has its bytes, since gdb unwinds by these. The same form serves gdb's and lldb's JIT interface and, as
-//! the file of a module whose base is 0, Rust's and C++'s backtraces.
+//! `.eh_frame` has its bytes, since gdb unwinds by these. The same form serves gdb's and lldb's JIT interface, with a
+//! base of 0, and as a module's file Rust's and C++'s backtraces; these take a module at 0 for the executable.
 //! Nothing of it is made before somebody asks: until then an object costs its [`Places`].
 //! Invariants: a reference to something that was dropped holds a value that no code has (the tombstones of lld); what
 //! cannot be computed does, too, as one odd field must not hide the other functions.
@@ -60,19 +60,26 @@ impl Places {
         Places { blocks, elsewhere, runs: [code, read_only, data, member.share.zero.clone()] }
     }
 
+    /// The lowest address that anything of the object has.
+    pub fn lowest(&self) -> u64 {
+        let taken = self.runs.iter().filter(|run| !run.is_empty());
+        taken.map(|run| run.start).min().unwrap_or(u64::MAX)
+    }
+
     /// The code that the object's image names.
     pub fn code(&self) -> Range<u64> {
         self.runs[0].clone()
     }
 }
 
-/// An ELF image of linked objects.
-pub fn image(objects: &[(&Input, &Places)]) -> Result<Vec<u8>, LinkError> {
+/// An ELF image of linked objects. Addresses in it are those in memory less `base`; none of the objects lies below it,
+/// nor right at it, as address 0 marks what was dropped.
+pub fn image(objects: &[(&Input, &Places)], base: u64) -> Result<Vec<u8>, LinkError> {
     let mut runs = Vec::new();
     let mut outputs = Outputs::default();
     let mut parsed = Vec::with_capacity(objects.len());
     for (input, places) in objects {
-        let object = Object::parse(input, places, &mut outputs)?;
+        let object = Object::parse(input, places, base, &mut outputs)?;
         runs.extend(object.runs());
         parsed.push(object);
     }
@@ -93,14 +100,15 @@ impl Object<'_> {
     /// The runs of memory that the object takes: its shares, and blocks that were gathered elsewhere.
     fn runs(&self) -> Vec<Run> {
         let uses = [Use::Code, Use::ReadOnly, Use::Data, Use::Zero];
-        let shares = self.places.runs.iter().cloned().zip(uses).map(|(range, what)| Run { range, what });
+        let own = self.places.runs.clone();
+        let own = own.map(|run| run.start.wrapping_sub(self.base)..run.end.wrapping_sub(self.base));
+        let shares = own.iter().cloned().zip(uses).map(|(range, what)| Run { range, what });
         let mut runs: Vec<Run> = shares.filter(|run| !run.range.is_empty()).collect();
         for block in &self.blocks {
             let Some(lane) = lane(block.kind) else { continue };
             let what = uses[lane as usize];
             let range = block.address..block.address.saturating_add(block.size);
-            let gathered =
-                block.address != DROPPED && !self.places.runs.iter().any(|share| share.contains(&range.start));
+            let gathered = block.address != DROPPED && !own.iter().any(|share| share.contains(&range.start));
             if gathered && !range.is_empty() {
                 runs.push(Run { range, what });
             }

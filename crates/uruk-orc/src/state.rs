@@ -157,7 +157,14 @@ pub(crate) struct State {
 
 impl State {
     pub fn new(names: Arc<Names>) -> State {
-        State { names, dylibs: Vec::new(), symbols: Vec::new(), units: Vec::new(), commons: HashMap::new(), waiting: Vec::new() }
+        State {
+            names,
+            dylibs: Vec::new(),
+            symbols: Vec::new(),
+            units: Vec::new(),
+            commons: HashMap::new(),
+            waiting: Vec::new(),
+        }
     }
 
     pub fn add_dylib(&mut self, name: &str) -> Result<DylibId, Error> {

@@ -45,6 +45,7 @@ enum Fate {
 pub struct Object<'a> {
     headers: Headers<'a>,
     pub places: &'a Places,
+    pub base: u64,
     pub blocks: Vec<Loaded>,
     /// By section index.
     fates: Vec<Fate>,
@@ -52,9 +53,9 @@ pub struct Object<'a> {
 
 impl<'a> Object<'a> {
     /// Parses an object again and takes its debug sections over.
-    pub fn parse(input: &'a Input, places: &'a Places, outputs: &mut Outputs) -> Result<Self, LinkError> {
+    pub fn parse(input: &'a Input, places: &'a Places, base: u64, outputs: &mut Outputs) -> Result<Self, LinkError> {
         let headers = Headers::parse(input)?;
-        let mut object = Object { headers, places, blocks: Vec::new(), fates: Vec::new() };
+        let mut object = Object { headers, places, base, blocks: Vec::new(), fates: Vec::new() };
         for header in object.headers.sections {
             let fate = object.take(header, outputs)?;
             object.fates.push(fate);
@@ -69,7 +70,11 @@ impl<'a> Object<'a> {
         };
         // As the graph's reader does: a block for each section that it classifies, in this order.
         let index = self.blocks.len();
-        let address = self.places.blocks.get(index).copied().unwrap_or(DROPPED);
+        let address = match self.places.blocks.get(index) {
+            None | Some(&DROPPED) => DROPPED,
+            Some(offset) if section.kind.is_thread_local() => *offset,
+            Some(address) => address.wrapping_sub(self.base),
+        };
         let size = header.sh_size.get(LE);
         self.blocks.push(Loaded { kind: section.kind, size, address });
         if section.kind != SectionKind::EhFrame || address == DROPPED {
@@ -117,7 +122,8 @@ impl<'a> Object<'a> {
         };
         let elsewhere = &self.places.elsewhere;
         if let Ok(at) = elsewhere.binary_search_by_key(&SymbolId(index), |(id, _)| *id) {
-            return Ok(Some(elsewhere[at].1).filter(|address| *address != 0 && *address != DROPPED));
+            let known = Some(elsewhere[at].1).filter(|address| *address != 0 && *address != DROPPED);
+            return Ok(known.map(|address| address.wrapping_sub(self.base)));
         }
         let value = symbol.st_value.get(LE);
         Ok(match self.headers.symbol_section(index as usize, symbol)? {

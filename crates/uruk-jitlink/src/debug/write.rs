@@ -34,7 +34,9 @@ const SHT_PROGBITS: u32 = 1;
 const SHT_SYMTAB: u32 = 2;
 const SHT_STRTAB: u32 = 3;
 const SHT_NOBITS: u32 = 8;
+const SHF_WRITE: u64 = 1;
 const SHF_ALLOC: u64 = 2;
+const SHF_EXECINSTR: u64 = 4;
 
 impl Use {
     fn name(self) -> &'static str {
@@ -47,20 +49,10 @@ impl Use {
     }
 
     fn section_flags(self) -> u64 {
-        const SHF_WRITE: u64 = 1;
-        const SHF_EXECINSTR: u64 = 4;
         match self {
             Use::Code => SHF_ALLOC | SHF_EXECINSTR,
             Use::ReadOnly => SHF_ALLOC,
             Use::Data | Use::Zero => SHF_ALLOC | SHF_WRITE,
-        }
-    }
-
-    fn segment_flags(self) -> u32 {
-        match self {
-            Use::Code => 5,
-            Use::ReadOnly => 4,
-            Use::Data | Use::Zero => 6,
         }
     }
 }
@@ -175,11 +167,8 @@ pub fn file(runs: &[Run], symbols: Symbols<'_>, outputs: &Outputs) -> Vec<u8> {
     let tables = symbols.table.len() + symbols.strings.len() + 64 * (runs.len() + outputs.sections.len());
     let mut file = File { bytes: Vec::with_capacity(content + tables + 4096), sections: Vec::new(), names: vec![0] };
     file.bytes.resize(HEADER_BYTES, 0);
-    for run in runs {
-        let (address, size) = (run.range.start, run.range.end - run.range.start);
-        file.bytes.extend([1u32.to_le_bytes(), run.what.segment_flags().to_le_bytes()].concat()); // PT_LOAD
-        file.bytes.extend([0, address, address, 0, size, 1].map(u64::to_le_bytes).concat());
-    }
+    let loaded = outputs.sections.iter().filter(|section| section.address != 0).count();
+    file.bytes.resize(HEADER_BYTES + PROGRAM_HEADER_BYTES * (runs.len() + loaded), 0);
     file.section(b"", 0, 0, 0).align = 0;
     file.names.truncate(1);
     for run in runs {
@@ -199,12 +188,30 @@ pub fn file(runs: &[Run], symbols: Symbols<'_>, outputs: &Outputs) -> Vec<u8> {
     (header.link, header.info, header.align) = (strings, symbols.locals, 8);
     header.entry_bytes = size_of::<Sym64<LE>>() as u64;
     file.append(b".strtab", SHT_STRTAB, &symbols.strings);
-    finish(file, runs.len())
+    finish(file)
+}
+
+/// Writes the program headers: one for each section that has an address.
+fn program_headers(file: &mut File) -> usize {
+    const PT_LOAD: u32 = 1;
+    const READ: u32 = 4;
+    let mut headers = Vec::new();
+    for section in file.sections.iter().filter(|section| section.flags & SHF_ALLOC != 0) {
+        let flags = READ | (section.flags & SHF_WRITE) as u32 * 2 | u32::from(section.flags & SHF_EXECINSTR != 0);
+        let file_bytes = if section.kind == SHT_NOBITS { 0 } else { section.size };
+        headers.extend([PT_LOAD, flags].map(u32::to_le_bytes).concat());
+        let places = [section.offset, section.address, section.address];
+        headers.extend(places.map(u64::to_le_bytes).concat());
+        headers.extend([file_bytes, section.size, 1].map(u64::to_le_bytes).concat());
+    }
+    file.bytes[HEADER_BYTES..HEADER_BYTES + headers.len()].copy_from_slice(&headers);
+    headers.len() / PROGRAM_HEADER_BYTES
 }
 
 /// Adds the section names and both headers.
-fn finish(mut file: File, program_headers: usize) -> Vec<u8> {
+fn finish(mut file: File) -> Vec<u8> {
     const SECTION_HEADER_BYTES: usize = 64;
+    let program_headers = program_headers(&mut file);
     file.align();
     let offset = file.bytes.len() as u64;
     file.section(b".shstrtab", SHT_STRTAB, offset, 0).size = 0;

@@ -59,7 +59,8 @@ impl Closure {
             frontier.iter().filter_map(|unit| Some((*unit, state.unit(*unit).object.clone()?))).collect()
         };
         let cost = objects.iter().map(|(_, object)| object.interface.cost).sum();
-        let graphs = session.parallel(cost, &objects, |(_, object)| elf::read(&object.interface.input, session.names()));
+        let graphs =
+            session.parallel(cost, &objects, |(_, object)| elf::read(&object.interface.input, session.names()));
         for ((unit, object), graph) in objects.into_iter().zip(graphs) {
             match graph {
                 Ok(graph) => {
