@@ -11,7 +11,6 @@ use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
 use std::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
-use uruk_jitlink::memory::MemoryError;
 
 /// This process, as the place where linked code runs.
 pub struct InProcess {
@@ -23,10 +22,10 @@ pub struct InProcess {
 
 impl InProcess {
     /// Nothing is reserved before it is needed.
-    pub fn new(options: Options) -> Result<InProcess, MemoryError> {
-        let memory = InProcessMemory::new(options)?;
+    pub fn new(options: Options) -> InProcess {
+        let memory = InProcessMemory::new(options);
         let arguments = RwLock::new(leak(Arguments::new(["uruk"])));
-        Ok(InProcess { memory, arguments, libraries: Mutex::default(), debugger: OnceLock::new() })
+        InProcess { memory, arguments, libraries: Mutex::default(), debugger: OnceLock::new() }
     }
 
     /// Its memory.
@@ -55,7 +54,8 @@ impl InProcess {
     /// What the process and its libraries define under a name, perhaps with a version (`name@V`), and whether it is
     /// thread-local.
     pub fn find(&self, name: &[u8]) -> Option<(u64, bool)> {
-        if let Some((_, address)) = crate::dl::overrides().iter().find(|(known, _)| known.as_bytes() == name) {
+        let mut overrides = crate::dl::overrides().iter().chain(lifecycle::overrides());
+        if let Some((_, address)) = overrides.find(|(known, _)| known.as_bytes() == name) {
             return Some((*address as u64, false));
         }
         let definition = match name.iter().position(|byte| *byte == b'@') {

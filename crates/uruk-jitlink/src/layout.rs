@@ -93,7 +93,7 @@ pub fn lane(kind: SectionKind) -> Option<Lane> {
 }
 
 /// The name under which a section's bounds are asked for.
-fn gathered_name(graph: &LinkGraph, section: SectionId) -> &[u8] {
+pub fn gathered_name(graph: &LinkGraph, section: SectionId) -> &[u8] {
     let name = graph.section_name(section);
     match graph.section(section).kind {
         SectionKind::Functions(..) => {
@@ -150,8 +150,13 @@ impl Layout {
             let Some(lane) = blocks.iter().map(|(_, _, _, lane)| *lane).max() else { continue };
             blocks.sort_by_key(|(priority, index, id, _)| (*priority, *index, *id));
             let mut range = None;
-            for (_, index, id, _) in blocks {
+            for (_, index, id, own) in blocks {
                 let member = &mut members[index];
+                if own != lane {
+                    // Compilers disagree on whether constants with addresses in them are writable.
+                    let section = member.graph.block(id).section;
+                    member.graph.sections[section.0 as usize].kind = SectionKind::Data;
+                }
                 let block = member.graph.block(id);
                 let place = lanes[lane as usize].take(block.size, block.align_log2);
                 let place = place.ok_or_else(|| too_large(member))?;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use uruk_executor::in_process::InProcess;
 use uruk_executor::memory::Options;
 use uruk_executor::{at_exit, lifecycle};
-use uruk_jitlink::memory::MemoryError;
 use uruk_orc::generator::{ProcessSymbols, ReadFile};
 use uruk_orc::session::Session;
 use uruk_orc::support::SupportSymbols;
@@ -19,9 +18,6 @@ pub enum Error {
     /// Linking failed.
     #[error(transparent)]
     Session(#[from] uruk_orc::error::Error),
-    /// Memory could not be had.
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
     /// A shared library could not be loaded.
     #[error(transparent)]
     Library(#[from] uruk_executor::libraries::LibraryError),
@@ -67,7 +63,7 @@ impl Builder {
 
     /// Makes the JIT.
     pub fn build(self) -> Result<Jit, Error> {
-        let executor = Arc::new(InProcess::new(Options { strict: self.strict, ..Options::default() })?);
+        let executor = Arc::new(InProcess::new(Options { strict: self.strict, ..Options::default() }));
         if let Some(enabled) = self.debugger {
             executor.set_debugger(enabled);
         }

@@ -27,6 +27,7 @@ use uruk_jitlink::tls::{Question, Questions, Variable};
 /// Links claimed units and everything that they pull in. When this returns, each of them is emitted or has failed.
 pub(crate) fn link(session: &Session, claimed: Vec<UnitId>) {
     let mut closure = Closure::gather(session, claimed);
+    closure.settle_bounds(session);
     closure.fail_dependants(session);
     for (unit, error) in std::mem::take(&mut closure.failed) {
         session.fail(unit, error);
@@ -307,6 +308,7 @@ impl Batch {
         let names: Vec<Vec<u8>> = self.others.iter().map(|other| session.symbol_name(*other)).collect();
         let mut asked = Vec::new();
         let mut known: HashMap<usize, [u64; 2]> = HashMap::new();
+        let units = Own::new(&self.units);
         {
             let state = session.lock();
             for (index, (variable, question)) in questions.asked.iter().enumerate() {
@@ -314,6 +316,11 @@ impl Batch {
                     Variable::Own(offset) => ThreadVariable::Own(*offset),
                     Variable::Other(number) => {
                         let symbol = self.others[*number as usize];
+                        let definition = state.symbol(symbol);
+                        if definition.unit != NO_UNIT && units.contains(definition.unit) {
+                            asked.push((ThreadVariable::Own(definition.address), *question));
+                            continue;
+                        }
                         match state.thread_answer(symbol, *question) {
                             Some(answer) => {
                                 known.insert(index, answer);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use uruk_jitlink::elf;
 use uruk_jitlink::elf::Strength;
 use uruk_jitlink::graph::{LinkGraph, SymbolKind, Visibility};
+use uruk_jitlink::layout::gathered_name;
 use uruk_jitlink::names::Name;
 
 /// What a global symbol of a job was found to be.
@@ -131,10 +132,50 @@ impl Closure {
         }
     }
 
+    /// Decides about bounds of sections that no object of the batch has: tables of functions are empty then, weak
+    /// names null, others missing.
+    pub fn settle_bounds(&mut self, session: &Session) {
+        let mut sections: HashMap<Vec<u8>, bool> = HashMap::new();
+        let mut bounds = Vec::new();
+        for (index, job) in self.jobs.iter().enumerate() {
+            for (number, reference) in job.references.iter().enumerate() {
+                if *reference == Reference::Linker
+                    && let Some((name, _)) = bound(&session.names().bytes(job.object.interface.globals[number].name))
+                {
+                    sections.entry(name.clone()).or_insert(false);
+                    bounds.push((index, number, name));
+                }
+            }
+        }
+        if bounds.is_empty() {
+            return;
+        }
+        for graph in self.jobs.iter().map(|job| &job.graph) {
+            for block in &graph.blocks {
+                if let Some(exists) = sections.get_mut(gathered_name(graph, block.section)) {
+                    *exists = true;
+                }
+            }
+        }
+        let mut missing: HashMap<usize, Vec<Missing>> = HashMap::new();
+        for (index, number, name) in bounds.into_iter().filter(|(_, _, name)| !sections[name]) {
+            let job = &mut self.jobs[index];
+            let global = &job.object.interface.globals[number];
+            job.references[number] = Reference::Null;
+            if global.strength == Strength::Undefined && !name.starts_with(b".") {
+                let referrer = job.graph.input.name().to_string();
+                let symbol = session.names().text(global.name);
+                missing.entry(index).or_default().push(Missing { symbol, referrer });
+            }
+        }
+        let mut failed: Vec<_> = missing.into_iter().collect();
+        failed.sort_by_key(|(index, _)| *index);
+        self.remove_missing(session, failed);
+    }
+
     /// Decides about names that no generator knows.
     fn settle_unknown(&mut self, session: &Session, first: usize) {
         let mut failed = Vec::new();
-        let mut searched = Vec::new();
         for (index, job) in self.jobs[first..].iter_mut().enumerate() {
             let mut missing = Vec::new();
             for (reference, global) in job.references.iter_mut().zip(&job.object.interface.globals) {
@@ -152,13 +193,16 @@ impl Closure {
                 };
             }
             if !missing.is_empty() {
-                if searched.is_empty() {
-                    searched = session.searched(job.unit);
-                }
                 failed.push((first + index, missing));
             }
         }
-        let searched = Arc::new(searched);
+        self.remove_missing(session, failed);
+    }
+
+    /// Fails jobs, given in order of their indices, because of what they miss.
+    fn remove_missing(&mut self, session: &Session, failed: Vec<(usize, Vec<Missing>)>) {
+        let Some((first, _)) = failed.first() else { return };
+        let searched = Arc::new(session.searched(self.jobs[*first].unit));
         let mut failed = failed.into_iter().peekable();
         let mut index = 0;
         let jobs = std::mem::take(&mut self.jobs);
