@@ -49,7 +49,6 @@ const MAX_SCRATCH_BUFFERS: usize = 4;
 
 /// What a user may choose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
 pub struct Options {
     /// Write to no page that was ever finished: no descriptor, and pages of its own for every batch.
     pub strict: bool,
