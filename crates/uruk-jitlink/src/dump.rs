@@ -193,9 +193,10 @@ impl<'a> Table<'a> {
         for row in std::iter::once(&headings).chain(&self.rows) {
             let mut line = String::from(" ");
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let gap = if column == 0 { " " } else { "  " };
                 line += &match column < self.right {
-                    true => format!(" {cell:>width$}"),
-                    false => format!("  {cell:<width$}"),
+                    true => format!("{gap}{cell:>width$}"),
+                    false => format!("{gap}{cell:<width$}"),
                 };
             }
             writeln!(f, "{}", line.trim_end())?;
@@ -203,3 +204,6 @@ impl<'a> Table<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
