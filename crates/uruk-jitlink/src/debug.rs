@@ -72,14 +72,24 @@ impl Places {
     }
 }
 
-/// An ELF image of linked objects. Addresses in it are those in memory less `base`; none of the objects lies below it,
-/// nor right at it, as address 0 marks what was dropped.
-pub fn image(objects: &[(&Input, &Places)], base: u64) -> Result<Vec<u8>, LinkError> {
+/// What addresses in an image are relative to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Origin {
+    /// Subtracted from addresses in memory. None of the objects lies below it, nor right at it, as address 0 marks what
+    /// was dropped.
+    pub base: u64,
+    /// Added to offsets in the thread-local image of the objects' batch. `None` if debuggers cannot find it: then they
+    /// are told an address that no variable has, since the offset alone would have them show another variable.
+    pub threads: Option<u64>,
+}
+
+/// An ELF image of linked objects.
+pub fn image(objects: &[(&Input, &Places)], origin: Origin) -> Result<Vec<u8>, LinkError> {
     let mut runs = Vec::new();
     let mut outputs = Outputs::default();
     let mut parsed = Vec::with_capacity(objects.len());
     for (input, places) in objects {
-        let object = Object::parse(input, places, base, &mut outputs)?;
+        let object = Object::parse(input, places, origin, &mut outputs)?;
         runs.extend(object.runs());
         parsed.push(object);
     }
@@ -101,7 +111,7 @@ impl Object<'_> {
     fn runs(&self) -> Vec<Run> {
         let uses = [Use::Code, Use::ReadOnly, Use::Data, Use::Zero];
         let own = self.places.runs.clone();
-        let own = own.map(|run| run.start.wrapping_sub(self.base)..run.end.wrapping_sub(self.base));
+        let own = own.map(|run| run.start.wrapping_sub(self.origin.base)..run.end.wrapping_sub(self.origin.base));
         let shares = own.iter().cloned().zip(uses).map(|(range, what)| Run { range, what });
         let mut runs: Vec<Run> = shares.filter(|run| !run.range.is_empty()).collect();
         for block in &self.blocks {

@@ -80,6 +80,12 @@ pub trait Executor: Send + Sync {
         false
     }
 
+    /// What debuggers take offsets of thread-local variables in the objects for relative to, as an offset from the thread
+    /// pointer; `None` if they refuse to show such variables.
+    fn debug_thread_base(&self) -> Option<u64> {
+        None
+    }
+
     /// Shows an object to debuggers until the resource is dropped.
     fn register_debug(&self, _image: Vec<u8>) -> Option<Resource> {
         None

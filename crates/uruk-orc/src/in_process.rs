@@ -47,6 +47,10 @@ impl Executor for InProcess {
         InProcess::debug_wanted(self)
     }
 
+    fn debug_thread_base(&self) -> Option<u64> {
+        gdb::thread_base()
+    }
+
     fn register_debug(&self, image: Vec<u8>) -> Option<Resource> {
         Some(Box::new(gdb::register(image)))
     }

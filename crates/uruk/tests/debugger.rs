@@ -37,6 +37,7 @@ const COMMANDS: &[&str] = &[
     "print *pair",
     "print counter",
     "print doubled",
+    "print thread_counter",
     "backtrace",
     "info symbol helper",
     "next",
@@ -54,6 +55,7 @@ const EXPECTED: &[&str] = &[
     "$1 = {x = 3, y = 4}",
     "$2 = 40",
     "$3 = 24",
+    "$4 = 9",
     "#0  helper (value=12, pair=0x",
     "program.c:6",
     " in entry (count=2) at ",
@@ -61,7 +63,7 @@ const EXPECTED: &[&str] = &[
     " in host_calls ()",
     "helper in section .text of <in-memory@0x",
     "return doubled + pair->x;",
-    "$4 = 64",
+    "$5 = 64",
     "host_is_done ()",
 ];
 
@@ -228,10 +230,7 @@ fn a_linked_panic_names_its_functions() {
     let named = folder.join("linked.a");
     fs::rename(&archive, &named).unwrap();
     let text = run_again("panicking_host", &named);
-    check_order(
-        &text,
-        &["number 1", ": linked::fails", "linked.rs:3", "linked::panicking", "linked.rs:7"],
-    );
+    check_order(&text, &["number 1", ": linked::fails", "linked.rs:3", "linked::panicking", "linked.rs:7"]);
     fs::remove_dir_all(&folder).unwrap();
 }
 

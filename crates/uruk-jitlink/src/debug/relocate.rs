@@ -1,8 +1,8 @@
 //! Relocation of debug sections: addresses of code and data, offsets in other debug sections, thread-local offsets.
 
-use super::Places;
 use super::sections::{Outputs, Piece, debug_section};
 use super::write::Symbols;
+use super::{Origin, Places};
 use crate::ehframe;
 use crate::elf::Headers;
 use crate::elf::headers::SymbolSection;
@@ -45,7 +45,7 @@ enum Fate {
 pub struct Object<'a> {
     headers: Headers<'a>,
     pub places: &'a Places,
-    pub base: u64,
+    pub origin: Origin,
     pub blocks: Vec<Loaded>,
     /// By section index.
     fates: Vec<Fate>,
@@ -53,9 +53,14 @@ pub struct Object<'a> {
 
 impl<'a> Object<'a> {
     /// Parses an object again and takes its debug sections over.
-    pub fn parse(input: &'a Input, places: &'a Places, base: u64, outputs: &mut Outputs) -> Result<Self, LinkError> {
+    pub fn parse(
+        input: &'a Input,
+        places: &'a Places,
+        origin: Origin,
+        outputs: &mut Outputs,
+    ) -> Result<Self, LinkError> {
         let headers = Headers::parse(input)?;
-        let mut object = Object { headers, places, base, blocks: Vec::new(), fates: Vec::new() };
+        let mut object = Object { headers, places, origin, blocks: Vec::new(), fates: Vec::new() };
         for header in object.headers.sections {
             let fate = object.take(header, outputs)?;
             object.fates.push(fate);
@@ -73,7 +78,7 @@ impl<'a> Object<'a> {
         let address = match self.places.blocks.get(index) {
             None | Some(&DROPPED) => DROPPED,
             Some(offset) if section.kind.is_thread_local() => *offset,
-            Some(address) => address.wrapping_sub(self.base),
+            Some(address) => address.wrapping_sub(self.origin.base),
         };
         let size = header.sh_size.get(LE);
         self.blocks.push(Loaded { kind: section.kind, size, address });
@@ -123,7 +128,7 @@ impl<'a> Object<'a> {
         let elsewhere = &self.places.elsewhere;
         if let Ok(at) = elsewhere.binary_search_by_key(&SymbolId(index), |(id, _)| *id) {
             let known = Some(elsewhere[at].1).filter(|address| *address != 0 && *address != DROPPED);
-            return Ok(known.map(|address| address.wrapping_sub(self.base)));
+            return Ok(known.map(|address| address.wrapping_sub(self.origin.base)));
         }
         let value = symbol.st_value.get(LE);
         Ok(match self.headers.symbol_section(index as usize, symbol)? {
@@ -199,6 +204,10 @@ impl Section<'_> {
                 return Err(self.object.headers.malformed(raw.offset, "a relocation that lies outside its section"));
             }
             let place = self.address.wrapping_add(raw.offset);
+            if info.value == Value::ModuleOffset {
+                self.relocate_thread_local(&raw, start, size)?;
+                continue;
+            }
             let value = self.compute(info.value, &raw, place)?;
             let done = value.is_some_and(|value| encode(info.field, value, &mut self.bytes[start..]).is_ok());
             if !done && unwind {
@@ -214,13 +223,34 @@ impl Section<'_> {
         let object = self.object;
         let sum = |base: u64| base.wrapping_add_signed(raw.addend) as i64;
         Ok(match value {
-            Value::Absolute | Value::ModuleOffset => object.value(raw.symbol)?.map(sum),
+            Value::Absolute => object.value(raw.symbol)?.map(sum),
             Value::Relative | Value::Branch => {
                 object.value(raw.symbol)?.map(|address| sum(address).wrapping_sub(place as i64))
             }
             Value::Size => object.headers.symbols.get(raw.symbol as usize).map(|symbol| sum(symbol.st_size.get(LE))),
             _ => None,
         })
+    }
+
+    /// Stores where a thread-local variable lies in the storage that debuggers find: see [`Origin::threads`].
+    fn relocate_thread_local(&mut self, raw: &Raw, start: usize, size: usize) -> Result<(), LinkError> {
+        const DW_OP_CONST8U: u8 = 0x0e;
+        /// Far from all memory, wherever a thread's storage is.
+        const NOWHERE: u64 = 1 << 63;
+        let offset = self.object.value(raw.symbol)?.zip(self.object.origin.threads);
+        let offset = offset.map(|(value, origin)| value.wrapping_add(origin).wrapping_add_signed(raw.addend));
+        let operation = start.checked_sub(1).map(|before| self.bytes[before]);
+        // gcc relocates the lower half of an operand of eight bytes and writes zeros for the other.
+        if operation == Some(DW_OP_CONST8U)
+            && let Some(operand) = self.bytes.get_mut(start..start + 8)
+        {
+            operand.copy_from_slice(&offset.unwrap_or(NOWHERE).to_le_bytes());
+            return Ok(());
+        }
+        let offset = offset.filter(|offset| size == 8 || *offset <= u64::from(u32::MAX));
+        let nowhere = if size == 8 { NOWHERE } else { u64::from(u32::MAX) };
+        self.bytes[start..start + size].copy_from_slice(&offset.unwrap_or(nowhere).to_le_bytes()[..size]);
+        Ok(())
     }
 
     /// Makes a record whose function has gone describe nothing: no bytes, from here on.

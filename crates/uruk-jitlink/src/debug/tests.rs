@@ -84,7 +84,7 @@ fn link(objects: &[&Path], keep_groups: bool, base: u64) -> Vec<u8> {
         .map(|(member, targets)| Places::new(member, targets, &fixup::addresses(member, targets)))
         .collect();
     let objects: Vec<_> = inputs.iter().zip(&places).collect();
-    image(&objects, base).unwrap()
+    image(&objects, Origin { base, threads: None }).unwrap()
 }
 
 /// What a tool prints; it must succeed without a word on standard error.
@@ -220,9 +220,9 @@ fn damage_is_an_error_or_an_image() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let at = (state >> 33) as usize % damaged.len();
         damaged[at] ^= (state >> 24) as u8 | 1;
-        _ = image(&[(&Input::from_bytes("object.o", damaged), &places)], 0);
+        _ = image(&[(&Input::from_bytes("object.o", damaged), &places)], Origin::default());
     }
     for length in (0..bytes.len()).step_by(97) {
-        _ = image(&[(&Input::from_bytes("object.o", bytes[..length].to_vec()), &places)], 0);
+        _ = image(&[(&Input::from_bytes("object.o", bytes[..length].to_vec()), &places)], Origin::default());
     }
 }

@@ -217,9 +217,9 @@ impl Batch {
         allocation.finalize().map_err(LinkError::from)?;
         let executor = session.executor();
         let places = |index: usize| Places::new(&members[index], &targets[index], &addresses[index]);
-        let mut shown =
-            shown::show(executor, &objects, places, |index| failures.iter().any(|(failed, _)| *failed == index))
-                .into_iter();
+        let failed = |index: usize| failures.iter().any(|(failed, _)| *failed == index);
+        let static_threads = threads.as_ref().and_then(|(module, _)| module.as_ref()?.base);
+        let mut shown = shown::show(executor, &objects, places, failed, static_threads).into_iter();
         let mut slots = Vec::new();
         let mut linked = Vec::with_capacity(units.len());
         let gathered = !layout.gathered.is_empty();

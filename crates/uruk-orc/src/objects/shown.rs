@@ -8,7 +8,7 @@ use super::Object;
 use crate::executor::{Executor, NamedCode, Resource};
 use std::ops::Range;
 use std::sync::Arc;
-use uruk_jitlink::debug::{self, Places};
+use uruk_jitlink::debug::{self, Origin, Places};
 
 /// What a unit has registered.
 #[derive(Default)]
@@ -19,17 +19,21 @@ pub(crate) struct Shown {
     _names: Option<Arc<Resource>>,
 }
 
-/// Shows the objects of a batch, whose bytes are final, to those who want to see them.
+/// Shows the objects of a batch, whose bytes are final, to those who want to see them. `threads` is the offset of the
+/// batch's thread-local image from the thread pointer, if every thread has it there.
 pub(crate) fn show(
     executor: &dyn Executor,
     objects: &[Arc<Object>],
     places: impl Fn(usize) -> Places,
     failed: impl Fn(usize) -> bool,
+    threads: Option<u64>,
 ) -> Vec<Shown> {
     let (debug, backtraces) = (executor.debug_wanted(), executor.backtraces_wanted());
     if !debug && !backtraces {
         return Vec::new();
     }
+    let known = debug.then(|| executor.debug_thread_base()).flatten();
+    let origin = Origin { base: 0, threads: threads.zip(known).map(|(image, known)| image.wrapping_sub(known)) };
     let mut all = Vec::with_capacity(objects.len());
     let mut shown = Vec::with_capacity(objects.len());
     for (index, object) in objects.iter().enumerate() {
@@ -38,7 +42,7 @@ pub(crate) fn show(
             continue;
         }
         let places = places(index);
-        let image = || debug::image(&[(&object.interface.input, &places)], 0).ok();
+        let image = || debug::image(&[(&object.interface.input, &places)], origin).ok();
         let debug = debug.then(image).flatten().and_then(|image| executor.register_debug(image));
         shown.push(Shown { _debug: debug, _names: None });
         all.push((object.clone(), places));
@@ -62,7 +66,7 @@ fn register_names(executor: &dyn Executor, objects: Vec<(Arc<Object>, Places)>) 
     let base = (lowest & !(BELOW - 1)).saturating_sub(BELOW);
     let image = move || {
         let objects: Vec<_> = objects.iter().map(|(object, places)| (&object.interface.input, places)).collect();
-        debug::image(&objects, base).ok()
+        debug::image(&objects, Origin { base, threads: None }).ok()
     };
     executor.register_names(NamedCode { base, code, image: Box::new(image) })
 }
