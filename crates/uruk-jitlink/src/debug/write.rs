@@ -194,10 +194,13 @@ pub fn file(runs: &[Run], symbols: Symbols<'_>, outputs: &Outputs) -> Vec<u8> {
 /// Writes the program headers: one for each section that has an address.
 fn program_headers(file: &mut File) -> usize {
     const PT_LOAD: u32 = 1;
+    const EXECUTE: u32 = 1;
+    const WRITE: u32 = 2;
     const READ: u32 = 4;
     let mut headers = Vec::new();
     for section in file.sections.iter().filter(|section| section.flags & SHF_ALLOC != 0) {
-        let flags = READ | (section.flags & SHF_WRITE) as u32 * 2 | u32::from(section.flags & SHF_EXECINSTR != 0);
+        let has = |flag: u64| section.flags & flag != 0;
+        let flags = READ | if has(SHF_WRITE) { WRITE } else { 0 } | if has(SHF_EXECINSTR) { EXECUTE } else { 0 };
         let file_bytes = if section.kind == SHT_NOBITS { 0 } else { section.size };
         headers.extend([PT_LOAD, flags].map(u32::to_le_bytes).concat());
         let places = [section.offset, section.address, section.address];
