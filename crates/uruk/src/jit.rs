@@ -63,7 +63,7 @@ impl Builder {
 
     /// Makes the JIT.
     pub fn build(self) -> Result<Jit, Error> {
-        let executor = Arc::new(InProcess::new(Options { strict: self.strict, ..Options::default() }));
+        let executor = Arc::new(InProcess::new(Options { strict: self.strict }));
         if let Some(enabled) = self.debugger {
             executor.set_debugger(enabled);
         }

@@ -42,7 +42,7 @@ impl Linked {
         let share = &member.share;
         let runs = Lane::ALL.into_iter().zip(&share.lanes).chain([(Lane::Data, &share.zero)]);
         let segments = runs
-            .filter(|(lane, range)| !range.is_empty() && !(gathered && *lane == Lane::Data))
+            .filter(|(lane, range)| !(range.is_empty() || gathered && *lane == Lane::Data))
             .map(|(lane, range)| Segment { lane, address: range.start, size: range.end - range.start })
             .collect();
         Linked { segments, functions, unwind, threads, shown }

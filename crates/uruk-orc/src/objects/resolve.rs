@@ -204,9 +204,8 @@ impl Closure {
         let Some((first, _)) = failed.first() else { return };
         let searched = Arc::new(session.searched(self.jobs[*first].unit));
         let mut failed = failed.into_iter().peekable();
-        let mut index = 0;
         let jobs = std::mem::take(&mut self.jobs);
-        for job in jobs {
+        for (index, job) in jobs.into_iter().enumerate() {
             match failed.next_if(|(failing, _)| *failing == index) {
                 None => self.jobs.push(job),
                 Some((_, missing)) => {
@@ -214,7 +213,6 @@ impl Closure {
                     self.failed.push((job.unit, Error::Missing { missing, searched }));
                 }
             }
-            index += 1;
         }
     }
 }
