@@ -11,6 +11,7 @@ pub mod lifecycle;
 pub mod memory;
 pub mod phdr;
 mod range_index;
+pub mod restart;
 pub mod support;
 mod sys;
 pub mod tls;

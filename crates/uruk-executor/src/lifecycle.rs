@@ -65,9 +65,43 @@ pub fn environment() -> *const *mut c_char {
     unsafe { environ }
 }
 
-type Initializer = unsafe extern "C-unwind" fn(c_int, *const *mut c_char, *const *mut c_char);
+std::arch::global_asm!(
+    // The unwinder takes a frame without a return address for the outermost one: what a program does not catch ends it
+    // there, as under the C library's own start code, and never reaches the frames of this process.
+    ".pushsection .text.uruk_outermost_frame, \"ax\", @progbits",
+    ".balign 16",
+    ".type uruk_outermost_frame, @function",
+    "uruk_outermost_frame:",
+    ".cfi_startproc",
+    ".cfi_undefined rip",
+    "push rbp",
+    ".cfi_adjust_cfa_offset 8",
+    "mov rbp, rsp",
+    "mov rax, rdi",
+    "mov rdi, rsi",
+    "mov rsi, rdx",
+    "mov rdx, rcx",
+    "call rax",
+    "pop rbp",
+    ".cfi_adjust_cfa_offset -8",
+    "ret",
+    ".cfi_endproc",
+    ".size uruk_outermost_frame, . - uruk_outermost_frame",
+    ".popsection",
+);
 
-/// Calls initialisers in this order, each with the program's arguments and environment.
+unsafe extern "C" {
+    /// Calls a function with three arguments, as the outermost frame of its thread.
+    fn uruk_outermost_frame(
+        function: u64,
+        count: c_int,
+        arguments: *const *mut c_char,
+        environment: *const *mut c_char,
+    ) -> c_int;
+}
+
+/// Calls initialisers in this order, each with the program's arguments and environment. What they throw and do not
+/// catch ends the process.
 ///
 /// # Safety
 /// Each address is that of a finished function that takes these arguments or none, is called once,
@@ -75,10 +109,7 @@ type Initializer = unsafe extern "C-unwind" fn(c_int, *const *mut c_char, *const
 pub unsafe fn run_initializers(addresses: &[u64], arguments: &Arguments) {
     for &address in addresses {
         // SAFETY: the caller's promise.
-        unsafe {
-            let initializer: Initializer = std::mem::transmute(address as *const ());
-            initializer(arguments.count(), arguments.values(), environment());
-        }
+        unsafe { uruk_outermost_frame(address, arguments.count(), arguments.values(), environment()) };
     }
 }
 
@@ -96,17 +127,13 @@ pub unsafe fn run_finalizers(addresses: &[u64]) {
     }
 }
 
-/// Calls `main` and returns its status.
+/// Calls `main` and returns its status. What it throws and does not catch ends the process.
 ///
 /// # Safety
 /// The address is that of a finished `main`, whose initialisers have run.
 pub unsafe fn call_main(address: u64, arguments: &Arguments) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe {
-        let main: unsafe extern "C-unwind" fn(c_int, *const *mut c_char, *const *mut c_char) -> c_int =
-            std::mem::transmute(address as *const ());
-        main(arguments.count(), arguments.values(), environment())
-    }
+    unsafe { uruk_outermost_frame(address, arguments.count(), arguments.values(), environment()) }
 }
 
 /// Runs what the dylib with this `__dso_handle` registered with `atexit` or `__cxa_atexit`, the
@@ -130,6 +157,18 @@ pub fn overrides() -> &'static [(&'static str, usize)] {
         let address = thread_atexit as *const () as usize;
         [("__cxa_thread_atexit", address), ("__cxa_thread_atexit_impl", address)]
     })
+}
+
+/// Where the C library keeps what it knows of the processor; members of its static archives refer to it as
+/// `_dl_x86_cpu_features`, its shared ones ask the loader.
+pub fn cpu_features() -> Option<u64> {
+    let getter = crate::libraries::find(b"_dl_x86_get_cpu_features")?.address;
+    // SAFETY: the loader's private function of this name takes a number and returns an address (glibc 2.33 and later,
+    // sysdeps/x86/dl-get-cpu-features.c).
+    unsafe {
+        let getter: unsafe extern "C" fn(u32) -> u64 = std::mem::transmute(getter as *const ());
+        Some(getter(0))
+    }
 }
 
 /// How many destructors of `thread_local` objects, in all threads, belong to the dylib with this

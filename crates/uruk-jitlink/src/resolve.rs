@@ -15,6 +15,8 @@ pub enum Target {
     Known(u64),
     /// A thread-local variable of another object or library: an index of the batch's list of these.
     ThreadLocal(u32),
+    /// The start of the batch's thread-local image (`_TLS_MODULE_BASE_`).
+    ThreadImage,
     /// At a place that only layout decides: a bound of a gathered section, the GOT.
     Bound,
 }

@@ -54,7 +54,7 @@ impl Tables {
             let near = match targets.of(graph, want.symbol) {
                 Target::Own | Target::Near | Target::Bound => true,
                 Target::Known(address) => in_reach(span, address),
-                Target::Far | Target::ThreadLocal(_) => false,
+                Target::Far | Target::ThreadLocal(_) | Target::ThreadImage => false,
             };
             let avoidable = match want.entry {
                 Entry::Stub => true,

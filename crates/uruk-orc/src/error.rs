@@ -107,6 +107,26 @@ impl From<LinkError> for Error {
     }
 }
 
+impl Error {
+    /// One error for many: all missing names together, else the first that is not a mere consequence.
+    pub(crate) fn of_many(errors: Vec<Error>) -> Result<(), Error> {
+        let mut all: Vec<Missing> = Vec::new();
+        let mut places = None;
+        for error in &errors {
+            if let Error::Missing { missing, searched } = error {
+                all.extend(missing.iter().cloned());
+                places = Some(searched.clone());
+            }
+        }
+        if let Some(searched) = places {
+            all.dedup();
+            return Err(Error::Missing { missing: Arc::new(all), searched });
+        }
+        let cause = errors.iter().find(|error| !matches!(error, Error::Dependency { .. })).or(errors.first());
+        cause.map_or(Ok(()), |error| Err(error.clone()))
+    }
+}
+
 fn missing_text(missing: &[Missing], searched: &[String]) -> String {
     const SHOWN: usize = 20;
     let mut text = String::new();

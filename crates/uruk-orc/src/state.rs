@@ -42,6 +42,18 @@ id! {
     SymbolId
 }
 
+impl DylibId {
+    /// The id as a number, for handles.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The id that [`number`](DylibId::number) was asked for.
+    pub fn from_number(number: u32) -> DylibId {
+        DylibId(number)
+    }
+}
+
 /// The unit of symbols that are just addresses.
 pub(crate) const NO_UNIT: UnitId = UnitId(u32::MAX);
 

@@ -66,10 +66,15 @@ impl<'jit> Dylib<'jit> {
         session.set_search_order(self.id, order);
     }
 
+    /// The address of a symbol, linked; initialisers have not run for it.
+    pub fn find(&self, name: &str) -> Result<u64, Error> {
+        let session = self.jit.session();
+        Ok(session.lookup(&session.search_order(self.id), &[name])?[0])
+    }
+
     /// The address of a symbol, linked, initialised and ready to be used.
     pub fn address(&self, name: &str) -> Result<u64, Error> {
-        let session = self.jit.session();
-        let address = session.lookup(&session.search_order(self.id), &[name])?[0];
+        let address = self.find(name)?;
         self.initialize()?;
         Ok(address)
     }
@@ -86,13 +91,12 @@ impl<'jit> Dylib<'jit> {
 
     /// Links all objects that were added whole and runs the initialisers that have not run yet.
     pub fn initialize(&self) -> Result<(), Error> {
-        self.jit.initialize(self.id)
+        self.jit.inner().initialize(self.id)
     }
 
     /// Links and initialises this dylib and calls a function of it with the arguments of `main`.
     pub fn run(&self, entry: &str) -> Result<i32, Error> {
-        self.jit.session().materialize_roots(self.id)?;
         let address = self.address(entry)?;
-        Ok(self.jit.call_main(address))
+        Ok(self.jit.inner().executor.run_main(address))
     }
 }

@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod directory;
 mod dylib;
 mod files;
 mod function;
@@ -30,5 +31,6 @@ pub use dylib::Dylib;
 pub use files::read_file;
 pub use function::FunctionPointer;
 pub use jit::{Builder, Error, Jit};
+pub use uruk_executor::restart;
 pub use uruk_jitlink::input::Input;
 pub use uruk_orc::error::Missing;

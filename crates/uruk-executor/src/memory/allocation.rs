@@ -100,15 +100,14 @@ impl Allocation for InProcessAllocation {
     fn finalize(mut self: Box<Self>) -> Result<(), MemoryError> {
         self.publish()?;
         self.finished = true;
-        let scratch = std::mem::take(&mut self.scratch);
-        let mut state = self.shared.lock();
+        self.shared.keep_scratch(std::mem::take(&mut self.scratch));
         for (index, piece) in self.pieces.iter().enumerate() {
             if let Some(pages) = &piece.own_pages {
+                let mut state = self.shared.lock();
                 let region = state.region_of(piece.address).expect("a region lives while a piece of it does");
                 region.lanes[index].finish_pages(&piece.range(), pages);
             }
         }
-        state.keep_scratch(scratch);
         Ok(())
     }
 }

@@ -14,8 +14,8 @@
 //!
 //! Invariants: no page is ever writable and executable. One demand is met by one reservation. Free bytes cost no
 //! memory beyond a little in each lane that is kept for the next allocation. `State` is changed only under its lock,
-//! and the lock is held only under `fork::hold_off`, so a forked child finds it free; bytes are copied and cleared
-//! without it. What another thread had not finalized at the time of a `fork` is lost to the child.
+//! and the lock is held only under `fork::hold_off`, so a forked child finds it free; more than a few bytes are copied
+//! and cleared without it. What another thread had not finalized at the time of a `fork` is lost to the child.
 
 mod allocation;
 mod free_list;
@@ -43,7 +43,9 @@ use crate::sys::{self, Linux, Mapping, Protection, System, Where};
 /// Sizes and alignments beyond this are refused unasked, which also keeps sums of them from overflowing.
 const MAX_BYTES: u64 = 1 << 46;
 /// Released variables of this size are cleared by giving their pages back rather than by writing.
-const DISCARD_BYTES: u64 = 64 << 10;
+const DISCARD_BYTES: u64 = 256 << 10;
+/// Released variables up to this size are cleared under the lock, which is cheaper than taking it twice.
+const SMALL_BYTES: u64 = 4 << 10;
 /// Scratch buffers kept for the next allocations.
 const MAX_SCRATCH_BUFFERS: usize = 4;
 
@@ -110,7 +112,9 @@ impl InProcessMemory {
         sys::prepare_process();
         let refusal = if options.strict { Ok(()) } else { try_writer(&system) };
         let refusal = AtomicI32::new(refusal.map_or_else(|error| error_number(&error), |()| 0));
-        InProcessMemory { shared: Arc::new(Shared { system, options, refusal, state: Mutex::default() }) }
+        InProcessMemory {
+            shared: Arc::new(Shared { system, options, refusal, state: Mutex::default(), scratch: Mutex::default() }),
+        }
     }
 
     /// How it writes code and read-only data; worth telling the user if it is [`Mode::Refused`].
@@ -163,8 +167,8 @@ impl MemoryManager for InProcessMemory {
         let strict = self.shared.mode() != Mode::Packed;
         let mut state = self.shared.lock();
         let (mapping, pieces) = state.allocate(&self.shared.system, demand, strict)?;
-        let scratch = state.scratch.pop().unwrap_or_default();
         drop(state);
+        let scratch = self.shared.take_scratch();
         Ok(Box::new(InProcessAllocation::new(Arc::clone(&self.shared), mapping, pieces, scratch)))
     }
 
@@ -202,6 +206,8 @@ struct Shared {
     /// The error number for which writes through the descriptor are given up, or 0.
     refusal: AtomicI32,
     state: Mutex<State>,
+    /// Buffers to use again. Only ever tried, so that nothing is lost but speed if a `fork` leaves it locked.
+    scratch: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Shared {
@@ -220,6 +226,19 @@ impl Shared {
         }
     }
 
+    fn take_scratch(&self) -> Vec<u8> {
+        self.scratch.try_lock().ok().and_then(|mut buffers| buffers.pop()).unwrap_or_default()
+    }
+
+    fn keep_scratch(&self, buffer: Vec<u8>) {
+        if 0 < buffer.capacity()
+            && let Ok(mut buffers) = self.scratch.try_lock()
+            && buffers.len() < MAX_SCRATCH_BUFFERS
+        {
+            buffers.push(buffer);
+        }
+    }
+
     /// A panic under the lock comes from a check that precedes any change, so the state is sound after one.
     fn lock(&self) -> Locked<'_> {
         let forks = sys::fork::hold_off();
@@ -235,14 +254,18 @@ impl Shared {
             let known = region.is_some_and(|region| region.lanes[lane as usize].is_live(&range));
             assert!(known, "memory {range:#x?} is released, which is not in use in the {lane:?} lane");
         }
-        if ranges.clone().any(|(lane, _)| lane == Lane::Data) {
-            let mut cleared = Vec::new();
-            for (_, range) in ranges.clone().filter(|(lane, _)| *lane == Lane::Data) {
-                let region = state.region_of(range.start).expect("checked above");
-                cleared.push((Arc::clone(&region.mapping), range));
+        let mut large = Vec::new();
+        for (_, range) in ranges.clone().filter(|(lane, _)| *lane == Lane::Data) {
+            let region = state.region_of(range.start).expect("checked above");
+            if range.end - range.start <= SMALL_BYTES {
+                region.mapping.zero(&range);
+            } else {
+                large.push((Arc::clone(&region.mapping), range));
             }
+        }
+        if !large.is_empty() {
             drop(state);
-            for (mapping, range) in cleared {
+            for (mapping, range) in large {
                 clear(&mapping, &range);
             }
             state = self.lock();
@@ -297,7 +320,6 @@ fn clear(mapping: &Mapping, range: &Range<u64>) {
 struct State {
     /// By first address.
     regions: BTreeMap<u64, Region>,
-    scratch: Vec<Vec<u8>>,
 }
 
 impl State {
@@ -334,12 +356,6 @@ impl State {
             return Vec::new();
         }
         self.regions.extract_if(.., |_, region| is_unused(region)).map(|(_, region)| region).collect()
-    }
-
-    fn keep_scratch(&mut self, scratch: Vec<u8>) {
-        if 0 < scratch.capacity() && self.scratch.len() < MAX_SCRATCH_BUFFERS {
-            self.scratch.push(scratch);
-        }
     }
 }
 

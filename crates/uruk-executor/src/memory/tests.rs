@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use super::lane::WARM_BYTES;
+use super::lane::{OWN_PAGES_BYTES, WARM_BYTES};
 use super::*;
 use crate::sys::faults::Faults;
 use crate::sys::maps::{self, Entry};
@@ -103,6 +103,15 @@ fn check_linked(segments: &[Segment; 3], value: u32) {
     }
 }
 
+/// Ends the loops of other threads, also when the test fails.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn entries() -> Vec<Entry> {
     maps::parse(&std::fs::read_to_string("/proc/self/maps").expect("it is readable"))
 }
@@ -196,12 +205,13 @@ fn neighbours_run_while_a_packed_one_is_written() {
     let runner = link(&memory, &demand, 4711);
     let (stop, calls) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let runner_thread = scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 assert_eq!(call(runner[CODE].address), 4711);
                 calls.fetch_add(1, Ordering::Relaxed);
             }
         });
+        let _stop = SetOnDrop(&stop);
         let mut rounds = 0;
         while rounds < 2000 || calls.load(Ordering::Relaxed) < 1000 {
             let segments = link(&memory, &demand, rounds);
@@ -209,8 +219,8 @@ fn neighbours_run_while_a_packed_one_is_written() {
             assert_eq!(call(segments[CODE].address), rounds);
             memory.release(&segments);
             rounds += 1;
+            assert!(!runner_thread.is_finished(), "it runs on");
         }
-        stop.store(true, Ordering::Relaxed);
     });
 }
 
@@ -476,6 +486,31 @@ fn fresh_code_needs_no_barrier() {
 }
 
 #[test]
+fn fresh_pages_are_no_longer_fresh_after_code_had_them_to_itself() {
+    let faults = Faults::new();
+    let memory = InProcessMemory::with_system(Options::default(), faults.clone());
+    let barriers = || faults.calls.barrier.load(Ordering::SeqCst);
+    // Until more than is asked for next has just been readied.
+    let mut committed = 0;
+    loop {
+        link(&memory, &sizes([1000, 0, 0]), 1);
+        let now = memory.statistics().committed[CODE];
+        if OWN_PAGES_BYTES * 2 < now - committed {
+            break;
+        }
+        committed = now;
+    }
+    assert_eq!(barriers(), 0);
+    let own = link(&memory, &sizes([OWN_PAGES_BYTES, 0, 0]), 2);
+    memory.release(&own);
+    let before = barriers();
+    let small = link(&memory, &sizes([10_000, 0, 0]), 3);
+    let range = own[CODE].address..own[CODE].address + own[CODE].size;
+    assert!(range.contains(&(small[CODE].address + 9_999)), "it lies where the other lay");
+    assert_eq!(barriers(), before + 1);
+}
+
+#[test]
 fn dropped_unfinished_it_goes_back() {
     for memory in [packed(), strict()] {
         for size in [100, 100_000] {
@@ -566,7 +601,7 @@ fn any_call_may_fail_and_nothing_is_lost() {
                 let mut live: Vec<([Segment; 3], u32)> = Vec::new();
                 let bss = LaneDemand { size: 2 << 30, align: 16, zero_fill: 2 << 30 };
                 let low = Demand { placement: Placement::Low, ..sizes([100; 3]) };
-                let small = (0..5).map(|_| sizes([30_000; 3]));
+                let small = (0..5).map(|_| sizes([30_000, 3000, 100]));
                 let big =
                     [sizes([100_000; 3]), sizes([100, 100_000, 5 << 19]), near([lane(12, 4), lane(0, 1), bss]), low];
                 for (index, demand) in (0..).zip(small.chain(big)) {
@@ -659,6 +694,7 @@ fn fork_waits_for_other_threads() {
                 }
             });
         }
+        let _stop = SetOnDrop(&stop);
         for value in 0..50 {
             let good = in_child(|| {
                 // SAFETY: ends the child should a lock have been left held.
@@ -668,8 +704,34 @@ fn fork_waits_for_other_threads() {
             });
             assert!(good);
         }
-        stop.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn a_child_never_finds_the_lock_held() {
+    let memory = packed();
+    let about_to_fork = AtomicBool::new(false);
+    for _ in 0..20 {
+        about_to_fork.store(false, Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            let locked = memory.shared.lock();
+            let forker = scope.spawn(|| {
+                about_to_fork.store(true, Ordering::Relaxed);
+                in_child(|| {
+                    // SAFETY: ends the child should it wait for ever.
+                    unsafe { libc::alarm(5) };
+                    memory.statistics() == Statistics::default()
+                })
+            });
+            while !about_to_fork.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            // Time enough to fork, if nothing held it off.
+            (0..2000).for_each(|_| std::thread::yield_now());
+            drop(locked);
+            assert!(forker.join().expect("it does not panic"));
+        });
+    }
 }
 
 #[test]

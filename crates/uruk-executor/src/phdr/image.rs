@@ -8,6 +8,9 @@ const HEADER_BYTES: usize = 64;
 const PROGRAM_HEADER_BYTES: usize = 56;
 const SECTION_HEADER_BYTES: usize = 64;
 
+/// Section numbers from 0xff00 have other meanings; what is beyond is left out.
+const MAX_RANGES: usize = 0xfe00;
+
 /// A function, at an absolute address.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageSymbol<'a> {
@@ -42,6 +45,7 @@ pub fn debug_image(
     symbols: &[ImageSymbol<'_>],
     debug: &[(&str, &[u8])],
 ) -> Vec<u8> {
+    let code = &code[..code.len().min(MAX_RANGES)];
     let relative = |address: usize| address.wrapping_sub(base) as u64;
     let mut out = vec![0; HEADER_BYTES];
     for range in code {

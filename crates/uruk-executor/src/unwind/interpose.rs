@@ -26,7 +26,7 @@ pub struct DwarfEhBases {
 type FindFde = unsafe extern "C" fn(*mut c_void, *mut DwarfEhBases) -> *const c_void;
 
 unsafe extern "C" {
-    fn _Unwind_FindEnclosingFunction(pc: *mut c_void) -> *mut c_void;
+    pub(super) fn _Unwind_FindEnclosingFunction(pc: *mut c_void) -> *mut c_void;
 }
 
 /// The next definition, libgcc's.

@@ -30,8 +30,8 @@ static INDEX: RangeIndex<Records> = RangeIndex::new();
 pub enum Path {
     /// libgcc asks us for each frame: 10,000 registrations cost a throw what one costs.
     Interposed,
-    /// libgcc keeps copies. A registration near many others costs more, and on GCC 13 and newer a throw on another
-    /// thread may miss its neighbours at that moment.
+    /// libgcc keeps copies. A registration near many others costs more, and on GCC 13 and newer no throw may pass
+    /// through code while other code that interleaves with it is registered or removed.
     Libgcc,
 }
 

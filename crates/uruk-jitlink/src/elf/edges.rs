@@ -123,6 +123,7 @@ impl<'a, 'b> Edges<'a, 'b> {
             && info.field != x86_64::Field::Word64
             && symbol.definition != Definition::Absolute;
         self.graph.needs_static_tls |= info.value == Value::ThreadOffset || entry == Some(Entry::ThreadOffset);
+        self.graph.has_tls_fields |= matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
         let (addend, wide) = match i32::try_from(raw.addend) {
             Ok(addend) => (addend, false),
             Err(_) => {

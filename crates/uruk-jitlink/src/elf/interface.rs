@@ -62,6 +62,14 @@ impl Interface {
         for symbol in symbols {
             strings.push(unversioned(headers.symbol_name(symbol)?));
         }
+        // GCC marks objects that hold nothing but its own intermediate code.
+        if strings.contains(&&b"__gnu_lto_slim"[..]) {
+            return Err(LinkError::WrongFile {
+                file: input.name().to_string(),
+                found: "GCC's intermediate code, which holds no machine code".into(),
+                hint: "compile without -flto, or with -ffat-lto-objects",
+            });
+        }
         let mut interned = Vec::new();
         names.intern_all(strings.iter().copied(), &mut interned);
         let mut globals = Vec::with_capacity(symbols.len());

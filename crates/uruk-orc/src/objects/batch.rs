@@ -1,7 +1,7 @@
 //! A batch's way from graphs to callable code.
 
 use super::finish::{Linked, function_tables};
-use super::resolve::{Closure, Job, Reference, bound};
+use super::resolve::{Closure, Job, Reference, THREAD_IMAGE, bound};
 use super::shown;
 use crate::error::Error;
 use crate::executor::{Resource, ThreadRequest, ThreadVariable};
@@ -139,7 +139,10 @@ impl Batch {
                 for (index, (reference, global)) in (0..).zip(job.references.iter().zip(&job.object.interface.globals))
                 {
                     let id = LocalId(graph.first_global.0 + index);
-                    let found = find_target(&state, job.unit, *reference, placement, &mut others);
+                    let mut found = find_target(&state, job.unit, *reference, placement, &mut others);
+                    if found == Target::Bound && session.names().bytes(global.name) == THREAD_IMAGE {
+                        found = Target::ThreadImage;
+                    }
                     target.set(id, found);
                     if let (Target::Own, Strength::Common { .. }, Reference::Symbol(symbol)) =
                         (found, global.strength, reference)
@@ -266,7 +269,7 @@ impl Batch {
                         }
                         found.address
                     }
-                    (Reference::Linker, _) => self.linker_defined(session, index, id),
+                    (Reference::Linker, Target::Bound) => self.linker_defined(session, index, id),
                     _ => continue,
                 };
                 self.addresses[index][number as usize] = address;

@@ -163,7 +163,7 @@ impl Closure {
             let global = &job.object.interface.globals[number];
             job.references[number] = Reference::Null;
             if global.strength == Strength::Undefined && !name.starts_with(b".") {
-                let referrer = job.graph.input.name().to_string();
+                let referrer = first_reference(&job.graph, job.graph.first_global.0 + number as u32);
                 let symbol = session.names().text(global.name);
                 missing.entry(index).or_default().push(Missing { symbol, referrer });
             }
@@ -178,7 +178,8 @@ impl Closure {
         let mut failed = Vec::new();
         for (index, job) in self.jobs[first..].iter_mut().enumerate() {
             let mut missing = Vec::new();
-            for (reference, global) in job.references.iter_mut().zip(&job.object.interface.globals) {
+            let Job { references, object, graph, .. } = job;
+            for (number, (reference, global)) in (0..).zip(references.iter_mut().zip(&object.interface.globals)) {
                 if *reference != Reference::Unknown {
                     continue;
                 }
@@ -186,7 +187,7 @@ impl Closure {
                     _ if is_linker_defined(&session.names().bytes(global.name)) => Reference::Linker,
                     Strength::UndefinedWeak => Reference::Null,
                     _ => {
-                        let referrer = job.graph.input.name().to_string();
+                        let referrer = first_reference(graph, graph.first_global.0 + number);
                         missing.push(Missing { symbol: session.names().text(global.name), referrer });
                         Reference::Unknown
                     }
@@ -255,9 +256,22 @@ impl Job {
     }
 }
 
+/// The first place in an object that refers to a symbol.
+fn first_reference(graph: &LinkGraph, symbol: u32) -> String {
+    let edges = graph.blocks.iter().flat_map(|block| graph.edges(block).iter().map(move |edge| (block, edge)));
+    let mut edges = edges.filter(|(_, edge)| edge.target.0 == symbol);
+    match edges.next() {
+        Some((block, edge)) => graph.place(block, u64::from(edge.offset)),
+        None => graph.input.name().to_string(),
+    }
+}
+
+/// The start of an object's own thread-local image (psABI §4.4.1, local dynamic model with descriptors).
+pub(super) const THREAD_IMAGE: &[u8] = b"_TLS_MODULE_BASE_";
+
 /// Names that a static linker defines for the objects that it links (REQUIREMENTS J13).
 pub(crate) fn is_linker_defined(name: &[u8]) -> bool {
-    name == b"_GLOBAL_OFFSET_TABLE_" || bound(name).is_some()
+    name == b"_GLOBAL_OFFSET_TABLE_" || name == THREAD_IMAGE || bound(name).is_some()
 }
 
 /// The section whose bound a name stands for, and whether it is the upper one.
