@@ -1,4 +1,4 @@
-//! What others see of linked code: debuggers each object, from the start; backtraces a batch, once they need it.
+//! What others see of linked code: debuggers the objects, from the start; backtraces a batch, once they need it.
 //!
 //! Invariants: where neither is wanted nothing is kept and nothing is done; where only backtraces are, an object costs
 //! a record of where its sections lie, and its image is made when a backtrace with names meets its batch.
@@ -10,11 +10,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::debug::{self, Origin, Places};
 
+/// A batch makes no more than this many images for debuggers: each costs gdb time in proportion to those it has, and
+/// ten thousand of them take it minutes. Images of several objects go when the last of these goes.
+const MAX_DEBUG_IMAGES: usize = 64;
+
 /// What a unit has registered.
 #[derive(Default)]
 pub(crate) struct Shown {
-    /// With debuggers, for itself.
-    _debug: Option<Resource>,
+    /// With debuggers, for itself or together with others.
+    _debug: Option<Arc<Resource>>,
     /// With backtraces, for its whole batch.
     _names: Option<Arc<Resource>>,
 }
@@ -34,18 +38,18 @@ pub(crate) fn show(
     }
     let known = debug.then(|| executor.debug_thread_base()).flatten();
     let origin = Origin { base: 0, threads: threads.zip(known).map(|(image, known)| image.wrapping_sub(known)) };
-    let mut all = Vec::with_capacity(objects.len());
-    let mut shown = Vec::with_capacity(objects.len());
-    for (index, object) in objects.iter().enumerate() {
-        if failed(index) {
-            shown.push(Shown::default());
-            continue;
+    let mut shown: Vec<Shown> = objects.iter().map(|_| Shown::default()).collect();
+    let whole = objects.iter().enumerate().filter(|(index, _)| !failed(*index));
+    let (units, all): (Vec<usize>, Vec<_>) =
+        whole.map(|(index, object)| (index, (object.clone(), places(index)))).unzip();
+    if debug {
+        let group = all.len().div_ceil(MAX_DEBUG_IMAGES).max(1);
+        for (units, objects) in units.chunks(group).zip(all.chunks(group)) {
+            let image = image(objects, origin).and_then(|image| executor.register_debug(image)).map(Arc::new);
+            for unit in units {
+                shown[*unit]._debug = image.clone();
+            }
         }
-        let places = places(index);
-        let image = || debug::image(&[(&object.interface.input, &places)], origin).ok();
-        let debug = debug.then(image).flatten().and_then(|image| executor.register_debug(image));
-        shown.push(Shown { _debug: debug, _names: None });
-        all.push((object.clone(), places));
     }
     if backtraces && let Some(names) = register_names(executor, all).map(Arc::new) {
         for shown in &mut shown {
@@ -64,11 +68,17 @@ fn register_names(executor: &dyn Executor, objects: Vec<(Arc<Object>, Places)>) 
     const BELOW: u64 = 0x1000;
     let lowest = objects.iter().map(|(_, places)| places.lowest()).min()?;
     let base = (lowest & !(BELOW - 1)).saturating_sub(BELOW);
-    let image = move || {
-        let objects: Vec<_> = objects.iter().map(|(object, places)| (&object.interface.input, places)).collect();
-        debug::image(&objects, Origin { base, threads: None }).ok()
-    };
+    let image = move || image(&objects, Origin { base, threads: None });
     executor.register_names(NamedCode { base, code, image: Box::new(image) })
+}
+
+/// The image of these objects, without those whose debug sections are damaged.
+fn image(objects: &[(Arc<Object>, Places)], origin: Origin) -> Option<Vec<u8>> {
+    let mut objects: Vec<_> = objects.iter().map(|(object, places)| (&object.interface.input, places)).collect();
+    debug::image(&objects, origin).ok().or_else(|| {
+        objects.retain(|object| debug::image(&[*object], origin).is_ok());
+        debug::image(&objects, origin).ok()
+    })
 }
 
 /// Ranges in ascending order, with neighbours joined over the few bytes that alignment leaves between them.
