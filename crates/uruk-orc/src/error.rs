@@ -73,6 +73,12 @@ pub enum Error {
         /// Why it failed.
         cause: Arc<Error>,
     },
+    /// What was needed has been removed.
+    #[error("{unit} has been removed")]
+    Removed {
+        /// The object.
+        unit: String,
+    },
     /// A materialization unit did not do what it had promised.
     #[error("unit {unit} of dylib `{dylib}` {what}")]
     BrokenPromise {

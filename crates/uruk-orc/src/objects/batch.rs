@@ -144,7 +144,7 @@ impl Batch {
                         found = Target::ThreadImage;
                     }
                     target.set(id, found);
-                    if let (Target::Own, Strength::Common { .. }, Reference::Symbol(symbol)) =
+                    if let (Target::Own, Strength::Common, Reference::Symbol(symbol)) =
                         (found, global.strength, reference)
                     {
                         let (size, align) = state.common(*symbol);

@@ -233,7 +233,10 @@ impl Job {
                 continue;
             }
             let found = match symbols.get(index).copied().flatten() {
-                Some(own) => Some(own),
+                Some(own) => {
+                    state.take_over(own, self.unit);
+                    Some(own)
+                }
                 None => state.find(order, global.name),
             };
             let Some(id) = found else {
