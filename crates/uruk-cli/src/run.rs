@@ -60,6 +60,9 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     if let Some(threads) = plan.options.threads {
         builder = builder.threads(threads.get());
     }
+    if plan.options.debugger {
+        builder = builder.debugger(true);
+    }
     let jit = builder.build()?;
     progress.phase("reading");
     let mut dylibs = Vec::with_capacity(plan.dylibs.len());

@@ -136,7 +136,8 @@ impl ArchiveMembers {
             let member = member.map_err(|error| archive_error(input, &error))?;
             let object = member_input(input, nesting, &member, &*self.read)?;
             if Archive::is_archive(&object) {
-                let nesting = nesting.enter(Path::new(&**object.name())).map_err(|error| archive_error(input, &error))?;
+                let nesting =
+                    nesting.enter(Path::new(&**object.name())).map_err(|error| archive_error(input, &error))?;
                 self.archives.push(Nested { input: object, nesting });
                 continue;
             }

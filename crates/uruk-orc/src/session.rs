@@ -465,6 +465,7 @@ impl Session {
     /// Gives back what was linked in vain.
     pub(crate) fn give_back(&self, units: impl Iterator<Item = Linked>) {
         for linked in units {
+            drop(linked.shown);
             drop(linked.unwind);
             drop(linked.threads);
             let segments: Vec<Segment> = linked.segments;

@@ -4,6 +4,7 @@
 //! block, its symbol exists. Wishes for table entries are gathered on the way.
 
 use super::read::Reader;
+use super::relocations::{self, Raw};
 use super::sections::{SHT_CREL, SHT_REL, SHT_RELA};
 use super::x86_64::BY_TYPE;
 use crate::error::LinkError;
@@ -11,15 +12,6 @@ use crate::graph::*;
 use crate::x86_64::{self, Value, relax};
 use object::LittleEndian as LE;
 use object::elf::{Rela64, SectionHeader64};
-use object::read::elf::CrelIterator;
-
-/// The fields of a relocation, whatever its encoding.
-struct Raw {
-    offset: u64,
-    symbol: u32,
-    kind: u32,
-    addend: i64,
-}
 
 /// Reads the edges of a graph whose blocks and symbols are there.
 pub struct Edges<'a, 'b> {
@@ -41,7 +33,9 @@ impl<'a, 'b> Edges<'a, 'b> {
                 SHT_CREL => edges.read_crel(header)?,
                 SHT_REL if reader.section_block(header.sh_info.get(LE))?.is_some() => {
                     let place = header.sh_offset.get(LE);
-                    return Err(reader.headers.malformed(place, "relocations without addends, which x86-64 does not have"));
+                    return Err(reader
+                        .headers
+                        .malformed(place, "relocations without addends, which x86-64 does not have"));
                 }
                 _ => {}
             }
@@ -60,46 +54,15 @@ impl<'a, 'b> Edges<'a, 'b> {
     }
 
     fn read_rela(&mut self, header: &SectionHeader64<LE>) -> Result<(), LinkError> {
-        let headers = &self.reader.headers;
         let Some(block) = self.reader.section_block(header.sh_info.get(LE))? else { return Ok(()) };
-        let place = header.sh_offset.get(LE);
-        let size = size_of::<Rela64<LE>>() as u64;
-        if !header.sh_size.get(LE).is_multiple_of(size) {
-            return Err(headers.malformed(place, "relocations of an unknown entry size"));
-        }
-        let relocations = headers.array::<Rela64<LE>>(place, header.sh_size.get(LE) / size, "relocations")?;
-        let raws = relocations.iter().map(|relocation| {
-            let info = relocation.r_info.get(LE);
-            Ok(Raw {
-                offset: relocation.r_offset.get(LE),
-                symbol: (info >> 32) as u32,
-                kind: info as u32,
-                addend: relocation.r_addend.get(LE),
-            })
-        });
-        self.add_all(block, raws)
+        let relocations = relocations::rela(&self.reader.headers, header)?;
+        self.add_all(block, relocations)
     }
 
     fn read_crel(&mut self, header: &SectionHeader64<LE>) -> Result<(), LinkError> {
-        let headers = &self.reader.headers;
         let Some(block) = self.reader.section_block(header.sh_info.get(LE))? else { return Ok(()) };
-        let range = headers.range(header)?;
-        let place = range.start as u64;
-        let damaged = || headers.malformed(place, "compact relocations that cannot be decoded");
-        let relocations = CrelIterator::new(&headers.input[range]).map_err(|_| damaged())?;
-        if !relocations.is_rela() && relocations.len() != 0 {
-            return Err(headers.malformed(place, "compact relocations without addends, which x86-64 does not have"));
-        }
-        let raws = relocations.map(|relocation| {
-            let relocation = relocation.map_err(|_| damaged())?;
-            Ok(Raw {
-                offset: relocation.r_offset,
-                symbol: relocation.r_sym,
-                kind: relocation.r_type.0,
-                addend: relocation.r_addend,
-            })
-        });
-        self.add_all(block, raws)
+        let relocations = relocations::crel(&self.reader.headers, header)?;
+        self.add_all(block, relocations)
     }
 
     fn add_all(&mut self, id: BlockId, raws: impl Iterator<Item = Result<Raw, LinkError>>) -> Result<(), LinkError> {

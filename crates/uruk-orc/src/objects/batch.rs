@@ -2,6 +2,7 @@
 
 use super::finish::{Linked, function_tables};
 use super::resolve::{Closure, Job, Reference, THREAD_IMAGE, bound};
+use super::shown;
 use crate::error::Error;
 use crate::executor::{Resource, ThreadRequest, ThreadVariable};
 use crate::session::Session;
@@ -9,11 +10,12 @@ use crate::state::{NO_UNIT, Phase, State, SymbolId, ThreadModule, UnitId};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
+use uruk_jitlink::debug::Places;
 use uruk_jitlink::elf::Strength;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
 use uruk_jitlink::graph::{
-    BlockId, Block, Content, Definition, LinkGraph, Section, SectionId, SectionKind, SymbolId as LocalId, SymbolKind,
+    Block, BlockId, Content, Definition, LinkGraph, Section, SectionId, SectionKind, SymbolId as LocalId, SymbolKind,
 };
 use uruk_jitlink::layout::{Layout, Member, Share};
 use uruk_jitlink::memory::{Allocation, Lane, Placement};
@@ -134,7 +136,8 @@ impl Batch {
             for job in jobs {
                 let mut graph = job.graph;
                 let mut target = Targets::new(&graph);
-                for (index, (reference, global)) in (0..).zip(job.references.iter().zip(&job.object.interface.globals)) {
+                for (index, (reference, global)) in (0..).zip(job.references.iter().zip(&job.object.interface.globals))
+                {
                     let id = LocalId(graph.first_global.0 + index);
                     let mut found = find_target(&state, job.unit, *reference, placement, &mut others);
                     if found == Target::Bound && session.names().bytes(global.name) == THREAD_IMAGE {
@@ -177,7 +180,8 @@ impl Batch {
         let mut layout = Layout::new(&mut members, &gather, placement)?;
         let allocation = memory.allocate(&layout.demand).map_err(LinkError::from)?;
         layout.place(&mut members, Lane::ALL.map(|lane| allocation.address(lane)));
-        let addresses = session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
+        let addresses =
+            session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
         let needs = vec![Vec::new(); units.len()];
         let batch =
             Batch { units, members, objects, references, targets, others, layout, allocation, addresses, needs };
@@ -212,9 +216,13 @@ impl Batch {
             let window = Window { address: data, bytes };
             self.members.iter().map(|member| function_tables(member, &window)).collect()
         };
-        let Batch { units, members, references, needs, layout, allocation, .. } = self;
+        let Batch { units, members, objects, references, targets, needs, layout, allocation, addresses, .. } = self;
         allocation.finalize().map_err(LinkError::from)?;
         let executor = session.executor();
+        let places = |index: usize| Places::new(&members[index], &targets[index], &addresses[index]);
+        let failed = |index: usize| failures.iter().any(|(failed, _)| *failed == index);
+        let static_threads = threads.as_ref().and_then(|(module, _)| module.as_ref()?.base);
+        let mut shown = shown::show(executor, &objects, places, failed, static_threads).into_iter();
         let mut slots = Vec::new();
         let mut linked = Vec::with_capacity(units.len());
         let gathered = !layout.gathered.is_empty();
@@ -229,7 +237,8 @@ impl Batch {
                 true => None,
                 false => Some(executor.register_unwind(member.share.lanes[0].clone(), unwind.clone())?),
             };
-            linked.push(Linked::new(member, registered, shared.clone(), functions, gathered));
+            let shown = shown.next().unwrap_or_default();
+            linked.push(Linked::new(member, registered, shared.clone(), functions, shown, gathered));
         }
         executor.run_resolvers(&slots)?;
         Finished { units, references, needs }.emit(session, failures, linked);
@@ -296,8 +305,7 @@ impl Batch {
         let none = Questions::default();
         for (index, member) in self.members.iter().enumerate() {
             let threads = Threads { questions: &none, answers: &[] };
-            let fixup =
-                Fixup { member, targets: &self.targets[index], addresses: &self.addresses[index], threads };
+            let fixup = Fixup { member, targets: &self.targets[index], addresses: &self.addresses[index], threads };
             fixup.write_thread_image(&mut image)?;
         }
         let names: Vec<Vec<u8>> = self.others.iter().map(|other| session.symbol_name(*other)).collect();
@@ -422,9 +430,11 @@ impl Finished {
         emitted.retain(|(unit, _)| !matches!(state.unit(*unit).phase, Phase::Failed(_)));
         state.emit(emitted);
         let units = &self.units;
-        let (kept, lost): (Vec<_>, Vec<_>) = units.iter().copied().zip(linked).partition(|(unit, _)| {
-            !matches!(state.unit(*unit).phase, Phase::Failed(_))
-        });
+        let (kept, lost): (Vec<_>, Vec<_>) = units
+            .iter()
+            .copied()
+            .zip(linked)
+            .partition(|(unit, _)| !matches!(state.unit(*unit).phase, Phase::Failed(_)));
         drop(state);
         session.keep(kept);
         session.give_back(lost.into_iter().map(|(_, linked)| linked));
