@@ -33,12 +33,10 @@ impl Targets {
         Targets { first, targets: vec![Target::Own; graph.symbols.len() - first as usize] }
     }
 
-    /// Where a symbol is defined; a local one is always the object's own.
+    /// Where a symbol is defined; a local one is always the object's own, and so is one that the linker has added.
     pub fn get(&self, id: SymbolId) -> Target {
-        match id.0.checked_sub(self.first) {
-            Some(index) => self.targets[index as usize],
-            None => Target::Own,
-        }
+        let index = id.0.checked_sub(self.first);
+        index.and_then(|index| self.targets.get(index as usize)).copied().unwrap_or(Target::Own)
     }
 
     /// Says where a global symbol is defined.
