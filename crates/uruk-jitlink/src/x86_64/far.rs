@@ -19,7 +19,7 @@ mod thunk;
 
 use super::{Field, PC32, Value};
 use crate::graph::*;
-use crate::resolve::{Target, Targets};
+use crate::resolve::{Target, Targets, may_be_null};
 use crate::tables::in_reach;
 use code::Found;
 use edit::Edits;
@@ -60,7 +60,8 @@ fn may_be_far(graph: &LinkGraph, targets: &Targets, span: &Range<u64>) -> bool {
         || graph.globals().any(|(id, _)| match targets.of(graph, id) {
             Target::Known(address) => !in_reach(span, address),
             Target::Far => true,
-            Target::Own | Target::Near | Target::Bound | Target::ThreadLocal(_) => false,
+            Target::Bound => may_be_null(graph, id) && !is_low(span),
+            Target::Own | Target::Near | Target::ThreadLocal(_) => false,
         })
 }
 
@@ -80,7 +81,9 @@ fn is_far(graph: &LinkGraph, targets: &Targets, span: &Range<u64>, edge: &Edge) 
     };
     let min = if info.field == Field::Signed32 { i64::from(i32::MIN) } else { 0 };
     match targets.of(graph, edge.target) {
-        Target::Own | Target::Near | Target::Bound => absolute && !is_low(span),
+        Target::Own | Target::Near => absolute && !is_low(span),
+        // The bounds of a section that nobody has are null.
+        Target::Bound => (absolute || may_be_null(graph, edge.target)) && !is_low(span),
         Target::Far => true,
         Target::ThreadLocal(_) => false,
         Target::Known(address) => {
