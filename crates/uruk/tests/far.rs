@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use uruk::Jit;
 
 /// General registers in the order of the state, without the stack pointer.
@@ -29,6 +30,9 @@ struct State {
 }
 
 const DATA: usize = 64;
+
+/// A part of this executable, which lies far from libraries and from low memory.
+static FAR: Mutex<Data> = Mutex::new(Data([0; DATA]));
 
 /// The data that instructions refer to.
 #[repr(C, align(64))]
@@ -207,7 +211,8 @@ fn expand(forms: &[&str], once: &[&str]) -> Vec<String> {
         for index in 0..15 {
             let other = (index * 7 + 4) % 15;
             let other = if other == index { 14 - index } else { other };
-            let form = form.replace("{p}", NARROW[other]).replace("{q}", REGISTERS[index]).replace("{d}", NARROW[index]);
+            let form =
+                form.replace("{p}", NARROW[other]).replace("{q}", REGISTERS[index]).replace("{d}", NARROW[index]);
             let form = form.replace("{b}", BYTES[index]).replace("{o}", REGISTERS[other]);
             instructions.push(form);
         }
@@ -260,7 +265,7 @@ fn check(name: &str, instructions: &[String], registers: [u64; 15]) {
     let folder = tempfile::tempdir().unwrap();
     let code = object(folder.path(), &format!("{name}.s"), &assembly(instructions), &[]);
     let data = object(folder.path(), "data.s", ".data\n.balign 64\n.globl far\nfar: .zero 512\n", &[]);
-    let mut room = Box::new(Data([0; DATA]));
+    let mut room = FAR.lock().unwrap_or_else(PoisonError::into_inner);
     let far = &raw mut *room as u64;
     let (beside, away) = (link(&[&code, &data], None), link(&[&code], Some(far)));
     let near = beside.main().address("far").unwrap();
@@ -287,7 +292,11 @@ fn check(name: &str, instructions: &[String], registers: [u64; 15]) {
                 found.0.flags = expected.0.flags;
                 if instruction.starts_with("add") || instruction.starts_with("sub") {
                     for (one, other) in found.0.registers.iter_mut().zip(expected.0.registers) {
-                        let base = if instruction.starts_with("add") { far.wrapping_sub(near) } else { near.wrapping_sub(far) };
+                        let base = if instruction.starts_with("add") {
+                            far.wrapping_sub(near)
+                        } else {
+                            near.wrapping_sub(far)
+                        };
                         if one.wrapping_sub(base) == other {
                             *one = other;
                         }

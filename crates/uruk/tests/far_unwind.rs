@@ -4,6 +4,8 @@
 //! frame, with the very address, from which the function was called. Exceptions go through such code, too.
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use uruk::Jit;
 
 const STEPS: &str = r#"
@@ -127,34 +129,53 @@ extern "C" long run() {
 }
 "#;
 
-/// What the linked code calls far.
-#[derive(Default)]
+/// What the linked code calls far: a part of this executable, which lies far from libraries and from low memory.
 struct Far {
-    data: Box<[[i64; 8]; 8]>,
-    other: Box<[i64; 2]>,
-    call: Box<u64>,
-    record: Box<[u64; 2]>,
+    data: [AtomicI64; 64],
+    other: AtomicI64,
+    call: AtomicI64,
+    record: [AtomicI64; 2],
 }
 
-fn run(compiler: &str, flags: &[&str], name: &str, source: &str) -> i64 {
+static FAR: Mutex<Far> = Mutex::new(Far {
+    data: [const { AtomicI64::new(0) }; 64],
+    other: AtomicI64::new(0),
+    call: AtomicI64::new(0),
+    record: [const { AtomicI64::new(0) }; 2],
+});
+
+/// Whether the code lies where its flags want it, or near the libraries because something else was there first.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Order {
+    First,
+    Second,
+}
+
+fn run(compiler: &str, flags: &[&str], name: &str, source: &str, order: Order) -> i64 {
     let folder = tempfile::tempdir().unwrap();
     let object = compile(folder.path(), compiler, flags, name, source);
-    let mut far = Far::default();
-    for (index, word) in far.data.as_flattened_mut().iter_mut().enumerate() {
-        *word = index as i64;
+    let far = FAR.lock().unwrap_or_else(PoisonError::into_inner);
+    for (number, word) in (0..).zip(&far.data) {
+        word.store(number, Ordering::Relaxed);
     }
+    let data = far.data.as_ptr() as u64;
     let jit = Jit::builder().threads(1).build().unwrap();
     jit.load_library("libstdc++.so.6").unwrap();
     jit.load_library("libgcc_s.so.1").unwrap();
-    jit.main().define("far_data", &raw mut *far.data as u64);
-    jit.main().define("far_other", &raw mut *far.other as u64);
-    jit.main().define("far_call", &raw mut *far.call as u64);
-    jit.main().define("far_record", &raw mut *far.record as u64);
+    jit.main().define("far_data", data);
+    jit.main().define("far_other", far.other.as_ptr() as u64);
+    jit.main().define("far_call", far.call.as_ptr() as u64);
+    jit.main().define("far_record", far.record.as_ptr() as u64);
+    if order == Order::Second {
+        let other = compile(folder.path(), "cc", &["-fPIC"], "other.c", "int other(void) { return 1; }");
+        jit.main().add_objects(&[uruk::read_file(&other).unwrap()]).unwrap();
+        jit.main().address("other").unwrap();
+    }
     jit.main().add_objects(&[uruk::read_file(&object).unwrap()]).unwrap();
     let address = jit.main().address("run").unwrap();
-    assert!(1 << 31 < address.abs_diff(&raw const *far.data as u64), "the data is near");
-    // SAFETY: the sources above define this function, `jit` keeps it, and what it writes to lives in `far`, which
-    // nothing else refers to meanwhile.
+    assert!(1 << 31 < address.abs_diff(data), "the data is near");
+    // SAFETY: the sources above define this function, `jit` keeps it, and what it writes to are atomics whose
+    // lock is held.
     unsafe {
         let run: extern "C" fn() -> i64 = std::mem::transmute(address);
         run()
@@ -162,7 +183,7 @@ fn run(compiler: &str, flags: &[&str], name: &str, source: &str) -> i64 {
 }
 
 fn compile(folder: &Path, compiler: &str, flags: &[&str], name: &str, source: &str) -> PathBuf {
-    let (from, to) = (folder.join(name), folder.join("code.o"));
+    let (from, to) = (folder.join(name), folder.join(name).with_extension("o"));
     std::fs::write(&from, source).unwrap();
     let status = Command::new(compiler).args(flags).arg("-w").arg("-c").arg(&from).arg("-o").arg(&to).status();
     assert!(status.unwrap().success(), "{compiler} {flags:?}");
@@ -186,14 +207,18 @@ fn every_step_can_be_unwound() {
         if flags.contains(&"-fno-asynchronous-unwind-tables") {
             continue;
         }
-        let steps = run("cc", flags, "steps.c", STEPS);
-        assert!(100 < steps, "{flags:?}: {steps}");
+        for order in [Order::First, Order::Second] {
+            let steps = run("cc", flags, "steps.c", STEPS, order);
+            assert!(100 < steps, "{flags:?}, {order:?}: {steps}");
+        }
     }
 }
 
 #[test]
 fn exceptions_pass_and_are_caught() {
     for flags in FLAGS {
-        assert_eq!(run("c++", flags, "throws.cpp", THROWS), 1011031053, "{flags:?}");
+        for order in [Order::First, Order::Second] {
+            assert_eq!(run("c++", flags, "throws.cpp", THROWS, order), 1011031053, "{flags:?}, {order:?}");
+        }
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Both kinds of pointer carry an encoding, so each becomes an indirect one: the distance to a slot that holds the
 //! 64-bit address. The fields keep their size. A type table has one encoding, so all of its entries get slots; an
-//! entry of 0, which stands for "any type" and has no edge, stays 0.
+//! entry of 0, which stands for "any type" and has no edge, stays 0. A pointer to an object's own tables, absolute
+//! where code was meant to lie low, becomes a distance.
 //! Sources: LSB 5.0 "Exception Frames"; Itanium C++ ABI, exception handling tables.
 
 use super::cfi::Reader;
@@ -16,6 +17,8 @@ use crate::x86_64::{ABS64, PC32};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
+/// `DW_EH_PE_pcrel | DW_EH_PE_sdata4`
+const RELATIVE: u8 = 0x1b;
 /// `DW_EH_PE_indirect | DW_EH_PE_pcrel | DW_EH_PE_sdata4`
 const INDIRECT: u8 = 0x9b;
 const OMIT: u8 = 0xff;
@@ -30,7 +33,9 @@ pub fn rewrite(graph: &mut LinkGraph, targets: &Targets, span: &Range<u64>, fram
             slots.redirect(graph, targets, span, entry.block, at, fields, edits.entry(entry.block).or_default());
         }
     }
-    let mut tables: Vec<(BlockId, u64)> = frames.frames.iter().filter_map(|frame| frame.lsda).collect();
+    make_relative(graph, targets, span, frames, &mut edits);
+    let lsda = frames.frames.iter().filter_map(|frame| frame.lsda);
+    let mut tables: Vec<(BlockId, u64)> = lsda.map(|(_, block, at)| (block, at)).collect();
     tables.sort_unstable();
     tables.dedup();
     for (block, at) in tables {
@@ -45,6 +50,39 @@ pub fn rewrite(graph: &mut LinkGraph, targets: &Targets, span: &Range<u64>, fram
         }
     }
     slots.add_to(graph);
+}
+
+/// Makes distances of the descriptions' pointers to language-specific data, for entries where one is out of reach.
+fn make_relative(
+    graph: &LinkGraph,
+    targets: &Targets,
+    span: &Range<u64>,
+    frames: &Frames,
+    edits: &mut BTreeMap<BlockId, Edits>,
+) {
+    let fields = frames.frames.iter().filter_map(|frame| {
+        let (block, at) = (frames.entries[frame.entry].block, frame.lsda?.0);
+        let edges = graph.edges(graph.block(block));
+        let edge = edges.get(edges.partition_point(|edge| (edge.offset as usize) < at))?;
+        Some((frame.entry, *edge))
+    });
+    let fields: Vec<(usize, Edge)> = fields.collect();
+    let mut far: Vec<usize> = fields.iter().filter(|(_, edge)| is_far(graph, targets, span, edge)).map(|(entry, _)| *entry).collect();
+    far.sort_unstable();
+    far.dedup();
+    for entry in &far {
+        let entry = &frames.entries[*entry];
+        if let Some(encoding) = entry.lsda {
+            edits.entry(entry.block).or_default().bytes.push((encoding, vec![RELATIVE]));
+        }
+    }
+    for (entry, edge) in fields {
+        if far.binary_search(&entry).is_ok() {
+            let edits = edits.entry(frames.entries[entry].block).or_default();
+            edits.bytes.push((edge.offset as usize, vec![0; 4]));
+            edits.edges.push(Edge { kind: PC32, ..edge });
+        }
+    }
 }
 
 /// Offsets of a type table's encoding and of where its fields may lie.

@@ -22,9 +22,10 @@ pub struct Entry {
     pub block: BlockId,
     /// Offset there of the personality's encoding; the pointer follows.
     pub personality: Option<usize>,
+    /// Offset there of the encoding of its descriptions' pointers to language-specific data.
+    pub lsda: Option<usize>,
     /// How descriptions point at their functions.
     code_encoding: u8,
-    has_lsda: bool,
     has_length: bool,
     signal: bool,
     data_align: i64,
@@ -39,9 +40,9 @@ pub struct Frame {
     /// Where in the block it lies.
     range: Range<u64>,
     /// Index of its entry.
-    entry: usize,
-    /// Where its language-specific data lies.
-    pub lsda: Option<(BlockId, u64)>,
+    pub entry: usize,
+    /// Offset in the entry's block of the pointer to its language-specific data, and where these lie.
+    pub lsda: Option<(usize, BlockId, u64)>,
     instructions: (BlockId, Range<usize>),
 }
 
@@ -107,7 +108,8 @@ impl Frames {
         let mut lsda = None;
         if entry.has_length {
             let length = usize::try_from(reader.unsigned()?).ok()?;
-            lsda = entry.has_lsda.then(|| pointed_at(graph, id, reader.at)).flatten();
+            let pointed = entry.lsda.and_then(|_| pointed_at(graph, id, reader.at));
+            lsda = pointed.map(|(block, offset)| (reader.at, block, offset));
             reader.at = reader.at.checked_add(length).filter(|at| *at <= end)?;
         }
         let range = start..start.checked_add(length)?;
@@ -250,8 +252,8 @@ fn read_entry(block: BlockId, bytes: &[u8], at: usize) -> Option<Entry> {
     let mut entry = Entry {
         block,
         personality: None,
+        lsda: None,
         code_encoding: 0,
-        has_lsda: false,
         has_length: false,
         signal: false,
         data_align,
@@ -268,7 +270,10 @@ fn read_entry(block: BlockId, bytes: &[u8], at: usize) -> Option<Entry> {
     for letter in rest {
         match letter {
             b'R' => entry.code_encoding = reader.byte()?,
-            b'L' => entry.has_lsda = reader.byte()? != OMIT,
+            b'L' => {
+                let at = reader.at;
+                entry.lsda = (reader.byte()? != OMIT).then_some(at);
+            }
             b'S' => entry.signal = true,
             b'P' => {
                 entry.personality = Some(reader.at);
