@@ -319,3 +319,33 @@ fn absolute_far_addresses_do_what_near_ones_do() {
     let registers = std::array::from_fn(|index| index as u64);
     check("absolute", &expand(ABSOLUTE, ABSOLUTE_ONCE), registers);
 }
+
+#[test]
+fn weak_symbols_that_nobody_defines_are_null_from_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = ".globl run\n.weak nobody\nrun: lea nobody(%rip), %rax\nret\n";
+    let jit = link(&[&object(folder.path(), "weak.s", source, &[])], None);
+    // SAFETY: the function above takes nothing and keeps all registers that it has to.
+    let found = unsafe {
+        let run: extern "C" fn() -> u64 = std::mem::transmute(jit.main().address("run").unwrap());
+        run()
+    };
+    assert_eq!(found, 0);
+}
+
+#[test]
+fn what_cannot_reach_is_an_error_with_a_way_out() {
+    let far = &raw const FAR as u64;
+    for (name, source) in [
+        ("half", ".globl run\nrun: cmp $far, %eax\nret\n"),
+        ("stack", ".globl run\nrun: mov far(%rip), %rsp\nret\n"),
+        ("data", ".globl run\nrun: ret\n.data\n.long far\n"),
+        ("entered", ".globl run\nrun: je 1f + 1\n1: lock incl far(%rip)\nret\n"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let jit = link(&[&object(folder.path(), &format!("{name}.s"), source, &[])], Some(far));
+        let error = jit.main().address("run").unwrap_err().to_string();
+        assert!(error.contains(&format!("{name}.o(.")), "{error}");
+        assert!(error.contains("`far`") && error.contains("-fPIC"), "{error}");
+    }
+}

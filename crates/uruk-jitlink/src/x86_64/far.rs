@@ -27,6 +27,9 @@ use frames::{Frames, Records};
 use std::ops::Range;
 use thunk::{Reference, Thunk, Way};
 
+/// Bytes of a jump or call with a 32-bit distance.
+const JUMP_SIZE: usize = 5;
+
 /// Rewrites what refers to targets out of reach of `span`, where the graph's memory will lie. To be called once, when
 /// blocks have been dropped for good.
 pub fn rewrite(graph: &mut LinkGraph, targets: &Targets, span: &Range<u64>) {
@@ -163,7 +166,7 @@ impl Rewriter<'_> {
             // A call returns to what follows it, anything else comes back behind the instruction.
             let (opcode, filler) = if made.way == Way::Called { (0xe8, 0x90) } else { (0xe9, 0xcc) };
             let mut bytes = vec![filler; range.len()];
-            bytes[..5].copy_from_slice(&[opcode, 0, 0, 0, 0]);
+            bytes[..JUMP_SIZE].copy_from_slice(&[opcode, 0, 0, 0, 0]);
             edits.bytes.push((range.start, bytes));
             jumps.push(Jump { field: range.start + 1, thunk: self.made.len() });
             let at = self.code.len();
@@ -205,12 +208,14 @@ impl Rewriter<'_> {
         };
         let kept = site.as_ref().and_then(|site| site.kept());
         let thunk = thunk::thunk(&found.instruction, &found.offsets, &references, kept)?;
-        if 5 > range.len() || !(thunk.steps.is_empty() || site.is_none_or(|site| site.allows_moves())) {
+        let moves = thunk.way != Way::Called && !thunk.steps.is_empty();
+        if range.len() < JUMP_SIZE || moves && site.is_some_and(|site| !site.allows_moves()) {
             return None;
         }
         for field in &thunk.fields {
             let old = &edges[field.reference];
-            let addend = graph.addend(old).checked_add(field.more)?;
+            // Addends are as in addresses: they wrap around.
+            let addend = graph.addend(old).wrapping_add(field.more);
             let new = edit::edge(graph, self.code.len() + field.at, old.target, field.kind, addend);
             self.edges.push(new);
         }

@@ -81,8 +81,9 @@ fn find_in_function(bytes: &[u8], function: Range<usize>, fields: &[usize], foun
 mod tests {
     use super::*;
 
-    fn check(bytes: &[u8], starts: &[u64], fields: &[usize], expected: &[Range<usize>]) {
-        let found: Vec<_> = find(bytes, starts, fields).iter().map(Found::range).collect();
+    fn check(bytes: &[u8], starts: &[u64], fields: &[usize], expected: &[(usize, usize)]) {
+        let found: Vec<_> =
+            find(bytes, starts, fields).iter().map(|found| (found.range().start, found.range().end)).collect();
         assert_eq!(found, expected);
     }
 
@@ -90,9 +91,9 @@ mod tests {
     fn instructions_are_found_by_their_fields() {
         // ret; mov x(%rip),%rax; mov $x,%edi; ret
         let code = [0xc3, 0x48, 0x8b, 5, 0, 0, 0, 0, 0xbf, 0, 0, 0, 0, 0xc3];
-        check(&code, &[0], &[4, 9], &[1..8, 8..13]);
-        check(&code, &[], &[9], &[8..13]);
-        check(&code, &[0, 1, 8], &[4, 9], &[1..8, 8..13]);
+        check(&code, &[0], &[4, 9], &[(1, 8), (8, 13)]);
+        check(&code, &[], &[9], &[(8, 13)]);
+        check(&code, &[0, 1, 8], &[4, 9], &[(1, 8), (8, 13)]);
         check(&code, &[0, 5], &[4], &[]); // a symbol in its middle
     }
 
@@ -101,7 +102,7 @@ mod tests {
         // je past the lock; lock incl x(%rip)
         let skipped = [0x74, 1, 0xf0, 0xff, 5, 0, 0, 0, 0];
         check(&skipped, &[0], &[5], &[]);
-        check(&[0x74, 0, 0xf0, 0xff, 5, 0, 0, 0, 0], &[0], &[5], &[2..9]);
+        check(&[0x74, 0, 0xf0, 0xff, 5, 0, 0, 0, 0], &[0], &[5], &[(2, 9)]);
         check(&[0x06, 0x48, 0x8b, 5, 0, 0, 0, 0], &[0], &[4], &[]); // not an instruction of 64-bit mode
     }
 }

@@ -13,7 +13,7 @@ use super::frames::{Frames, pointer_size};
 use super::is_far;
 use crate::graph::*;
 use crate::resolve::Targets;
-use crate::x86_64::{ABS64, PC32};
+use crate::x86_64::{ABS32, ABS32S, ABS64, PC32};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
@@ -64,10 +64,12 @@ fn make_relative(
         let (block, at) = (frames.entries[frame.entry].block, frame.lsda?.0);
         let edges = graph.edges(graph.block(block));
         let edge = edges.get(edges.partition_point(|edge| (edge.offset as usize) < at))?;
-        Some((frame.entry, *edge))
+        let encoding = graph.content(graph.block(block))[frames.entries[frame.entry].lsda?];
+        (is_direct(encoding) && is_word(edge)).then_some((frame.entry, *edge))
     });
     let fields: Vec<(usize, Edge)> = fields.collect();
-    let mut far: Vec<usize> = fields.iter().filter(|(_, edge)| is_far(graph, targets, span, edge)).map(|(entry, _)| *entry).collect();
+    let mut far: Vec<usize> =
+        fields.iter().filter(|(_, edge)| is_far(graph, targets, span, edge)).map(|(entry, _)| *entry).collect();
     far.sort_unstable();
     far.dedup();
     for entry in &far {
@@ -83,6 +85,16 @@ fn make_relative(
             edits.edges.push(Edge { kind: PC32, ..edge });
         }
     }
+}
+
+/// Whether an encoding is absolute or PC-relative, of four bytes, and not indirect.
+fn is_direct(encoding: u8) -> bool {
+    matches!(encoding, 0x03 | 0x0b | 0x13 | 0x1b)
+}
+
+/// Whether an edge fills a field of four bytes with an address or a distance.
+fn is_word(edge: &Edge) -> bool {
+    matches!(edge.kind, ABS32 | ABS32S | PC32)
 }
 
 /// Offsets of a type table's encoding and of where its fields may lie.
@@ -127,9 +139,10 @@ impl Slots {
         let after = edges.partition_point(|edge| (edge.offset as usize) < fields.end);
         let edges = edges[first..after].to_vec();
         let direct = graph.content(graph.block(block))[encoding];
-        // Absolute or PC-relative, four bytes, not indirect.
-        let known = matches!(direct, 0x03 | 0x0b | 0x13 | 0x1b);
-        if !known || !edges.iter().any(|edge| is_far(graph, targets, span, edge)) {
+        if !is_direct(direct)
+            || !edges.iter().all(is_word)
+            || !edges.iter().any(|edge| is_far(graph, targets, span, edge))
+        {
             return;
         }
         edits.bytes.push((encoding, vec![INDIRECT]));

@@ -198,7 +198,7 @@ impl Records {
                 }
                 last = *at;
                 self.bytes.push(0x0e);
-                push_unsigned(&mut self.bytes, (offset + depth) as u64);
+                push_unsigned(&mut self.bytes, offset.wrapping_add(*depth) as u64);
             }
         }
         self.end(start);

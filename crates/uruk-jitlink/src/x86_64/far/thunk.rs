@@ -407,3 +407,6 @@ impl<'a> Builder<'a> {
         Some(encoder.get_constant_offsets())
     }
 }
+
+#[cfg(test)]
+mod tests;
