@@ -1,0 +1,59 @@
+//! The `uruk` command: reads its arguments, works out what is to be linked, compiles what is source, and hands a
+//! [`plan::Plan`] to the linker.
+//!
+//! Data flow: arguments → [`args::Command`] → [`plan::Plan`] → [`compile`] (sources become objects) → [`run::execute`].
+//! A library as well as a command so that its parts can be tested and used alone.
+//! Every failure before the program runs is status 125 and one message on standard error; the program's own standard
+//! streams are never written to.
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod compile;
+mod error;
+pub mod explain;
+pub mod near;
+pub mod plan;
+pub mod progress;
+pub mod run;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+pub use error::Error;
+
+use args::Command;
+use plan::Plan;
+
+/// The exit status of everything that fails before the program runs.
+pub const FAILURE: u8 = 125;
+
+/// Does what the arguments say; the command's own name is not among them.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match dispatch(arguments.into_iter().collect()) {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Prints a failure and gives its exit status.
+pub fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("uruk: error: {error}");
+    ExitCode::from(FAILURE)
+}
+
+fn dispatch(arguments: Vec<OsString>) -> Result<ExitCode, Error> {
+    match args::parse(arguments)? {
+        Command::Print(text) => {
+            print(&text);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Run(request) => Ok(run::execute(Plan::build(*request)?)),
+        Command::Inspect(path) => Ok(run::inspect(&path)),
+    }
+}
+
+/// Writes to standard output; a reader that went away (`uruk --help | head -1`) is no failure.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

@@ -1,3 +1,6 @@
-//! The `uruk` command.
+//! The `uruk` command; see the library.
+#![forbid(unsafe_code)]
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    uruk_cli::main(std::env::args_os().skip(1))
+}

@@ -3,6 +3,7 @@
 //! Invariant: the addresses that it is given are those of finished code and data of the session that calls; the
 //! session hands them over once they are ready, and releases nothing that is still in use.
 
+use crate::interpose::{self, MallocError, MallocGuard, RebindError};
 use crate::libraries::{self, Library, LibraryError, SymbolKind};
 use crate::lifecycle::{self, Arguments};
 use crate::memory::{InProcessMemory, Options};
@@ -10,7 +11,7 @@ use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError, RwLock};
-use uruk_jitlink::memory::MemoryError;
+use uruk_jitlink::memory::{MemoryManager, Placement};
 
 /// This process, as the place where linked code runs.
 pub struct InProcess {
@@ -21,10 +22,10 @@ pub struct InProcess {
 
 impl InProcess {
     /// Nothing is reserved before it is needed.
-    pub fn new(options: Options) -> Result<InProcess, MemoryError> {
-        let memory = InProcessMemory::new(options)?;
+    pub fn new(options: Options) -> InProcess {
+        let memory = InProcessMemory::new(options);
         let arguments = RwLock::new(leak(Arguments::new(["uruk"])));
-        Ok(InProcess { memory, arguments, libraries: Mutex::default() })
+        InProcess { memory, arguments, libraries: Mutex::default() }
     }
 
     /// Its memory.
@@ -53,8 +54,17 @@ impl InProcess {
     /// What the process and its libraries define under a name, perhaps with a version (`name@V`), and whether it is
     /// thread-local.
     pub fn find(&self, name: &[u8]) -> Option<(u64, bool)> {
-        if let Some((_, address)) = crate::dl::overrides().iter().find(|(known, _)| known.as_bytes() == name) {
+        let mut overrides = crate::dl::overrides().iter().chain(lifecycle::overrides());
+        if let Some((_, address)) = overrides.find(|(known, _)| known.as_bytes() == name) {
             return Some((*address as u64, false));
+        }
+        if name == b"_dl_x86_cpu_features" {
+            return Some((lifecycle::cpu_features()?, false));
+        }
+        for library in self.libraries.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Some(definition) = library.find(name) {
+                return Some((definition.address, definition.kind == SymbolKind::ThreadLocal));
+            }
         }
         let definition = match name.iter().position(|byte| *byte == b'@') {
             Some(at) if at != 0 => libraries::find_versioned(&name[..at], &name[at + 1..])?,
@@ -105,6 +115,56 @@ impl InProcess {
     pub fn finalize(&self, dso_handle: u64) {
         // SAFETY: the session gives the address of a dylib's `__dso_handle`, before it releases the dylib's code.
         unsafe { lifecycle::finalize(dso_handle) }
+    }
+}
+
+/// Why the process's libraries could not be made to use a program's own definitions.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InterposeError {
+    /// The program replaces the allocator in a way that cannot work here.
+    #[error(transparent)]
+    Malloc(#[from] MallocError),
+    /// Imports could not be changed.
+    #[error(transparent)]
+    Rebind(#[from] RebindError),
+}
+
+/// The functions that allocate; a program that replaces some of them replaces the allocator.
+const ALLOCATOR: &[&str] = &[
+    "malloc",
+    "free",
+    "calloc",
+    "realloc",
+    "memalign",
+    "aligned_alloc",
+    "posix_memalign",
+    "valloc",
+    "pvalloc",
+    "malloc_usable_size",
+    "reallocarray",
+];
+
+impl InProcess {
+    /// Makes the process's libraries, this executable excepted, use what `lookup` gives for a name that they import,
+    /// for good. An allocator that is replaced never sees blocks of the old one.
+    pub fn interpose(&self, lookup: &dyn Fn(&[u8]) -> Option<u64>) -> Result<(), InterposeError> {
+        let allocator: Vec<(&str, u64)> =
+            ALLOCATOR.iter().filter_map(|name| Some((*name, lookup(name.as_bytes())?))).collect();
+        let guard = if allocator.is_empty() {
+            None
+        } else {
+            let spans = [Placement::Near, Placement::Low].map(|placement| self.memory.span(placement));
+            let own: Vec<Range<u64>> = spans.into_iter().flatten().collect();
+            // SAFETY: the session gives finished functions that the program defines under these names, before any of
+            // its code runs.
+            Some(unsafe { MallocGuard::install(&allocator, &own) }?)
+        };
+        let find = |name: &[u8]| guard.as_ref().and_then(|guard| guard.lookup(name)).or_else(|| lookup(name));
+        // SAFETY: the same; the program stays for as long as the process.
+        let rebinding = unsafe { interpose::rebind(&find, &|importer| importer.is_executable) }?;
+        rebinding.keep();
+        Ok(())
     }
 }
 

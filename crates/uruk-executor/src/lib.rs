@@ -5,11 +5,15 @@ mod at_fork;
 pub mod dl;
 pub mod gdb;
 pub mod in_process;
+pub mod interpose;
 pub mod libraries;
 pub mod lifecycle;
 pub mod memory;
+pub mod phdr;
 mod range_index;
+pub mod restart;
 pub mod support;
+mod sys;
 pub mod tls;
 pub mod unwind;
 

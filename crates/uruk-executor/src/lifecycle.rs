@@ -10,8 +10,10 @@
 //! (`__cxa_atexit`, `__cxa_finalize`, `__dso_handle`); LSB 5.0 core, `__cxa_atexit`,
 //! `__register_atfork`; glibc's `libc_nonshared.a`.
 
+use std::collections::BTreeMap;
 use std::ffi::{c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A program's arguments in the form C wants. They must outlive the program: it may keep pointers.
 #[derive(Debug)]
@@ -63,9 +65,43 @@ pub fn environment() -> *const *mut c_char {
     unsafe { environ }
 }
 
-type Initializer = unsafe extern "C-unwind" fn(c_int, *const *mut c_char, *const *mut c_char);
+std::arch::global_asm!(
+    // The unwinder takes a frame without a return address for the outermost one: what a program does not catch ends it
+    // there, as under the C library's own start code, and never reaches the frames of this process.
+    ".pushsection .text.uruk_outermost_frame, \"ax\", @progbits",
+    ".balign 16",
+    ".type uruk_outermost_frame, @function",
+    "uruk_outermost_frame:",
+    ".cfi_startproc",
+    ".cfi_undefined rip",
+    "push rbp",
+    ".cfi_adjust_cfa_offset 8",
+    "mov rbp, rsp",
+    "mov rax, rdi",
+    "mov rdi, rsi",
+    "mov rsi, rdx",
+    "mov rdx, rcx",
+    "call rax",
+    "pop rbp",
+    ".cfi_adjust_cfa_offset -8",
+    "ret",
+    ".cfi_endproc",
+    ".size uruk_outermost_frame, . - uruk_outermost_frame",
+    ".popsection",
+);
 
-/// Calls initialisers in this order, each with the program's arguments and environment.
+unsafe extern "C" {
+    /// Calls a function with three arguments, as the outermost frame of its thread.
+    fn uruk_outermost_frame(
+        function: u64,
+        count: c_int,
+        arguments: *const *mut c_char,
+        environment: *const *mut c_char,
+    ) -> c_int;
+}
+
+/// Calls initialisers in this order, each with the program's arguments and environment. What they throw and do not
+/// catch ends the process.
 ///
 /// # Safety
 /// Each address is that of a finished function that takes these arguments or none, is called once,
@@ -73,10 +109,7 @@ type Initializer = unsafe extern "C-unwind" fn(c_int, *const *mut c_char, *const
 pub unsafe fn run_initializers(addresses: &[u64], arguments: &Arguments) {
     for &address in addresses {
         // SAFETY: the caller's promise.
-        unsafe {
-            let initializer: Initializer = std::mem::transmute(address as *const ());
-            initializer(arguments.count(), arguments.values(), environment());
-        }
+        unsafe { uruk_outermost_frame(address, arguments.count(), arguments.values(), environment()) };
     }
 }
 
@@ -94,17 +127,13 @@ pub unsafe fn run_finalizers(addresses: &[u64]) {
     }
 }
 
-/// Calls `main` and returns its status.
+/// Calls `main` and returns its status. What it throws and does not catch ends the process.
 ///
 /// # Safety
 /// The address is that of a finished `main`, whose initialisers have run.
 pub unsafe fn call_main(address: u64, arguments: &Arguments) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe {
-        let main: unsafe extern "C-unwind" fn(c_int, *const *mut c_char, *const *mut c_char) -> c_int =
-            std::mem::transmute(address as *const ());
-        main(arguments.count(), arguments.values(), environment())
-    }
+    unsafe { uruk_outermost_frame(address, arguments.count(), arguments.values(), environment()) }
 }
 
 /// Runs what the dylib with this `__dso_handle` registered with `atexit` or `__cxa_atexit`, the
@@ -119,6 +148,97 @@ pub unsafe fn finalize(dso_handle: u64) {
     assert_ne!(dso_handle, 0, "a dylib's handle is an address in it");
     // SAFETY: the caller's promise.
     unsafe { __cxa_finalize(dso_handle as *mut c_void) };
+}
+
+/// Functions that JIT'd code must get from here rather than from the process: name and address.
+pub fn overrides() -> &'static [(&'static str, usize)] {
+    static TABLE: OnceLock<[(&str, usize); 2]> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let address = thread_atexit as *const () as usize;
+        [("__cxa_thread_atexit", address), ("__cxa_thread_atexit_impl", address)]
+    })
+}
+
+/// Where the C library keeps what it knows of the processor; members of its static archives refer to it as
+/// `_dl_x86_cpu_features`, its shared ones ask the loader.
+pub fn cpu_features() -> Option<u64> {
+    let getter = crate::libraries::find(b"_dl_x86_get_cpu_features")?.address;
+    // SAFETY: the loader's private function of this name takes a number and returns an address (glibc 2.33 and later,
+    // sysdeps/x86/dl-get-cpu-features.c).
+    unsafe {
+        let getter: unsafe extern "C" fn(u32) -> u64 = std::mem::transmute(getter as *const ());
+        Some(getter(0))
+    }
+}
+
+/// How many destructors of `thread_local` objects, in all threads, belong to the dylib with this
+/// `__dso_handle` and have not finished. While there are any, the dylib's code and thread-local
+/// storage must stay: glibc itself keeps a library for them, but does not know a JIT dylib.
+pub fn pending_thread_destructors(dso_handle: u64) -> usize {
+    pending().get(&dso_handle).copied().unwrap_or(0)
+}
+
+fn pending() -> MutexGuard<'static, BTreeMap<u64, usize>> {
+    static PENDING: Mutex<BTreeMap<u64, usize>> = Mutex::new(BTreeMap::new());
+    PENDING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type ThreadDestructor = unsafe extern "C" fn(*mut c_void);
+
+/// A registered destructor, its object and its dylib.
+struct ThreadExit {
+    destructor: ThreadDestructor,
+    object: *mut c_void,
+    dso_handle: u64,
+}
+
+/// `__cxa_thread_atexit`: Itanium C++ ABI §3.3.6, extended to threads.
+///
+/// # Safety
+/// The destructor may be called with the object when this thread ends.
+unsafe extern "C" fn thread_atexit(
+    destructor: ThreadDestructor,
+    object: *mut c_void,
+    dso_handle: *mut c_void,
+) -> c_int {
+    unsafe extern "C" {
+        fn __cxa_thread_atexit_impl(function: ThreadDestructor, object: *mut c_void, dso_handle: *mut c_void) -> c_int;
+    }
+    let dso_handle = dso_handle as u64;
+    let exit = Box::into_raw(Box::new(ThreadExit { destructor, object, dso_handle }));
+    *pending().entry(dso_handle).or_default() += 1;
+    // SAFETY: `thread_exit` takes such a box, once. glibc keeps the object that
+    // holds `thread_exit` loaded until then, which an address in it stands for.
+    let status = unsafe { __cxa_thread_atexit_impl(thread_exit, exit.cast(), (&raw const EXECUTOR).cast_mut().cast()) };
+    if status != 0 {
+        // SAFETY: not registered, so still ours.
+        drop(unsafe { Box::from_raw(exit) });
+        forget_pending(dso_handle);
+    }
+    status
+}
+
+/// An address in the object that this crate is linked into.
+static EXECUTOR: u8 = 0;
+
+/// # Safety
+/// `exit` is a boxed `ThreadExit`, given up by the caller.
+unsafe extern "C" fn thread_exit(exit: *mut c_void) {
+    // SAFETY: the caller's promise.
+    let exit = unsafe { Box::from_raw(exit.cast::<ThreadExit>()) };
+    // SAFETY: whoever registered it promised that. Our lock is not held.
+    unsafe { (exit.destructor)(exit.object) };
+    forget_pending(exit.dso_handle);
+}
+
+fn forget_pending(dso_handle: u64) {
+    let mut pending = pending();
+    if let Some(count) = pending.get_mut(&dso_handle) {
+        *count -= 1;
+        if *count == 0 {
+            pending.remove(&dso_handle);
+        }
+    }
 }
 
 /// Machine code that the linker adds to each JIT dylib which refers to its name and does not define it.

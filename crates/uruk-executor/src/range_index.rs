@@ -2,14 +2,15 @@
 //! signal handlers.
 //!
 //! The address space is cut into granules of 16 KiB, found through two levels of tables that only ever grow. A granule
-//! has a sorted list of the ranges in it, replaced as a whole when one comes or goes, so a writer copies a few KiB at
-//! most however many ranges there are in all. Lists and values that were replaced wait until no reader can hold them.
+//! has a sorted list of the ranges in it. A range above all others of its granule is appended, a removed one is struck
+//! out; otherwise the list is replaced, so a writer copies a few KiB at most however many ranges there are in all.
+//! Lists and values that were replaced wait until no reader can hold them.
 //! Invariants: readers write nothing but two counters and never wait, allocate or lock; ranges of one index do not
 //! overlap; tables are never freed, so only lists and values need the counters.
 
 use std::ops::Range;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const GRANULE_BITS: u32 = 14;
@@ -19,18 +20,70 @@ const TABLE_LEN: usize = 1 << TABLE_BITS;
 const ADDRESS_LIMIT: usize = 1 << (GRANULE_BITS + 3 * TABLE_BITS);
 
 /// The ranges of one granule, in ascending order.
-type List<T> = Vec<Entry<T>>;
+struct List<T> {
+    /// How many of the slots are in use. Those stay as they are, but for their value.
+    len: AtomicUsize,
+    /// How many of those are struck out. The writer's.
+    struck: AtomicUsize,
+    slots: Box<[Slot<T>]>,
+}
+
+struct Slot<T> {
+    start: AtomicUsize,
+    end: AtomicUsize,
+    /// Null when struck out.
+    value: AtomicPtr<T>,
+}
+
 type Leaf<T> = [AtomicPtr<List<T>>; TABLE_LEN];
 type Middle<T> = [AtomicPtr<Leaf<T>>; TABLE_LEN];
 
-struct Entry<T> {
-    range: Range<usize>,
-    value: NonNull<T>,
-}
+impl<T> List<T> {
+    fn used(&self) -> &[Slot<T>] {
+        &self.slots[..self.len.load(SeqCst)]
+    }
 
-impl<T> Clone for Entry<T> {
-    fn clone(&self) -> Self {
-        Entry { range: self.range.clone(), value: self.value }
+    /// The value at an address, or null.
+    fn find(&self, address: usize) -> *mut T {
+        let used = self.used();
+        let next = used.partition_point(|slot| slot.start.load(Relaxed) <= address);
+        match next.checked_sub(1).map(|last| &used[last]) {
+            Some(slot) if address < slot.end.load(Relaxed) => slot.value.load(SeqCst),
+            _ => ptr::null_mut(),
+        }
+    }
+
+    fn lies_below(&self, range: &Range<usize>) -> bool {
+        self.used().last().is_none_or(|last| last.end.load(Relaxed) <= range.start)
+    }
+
+    /// For the writer: takes a range that lies above all others while there is room.
+    fn append(&self, range: &Range<usize>, value: NonNull<T>) -> bool {
+        let len = self.len.load(SeqCst);
+        let Some(slot) = self.slots.get(len).filter(|_| self.lies_below(range)) else { return false };
+        slot.start.store(range.start, Relaxed);
+        slot.end.store(range.end, Relaxed);
+        slot.value.store(value.as_ptr(), Relaxed);
+        self.len.store(len + 1, SeqCst); // Only now may readers look at the slot.
+        true
+    }
+
+    /// For the writer: the ranges that are not struck out.
+    fn live(&self) -> impl Iterator<Item = (Range<usize>, NonNull<T>)> {
+        self.used().iter().filter_map(|slot| {
+            Some((slot.start.load(Relaxed)..slot.end.load(Relaxed), NonNull::new(slot.value.load(Relaxed))?))
+        })
+    }
+
+    /// With room for as many again, unless one range fills the granule.
+    fn new(ranges: &[(Range<usize>, NonNull<T>)]) -> List<T> {
+        let whole = ranges.len() == 1 && 1 << GRANULE_BITS <= ranges[0].0.len();
+        let capacity = if whole { 1 } else { (2 * ranges.len()).max(4) };
+        let empty = || Slot { start: 0.into(), end: 0.into(), value: AtomicPtr::new(ptr::null_mut()) };
+        let slots = (0..capacity).map(|_| empty()).collect();
+        let list = List { len: 0.into(), struck: 0.into(), slots };
+        ranges.iter().for_each(|(range, value)| assert!(list.append(range, *value), "in ascending order"));
+        list
     }
 }
 
@@ -117,10 +170,8 @@ impl<T: Send + Sync + 'static> RangeIndex<T> {
         let reading = self.enter();
         // SAFETY: a list that was in its cell after `enter` is freed only after `reading` ends (see `collect`).
         let list = unsafe { cell.load(SeqCst).as_ref()? };
-        let next = list.partition_point(|entry| entry.range.start <= address);
-        let entry = list.get(next.checked_sub(1)?).filter(|entry| address < entry.range.end)?;
-        // SAFETY: values are retired together with the lists that name them, and not before.
-        let value = unsafe { entry.value.as_ref() };
+        // SAFETY: values are retired after they were struck out of all lists, so the same holds for them.
+        let value = unsafe { list.find(address).as_ref()? };
         let result = look(value);
         drop(reading);
         Some(result)
@@ -135,23 +186,25 @@ impl<T: Send + Sync + 'static> RangeIndex<T> {
                 return Err(RangeError::Unmappable { start, end });
             }
             let clash = |other: &Range<usize>| other.start < end && start < other.end;
-            let taken = granules(range)
-                .any(|granule| self.list(granule).is_some_and(|list| list.iter().any(|entry| clash(&entry.range))));
+            let taken = granules(range).any(|granule| {
+                let list = self.list(granule).filter(|list| !list.lies_below(range));
+                list.is_some_and(|list| list.live().any(|(other, _)| clash(&other)))
+            });
             if taken || ranges[..position].iter().any(clash) {
                 return Err(RangeError::Overlap { start, end });
             }
         }
         let value = NonNull::from(Box::leak(value));
         for range in ranges {
-            let entry = Entry { range: range.clone(), value };
             for granule in granules(range) {
-                let old = self.list(granule).map_or(&[][..], Vec::as_slice);
-                let at = old.partition_point(|other| other.range.start < range.start);
-                let mut list = List::with_capacity(old.len() + 1);
-                list.extend_from_slice(&old[..at]);
-                list.push(entry.clone());
-                list.extend_from_slice(&old[at..]);
-                self.replace(granule, list, &mut retired);
+                let list = self.list(granule);
+                if list.is_some_and(|list| list.append(range, value)) {
+                    continue;
+                }
+                let mut ranges: Vec<_> = list.into_iter().flat_map(List::live).collect();
+                let at = ranges.partition_point(|(other, _)| other.start < range.start);
+                ranges.insert(at, (range.clone(), value));
+                self.replace(granule, &ranges, &mut retired);
             }
         }
         self.collect(retired);
@@ -165,10 +218,13 @@ impl<T: Send + Sync + 'static> RangeIndex<T> {
     pub unsafe fn remove(&self, ranges: &[Range<usize>], value: NonNull<T>) {
         let mut retired = self.lock();
         for granule in ranges.iter().flat_map(granules) {
-            let old = self.list(granule).map_or(&[][..], Vec::as_slice);
-            if old.iter().any(|entry| entry.value == value) {
-                let list = old.iter().filter(|entry| entry.value != value).cloned().collect();
-                self.replace(granule, list, &mut retired);
+            let Some(list) = self.list(granule) else { continue };
+            let ours = list.used().iter().filter(|slot| slot.value.load(Relaxed) == value.as_ptr());
+            let struck = ours.map(|slot| slot.value.store(ptr::null_mut(), SeqCst)).count();
+            let all_struck = struck + list.struck.fetch_add(struck, Relaxed);
+            if list.used().len() < 2 * all_struck {
+                let live: Vec<_> = list.live().collect();
+                self.replace(granule, &live, &mut retired);
             }
         }
         retired.newer.values.push(value);
@@ -220,11 +276,11 @@ impl<T: Send + Sync + 'static> RangeIndex<T> {
         unsafe { self.cell(granule)?.load(SeqCst).as_ref() }
     }
 
-    fn replace(&self, granule: usize, list: List<T>, retired: &mut Retired<T>) {
+    fn replace(&self, granule: usize, ranges: &[(Range<usize>, NonNull<T>)], retired: &mut Retired<T>) {
         let (root, middle, leaf) = indices(granule);
         let table = existing_or_new(&self.root[root]);
         let table = existing_or_new(&table[middle]);
-        let new = if list.is_empty() { ptr::null_mut() } else { Box::into_raw(Box::new(list)) };
+        let new = if ranges.is_empty() { ptr::null_mut() } else { Box::into_raw(Box::new(List::new(ranges))) };
         retired.newer.lists.extend(NonNull::new(table[leaf].swap(new, SeqCst)));
     }
 
@@ -232,6 +288,9 @@ impl<T: Send + Sync + 'static> RangeIndex<T> {
     /// before. Those of `e` are gone when the epoch moves from `e + 1` to `e + 2`, since the counter that `e + 2` will
     /// use is zero then; those before `e` were gone a step earlier. The dropping itself is done unlocked.
     fn collect(&self, mut retired: MutexGuard<'_, Retired<T>>) {
+        if retired.newer.is_empty() && retired.older.is_empty() {
+            return;
+        }
         let epoch = self.epoch.load(SeqCst);
         if self.readers[(epoch + 1) & 1].load(SeqCst) != 0 {
             return;
@@ -254,6 +313,10 @@ impl<T: Send + Sync + 'static> RangeIndex<T> {
 impl<T> Garbage<T> {
     const fn new() -> Self {
         Garbage { lists: Vec::new(), values: Vec::new() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lists.is_empty() && self.values.is_empty()
     }
 }
 
@@ -318,6 +381,37 @@ mod tests {
         // SAFETY: inserted above with these ranges.
         unsafe { index.remove(&a, first) };
         assert_eq!((find(0x1000), find(0x1010), find(0x2a_1234)), (None, Some(2), None));
+        // Where a range was struck out, others fit.
+        index.insert(&[0x1000..0x1008, 0x1028..0x1040], Box::new(Counted(3, &DROPS))).unwrap();
+        let found = [0x1000, 0x1008, 0x1010, 0x1020, 0x1028, 0x103f].map(find);
+        assert_eq!(found, [Some(3), None, Some(2), None, Some(3), Some(3)]);
+    }
+
+    #[test]
+    fn thousands_of_ranges_in_any_order_are_found() {
+        static DROPS: AtomicUsize = AtomicUsize::new(0);
+        let index = RangeIndex::new();
+        let at = |n: usize| [0x40_0000 + n * 16..0x40_0008 + n * 16];
+        // 7919 is prime, so the multiples visit every place once.
+        let order = || (0..4096).map(|n| n * 7919 % 4096);
+        let check = |index: &RangeIndex<Counted>, present: &dyn Fn(usize) -> bool| {
+            for n in 0..4096 {
+                let found = [0, 7, 8].map(|offset| index.find(at(n)[0].start + offset, |value| value.0));
+                assert_eq!(found, if present(n) { [Some(n), Some(n), None] } else { [None; 3] });
+            }
+        };
+        let values: Vec<_> =
+            order().map(|n| (n, index.insert(&at(n), Box::new(Counted(n, &DROPS))).unwrap())).collect();
+        check(&index, &|_| true);
+        for (n, value) in values.iter().filter(|(n, _)| n % 3 != 0) {
+            // SAFETY: inserted above with these ranges.
+            unsafe { index.remove(&at(*n), *value) };
+        }
+        check(&index, &|n| n % 3 == 0);
+        for n in order().filter(|n| n % 3 == 1) {
+            index.insert(&at(n), Box::new(Counted(n, &DROPS))).unwrap();
+        }
+        check(&index, &|n| n % 3 != 2);
     }
 
     #[test]

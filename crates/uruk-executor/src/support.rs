@@ -8,15 +8,36 @@ use object::{Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKin
 /// Name and bytes of each object. Their symbols are hidden, so every dylib has its own.
 pub fn objects() -> Vec<(String, Vec<u8>)> {
     let templates = TEMPLATES.iter().map(|template| (template.name.to_string(), function(template)));
-    std::iter::once(("__dso_handle".to_string(), dso_handle())).chain(templates).collect()
+    let variables = VARIABLES.iter().map(|(name, bytes)| (name.to_string(), variable(name, bytes)));
+    variables.chain(templates).collect()
 }
 
-/// The variable whose address names a dylib.
-fn dso_handle() -> Vec<u8> {
+/// What a linker defines for an executable: the variable whose address names a dylib; a dynamic section and a file
+/// header, of which there are none, so they are empty.
+const VARIABLES: &[(&str, &[u8])] =
+    &[("__dso_handle", &[0; 8]), ("_DYNAMIC", &[0; 16]), ("__ehdr_start", &EMPTY_HEADER), ("__executable_start", &EMPTY_HEADER)];
+
+/// The header of a 64-bit little-endian ELF file without segments and sections.
+const EMPTY_HEADER: [u8; 64] = {
+    let mut header = [0; 64];
+    let identity = *b"\x7fELF\x02\x01\x01";
+    let mut at = 0;
+    while at < identity.len() {
+        header[at] = identity[at];
+        at += 1;
+    }
+    header[16] = 3; // e_type: ET_DYN
+    header[18] = 62; // e_machine: EM_X86_64
+    header[20] = 1; // e_version
+    header[52] = 64; // e_ehsize
+    header
+};
+
+fn variable(name: &str, bytes: &[u8]) -> Vec<u8> {
     let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
     let data = object.add_section(Vec::new(), b".data".to_vec(), SectionKind::Data);
-    object.append_section_data(data, &[0; 8], 8);
-    object.add_symbol(symbol("__dso_handle", SymbolKind::Data, 8, SymbolSection::Section(data)));
+    object.append_section_data(data, bytes, 8);
+    object.add_symbol(symbol(name, SymbolKind::Data, bytes.len() as u64, SymbolSection::Section(data)));
     object.write().expect("a section and a symbol are a valid object")
 }
 

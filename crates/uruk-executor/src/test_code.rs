@@ -7,6 +7,7 @@ use std::ptr;
 pub const CALLER: &[u8] = b"\x55\x48\x89\xe5\xff\xd7\x5d\xc3";
 const CALLER_CFI: &[u8] = b"\x41\x0e\x10\x86\x02\x43\x0d\x06\x43\x0c\x07\x08";
 /// Raises SIGILL with its first instruction.
+#[allow(dead_code, reason = "not all test programs that include this file raise signals")]
 pub const TRAP: &[u8] = b"\x0f\x0b\xc3";
 
 pub type Caller = extern "C-unwind" fn(extern "C-unwind" fn());

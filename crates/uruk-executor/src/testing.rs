@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Compiles C to a shared library of that name, in a folder of this process's own.
 pub(crate) fn build_library(name: &str, source: &str, flags: &[&str]) -> PathBuf {
@@ -13,9 +14,23 @@ pub(crate) fn build_cxx_library(name: &str, source: &str, flags: &[&str]) -> Pat
     compile("c++", "cpp", name, source, flags)
 }
 
+/// Goes when the process ends.
+fn folder() -> &'static PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    extern "C" fn remove() {
+        let _ = std::fs::remove_dir_all(FOLDER.get().expect("set before this was registered"));
+    }
+    FOLDER.get_or_init(|| {
+        let folder = std::env::temp_dir().join(format!("uruk-executor-tests-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        // SAFETY: a function of this program, which is never unloaded.
+        assert_eq!(unsafe { libc::atexit(remove) }, 0);
+        folder
+    })
+}
+
 fn compile(compiler: &str, extension: &str, name: &str, source: &str, flags: &[&str]) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("uruk-executor-tests-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = folder();
     let input = folder.join(format!("{name}.{extension}"));
     let output = folder.join(format!("lib{name}.so"));
     std::fs::write(&input, source).unwrap();

@@ -58,7 +58,7 @@ pub fn addresses(member: &Member, targets: &Targets) -> Vec<u64> {
     for (id, _) in graph.globals() {
         match targets.get(id) {
             Target::Known(address) => addresses[id.0 as usize] = address,
-            Target::Near | Target::Far | Target::ThreadLocal(_) | Target::Bound => addresses[id.0 as usize] = 0,
+            Target::Near | Target::Far | Target::ThreadLocal(_) | Target::ThreadImage | Target::Bound => addresses[id.0 as usize] = 0,
             Target::Own => {}
         }
     }

@@ -278,6 +278,8 @@ pub struct LinkGraph {
     pub needs_low: bool,
     /// An edge needs thread-local variables at a fixed offset from the thread pointer.
     pub needs_static_tls: bool,
+    /// An edge's field holds an offset of a thread-local variable itself.
+    pub has_tls_fields: bool,
 }
 
 impl LinkGraph {

@@ -93,7 +93,7 @@ pub fn lane(kind: SectionKind) -> Option<Lane> {
 }
 
 /// The name under which a section's bounds are asked for.
-fn gathered_name<'a>(graph: &'a LinkGraph, section: SectionId) -> &'a [u8] {
+pub fn gathered_name<'a>(graph: &'a LinkGraph, section: SectionId) -> &'a [u8] {
     let name = graph.section_name(section);
     match graph.section(section).kind {
         SectionKind::Functions(..) => {
@@ -153,8 +153,13 @@ impl Layout {
             // Aligned for all of them, so that entries of one size leave no gap where another object's begin.
             let align_log2 = blocks.iter().map(|(_, index, id, _)| members[*index].graph.block(*id).align_log2).max();
             lanes[lane as usize].take(0, align_log2.unwrap_or(0));
-            for (_, index, id, _) in blocks {
+            for (_, index, id, own) in blocks {
                 let member = &mut members[index];
+                if own != lane {
+                    // Compilers disagree on whether constants with addresses in them are writable.
+                    let section = member.graph.block(id).section;
+                    member.graph.sections[section.0 as usize].kind = SectionKind::Data;
+                }
                 let block = member.graph.block(id);
                 let place = lanes[lane as usize].take(block.size, block.align_log2);
                 let place = place.ok_or_else(|| too_large(member))?;

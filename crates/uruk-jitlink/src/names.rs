@@ -2,8 +2,9 @@
 //!
 //! Data flow: bytes of a string table → hash → slot → id, in order of first sight, so that tables indexed by `Name`
 //! are walked almost in sequence by the link that follows. Names of a pool are never forgotten; local symbols'
-//! names are never interned. Invariants: a slot holds the upper half of the hash and `id + 1`; equal hashes are
-//! confirmed by comparing the bytes; the table is at most three quarters full.
+//! names are never interned. Invariants: a slot holds the upper half of the hash and `id + 1`; that half alone decides
+//! where a name is first looked for, so that growing needs no names; equal hashes are confirmed by comparing the
+//! bytes; the table is at most three quarters full.
 
 use std::hash::BuildHasher;
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -124,10 +125,14 @@ impl Table {
         &self.bytes[start as usize..self.ends[id] as usize]
     }
 
+    /// Where a name of this hash is first looked for.
+    fn home(&self, hash: u64) -> usize {
+        ((hash >> 32) * self.slots.len() as u64 >> 32) as usize
+    }
+
     /// The name, or the free slot where it belongs.
     fn probe(&self, hash: u64, bytes: &[u8]) -> Result<Name, usize> {
-        let mask = self.slots.len() - 1;
-        let mut at = hash as usize & mask;
+        let mut at = self.home(hash);
         loop {
             let slot = self.slots[at];
             if slot == 0 {
@@ -136,8 +141,12 @@ impl Table {
             if slot >> 32 == hash >> 32 && self.bytes(slot as u32 - 1) == bytes {
                 return Ok(Name(slot as u32 - 1));
             }
-            at = (at + 1) & mask;
+            at = self.next(at);
         }
+    }
+
+    fn next(&self, at: usize) -> usize {
+        if at + 1 == self.slots.len() { 0 } else { at + 1 }
     }
 
     fn intern(&mut self, hash: u64, bytes: &[u8]) -> Name {
@@ -159,15 +168,14 @@ impl Table {
         if wanted <= self.slots.len() {
             return;
         }
-        let mask = wanted.next_power_of_two().max(self.slots.len() * 2) - 1;
-        self.slots = vec![0; mask + 1];
-        for id in 0..self.ends.len() as u32 {
-            let hash = self.hash(self.bytes(id));
-            let mut at = hash as usize & mask;
+        let room = wanted.next_power_of_two().max(self.slots.len() * 2);
+        let old = std::mem::replace(&mut self.slots, vec![0; room]);
+        for slot in old.into_iter().filter(|slot| *slot != 0) {
+            let mut at = self.home(slot);
             while self.slots[at] != 0 {
-                at = (at + 1) & mask;
+                at = self.next(at);
             }
-            self.slots[at] = hash >> 32 << 32 | u64::from(id + 1);
+            self.slots[at] = slot;
         }
     }
 }

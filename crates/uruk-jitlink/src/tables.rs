@@ -55,7 +55,7 @@ impl Tables {
                 Target::Own | Target::Near => true,
                 Target::Bound => !may_be_null(graph, want.symbol),
                 Target::Known(address) => in_reach(span, address),
-                Target::Far | Target::ThreadLocal(_) => false,
+                Target::Far | Target::ThreadLocal(_) | Target::ThreadImage => false,
             };
             let avoidable = match want.entry {
                 Entry::Stub => true,

@@ -48,23 +48,27 @@ impl Questions {
                     questions.ask(entry_variable(&member.graph, targets, planned.symbol, planned.entry), question);
                 }
             }
-            if member.graph.needs_static_tls {
+            if member.graph.has_tls_fields {
                 questions.ask_for_fields(&member.graph, targets);
             }
         }
         questions
     }
 
-    /// Fields that hold an offset from the thread pointer themselves.
+    /// Fields that hold an offset themselves.
     fn ask_for_fields(&mut self, graph: &LinkGraph, targets: &Targets) {
         for block in graph.blocks.iter().filter(|block| block.live) {
             for edge in graph.edges(block) {
-                if x86_64::info(edge.kind).value == Value::ThreadOffset {
-                    let variable = match variable(graph, targets, edge.target) {
-                        Some(Variable::Own(_)) => Some(Variable::Own(0)),
-                        other => other,
-                    };
-                    self.ask(variable, Question::ThreadOffset);
+                let question = match x86_64::info(edge.kind).value {
+                    Value::ThreadOffset => Question::ThreadOffset,
+                    Value::ModuleOffset => Question::ModuleAndOffset,
+                    _ => continue,
+                };
+                match variable(graph, targets, edge.target) {
+                    // The offset in the own image is known.
+                    Some(Variable::Own(_)) if question == Question::ModuleAndOffset => {}
+                    Some(Variable::Own(_)) => self.ask(Some(Variable::Own(0)), question),
+                    other => self.ask(other, question),
                 }
             }
         }
@@ -104,6 +108,7 @@ pub fn entry_variable(graph: &LinkGraph, targets: &Targets, symbol: SymbolId, en
 pub fn variable(graph: &LinkGraph, targets: &Targets, id: SymbolId) -> Option<Variable> {
     match targets.get(id) {
         Target::ThreadLocal(number) => Some(Variable::Other(number)),
+        Target::ThreadImage => Some(Variable::Own(0)),
         Target::Own => {
             let symbol = graph.symbol(id);
             let Definition::Block(block) = symbol.definition else { return None };

@@ -71,6 +71,12 @@ pub enum Error {
         /// Why it failed.
         cause: Arc<Error>,
     },
+    /// What was needed has been removed.
+    #[error("{unit} has been removed")]
+    Removed {
+        /// The object.
+        unit: String,
+    },
     /// A materialization unit did not do what it had promised.
     #[error("unit {unit} of dylib `{dylib}` {what}")]
     BrokenPromise {
@@ -100,6 +106,26 @@ pub enum Error {
 impl From<LinkError> for Error {
     fn from(error: LinkError) -> Self {
         Error::Link(Arc::new(error))
+    }
+}
+
+impl Error {
+    /// One error for many: all missing names together, else the first that is not a mere consequence.
+    pub(crate) fn of_many(errors: Vec<Error>) -> Result<(), Error> {
+        let mut all: Vec<Missing> = Vec::new();
+        let mut places = None;
+        for error in &errors {
+            if let Error::Missing { missing, searched } = error {
+                all.extend(missing.iter().cloned());
+                places = Some(searched.clone());
+            }
+        }
+        if let Some(searched) = places {
+            all.dedup();
+            return Err(Error::Missing { missing: Arc::new(all), searched });
+        }
+        let cause = errors.iter().find(|error| !matches!(error, Error::Dependency { .. })).or(errors.first());
+        cause.map_or(Ok(()), |error| Err(error.clone()))
     }
 }
 

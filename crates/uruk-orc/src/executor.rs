@@ -56,6 +56,9 @@ pub trait Executor: Send + Sync {
     /// What the process itself and its libraries define under a name.
     fn find(&self, name: &[u8]) -> Option<Found>;
 
+    /// Loads a shared library for good, by path or soname.
+    fn load_library(&self, path_or_soname: &str) -> Result<(), Error>;
+
     /// Gives every thread a copy of a batch's thread-local variables.
     fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error>;
 

@@ -43,6 +43,41 @@ impl DefinitionGenerator for ProcessSymbols {
     }
 }
 
+/// Shared libraries that are loaded, one after the other, when something is missing that they may define.
+pub struct LibrariesOnDemand {
+    /// Sonames that have not been tried yet, the next one last.
+    waiting: Mutex<Vec<String>>,
+}
+
+impl LibrariesOnDemand {
+    /// Libraries to be tried in this order.
+    pub fn new(sonames: &[&str]) -> LibrariesOnDemand {
+        LibrariesOnDemand { waiting: Mutex::new(sonames.iter().rev().map(|soname| soname.to_string()).collect()) }
+    }
+}
+
+impl DefinitionGenerator for LibrariesOnDemand {
+    fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
+        let mut wanted = wanted.to_vec();
+        loop {
+            wanted.retain(|(name, required)| {
+                *required && !crate::objects::is_linker_defined(&session.names().bytes(*name))
+            });
+            let next = self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
+            let (false, Some(soname)) = (wanted.is_empty(), next) else { return Ok(()) };
+            // A library that is not installed defines nothing.
+            if session.executor().load_library(&soname).is_ok() {
+                ProcessSymbols.generate(session, dylib, &wanted)?;
+                wanted.retain(|(name, _)| !session.defines(dylib, *name));
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        "the usual run-time libraries".into()
+    }
+}
+
 /// Reads a file that an archive or a client names.
 pub type ReadFile = dyn Fn(&Path) -> Result<Input, Error> + Send + Sync;
 

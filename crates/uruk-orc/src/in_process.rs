@@ -17,6 +17,11 @@ impl Executor for InProcess {
         InProcess::find(self, name).map(|(address, thread_local)| Found { address, thread_local })
     }
 
+    fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
+        InProcess::load_library(self, path_or_soname)
+            .map_err(|error| Error::Executor { what: "loading a library".into(), reason: error.to_string() })
+    }
+
     fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
         let slots: Vec<TlsSlot<'_>> = request.questions.iter().map(|(variable, question)| slot(*variable, *question)).collect();
         let (image, mem_size, align) = (request.image, request.size, request.align);

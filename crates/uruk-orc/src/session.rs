@@ -20,6 +20,17 @@ use uruk_jitlink::names::{Name, Names};
 /// Work below this many input bytes is not worth waking other threads (about 2 ms of linking).
 const PARALLEL_BYTES: usize = 3 << 20;
 
+/// What lies at an address of linked code or data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The dylib's name.
+    pub dylib: String,
+    /// Where the memory of the object begins.
+    pub base: u64,
+    /// The symbol at or before the address, and its address.
+    pub symbol: Option<(Vec<u8>, u64)>,
+}
+
 /// A program that is being put together and run.
 pub struct Session {
     names: Arc<Names>,
@@ -99,18 +110,54 @@ impl Session {
 
     /// Adds objects as whole inputs of one static link: order among them does not matter, and their initialisers
     /// run with their dylib's. Nothing is linked before somebody asks for it.
-    pub fn add_objects(&self, dylib: DylibId, inputs: &[Input]) -> Result<(), Error> {
-        let units = self.define_objects(dylib, inputs)?;
+    pub fn add_objects(&self, dylib: DylibId, tracker: Option<TrackerId>, inputs: &[Input]) -> Result<(), Error> {
+        let units = self.define_objects(dylib, tracker, inputs)?;
         self.lock().dylibs[dylib.index()].roots.extend(units);
         Ok(())
     }
 
     /// Adds objects that are linked only if something refers to them.
     pub fn add_members(&self, dylib: DylibId, inputs: &[Input]) -> Result<(), Error> {
-        self.define_objects(dylib, inputs).map(drop)
+        self.define_objects(dylib, None, inputs).map(drop)
     }
 
-    fn define_objects(&self, dylib: DylibId, inputs: &[Input]) -> Result<Vec<UnitId>, Error> {
+    /// Makes a tracker: what is added with it can be removed together.
+    pub fn create_tracker(&self) -> TrackerId {
+        self.lock().add_tracker()
+    }
+
+    /// Removes what was added with a tracker: symbols, code, data and everything that was registered for them. The
+    /// tracker can be used again.
+    ///
+    /// The caller upholds that none of its code runs or will, and that nothing that stays refers to it; this is the
+    /// forced form, which frees regardless.
+    pub fn remove_forced(&self, tracker: TrackerId) {
+        let mut removed = Vec::new();
+        {
+            let mut state = self.lock();
+            let mut linked = self.linked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut uninitialised = self.uninitialised.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            for unit in state.take_tracked(tracker) {
+                if let Some(linked) = linked.remove(&unit) {
+                    if !linked.functions.is_empty()
+                        && let Some(units) = uninitialised.get_mut(&state.unit(unit).dylib)
+                    {
+                        units.retain(|other| *other != unit);
+                    }
+                    removed.push(linked);
+                }
+                state.remove_unit(unit);
+            }
+        }
+        self.give_back(removed.into_iter());
+    }
+
+    fn define_objects(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        inputs: &[Input],
+    ) -> Result<Vec<UnitId>, Error> {
         let cost = inputs.iter().map(|input| input.len()).sum();
         let read = self.parallel(cost, inputs, |input| Interface::read(input, &self.names));
         let mut interfaces = Vec::with_capacity(inputs.len());
@@ -120,14 +167,19 @@ impl Session {
         let mut units = Vec::with_capacity(inputs.len());
         let mut state = self.lock();
         for interface in interfaces {
-            let name = interface.input.name().clone();
             let object = Arc::new(Object::new(interface));
-            let unit = state.add_unit(dylib, name, Some(object.clone()));
+            let unit = state.add_unit(dylib, tracker, object.clone());
             let mut symbols = Vec::new();
-            let defined = state.define(unit, &object.interface.globals, &mut symbols);
+            let defined = state.define(unit, &object.interface, &mut symbols);
             let _ = object.symbols.set(symbols);
-            defined?;
             units.push(unit);
+            if let Err(error) = defined {
+                // One add call is one static link: what was part of it goes.
+                for unit in units {
+                    state.remove_unit(unit);
+                }
+                return Err(error);
+            }
         }
         Ok(units)
     }
@@ -140,6 +192,11 @@ impl Session {
         }
     }
 
+    /// Whether a dylib defines a name.
+    pub fn defines(&self, dylib: DylibId, name: Name) -> bool {
+        self.lock().dylib(dylib).table.get(name).is_some()
+    }
+
     /// The addresses of symbols, in the order of the names, linked and ready to be used. Fails if one is missing or
     /// cannot be linked.
     pub fn lookup(&self, order: &[SearchEntry], names: &[&str]) -> Result<Vec<u64>, Error> {
@@ -148,12 +205,6 @@ impl Session {
         self.materialize(symbols.iter().map(|symbol| self.lock().symbol(*symbol).unit).collect())?;
         let state = self.lock();
         Ok(symbols.iter().map(|symbol| state.symbol(*symbol).address).collect())
-    }
-
-    /// Links all whole inputs of a dylib. The first failure is returned; everything else is linked all the same.
-    pub fn materialize_roots(&self, dylib: DylibId) -> Result<(), Error> {
-        let roots = std::mem::take(&mut self.lock().dylibs[dylib.index()].roots);
-        self.materialize(roots)
     }
 
     /// Links units, and waits until they are ready.
@@ -166,17 +217,92 @@ impl Session {
         if !claimed.is_empty() {
             objects::link(self, claimed);
         }
+        let mut failures = Vec::new();
         let mut state = self.lock();
         for unit in units {
             loop {
                 match &state.unit(unit).phase {
                     Phase::Ready => break,
-                    Phase::Failed(error) => return Err(error.clone()),
+                    Phase::Failed(error) => {
+                        failures.push(error.clone());
+                        break;
+                    }
                     _ => state = self.wait(state),
                 }
             }
         }
-        Ok(())
+        Error::of_many(failures)
+    }
+
+    /// Links whole inputs of several dylibs in one batch.
+    pub fn materialize_all_roots(&self, dylibs: &[DylibId]) -> Result<(), Error> {
+        let mut roots = Vec::new();
+        {
+            let mut state = self.lock();
+            for dylib in dylibs {
+                roots.append(&mut state.dylibs[dylib.index()].roots);
+            }
+        }
+        self.materialize(roots)
+    }
+
+    /// The address of what a search order's own dylibs define under a name, linked, without asking generators;
+    /// thread-local variables have none.
+    pub fn lookup_defined(&self, order: &[SearchEntry], name: &[u8]) -> Option<u64> {
+        let name = self.names.find(name)?;
+        let (symbol, unit) = {
+            let state = self.lock();
+            let id = state.find(order, name).filter(|id| state.symbol(*id).exported)?;
+            (id, state.symbol(id).unit)
+        };
+        self.materialize(vec![unit]).ok()?;
+        let state = self.lock();
+        let symbol = state.symbol(symbol);
+        (symbol.kind != SymbolKind::ThreadLocal).then_some(symbol.address)
+    }
+
+    /// The same for strong definitions of linked units only.
+    pub fn lookup_strong(&self, order: &[SearchEntry], name: &[u8]) -> Option<u64> {
+        let name = self.names.find(name)?;
+        let state = self.lock();
+        let symbol = state.symbol(state.find(order, name)?);
+        let strong = symbol.strength == Rank::Strong && symbol.kind != SymbolKind::ThreadLocal;
+        (strong && symbol.unit != NO_UNIT && matches!(state.unit(symbol.unit).phase, Phase::Ready))
+            .then_some(symbol.address)
+    }
+
+    /// The dylib and the unit's memory that an address lies in.
+    pub fn dylib_containing(&self, address: u64) -> Option<DylibId> {
+        let unit = self.unit_containing(address)?;
+        Some(self.lock().unit(unit).dylib)
+    }
+
+    fn unit_containing(&self, address: u64) -> Option<UnitId> {
+        let linked = self.linked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let inside = |segment: &Segment| address.wrapping_sub(segment.address) < segment.size;
+        linked.iter().find(|(_, linked)| linked.segments.iter().any(inside)).map(|(unit, _)| *unit)
+    }
+
+    /// What lies at an address: the dylib's name, the start of its object's memory, and the symbol at or before it.
+    pub fn describe(&self, address: u64) -> Option<Description> {
+        let unit = self.unit_containing(address)?;
+        let base = {
+            let linked = self.linked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            linked.get(&unit)?.segments.iter().map(|segment| segment.address).min()?
+        };
+        let state = self.lock();
+        let object = state.unit(unit).object.clone()?;
+        let own = object.symbols().iter().flatten().map(|id| state.symbol(*id));
+        let own = own.filter(|symbol| symbol.unit == unit && symbol.kind != SymbolKind::ThreadLocal);
+        let nearest = own.filter(|symbol| symbol.address <= address).max_by_key(|symbol| symbol.address);
+        let symbol = nearest.map(|symbol| (self.names.bytes(symbol.name), symbol.address));
+        Some(Description { dylib: state.dylib(state.unit(unit).dylib).name.to_string(), base, symbol })
+    }
+
+    /// The names of all dylibs' definitions, for messages.
+    pub fn defined_names(&self) -> Vec<String> {
+        let state = self.lock();
+        state.symbols.iter().map(|symbol| self.names.text(symbol.name)).collect()
     }
 
     fn find_all(&self, order: &[SearchEntry], names: &[Name]) -> Result<Vec<SymbolId>, Error> {
@@ -244,14 +370,17 @@ impl Session {
         functions.into_iter().map(|function| function.address).collect()
     }
 
-    /// A dylib's finalisers, in the order in which they run: the reverse of the initialisers'.
-    pub fn finalisers(&self, dylib: DylibId) -> Vec<u64> {
+    /// The finalisers of a dylib that have not been taken yet, in the order in which they run: the reverse of the
+    /// initialisers'.
+    pub fn take_finalisers(&self, dylib: DylibId) -> Vec<u64> {
         let state = self.lock();
-        let linked = self.linked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut units: Vec<_> = linked.iter().filter(|(unit, _)| state.unit(**unit).dylib == dylib).collect();
+        let mut linked = self.linked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut units: Vec<_> = linked.iter_mut().filter(|(unit, _)| state.unit(**unit).dylib == dylib).collect();
         units.sort_by_key(|(unit, _)| **unit);
-        let functions = units.iter().flat_map(|(_, linked)| &linked.functions);
-        let mut functions: Vec<_> = functions.filter(|function| function.table == FunctionTable::Fini).collect();
+        let mut functions: Vec<_> = units
+            .into_iter()
+            .flat_map(|(_, linked)| linked.functions.extract_if(.., |function| function.table == FunctionTable::Fini))
+            .collect();
         functions.sort_by_key(|function| function.priority);
         functions.into_iter().rev().map(|function| function.address).collect()
     }

@@ -1,13 +1,15 @@
 //! The JIT: a session in this process, with the dylibs that every program has.
 
+use crate::directory::Directory;
 use crate::dylib::Dylib;
 use crate::files::read_file;
-use std::sync::Arc;
-use uruk_executor::in_process::InProcess;
-use uruk_executor::memory::Options;
-use uruk_executor::{at_exit, lifecycle};
-use uruk_jitlink::memory::MemoryError;
-use uruk_orc::generator::{ProcessSymbols, ReadFile};
+use std::sync::{Arc, OnceLock};
+use uruk_executor::dl::InstallGuard;
+use uruk_executor::in_process::{InProcess, InterposeError};
+use uruk_executor::memory::{Options, Statistics};
+use uruk_executor::{at_exit, dl, lifecycle};
+use uruk_orc::error::Missing;
+use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
 use uruk_orc::session::Session;
 use uruk_orc::support::SupportSymbols;
 use uruk_orc::{DylibId, SearchEntry};
@@ -19,12 +21,31 @@ pub enum Error {
     /// Linking failed.
     #[error(transparent)]
     Session(#[from] uruk_orc::error::Error),
-    /// Memory could not be had.
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
+    /// The process's libraries could not be made to use the program's own definitions.
+    #[error("cannot replace functions of the process's libraries: {0}")]
+    Interpose(#[from] InterposeError),
     /// A shared library could not be loaded.
     #[error(transparent)]
     Library(#[from] uruk_executor::libraries::LibraryError),
+}
+
+impl Error {
+    /// The names that nothing defines, and where they were looked for, if that is what is wrong.
+    pub fn missing(&self) -> Option<(&[Missing], &[String])> {
+        match self {
+            Error::Session(uruk_orc::error::Error::Missing { missing, searched }) => Some((missing, searched)),
+            _ => None,
+        }
+    }
+
+    /// Bytes of static thread-local storage that the program needs and this process does not have, if that is what
+    /// is wrong; [`restart`](uruk_executor::restart) helps.
+    pub fn static_storage_needed(&self) -> Option<u64> {
+        match self {
+            Error::Session(uruk_orc::error::Error::StaticThreadStorage { needed }) => Some(*needed),
+            _ => None,
+        }
+    }
 }
 
 /// Settings of a [`Jit`].
@@ -55,25 +76,39 @@ impl Builder {
 
     /// Makes the JIT.
     pub fn build(self) -> Result<Jit, Error> {
-        let executor = Arc::new(InProcess::new(Options { strict: self.strict, ..Options::default() })?);
+        let executor = Arc::new(InProcess::new(Options { strict: self.strict, ..Options::default() }));
         let session = Session::new(executor.clone(), self.threads);
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
-        let mut jit = Jit { session, executor, process, main: process };
-        jit.main = jit.create_dylib("main")?.id();
+        let inner = Arc::new(Inner { session, executor, process, main: OnceLock::new() });
+        let directory = dl::install(Arc::new(Directory::new(&inner)));
+        let jit = Jit { inner, _directory: directory };
+        let main = jit.create_dylib("main")?.id();
+        jit.inner.main.get_or_init(|| main);
         Ok(jit)
     }
 }
 
 /// A program that is put together and run in this process.
 pub struct Jit {
-    session: Session,
-    executor: Arc<InProcess>,
-    process: DylibId,
-    main: DylibId,
+    inner: Arc<Inner>,
+    /// Lets linked code find the dylibs by `dlopen` and `dlsym`.
+    _directory: InstallGuard,
+}
+
+/// What a JIT shares with the functions that its code calls back.
+pub(crate) struct Inner {
+    pub session: Session,
+    pub executor: Arc<InProcess>,
+    pub process: DylibId,
+    pub main: OnceLock<DylibId>,
 }
 
 impl Jit {
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
     /// A JIT with the default settings.
     pub fn new() -> Result<Jit, Error> {
         Builder::default().build()
@@ -86,51 +121,89 @@ impl Jit {
 
     /// The dylib that exists from the start.
     pub fn main(&self) -> Dylib<'_> {
-        Dylib::new(self, self.main)
+        Dylib::new(self, *self.inner.main.get().expect("`build` makes the main dylib"))
     }
 
     /// Makes another dylib. It resolves references from itself, from those that it
     /// [links against](Dylib::link_against), and from the process. Errors if the name is taken.
     pub fn create_dylib(&self, name: &str) -> Result<Dylib<'_>, Error> {
-        let dylib = self.session.create_dylib(name)?;
-        let support = self.session.create_dylib(&format!("{name} <support>"))?;
-        self.session.place_with(support, dylib);
+        let Inner { session, process, .. } = &*self.inner;
+        let dylib = session.create_dylib(name)?;
+        let support = session.create_dylib(&format!("{name} <support>"))?;
+        session.place_with(support, dylib);
         let entry = |dylib, all_symbols| SearchEntry { dylib, all_symbols };
-        let (process, own) = (entry(self.process, false), entry(support, true));
-        self.session.set_search_order(dylib, vec![entry(dylib, true), process, own]);
-        self.session.set_search_order(support, vec![own, process]);
+        let (process, own) = (entry(*process, false), entry(support, true));
+        session.set_search_order(dylib, vec![entry(dylib, true), process, own]);
+        session.set_search_order(support, vec![own, process]);
         let read: Arc<ReadFile> = Arc::new(read_file);
-        let symbols = SupportSymbols::new(&self.session, lifecycle::support_archives(), read);
-        self.session.add_generator(support, Arc::new(symbols));
+        let symbols = SupportSymbols::new(session, lifecycle::support_archives(), read);
+        session.add_generator(support, Arc::new(symbols));
         Ok(Dylib::new(self, dylib))
     }
 
     /// Loads a shared library, by path or by soname, whose symbols every dylib then sees.
     pub fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
-        Ok(self.executor.load_library(path_or_soname)?)
+        Ok(self.inner.executor.load_library(path_or_soname)?)
+    }
+
+    /// Loads these shared libraries, in order, as long as something is missing that they may define.
+    pub fn load_libraries_on_demand(&self, sonames: &[&str]) {
+        self.inner.session.add_generator(self.inner.process, Arc::new(LibrariesOnDemand::new(sonames)));
     }
 
     /// The arguments that initialisers and `main` get, the program's name first.
     pub fn set_arguments<T: Into<Vec<u8>>>(&self, arguments: impl IntoIterator<Item = T>) {
-        self.executor.set_arguments(arguments);
+        self.inner.executor.set_arguments(arguments);
+    }
+
+    /// What the linked code and data take.
+    pub fn memory_statistics(&self) -> Statistics {
+        self.inner.executor.memory().statistics()
     }
 
     /// The session underneath.
     pub fn session(&self) -> &Session {
-        &self.session
+        &self.inner.session
     }
 
-    /// Runs the initialisers of a dylib that have not run yet.
-    pub(crate) fn initialize(&self, dylib: DylibId) -> Result<(), Error> {
-        self.session.materialize_roots(dylib)?;
-        let functions = self.session.take_initialisers(dylib);
-        at_exit::run_at_exit(self.session.finalisers(dylib));
-        self.executor.run_initialisers(&functions);
+    /// Links everything that was added to these dylibs, in one batch.
+    pub fn link(&self, dylibs: &[Dylib<'_>]) -> Result<(), Error> {
+        let dylibs: Vec<DylibId> = dylibs.iter().map(Dylib::id).collect();
+        Ok(self.inner.session.materialize_all_roots(&dylibs)?)
+    }
+
+    /// Makes the process's libraries use what the main dylib defines and they import (`malloc`, `operator new`, …),
+    /// for good, as they would if it were the executable. To be called after linking and before anything runs.
+    pub fn interpose(&self) -> Result<(), Error> {
+        let session = &self.inner.session;
+        let order = [SearchEntry { dylib: self.main().id(), all_symbols: false }];
+        self.inner.executor.interpose(&|name| session.lookup_strong(&order, name))?;
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Runs the initialisers that have not run yet, of a dylib and before that of those that it links against.
+    pub fn initialize(&self, dylib: DylibId) -> Result<(), Error> {
+        let mut order = Vec::new();
+        self.initialisation_order(dylib, &mut Vec::new(), &mut order);
+        for dylib in order {
+            self.session.materialize_all_roots(&[dylib])?;
+            let functions = self.session.take_initialisers(dylib);
+            at_exit::run_at_exit(self.session.take_finalisers(dylib));
+            self.executor.run_initialisers(&functions);
+        }
         Ok(())
     }
 
-    /// Calls a function with the arguments of `main`, and returns its status.
-    pub(crate) fn call_main(&self, address: u64) -> i32 {
-        self.executor.run_main(address)
+    fn initialisation_order(&self, dylib: DylibId, seen: &mut Vec<DylibId>, order: &mut Vec<DylibId>) {
+        if seen.contains(&dylib) {
+            return;
+        }
+        seen.push(dylib);
+        for entry in self.session.search_order(dylib) {
+            self.initialisation_order(entry.dylib, seen, order);
+        }
+        order.push(dylib);
     }
 }

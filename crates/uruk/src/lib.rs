@@ -21,14 +21,16 @@
 //! # }
 //! ```
 
+mod directory;
 mod dylib;
 mod files;
 mod function;
 mod jit;
 
-pub use dylib::Dylib;
+pub use dylib::{Dylib, Tracker};
 pub use files::read_file;
 pub use function::FunctionPointer;
 pub use jit::{Builder, Error, Jit};
+pub use uruk_executor::restart;
 pub use uruk_jitlink::input::Input;
 pub use uruk_orc::error::Missing;

@@ -124,6 +124,9 @@ impl Builder {
 
     /// What the native program does: the default link, and the static one too where it must be the same.
     pub fn reference(&self, program: &Program, compiler: Compiler, set: &FlagSet) -> Result<Output> {
+        if program.expect == Expect::NativeStatic && set.static_reference {
+            return self.native(program, compiler, set, true);
+        }
         let dynamic = self.native(program, compiler, set, false)?;
         if program.expect == Expect::Native && set.static_reference {
             let fixed = self.native(program, compiler, set, true)?;

@@ -185,5 +185,17 @@ pub const CXX: &[&str] = &[
     "gc-sections",
     "source",
 ];
+/// And besides when all are asked for; a variable of libstdc++ is not in reach of the local models.
+pub const CXX_ALL: &[&str] = &[
+    "-fPIE",
+    "-O0",
+    "-fno-plt",
+    "-mcmodel=medium",
+    "tls global-dynamic",
+    "tls initial-exec",
+    "-fcommon",
+    "-g -gz",
+    "fat lto",
+];
 /// One object is enough.
 pub const ONE: &[&str] = &["none"];

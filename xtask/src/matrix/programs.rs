@@ -6,7 +6,7 @@
 
 use crate::paths;
 
-use super::flags::{CXX, Compiler, FEW, LUA, ONE, PROMISED, SIX, TLS};
+use super::flags::{CXX, CXX_ALL, Compiler, FEW, LUA, ONE, PROMISED, SIX, TLS};
 
 /// What `uruk run` must do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Expect {
     Native,
     /// The same as the program linked natively by default: it cannot be linked statically, or does something else then.
     NativeDynamic,
+    /// The same as the program linked with `-static` only.
+    NativeStatic,
     /// The same as `NativeDynamic`, or a refusal: status 125 and an explanation.
     NativeOrRefused,
     /// Status 125 and a message that holds each of these.
@@ -88,10 +90,10 @@ pub const PROGRAMS: &[Program] = &[
     Program { name: "zlib",   sources: ZLIB_SOURCES, flags: &["-w", "-DHAVE_UNISTD_H"], ..C },
     // The distribution's archives instead of its shared libraries.
     Program { name: "libz.a",      sources: &["zlib_main.c"], libs: &["file:libz.a"], flags: &["-w"], ..C },
-    Program { name: "libm.a",      sources: LUA_SOURCES, uruk: &["file:libm.a"], native: &["-lm"], args: LUA_ARGS, flags: &["-w"], ci: &["none", "-fno-pic"], ..C },
-    Program { name: "libstdc++.a", sources: CXX_SOURCES, uruk: CXX_ARCHIVES, args: &["word"], ci: &["none", "-fno-pic"], ..C },
+    Program { name: "libm.a",      sources: LUA_SOURCES, uruk: &["file:libm.a"], native: &["-lm"], expect: Expect::NativeStatic, args: LUA_ARGS, flags: &["-w"], ci: &["none", "-fno-pic"], ..C },
+    Program { name: "libstdc++.a", sources: CXX_SOURCES, uruk: CXX_ARCHIVES, args: &["word"], ci: &["none", "-fno-pic"], all: CXX, expect: Expect::NativeStatic, ..C },
     // Languages.
-    Program { name: "c++",     sources: CXX_SOURCES, args: &["word"], ci: CXX, ..CPP },
+    Program { name: "c++",     sources: CXX_SOURCES, args: &["word"], ci: CXX, all: CXX_ALL, ..CPP },
     Program { name: "rust",    sources: &["rust_main.rs"], libs: &["-lm"], args: &["word"], compilers: &[Rustc], ci: &["rustc", "rustc debug", "rustc source"], all: &[], ..DYNAMIC },
     Program { name: "fortran", sources: &["fortran.f90"], uruk: &["file:libgfortran.so", "-lm"], args: &["word"], compilers: &[Gfortran], ci: &["gfortran", "gfortran -O2 -fPIC"], all: &[], ..C },
     Program { name: "libgfortran.a", sources: &["fortran.f90"], uruk: &["file:libgfortran.a", "file:libquadmath.a", "-lm"], args: &["word"], compilers: &[Gfortran], ci: &["gfortran"], all: &[], ..C },

@@ -72,7 +72,7 @@ impl Library {
                 .iter()
                 .filter(|object| Some(object.base()) == base)
                 .find_map(|object| object.find(&symbol_name));
-            let any = || objects.iter().find_map(|object| object.find(&symbol_name));
+            let any = || objects.exporting().find_map(|object| object.find(&symbol_name));
             own.map(|symbol| (symbol, true)).or_else(|| any().map(|symbol| (symbol, false)))
         })?;
         if symbol.kind == SymbolKind::ThreadLocal {

@@ -350,7 +350,9 @@ impl LoadedObject {
                 let bloom = words.add(4).cast::<u64>();
                 let buckets = bloom.add(bloom_size as usize).cast::<u32>();
                 let chains = buckets.add(bucket_count as usize);
-                (bucket_count != 0 && bloom_size != 0).then_some(GnuHash {
+                // A filter that lets nothing pass: the object exports nothing.
+                let is_empty = bloom_size == 1 && *bloom == 0;
+                (bucket_count != 0 && bloom_size != 0 && !is_empty).then_some(GnuHash {
                     bucket_count,
                     first_symbol,
                     bloom_mask: bloom_size - 1,
@@ -571,9 +573,36 @@ impl Moment {
     }
 }
 
+/// Every object of the process, in load order.
+pub(crate) struct Objects {
+    all: Vec<LoadedObject>,
+    /// Those that define symbols for others: the thread-local blocks of linked code, of which there
+    /// can be thousands, do not.
+    exporting: Vec<usize>,
+}
+
+impl Objects {
+    fn new(all: Vec<LoadedObject>) -> Self {
+        let exporting = (0..all.len()).filter(|&index| all[index].gnu_hash.is_some() || all[index].sysv_hash.is_some());
+        Objects { exporting: exporting.collect(), all }
+    }
+
+    pub fn exporting(&self) -> impl Iterator<Item = &LoadedObject> + Clone {
+        self.exporting.iter().map(|&index| &self.all[index])
+    }
+}
+
+impl std::ops::Deref for Objects {
+    type Target = [LoadedObject];
+
+    fn deref(&self) -> &[LoadedObject] {
+        &self.all
+    }
+}
+
 struct ObjectList {
     moment: Moment,
-    objects: Vec<LoadedObject>,
+    objects: Objects,
 }
 
 /// Bases of the libraries we loaded with `RTLD_GLOBAL`, once for each load.
@@ -607,11 +636,13 @@ struct Walk<'a, F, R> {
 
 /// Calls `closure` with every object of the process in load order, while the loader's lock keeps
 /// them in place. The closure may only read them: no loading, no foreign code, no panic.
-pub(crate) fn with_objects<R>(mut closure: impl FnMut(&[LoadedObject]) -> R) -> R {
+pub(crate) fn with_objects<R>(mut closure: impl FnMut(&Objects) -> R) -> R {
+    // Our locks are only tried: a thread of a parent process may have held one when it forked. At
+    // worst the list is made anew, or the loader asked more often.
+    let mut list = CACHE.try_read().ok().and_then(|cache| cache.clone());
     loop {
-        let cached = CACHE.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut walk = Walk {
-            cached: cached.as_deref(),
+            cached: list.as_deref(),
             closure: &mut closure,
             result: None,
             moment: Moment::default(),
@@ -625,26 +656,29 @@ pub(crate) fn with_objects<R>(mut closure: impl FnMut(&[LoadedObject]) -> R) -> 
             return result;
         }
         let Walk { moment, mut fresh, .. } = walk;
-        let loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let loaded = LOADED.try_lock().map(|loaded| loaded.clone()).unwrap_or_default();
         // The walk is over and its lock given back: the list is used only if another walk finds
         // that nothing was loaded or unloaded since. To mark scopes is to read strings of objects,
         // so that too needs the lock.
         with_lock_if_unchanged(moment, || mark_scopes(&mut fresh, &loaded));
-        let list = Arc::new(ObjectList { moment, objects: fresh });
-        *CACHE.write().unwrap_or_else(PoisonError::into_inner) = Some(list);
+        let made = Arc::new(ObjectList { moment, objects: Objects::new(fresh) });
+        list = Some(made.clone());
+        if let Ok(mut cache) = CACHE.try_write() {
+            *cache = Some(made);
+        }
     }
 }
 
 type Callback = unsafe extern "C" fn(*mut libc::dl_phdr_info, usize, *mut c_void) -> c_int;
 
 /// The callback for a walk of this type, which has a closure in it and so cannot be named.
-fn callback_for<F: FnMut(&[LoadedObject]) -> R, R>(_: &Walk<'_, F, R>) -> Callback {
+fn callback_for<F: FnMut(&Objects) -> R, R>(_: &Walk<'_, F, R>) -> Callback {
     visit::<F, R>
 }
 
 /// # Safety
 /// `data` points at a `Walk<F, R>` that nobody else uses; `info` comes from the loader.
-unsafe extern "C" fn visit<F: FnMut(&[LoadedObject]) -> R, R>(
+unsafe extern "C" fn visit<F: FnMut(&Objects) -> R, R>(
     info: *mut libc::dl_phdr_info,
     _size: usize,
     data: *mut c_void,

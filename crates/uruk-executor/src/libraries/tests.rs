@@ -125,6 +125,24 @@ fn a_local_library_is_known_but_not_offered() {
 }
 
 #[test]
+fn a_name_that_is_thread_local_in_one_library_only_is_not_given_to_the_loader() {
+    let open = |name: &str, source: &str, scope| {
+        let path = CString::new(build(name, source, &[]).to_str().unwrap()).unwrap();
+        loader::open(&path, libc::RTLD_NOW | scope).unwrap()
+    };
+    let plain = open("libraries_mixed_plain", "int uruk_mixed;", libc::RTLD_LOCAL);
+    let _global = open("libraries_mixed_global", "__thread int uruk_mixed;", libc::RTLD_GLOBAL);
+    assert!(plain.find(b"uruk_mixed").is_some());
+    // Nobody told us that the second is in the global scope, so the first is the answer.
+    assert_eq!(find(b"uruk_mixed").unwrap().kind, SymbolKind::Object);
+    let user = "extern __thread int uruk_mixed __attribute__((tls_model(\"initial-exec\"))); int *uruk_mixed_ie(void) { return &uruk_mixed; }";
+    let _user = open("libraries_mixed_ie", user, libc::RTLD_LOCAL);
+    let again = build("libraries_mixed_again", "__thread int uruk_mixed;", &[]);
+    let _known = load(again.to_str().unwrap()).unwrap();
+    assert_eq!(find(b"uruk_mixed").unwrap().kind, SymbolKind::ThreadLocal);
+}
+
+#[test]
 fn the_loaders_words_are_in_the_error() {
     let error = load("libdoes-not-exist.so.77").unwrap_err().to_string();
     assert!(error.contains("libdoes-not-exist.so.77: cannot open shared object file"), "{error}");
@@ -132,3 +150,31 @@ fn the_loaders_words_are_in_the_error() {
 }
 
 use crate::testing::build_library as build;
+
+#[test]
+fn libraries_come_and_go_while_others_look_up() {
+    let path = build("libraries_busy", "int uruk_busy(void) { return 1; } __thread int uruk_busy_tls;", &[]);
+    let path = path.to_str().unwrap();
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                    // It may be there or not, but what is found is right.
+                    let kinds =
+                        [b"uruk_busy".as_slice(), b"uruk_busy_tls"].map(|name| find(name).map(|found| found.kind));
+                    assert!(matches!(kinds[0], None | Some(SymbolKind::Function)));
+                    assert!(matches!(kinds[1], None | Some(SymbolKind::ThreadLocal)));
+                    assert_eq!(find(b"uruk_no_such_symbol"), None);
+                    assert!(find(b"qsort").is_some());
+                }
+            });
+        }
+        for _ in 0..300 {
+            let library = load(path).unwrap();
+            assert!(library.find(b"uruk_busy").is_some());
+            drop(library);
+        }
+        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}

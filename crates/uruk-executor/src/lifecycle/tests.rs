@@ -179,6 +179,30 @@ fn fork_handlers_run_until_their_dylib_is_finalized() {
 }
 
 #[test]
+fn destructors_of_thread_local_objects_are_counted_until_they_have_run() {
+    static ORDER: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
+    const HANDLE: u64 = 0x1234;
+    unsafe extern "C" fn destructor(object: *mut c_void) {
+        ORDER.lock().unwrap().push((object as usize, pending_thread_destructors(HANDLE)));
+    }
+    type Register = unsafe extern "C" fn(ThreadDestructor, *mut c_void, *mut c_void) -> c_int;
+    for &(_, address) in overrides() {
+        // SAFETY: the overrides have this type.
+        let register: Register = unsafe { std::mem::transmute(address) };
+        let thread = std::thread::spawn(move || {
+            for object in [1, 2] {
+                // SAFETY: the destructor does not follow the pointer.
+                assert_eq!(unsafe { register(destructor, object as *mut c_void, HANDLE as *mut c_void) }, 0);
+            }
+            pending_thread_destructors(HANDLE)
+        });
+        assert_eq!(thread.join().unwrap(), 2);
+        assert_eq!(pending_thread_destructors(HANDLE), 0);
+        assert_eq!(std::mem::take(&mut *ORDER.lock().unwrap()), [(2, 2), (1, 1)]);
+    }
+}
+
+#[test]
 fn every_name_of_libc_nonshared_is_to_be_had() {
     let output = Command::new("cc").arg("-print-file-name=libc_nonshared.a").output().unwrap();
     let path = String::from_utf8(output.stdout).unwrap();

@@ -149,9 +149,7 @@ impl TlsModule {
         let image = image::build(request);
         let library = file::load(&image.bytes).map_err(|error| match error {
             file::LoadError::File(error) => TlsError::File(error),
-            // The only one of the loader's texts that we look at; it is not translated for our
-            // users, as no part of this process calls `setlocale` before the program does.
-            file::LoadError::Loader(message) if message.contains("static TLS block") => static_error(request),
+            file::LoadError::Loader(_) if is_static_trouble(request) => static_error(request),
             file::LoadError::Loader(message) => TlsError::Load { message },
         })?;
         let slots = library.base().map(|base| base.wrapping_add(image.slots_address));
@@ -196,6 +194,18 @@ fn check(request: &TlsRequest<'_>) -> Result<(), TlsError> {
         }
     }
     Ok(())
+}
+
+/// Whether the loader takes the object when nothing in it need be static. Its text would tell too,
+/// but may be in any language.
+fn is_static_trouble(request: &TlsRequest<'_>) -> bool {
+    let is_static = |slot: &TlsSlot<'_>| slot.kind == TlsSlotKind::ThreadOffset;
+    if !request.slots.iter().any(is_static) {
+        return false;
+    }
+    let dynamic = request.slots.iter().map(|slot| TlsSlot { kind: TlsSlotKind::ModuleAndOffset, ..*slot });
+    let slots: Vec<TlsSlot<'_>> = dynamic.collect();
+    file::load(&image::build(&TlsRequest { slots: &slots, ..*request }).bytes).is_ok()
 }
 
 /// glibc has one text for two causes, and does not say which block it could not place.

@@ -169,7 +169,7 @@ fn native_variables_are_the_libraries_own() {
 #[test]
 fn a_variable_of_libstdcxx_is_bound_statically_after_it_was_found() {
     let _library = libraries::load("libstdc++.so.6").unwrap();
-    let name = b"_ZSt15__once_callable";
+    let name = b"_ZSt15__once_callable@GLIBCXX_3.4.11";
     assert_eq!(libraries::find(name).unwrap().kind, SymbolKind::ThreadLocal);
     let slots: Vec<TlsSlot<'_>> = KINDS.iter().map(|&kind| TlsSlot { target: TlsTarget::Native(name), kind }).collect();
     let module = TlsModule::load(&TlsRequest { image: &[], mem_size: 0, align: 1, slots: &slots }).unwrap();
@@ -214,6 +214,27 @@ fn static_room_comes_back_when_a_module_goes() {
     }
     let output = run_in_child("tls::tests::static_room_comes_back_when_a_module_goes", &[]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("it came back"), "{output:?}");
+}
+
+/// The test harness keeps the main thread to itself, so this runs before `main`, in a child.
+extern "C" fn on_the_main_thread() {
+    if std::env::var_os("URUK_TEST_MAIN_THREAD").is_some() {
+        check(&KINDS, b"main thread", 40, 8);
+        check(&[TlsSlotKind::Descriptor, TlsSlotKind::ModuleAndOffset], b"main thread", 1 << 20, 8);
+        std::process::exit(77);
+    }
+}
+
+// SAFETY: the section holds functions that the C library calls before `main`; Rust's standard
+// library can be used by then.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static ON_THE_MAIN_THREAD: extern "C" fn() = on_the_main_thread;
+
+#[test]
+fn the_main_thread_has_its_copy() {
+    let output = run_in_child("no test", &[("URUK_TEST_MAIN_THREAD", "1")]);
+    assert_eq!(output.status.code(), Some(77), "{output:?}");
 }
 
 fn large_static_block() -> Result<TlsModule, TlsError> {

@@ -3,6 +3,7 @@
 //! libgcc_s calls the function through its procedure linkage table, so the definition of the executable is used if it
 //! is exported. The linker exports it unasked, because libgcc_s, which defines the name too, is on its command line.
 //! Whether that happened is not deduced but tried: libgcc is asked for a function that only this module knows.
+//! Without the feature the function has no such name, but a host can call it from its own definition.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -13,22 +14,26 @@ use super::table::Found;
 
 /// What libgcc wants to know of a function beside its FDE.
 #[repr(C)]
-struct DwarfEhBases {
-    text: *mut c_void,
-    data: *mut c_void,
-    function: *mut c_void,
+pub struct DwarfEhBases {
+    /// Base of text-relative pointers: none.
+    pub text: *mut c_void,
+    /// Base of data-relative pointers: none.
+    pub data: *mut c_void,
+    /// The first instruction.
+    pub function: *mut c_void,
 }
 
 type FindFde = unsafe extern "C" fn(*mut c_void, *mut DwarfEhBases) -> *const c_void;
 
 unsafe extern "C" {
-    fn _Unwind_FindEnclosingFunction(pc: *mut c_void) -> *mut c_void;
+    pub(super) fn _Unwind_FindEnclosingFunction(pc: *mut c_void) -> *mut c_void;
 }
 
 /// The next definition, libgcc's.
 static NEXT: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
 /// `dlsym` may not be called in a signal handler, so the next definition is found before `main`.
+#[cfg(feature = "unwind-interposition")]
 #[used]
 #[unsafe(link_section = ".init_array")]
 static RESOLVE_AT_START: extern "C" fn() = resolve;
@@ -54,12 +59,12 @@ pub fn in_use() -> bool {
     })
 }
 
-/// libgcc's question for each frame: which record unwinds `pc`? Null if none does.
+/// libgcc's question for each frame, by the name `_Unwind_Find_FDE`: which record unwinds `pc`? Null if none does.
 ///
 /// # Safety
 /// `bases` points to room for three pointers.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn _Unwind_Find_FDE(pc: *mut c_void, bases: *mut DwarfEhBases) -> *const c_void {
+#[cfg_attr(feature = "unwind-interposition", unsafe(export_name = "_Unwind_Find_FDE"))]
+pub unsafe extern "C" fn find_fde(pc: *mut c_void, bases: *mut DwarfEhBases) -> *const c_void {
     let probe = (&raw const PROBE).cast_mut().cast::<c_void>();
     let found = match super::find(pc.addr()) {
         None if pc == probe => Some(Found { fde: probe.addr(), function: probe.addr() }),

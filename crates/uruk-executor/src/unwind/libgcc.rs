@@ -10,25 +10,37 @@
 //! were a record), so there a block is one more copy of all its members.
 //! Invariants: no two registered blocks overlap while the lock is free; a copy lives until all members in it have been
 //! deregistered, because a thread that unwinds through one of them may be reading it; on GCC 12 and older a throw on
-//! another thread finds all older records at every moment, because new blocks are registered before the old ones go,
-//! from the highest down.
+//! another thread finds all older records at every moment, because new blocks are registered from the highest down and
+//! then the old ones go from the lowest up: the highest block that starts below an address is one that has its record.
+//! Limit: GCC 13 and newer look blocks up without a lock and free their tables at once, so there a throw through a
+//! block must not meet its rebuilding, that is, the registration or removal of code that interleaves with it.
 //! Sources: `unwind-dw2-fde.c` of GCC 12 and 13 (behaviour only).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::c_void;
 use std::mem;
 use std::ops::Range;
+use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::eh_frame::Section;
+use super::interpose::_Unwind_FindEnclosingFunction;
 
 const SLAB_BYTES: usize = 1 << 20;
 
 unsafe extern "C" {
     fn __register_frame(begin: *const c_void);
-    fn __register_frame_table(begin: *const c_void);
+    fn __register_frame_info_table(begin: *const c_void, object: *mut Object);
+    fn __deregister_frame_info(begin: *const c_void) -> *mut Object;
     fn __deregister_frame(begin: *const c_void);
 }
+
+/// libgcc's own notes on a block: seven words so far.
+type Object = [u64; 16];
+
+/// GCC 12 reads its notes on a block once more after it gave up its lock, so they must stay as they are for a moment
+/// after the block has gone. There is no telling how long; they are used again after this many others.
+const QUARANTINE: usize = 4096;
 
 /// A claim on a member of the registry.
 #[derive(Debug)]
@@ -41,6 +53,7 @@ struct Registry {
     next_id: u64,
     /// By the start of the hull. They do not overlap.
     groups: BTreeMap<usize, Group>,
+    quarantine: VecDeque<Box<Object>>,
 }
 
 /// Members whose hulls overlap, directly or through others.
@@ -70,7 +83,8 @@ struct Member {
 
 static EMPTY_SECTION: u64 = 0;
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry { next_id: 0, groups: BTreeMap::new() });
+static REGISTRY: Mutex<Registry> =
+    Mutex::new(Registry { next_id: 0, groups: BTreeMap::new(), quarantine: VecDeque::new() });
 
 pub fn register(section: Section<'_>) -> Claim {
     let code = section.fdes().map(|fde| fde.code);
@@ -118,11 +132,11 @@ impl Registry {
         let outgoing = change(&mut members);
         let new = regroup(members);
         if keeps_a_tree() {
-            old.iter().for_each(Group::deregister);
-            new.iter().for_each(Group::register);
+            old.iter().for_each(|group| group.deregister(&mut self.quarantine));
+            new.iter().for_each(|group| group.register(&mut self.quarantine));
         } else {
-            new.iter().for_each(Group::register);
-            old.iter().for_each(Group::deregister);
+            new.iter().for_each(|group| group.register(&mut self.quarantine));
+            old.iter().rev().for_each(|group| group.deregister(&mut self.quarantine));
         }
         drop(outgoing);
         self.groups.extend(new.into_iter().map(|group| (group.hull.start, group)));
@@ -165,24 +179,38 @@ fn one_copy(members: &mut [Member]) -> Block {
 }
 
 impl Group {
-    fn register(&self) {
+    fn register(&self, quarantine: &mut VecDeque<Box<Object>>) {
         // Records are well-formed, terminated and independent of their place, as `append_absolute` promises.
         match &self.block {
-            // SAFETY: see above; the table and its members' records stay where they are until `deregister`.
-            Block::Table(table) => unsafe { __register_frame_table(table.as_ptr().cast()) },
+            Block::Table(table) => {
+                let served = (QUARANTINE < quarantine.len()).then(|| quarantine.pop_front()).flatten();
+                let object = Box::into_raw(served.unwrap_or_default());
+                // SAFETY: see above; the table and its members' records stay where they are until `deregister`; the
+                // object is large enough and libgcc's until then.
+                unsafe { __register_frame_info_table(table.as_ptr().cast(), object) };
+                // The object is made ready by the next look-up, before which nobody may read it.
+                // SAFETY: the function only looks its argument up.
+                unsafe { _Unwind_FindEnclosingFunction(ptr::without_provenance_mut(self.hull.start + 1)) };
+            }
             // SAFETY: see above; the block stays where it is until `deregister`.
             Block::Records(records) => unsafe { __register_frame(records.as_ptr().cast()) },
         }
     }
 
-    fn deregister(&self) {
-        let start = match &self.block {
-            Block::Table(table) => table.as_ptr().cast(),
-            Block::Records(records) => records.as_ptr().cast(),
-        };
-        // SAFETY: this block was registered once, and is deregistered when it leaves the registry. Tables are read
-        // under libgcc's lock only; the records in them live on in their members.
-        unsafe { __deregister_frame(start) }
+    fn deregister(&self, quarantine: &mut VecDeque<Box<Object>>) {
+        match &self.block {
+            Block::Table(table) => {
+                // SAFETY: this block was registered once, and is deregistered when it leaves the registry. The table
+                // is read under libgcc's lock only; the records live on in their members.
+                let object = unsafe { __deregister_frame_info(table.as_ptr().cast()) };
+                if !object.is_null() {
+                    // SAFETY: it is the object of `register`, and libgcc has no pointer to it but on its stacks.
+                    quarantine.push_back(unsafe { Box::from_raw(object) });
+                }
+            }
+            // SAFETY: this block was registered once, and is deregistered when it leaves the registry.
+            Block::Records(records) => unsafe { __deregister_frame(records.as_ptr().cast()) },
+        }
     }
 }
 

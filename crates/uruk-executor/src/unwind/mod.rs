@@ -9,7 +9,6 @@
 //! Sources: Linux Standard Base Core 5.0 §10.6; the unwinder of GCC 12 and 13 (what it asks, and what it cannot do).
 
 mod eh_frame;
-#[cfg(feature = "unwind-interposition")]
 mod interpose;
 mod libgcc;
 mod table;
@@ -20,6 +19,7 @@ use std::sync::Once;
 
 pub use crate::range_index::RangeError;
 use crate::range_index::RangeIndex;
+pub use interpose::{DwarfEhBases, find_fde};
 use libgcc::Claim;
 use table::Records;
 
@@ -30,18 +30,14 @@ static INDEX: RangeIndex<Records> = RangeIndex::new();
 pub enum Path {
     /// libgcc asks us for each frame: 10,000 registrations cost a throw what one costs.
     Interposed,
-    /// libgcc keeps copies. A registration near many others costs more, and on GCC 13 and newer a throw on another
-    /// thread may miss its neighbours at that moment.
+    /// libgcc keeps copies. A registration near many others costs more, and on GCC 13 and newer no throw may pass
+    /// through code while other code that interleaves with it is registered or removed.
     Libgcc,
 }
 
 /// The path that [`register`] takes in this process.
 pub fn path() -> Path {
-    #[cfg(feature = "unwind-interposition")]
-    if interpose::in_use() {
-        return Path::Interposed;
-    }
-    Path::Libgcc
+    if interpose::in_use() { Path::Interposed } else { Path::Libgcc }
 }
 
 /// Unwind records in use. Dropped, they are no longer.

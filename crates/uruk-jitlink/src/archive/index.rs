@@ -6,6 +6,8 @@
 //!
 //! Invariants: tables lie within the index, checked once; each name and target is checked when it is met.
 
+use std::ffi::CStr;
+
 use super::{ArchiveError, MemberId, may_be_header};
 
 /// A symbol index whose tables fit.
@@ -80,8 +82,8 @@ impl<'data> Index<'data> {
     fn name(&self, entry: usize, offset: u64) -> Result<&'data [u8], ArchiveError> {
         let error = ArchiveError::IndexName { entry, at: self.strings_at.saturating_add(offset) };
         let rest = usize::try_from(offset).ok().and_then(|offset| self.strings.get(offset..)).ok_or(error.clone())?;
-        let end = rest.iter().position(|&byte| byte == 0).ok_or(error)?;
-        Ok(&rest[..end])
+        // Looks at a word at a time, which a search by bytes does not: C++ names are long.
+        Ok(CStr::from_bytes_until_nul(rest).map_err(|_| error)?.to_bytes())
     }
 }
 

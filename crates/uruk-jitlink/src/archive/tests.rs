@@ -275,7 +275,7 @@ fn lying_indices_are_named_with_their_place() {
     check(b"B\0\0\0\0\x09\0\0\0", "archive's symbol index at 0x4c: its strings needs 9 bytes, 0 are left");
     check(
         b"B\x08\0\0\0\x02\0\0\0\x58\0\0\0\x02\0\0\0x\0",
-        "archive's symbol index: the name of entry 0, at 0x5a, is not within the string table",
+        "archive's symbol index: the name of entry 0, at 0x56, is not within the string table",
     );
 }
 

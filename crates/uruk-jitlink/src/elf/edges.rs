@@ -25,12 +25,15 @@ struct Raw {
 pub struct Edges<'a, 'b> {
     reader: &'a Reader<'b>,
     graph: &'a mut LinkGraph,
+    /// Which wishes have been noted for each symbol: a bit for each entry and relaxability.
+    wanted: Vec<u16>,
 }
 
 impl<'a, 'b> Edges<'a, 'b> {
     /// Reads all relocation sections of loaded sections.
     pub fn read(reader: &'a Reader<'b>, graph: &'a mut LinkGraph) -> Result<(), LinkError> {
-        let mut edges = Edges { reader, graph };
+        let wanted = vec![0; graph.symbols.len()];
+        let mut edges = Edges { reader, graph, wanted };
         edges.reserve();
         for header in reader.headers.sections {
             match header.sh_type.get(LE).0 {
@@ -44,7 +47,6 @@ impl<'a, 'b> Edges<'a, 'b> {
             }
         }
         edges.graph.wants.sort_unstable();
-        edges.graph.wants.dedup();
         Ok(())
     }
 
@@ -154,12 +156,18 @@ impl<'a, 'b> Edges<'a, 'b> {
             let relaxable = info.value == Value::GotLoad && {
                 raw.addend == -4 && relax::rewrite(self.graph.content(block), offset as usize).is_some()
             };
-            self.graph.wants.push(Want { symbol: target, entry, relaxable });
+            // Most wishes repeat the one before for the same symbol.
+            let bit = 1 << (entry as u8 * 2 + u8::from(relaxable));
+            if self.wanted[raw.symbol as usize] & bit == 0 {
+                self.wanted[raw.symbol as usize] |= bit;
+                self.graph.wants.push(Want { symbol: target, entry, relaxable });
+            }
         }
         self.graph.needs_low |= info.value == Value::Absolute
             && info.field != x86_64::Field::Word64
             && symbol.definition != Definition::Absolute;
         self.graph.needs_static_tls |= info.value == Value::ThreadOffset || entry == Some(Entry::ThreadOffset);
+        self.graph.has_tls_fields |= matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
         let (addend, wide) = match i32::try_from(raw.addend) {
             Ok(addend) => (addend, false),
             Err(_) => {

@@ -149,7 +149,7 @@ impl<'a> Headers<'a> {
     pub fn string(&self, table: &Range<usize>, offset: u32) -> Result<Range<usize>, LinkError> {
         let start = table.start + offset as usize;
         let bytes = self.input.get(start..table.end).unwrap_or_default();
-        match bytes.iter().position(|byte| *byte == 0) {
+        match memchr::memchr(0, bytes) {
             Some(length) => Ok(start..start + length),
             None if offset == 0 => Ok(start..start),
             None => Err(self.malformed(start as u64, "a name that lies past the end of its string table")),

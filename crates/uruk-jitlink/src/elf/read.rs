@@ -35,6 +35,7 @@ pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
         first_global: SymbolId(reader.headers.first_global as u32),
         needs_low: false,
         needs_static_tls: false,
+        has_tls_fields: false,
     };
     reader.read_blocks(&mut graph)?;
     reader.read_symbols(&mut graph)?;

@@ -64,7 +64,7 @@ fn may_be_far(graph: &LinkGraph, targets: &Targets, span: &Range<u64>) -> bool {
             Target::Known(address) => !in_reach(span, address),
             Target::Far => true,
             Target::Bound => may_be_null(graph, id) && !is_low(span),
-            Target::Own | Target::Near | Target::ThreadLocal(_) => false,
+            Target::Own | Target::Near | Target::ThreadLocal(_) | Target::ThreadImage => false,
         })
 }
 
@@ -88,7 +88,7 @@ fn is_far(graph: &LinkGraph, targets: &Targets, span: &Range<u64>, edge: &Edge) 
         // The bounds of a section that nobody has are null.
         Target::Bound => (absolute || may_be_null(graph, edge.target)) && !is_low(span),
         Target::Far => true,
-        Target::ThreadLocal(_) => false,
+        Target::ThreadLocal(_) | Target::ThreadImage => false,
         Target::Known(address) => {
             let sum = address.wrapping_add_signed(graph.addend(edge));
             if absolute { !(min..=max).contains(&(sum as i64)) } else { !in_reach(span, sum) }

@@ -1,7 +1,7 @@
 //! A batch's way from graphs to callable code.
 
 use super::finish::{Linked, function_tables};
-use super::resolve::{Closure, Job, Reference, bound};
+use super::resolve::{Closure, Job, Reference, THREAD_IMAGE, bound};
 use crate::error::Error;
 use crate::executor::{Resource, ThreadRequest, ThreadVariable};
 use crate::session::Session;
@@ -26,6 +26,7 @@ use uruk_jitlink::x86_64;
 /// Links claimed units and everything that they pull in. When this returns, each of them is emitted or has failed.
 pub(crate) fn link(session: &Session, claimed: Vec<UnitId>) {
     let mut closure = Closure::gather(session, claimed);
+    closure.settle_bounds(session);
     closure.fail_dependants(session);
     for (unit, error) in std::mem::take(&mut closure.failed) {
         session.fail(unit, error);
@@ -136,9 +137,12 @@ impl Batch {
                 let mut target = Targets::new(&graph);
                 for (index, (reference, global)) in (0..).zip(job.references.iter().zip(&job.object.interface.globals)) {
                     let id = LocalId(graph.first_global.0 + index);
-                    let found = find_target(&state, job.unit, *reference, placement, &mut others);
+                    let mut found = find_target(&state, job.unit, *reference, placement, &mut others);
+                    if found == Target::Bound && session.names().bytes(global.name) == THREAD_IMAGE {
+                        found = Target::ThreadImage;
+                    }
                     target.set(id, found);
-                    if let (Target::Own, Strength::Common { .. }, Reference::Symbol(symbol)) =
+                    if let (Target::Own, Strength::Common, Reference::Symbol(symbol)) =
                         (found, global.strength, reference)
                     {
                         let (size, align) = state.common(*symbol);
@@ -258,7 +262,7 @@ impl Batch {
                         }
                         found.address
                     }
-                    (Reference::Linker, _) => self.linker_defined(session, index, id),
+                    (Reference::Linker, Target::Bound) => self.linker_defined(session, index, id),
                     _ => continue,
                 };
                 self.addresses[index][number as usize] = address;
@@ -301,6 +305,7 @@ impl Batch {
         let names: Vec<Vec<u8>> = self.others.iter().map(|other| session.symbol_name(*other)).collect();
         let mut asked = Vec::new();
         let mut known: HashMap<usize, [u64; 2]> = HashMap::new();
+        let units = Own::new(&self.units);
         {
             let state = session.lock();
             for (index, (variable, question)) in questions.asked.iter().enumerate() {
@@ -308,6 +313,11 @@ impl Batch {
                     Variable::Own(offset) => ThreadVariable::Own(*offset),
                     Variable::Other(number) => {
                         let symbol = self.others[*number as usize];
+                        let definition = state.symbol(symbol);
+                        if definition.unit != NO_UNIT && units.contains(definition.unit) {
+                            asked.push((ThreadVariable::Own(definition.address), *question));
+                            continue;
+                        }
                         match state.thread_answer(symbol, *question) {
                             Some(answer) => {
                                 known.insert(index, answer);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use uruk_jitlink::elf;
 use uruk_jitlink::elf::Strength;
 use uruk_jitlink::graph::{LinkGraph, SymbolKind, Visibility};
+use uruk_jitlink::layout::gathered_name;
 use uruk_jitlink::names::Name;
 
 /// What a global symbol of a job was found to be.
@@ -130,13 +131,54 @@ impl Closure {
         }
     }
 
+    /// Decides about bounds of sections that no object of the batch has: tables of functions are empty then, weak
+    /// names null, others missing.
+    pub fn settle_bounds(&mut self, session: &Session) {
+        let mut sections: HashMap<Vec<u8>, bool> = HashMap::new();
+        let mut bounds = Vec::new();
+        for (index, job) in self.jobs.iter().enumerate() {
+            for (number, reference) in job.references.iter().enumerate() {
+                if *reference == Reference::Linker
+                    && let Some((name, _)) = bound(&session.names().bytes(job.object.interface.globals[number].name))
+                {
+                    sections.entry(name.clone()).or_insert(false);
+                    bounds.push((index, number, name));
+                }
+            }
+        }
+        if bounds.is_empty() {
+            return;
+        }
+        for graph in self.jobs.iter().map(|job| &job.graph) {
+            for block in &graph.blocks {
+                if let Some(exists) = sections.get_mut(gathered_name(graph, block.section)) {
+                    *exists = true;
+                }
+            }
+        }
+        let mut missing: HashMap<usize, Vec<Missing>> = HashMap::new();
+        for (index, number, name) in bounds.into_iter().filter(|(_, _, name)| !sections[name]) {
+            let job = &mut self.jobs[index];
+            let global = &job.object.interface.globals[number];
+            job.references[number] = Reference::Null;
+            if global.strength == Strength::Undefined && !name.starts_with(b".") {
+                let referrer = first_reference(&job.graph, job.graph.first_global.0 + number as u32);
+                let symbol = session.names().text(global.name);
+                missing.entry(index).or_default().push(Missing { symbol, referrer });
+            }
+        }
+        let mut failed: Vec<_> = missing.into_iter().collect();
+        failed.sort_by_key(|(index, _)| *index);
+        self.remove_missing(session, failed);
+    }
+
     /// Decides about names that no generator knows.
     fn settle_unknown(&mut self, session: &Session, first: usize) {
         let mut failed = Vec::new();
-        let mut searched = Vec::new();
         for (index, job) in self.jobs[first..].iter_mut().enumerate() {
             let mut missing = Vec::new();
-            for (reference, global) in job.references.iter_mut().zip(&job.object.interface.globals) {
+            let Job { references, object, graph, .. } = job;
+            for (number, (reference, global)) in (0..).zip(references.iter_mut().zip(&object.interface.globals)) {
                 if *reference != Reference::Unknown {
                     continue;
                 }
@@ -144,20 +186,23 @@ impl Closure {
                     _ if is_linker_defined(&session.names().bytes(global.name)) => Reference::Linker,
                     Strength::UndefinedWeak => Reference::Null,
                     _ => {
-                        let referrer = job.graph.input.name().to_string();
+                        let referrer = first_reference(graph, graph.first_global.0 + number);
                         missing.push(Missing { symbol: session.names().text(global.name), referrer });
                         Reference::Unknown
                     }
                 };
             }
             if !missing.is_empty() {
-                if searched.is_empty() {
-                    searched = session.searched(job.unit);
-                }
                 failed.push((first + index, missing));
             }
         }
-        let searched = Arc::new(searched);
+        self.remove_missing(session, failed);
+    }
+
+    /// Fails jobs, given in order of their indices, because of what they miss.
+    fn remove_missing(&mut self, session: &Session, failed: Vec<(usize, Vec<Missing>)>) {
+        let Some((first, _)) = failed.first() else { return };
+        let searched = Arc::new(session.searched(self.jobs[*first].unit));
         let mut failed = failed.into_iter().peekable();
         let mut index = 0;
         let jobs = std::mem::take(&mut self.jobs);
@@ -189,7 +234,10 @@ impl Job {
                 continue;
             }
             let found = match symbols.get(index).copied().flatten() {
-                Some(own) => Some(own),
+                Some(own) => {
+                    state.take_over(own, self.unit);
+                    Some(own)
+                }
                 None => state.find(order, global.name),
             };
             let Some(id) = found else {
@@ -212,9 +260,22 @@ impl Job {
     }
 }
 
+/// The first place in an object that refers to a symbol.
+fn first_reference(graph: &LinkGraph, symbol: u32) -> String {
+    let edges = graph.blocks.iter().flat_map(|block| graph.edges(block).iter().map(move |edge| (block, edge)));
+    let mut edges = edges.filter(|(_, edge)| edge.target.0 == symbol);
+    match edges.next() {
+        Some((block, edge)) => graph.place(block, u64::from(edge.offset)),
+        None => graph.input.name().to_string(),
+    }
+}
+
+/// The start of an object's own thread-local image (psABI §4.4.1, local dynamic model with descriptors).
+pub(super) const THREAD_IMAGE: &[u8] = b"_TLS_MODULE_BASE_";
+
 /// Names that a static linker defines for the objects that it links (REQUIREMENTS J13).
 pub(crate) fn is_linker_defined(name: &[u8]) -> bool {
-    name == b"_GLOBAL_OFFSET_TABLE_" || bound(name).is_some()
+    name == b"_GLOBAL_OFFSET_TABLE_" || name == THREAD_IMAGE || bound(name).is_some()
 }
 
 /// The section whose bound a name stands for, and whether it is the upper one.

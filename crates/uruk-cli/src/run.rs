@@ -1,0 +1,172 @@
+//! From a plan to a running program: sources are compiled, everything is linked in one batch, and `main` is called.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use uruk::{Dylib, Jit};
+
+use crate::args::Times;
+use crate::plan::{Input, Library, Plan};
+use crate::progress::Progress;
+use crate::{compile, explain, fail, plan};
+
+/// Libraries that a C or C++ compiler links without being told, or that every program may expect.
+const USUAL_LIBRARIES: &[&str] = &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"];
+
+/// Links what the plan says and runs it; gives the program's status, or 125 with a message on standard error.
+pub fn execute(mut plan: Plan) -> ExitCode {
+    uruk::restart::forget();
+    let mut progress = Progress::start();
+    progress.phase("compiling");
+    let compiled = match compile::compile(&mut plan) {
+        Ok(compiled) => compiled,
+        Err(error) => {
+            progress.finish();
+            return fail(&error);
+        }
+    };
+    let mut times = Stopwatch::start(plan.options.times);
+    let linked = link(&plan, &progress, &mut times);
+    progress.finish();
+    drop(compiled);
+    let jit = match linked {
+        Ok(jit) => jit,
+        Err(error) => return refuse(&plan, &error),
+    };
+    let status = match run(&plan, &jit, &mut times) {
+        Ok(status) => status,
+        Err(error) => return refuse(&plan, &error),
+    };
+    // Handlers that the program has registered run in here, so its code has to be there still.
+    std::process::exit(status)
+}
+
+/// A failure with what is needed to explain it.
+struct Failure {
+    error: uruk::Error,
+    known: Vec<String>,
+}
+
+impl From<uruk::Error> for Failure {
+    fn from(error: uruk::Error) -> Self {
+        Failure { error, known: Vec::new() }
+    }
+}
+
+/// Reads and links everything.
+fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, Failure> {
+    let mut builder = Jit::builder().strict_wx(plan.options.strict_wx);
+    if let Some(threads) = plan.options.threads {
+        builder = builder.threads(threads.get());
+    }
+    let jit = builder.build()?;
+    progress.phase("reading");
+    let mut dylibs = Vec::with_capacity(plan.dylibs.len());
+    for (position, dylib) in plan.dylibs.iter().enumerate() {
+        dylibs.push(if position == 0 { jit.main() } else { jit.create_dylib(&dylib.name)? });
+    }
+    for (dylib, planned) in dylibs.iter().zip(&plan.dylibs) {
+        let others: Vec<Dylib<'_>> = planned.links.iter().map(|position| dylibs[*position]).collect();
+        dylib.link_against(&others);
+        add_inputs(&jit, dylib, &planned.inputs)?;
+    }
+    jit.load_libraries_on_demand(USUAL_LIBRARIES);
+    times.lap("read");
+    progress.phase("linking");
+    let linked = jit.link(&dylibs).and_then(|()| jit.main().find(&plan.entry)).and_then(|_| jit.interpose());
+    if let Err(error) = linked {
+        return Err(Failure { error, known: jit.session().defined_names() });
+    }
+    times.lap("link");
+    Ok(jit)
+}
+
+fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk::Error> {
+    let mut objects = Vec::new();
+    for input in inputs {
+        match input {
+            Input::Object(path) => objects.push(uruk::read_file(path)?),
+            Input::Archive { path, whole: true } => dylib.add_whole_archive(&uruk::read_file(path)?)?,
+            Input::Archive { path, whole: false } => dylib.add_archive(uruk::read_file(path)?)?,
+            Input::Library { library: Library::Path(path), .. } => jit.load_library(&path.to_string_lossy())?,
+            Input::Library { library: Library::Soname(name), .. } => jit.load_library(&name.to_string_lossy())?,
+            Input::Source { .. } => unreachable!("`compile` has turned sources into objects"),
+        }
+    }
+    dylib.add_objects(&objects)
+}
+
+/// Runs the initialisers and the entry.
+fn run(plan: &Plan, jit: &Jit, times: &mut Stopwatch) -> Result<i32, Failure> {
+    let arguments = std::iter::once(&plan.program).chain(&plan.arguments);
+    jit.set_arguments(arguments.map(|argument| argument.as_encoded_bytes().to_vec()));
+    times.report();
+    Ok(jit.main().run(&plan.entry)?)
+}
+
+/// Says why the program cannot run, or starts anew where that helps.
+fn refuse(plan: &Plan, failure: &Failure) -> ExitCode {
+    if let Some(needed) = failure.error.static_storage_needed()
+        && let Some(error) = uruk::restart::with_static_storage(needed)
+    {
+        return fail(&format!("cannot start again with more room for thread-local variables: {error}"));
+    }
+    let Some((missing, searched)) = failure.error.missing() else { return fail(&failure.error) };
+    let mut named: Vec<explain::Missing> = Vec::new();
+    for one in missing {
+        let (object, place) = match one.referrer.rsplit_once('(') {
+            Some((object, place)) => (object.to_string(), place.trim_end_matches(')').to_string()),
+            None => (one.referrer.clone(), String::new()),
+        };
+        let references = if object.is_empty() { Vec::new() } else { vec![explain::Reference { object, place }] };
+        match named.iter_mut().find(|known| known.name == one.symbol) {
+            Some(known) => known.references.extend(references),
+            None => named.push(explain::Missing { name: one.symbol.clone(), references }),
+        }
+    }
+    let known = failure.known.iter().map(String::as_str);
+    fail(&explain::report(&named, &plan.dylibs[0].name, searched, known))
+}
+
+/// Shows what the linker sees in a file.
+pub fn inspect(path: &Path) -> ExitCode {
+    match plan::detect(path) {
+        Err(error) => fail(&error),
+        Ok(_) => fail(&"inspecting is not connected yet"),
+    }
+}
+
+/// Times of the phases, if somebody wants them.
+struct Stopwatch {
+    form: Times,
+    start: Instant,
+    last: Instant,
+    laps: Vec<(&'static str, f64)>,
+}
+
+impl Stopwatch {
+    fn start(form: Times) -> Stopwatch {
+        let start = Instant::now();
+        Stopwatch { form, start, last: start, laps: Vec::new() }
+    }
+
+    fn lap(&mut self, name: &'static str) {
+        let now = Instant::now();
+        self.laps.push((name, (now - self.last).as_secs_f64() * 1e3));
+        self.last = now;
+    }
+
+    fn report(&self) {
+        let total = ("total", (self.last - self.start).as_secs_f64() * 1e3);
+        let laps = self.laps.iter().copied().chain([total]);
+        match self.form {
+            Times::Off => {}
+            Times::Text => laps.for_each(|(name, milliseconds)| eprintln!("{name:>6} {milliseconds:9.3} ms")),
+            Times::Json => {
+                let fields: Vec<String> = laps.map(|(name, value)| format!("\"{name}_ms\":{value:.3}")).collect();
+                eprintln!("{{{}}}", fields.join(","));
+            }
+        }
+    }
+}

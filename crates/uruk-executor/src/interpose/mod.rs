@@ -1,0 +1,272 @@
+//! Interposition: what a linked program defines, the process's libraries use too.
+//! Data flow: every loaded object's relocations that name a symbol → the caller's `lookup` says
+//! which names it replaces → these slots are overwritten, and remembered for [`Rebinding::undo`].
+//! Invariants: slots are read and written only while the loader's lock keeps their object in place;
+//! `lookup` and `skip` are called without it; an object that was unloaded meanwhile is left alone; a
+//! page is never writable and executable (text relocations are not rebound); RELRO pages are
+//! writable for as long as their slots are written.
+//! Limits: to be called while no other thread loads libraries, as these are being relocated just
+//! then; libraries that come later are bound by calling [`rebind`] again, which passes over what is
+//! done. References that an object bound to itself when it was linked (`-Bsymbolic`, protected and
+//! hidden symbols) have no relocation and stay.
+//! Sources: x86-64 psABI §4.4.1 (JUMP_SLOT, GLOB_DAT, 64); gABI chapter 5; glibc `elf/dl-minimal.c`.
+
+mod malloc;
+mod maps;
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::libraries::{self, LoadedObject, with_objects};
+use maps::Mapping;
+
+pub use malloc::{MallocError, MallocGuard};
+
+/// An object whose imports are about to be rebound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Importer {
+    /// The object's path as the loader knows it; empty for the executable.
+    pub path: Box<[u8]>,
+    /// What the loader added to its addresses.
+    pub base: u64,
+    /// Whether it is the executable.
+    pub is_executable: bool,
+}
+
+/// Why imports could not be rebound. Nothing is changed then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RebindError {
+    /// The process's own map could not be read.
+    #[error("cannot read the memory map of this process: {0}")]
+    Maps(#[source] io::Error),
+    /// The kernel refused to let a page be written.
+    #[error("cannot make the import table at {address:#x} writable: {source}")]
+    Protect {
+        /// The page's address.
+        address: u64,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+}
+
+/// Imports that were rebound, until this is dropped.
+#[derive(Debug)]
+pub struct Rebinding {
+    changes: Vec<Change>,
+}
+
+#[derive(Clone, Debug)]
+struct Change {
+    slot: u64,
+    /// What the slot must hold, for the change to be made; `None` is anything.
+    before: Option<u64>,
+    after: u64,
+    /// The object it belongs to.
+    base: u64,
+    path: Box<[u8]>,
+}
+
+/// An importer's relocations, copied out of it.
+struct Imports {
+    importer: Importer,
+    /// Slot, relocation type, addend, and the symbol's name in `names`.
+    relocations: Vec<(u64, u32, i64, Range<usize>)>,
+    names: Vec<u8>,
+    /// If this is the loader: its words that can be pointers to functions.
+    words: Vec<(u64, u64)>,
+}
+
+const R_X86_64_64: u32 = 1;
+const R_X86_64_GLOB_DAT: u32 = 6;
+const R_X86_64_JUMP_SLOT: u32 = 7;
+
+/// The loader allocates through variables of its own, set at start-up, not through imports.
+const LOADER_FUNCTIONS: [&[u8]; 4] = [b"malloc", b"calloc", b"realloc", b"free"];
+
+/// Points the imports of all loaded objects, but those that `skip` names, at what `lookup` gives.
+///
+/// # Safety
+/// Each address that `lookup` gives is a replacement for the symbol, of its type and with its
+/// contract, ready to be used by any thread at once, for as long as the rebinding lasts.
+pub unsafe fn rebind(
+    lookup: &dyn Fn(&[u8]) -> Option<u64>,
+    skip: &dyn Fn(&Importer) -> bool,
+) -> Result<Rebinding, RebindError> {
+    let loader = loader_base();
+    let objects = with_objects(|objects| objects.iter().map(|object| copy_imports(object, loader)).collect::<Vec<_>>());
+    let mut replacements: HashMap<&[u8], Option<u64>> = HashMap::new();
+    let mut changes = Vec::new();
+    for object in objects.iter().filter(|object| !skip(&object.importer)) {
+        let change = |slot, before, after| {
+            let (base, path) = (object.importer.base, object.importer.path.clone());
+            Change { slot, before, after, base, path }
+        };
+        for (slot, kind, addend, name) in &object.relocations {
+            let name = &object.names[name.clone()];
+            let Some(address) = *replacements.entry(name).or_insert_with(|| lookup(name)) else { continue };
+            let addend = if *kind == R_X86_64_64 { *addend } else { 0 };
+            changes.push(change(*slot, None, address.wrapping_add_signed(addend)));
+        }
+        if !object.words.is_empty() {
+            for name in LOADER_FUNCTIONS {
+                let Some(address) = lookup(name) else { continue };
+                let Some(original) = libraries::find(name) else { continue };
+                let words = object.words.iter().filter(|(_, word)| *word == original.address);
+                changes.extend(words.map(|&(slot, word)| change(slot, Some(word), address)));
+            }
+        }
+    }
+    write(changes).map(|changes| Rebinding { changes })
+}
+
+impl Rebinding {
+    /// How many slots were changed.
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Whether nothing was found to change.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Puts back what the slots held, except where somebody has changed them since.
+    pub fn undo(mut self) -> Result<(), RebindError> {
+        self.restore()
+    }
+
+    /// Leaves the imports as they are, for the life of the process.
+    pub fn keep(mut self) {
+        self.changes.clear();
+    }
+
+    fn restore(&mut self) -> Result<(), RebindError> {
+        write(std::mem::take(&mut self.changes)).map(drop)
+    }
+}
+
+impl Drop for Rebinding {
+    fn drop(&mut self) {
+        // There is nobody to tell; `undo` tells.
+        let _ = self.restore();
+    }
+}
+
+fn loader_base() -> u64 {
+    // SAFETY: reads the auxiliary vector.
+    unsafe { libc::getauxval(libc::AT_BASE) }
+}
+
+/// To be called inside `with_objects`.
+fn copy_imports(object: &LoadedObject, loader: u64) -> Imports {
+    let (mut relocations, mut names) = (Vec::new(), Vec::new());
+    for import in object.imports() {
+        if matches!(import.kind, R_X86_64_64 | R_X86_64_GLOB_DAT | R_X86_64_JUMP_SLOT) && holds(object, import.slot) {
+            let start = names.len();
+            names.extend_from_slice(import.name);
+            relocations.push((import.slot, import.kind, import.addend, start..names.len()));
+        }
+    }
+    let words = match object.relro() {
+        Some(relro) if object.base() == loader => {
+            let slots = (relro.start.next_multiple_of(8)..relro.end).step_by(8).filter(|&slot| holds(object, slot));
+            // SAFETY: an aligned word of a segment of a loaded object, all of which can be read.
+            slots.map(|slot| (slot, unsafe { read(slot) })).collect()
+        }
+        _ => Vec::new(),
+    };
+    let importer = Importer { path: object.path().into(), base: object.base(), is_executable: object.is_executable() };
+    Imports { importer, relocations, names, words }
+}
+
+/// Whether an aligned slot lies in a segment that the file calls writable. Others would be text relocations.
+fn holds(object: &LoadedObject, slot: u64) -> bool {
+    let in_segment = |segment: &libraries::Segment| {
+        segment.writable
+            && segment.range.start <= slot
+            && slot.checked_add(8).is_some_and(|end| end <= segment.range.end)
+    };
+    slot.is_multiple_of(8) && object.segments().iter().any(in_segment)
+}
+
+/// # Safety
+/// The slot is aligned and mapped.
+unsafe fn read(slot: u64) -> u64 {
+    // SAFETY: the caller's promise. Other threads may change the slot, hence the atomic.
+    unsafe { AtomicU64::from_ptr(slot as *mut u64) }.load(Ordering::Relaxed)
+}
+
+/// Makes the changes and returns those that undo them, or makes none.
+fn write(mut changes: Vec<Change>) -> Result<Vec<Change>, RebindError> {
+    if changes.is_empty() {
+        return Ok(changes);
+    }
+    changes.sort_by_key(|change| change.slot);
+    with_objects(|objects| {
+        let maps = maps::read().map_err(RebindError::Maps)?;
+        let mut done = Vec::new();
+        let result = write_pages(&changes, objects, &maps, &mut done);
+        if let Err(error) = result {
+            // Pages that could be written once can be written again.
+            let undo: Vec<Change> = std::mem::take(&mut done);
+            let _ = write_pages(&undo, objects, &maps, &mut done);
+            return Err(error);
+        }
+        Ok(done)
+    })
+}
+
+fn write_pages(
+    changes: &[Change],
+    objects: &[LoadedObject],
+    maps: &[Mapping],
+    undo: &mut Vec<Change>,
+) -> Result<(), RebindError> {
+    // The smallest page there is; where pages are larger, the kernel refuses, which is an error.
+    const PAGE: u64 = 4096;
+    for page in changes.chunk_by(|one, other| one.slot / PAGE == other.slot / PAGE) {
+        let address = page[0].slot / PAGE * PAGE;
+        let Some(mapping) = maps.iter().find(|mapping| mapping.range.contains(&address)) else { continue };
+        let is_there = |change: &&Change| {
+            objects.iter().any(|object| {
+                object.base() == change.base && object.path() == &*change.path && holds(object, change.slot)
+            })
+        };
+        let present: Vec<&Change> = page.iter().filter(is_there).collect();
+        if present.is_empty() || mapping.protection & libc::PROT_EXEC != 0 {
+            continue;
+        }
+        let locked = mapping.protection & libc::PROT_WRITE == 0;
+        if locked {
+            protect(address, PAGE, libc::PROT_READ | libc::PROT_WRITE)?;
+        }
+        for change in present {
+            // SAFETY: aligned, in a loaded object's segment, and in a page that is writable now.
+            let slot = unsafe { AtomicU64::from_ptr(change.slot as *mut u64) };
+            let before = slot.load(Ordering::Relaxed);
+            if before != change.after && change.before.is_none_or(|wanted| wanted == before) {
+                slot.store(change.after, Ordering::Release);
+                undo.push(Change { before: Some(change.after), after: before, ..change.clone() });
+            }
+        }
+        if locked {
+            protect(address, PAGE, mapping.protection)?;
+        }
+    }
+    Ok(())
+}
+
+fn protect(address: u64, len: u64, protection: i32) -> Result<(), RebindError> {
+    // SAFETY: a page of a loaded object's RELRO, which gains the right to be written or gets back
+    // what it had; its content does not change.
+    match unsafe { libc::mprotect(address as *mut _, len as usize, protection) } {
+        0 => Ok(()),
+        _ => Err(RebindError::Protect { address, source: io::Error::last_os_error() }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

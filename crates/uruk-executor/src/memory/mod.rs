@@ -1,0 +1,380 @@
+//! The memory of linked code in this process.
+//!
+//! Data flow: a batch's demand → pieces of one address reservation → working bytes → finished memory → released
+//! segments. A reservation (`region`) has three lanes (`lane`), each with a list of free bytes (`free_list`); where
+//! it lies is decided by `place`; an [`Allocation`] in between is `allocation`; system calls are in `sys`.
+//!
+//! Two ways of writing. Code or read-only data of 64 KiB and more has pages of its own: writable while it is linked,
+//! protected once. What is smaller is packed, at its own alignment, among others into pages that are protected
+//! already, and is written through a `/proc/self/mem` descriptor: no writable mapping of them exists, and their
+//! neighbours run on. Variables are writable anyway. In [`Mode::Strict`], asked for or because the system refuses
+//! such writes, every batch has code and read-only pages of its own, and there is no descriptor. (Two mappings of
+//! one memfd would keep packing where the descriptor is refused. Strict mode is simpler, and debuggers, profilers
+//! and `fork` see private memory in both modes.)
+//!
+//! Invariants: no page is ever writable and executable. One demand is met by one reservation. Free bytes cost no
+//! memory beyond a little in each lane that is kept for the next allocation. `State` is changed only under its lock,
+//! and the lock is held only under `fork::hold_off`, so a forked child finds it free; more than a few bytes are copied
+//! and cleared without it. What another thread had not finalized at the time of a `fork` is lost to the child.
+
+mod allocation;
+mod free_list;
+mod lane;
+mod place;
+mod region;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::ops::{Deref, DerefMut, Range};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLockReadGuard};
+
+use uruk_jitlink::memory::{Allocation, Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment};
+
+use self::allocation::InProcessAllocation;
+use self::lane::Piece;
+use self::region::Region;
+use crate::sys::{self, Linux, Mapping, Protection, System, Where};
+
+/// Sizes and alignments beyond this are refused unasked, which also keeps sums of them from overflowing.
+const MAX_BYTES: u64 = 1 << 46;
+/// Released variables of this size are cleared by giving their pages back rather than by writing.
+const DISCARD_BYTES: u64 = 256 << 10;
+/// Released variables up to this size are cleared under the lock, which is cheaper than taking it twice.
+const SMALL_BYTES: u64 = 4 << 10;
+/// Scratch buffers kept for the next allocations.
+const MAX_SCRATCH_BUFFERS: usize = 4;
+
+/// What a user may choose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Write to no page that was ever finished: no descriptor, and pages of its own for every batch.
+    pub strict: bool,
+}
+
+/// How code and read-only data are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Small allocations share pages and are written through a descriptor.
+    Packed,
+    /// Each batch has pages of its own, as was asked.
+    Strict,
+    /// Each batch has pages of its own because the system refused to write through the descriptor.
+    Refused {
+        /// The system's error number, as in `errno`.
+        cause: i32,
+    },
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mode::Packed => write!(f, "packed"),
+            Mode::Strict => write!(f, "strict"),
+            Mode::Refused { cause } => {
+                let cause = io::Error::from_raw_os_error(*cause);
+                write!(f, "strict, since writing through /proc/self/mem was refused: {cause}")
+            }
+        }
+    }
+}
+
+/// What is in use, in bytes; arrays are indexed by `Lane as usize`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Statistics {
+    /// Bytes allocated and not released.
+    pub live: [u64; 3],
+    /// Bytes of pages that may have memory behind them: live ones, and free ones kept for the next allocation.
+    pub committed: [u64; 3],
+    /// Addresses reserved.
+    pub reserved: u64,
+    /// Number of reservations.
+    pub reservations: usize,
+}
+
+/// Memory of this process. Dropping it, once all its unfinished allocations are dropped, unmaps everything: nothing
+/// may run in it then or refer to it.
+pub struct InProcessMemory {
+    shared: Arc<Shared>,
+}
+
+impl InProcessMemory {
+    /// Makes a manager that has reserved nothing yet.
+    pub fn new(options: Options) -> InProcessMemory {
+        InProcessMemory::with_system(options, Arc::new(Linux))
+    }
+
+    fn with_system(options: Options, system: Arc<dyn System>) -> InProcessMemory {
+        sys::prepare_process();
+        let refusal = if options.strict { Ok(()) } else { try_writer(&system) };
+        let refusal = AtomicI32::new(refusal.map_or_else(|error| error_number(&error), |()| 0));
+        InProcessMemory {
+            shared: Arc::new(Shared { system, options, refusal, state: Mutex::default(), scratch: Mutex::default() }),
+        }
+    }
+
+    /// How it writes code and read-only data; worth telling the user if it is [`Mode::Refused`].
+    pub fn mode(&self) -> Mode {
+        self.shared.mode()
+    }
+
+    /// What is in use now.
+    pub fn statistics(&self) -> Statistics {
+        let state = self.shared.lock();
+        let mut statistics = Statistics { reservations: state.regions.len(), ..Statistics::default() };
+        for region in state.regions.values() {
+            statistics.reserved += region.range().end - region.range().start;
+            for (index, lane) in region.lanes.iter().enumerate() {
+                statistics.live[index] += lane.live();
+                statistics.committed[index] += lane.committed();
+            }
+        }
+        statistics
+    }
+}
+
+impl fmt::Debug for InProcessMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InProcessMemory").field("mode", &self.mode()).field("statistics", &self.statistics()).finish()
+    }
+}
+
+impl MemoryManager for InProcessMemory {
+    /// Spans the reservations of the usual size; makes the first one if there is none.
+    fn span(&self, placement: Placement) -> Result<Range<u64>, MemoryError> {
+        let mut state = self.shared.lock();
+        let hull = |state: &State| {
+            let usual = state.regions.values().filter(|r| r.placement == placement && !r.single_use).map(Region::range);
+            usual.reduce(|hull, range| hull.start.min(range.start)..hull.end.max(range.end))
+        };
+        if let Some(hull) = hull(&state) {
+            return Ok(hull);
+        }
+        let region = Region::for_demand(&self.shared.system, &Demand { placement, ..Demand::default() })?;
+        let range = region.range();
+        state.regions.insert(range.start, region);
+        Ok(range)
+    }
+
+    fn allocate(&self, demand: &Demand) -> Result<Box<dyn Allocation>, MemoryError> {
+        for lane in &demand.lanes {
+            check(lane)?;
+        }
+        let strict = self.shared.mode() != Mode::Packed;
+        let mut state = self.shared.lock();
+        let (mapping, pieces) = state.allocate(&self.shared.system, demand, strict)?;
+        drop(state);
+        let scratch = self.shared.take_scratch();
+        Ok(Box::new(InProcessAllocation::new(Arc::clone(&self.shared), mapping, pieces, scratch)))
+    }
+
+    /// Panics if a segment is not live memory of its lane.
+    fn release(&self, segments: &[Segment]) {
+        let range = |segment: &Segment| segment.address..segment.address + segment.size;
+        self.shared.take_back(segments.iter().map(|segment| (segment.lane, range(segment))));
+    }
+}
+
+fn check(lane: &LaneDemand) -> Result<(), MemoryError> {
+    let LaneDemand { size, align, zero_fill } = *lane;
+    if !align.is_power_of_two() || MAX_BYTES < align || MAX_BYTES < size || size < zero_fill {
+        return Err(MemoryError::Unsatisfiable { size, align });
+    }
+    Ok(())
+}
+
+/// Opens the descriptor and writes one byte of a read-only page by it.
+fn try_writer(system: &Arc<dyn System>) -> io::Result<()> {
+    system.open_writer()?;
+    let page = Mapping::reserve(system, Where::Anywhere, sys::page_bytes())?;
+    page.protect(&page.range(), Protection::Read)?;
+    page.write(page.range().start, &[1])
+}
+
+fn error_number(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO)
+}
+
+/// What a manager and its allocations share.
+struct Shared {
+    system: Arc<dyn System>,
+    options: Options,
+    /// The error number for which writes through the descriptor are given up, or 0.
+    refusal: AtomicI32,
+    state: Mutex<State>,
+    /// Buffers to use again. Only ever tried, so that nothing is lost but speed if a `fork` leaves it locked.
+    scratch: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Shared {
+    fn mode(&self) -> Mode {
+        match self.refusal.load(Ordering::Relaxed) {
+            _ if self.options.strict => Mode::Strict,
+            0 => Mode::Packed,
+            cause => Mode::Refused { cause },
+        }
+    }
+
+    /// A write through the descriptor failed: strict mode from now on, unless memory was short at the moment.
+    fn note_refusal(&self, error: &io::Error) {
+        if error_number(error) != libc::ENOMEM {
+            self.refusal.store(error_number(error), Ordering::Relaxed);
+        }
+    }
+
+    fn take_scratch(&self) -> Vec<u8> {
+        self.scratch.try_lock().ok().and_then(|mut buffers| buffers.pop()).unwrap_or_default()
+    }
+
+    fn keep_scratch(&self, buffer: Vec<u8>) {
+        if 0 < buffer.capacity()
+            && let Ok(mut buffers) = self.scratch.try_lock()
+            && buffers.len() < MAX_SCRATCH_BUFFERS
+        {
+            buffers.push(buffer);
+        }
+    }
+
+    /// A panic under the lock comes from a check that precedes any change, so the state is sound after one.
+    fn lock(&self) -> Locked<'_> {
+        let forks = sys::fork::hold_off();
+        Locked { state: self.state.lock().unwrap_or_else(PoisonError::into_inner), _forks: forks }
+    }
+
+    /// Takes back packed or finished ranges. Clears variables, so that free bytes of their lane are zero.
+    fn take_back(&self, ranges: impl Iterator<Item = (Lane, Range<u64>)> + Clone) {
+        let ranges = ranges.filter(|(_, range)| !range.is_empty());
+        let mut state = self.lock();
+        for (lane, range) in ranges.clone() {
+            let region = state.region_of(range.start);
+            let known = region.is_some_and(|region| region.lanes[lane as usize].is_live(&range));
+            assert!(known, "memory {range:#x?} is released, which is not in use in the {lane:?} lane");
+        }
+        let mut large = Vec::new();
+        for (_, range) in ranges.clone().filter(|(lane, _)| *lane == Lane::Data) {
+            let region = state.region_of(range.start).expect("checked above");
+            if range.end - range.start <= SMALL_BYTES {
+                region.mapping.zero(&range);
+            } else {
+                large.push((Arc::clone(&region.mapping), range));
+            }
+        }
+        if !large.is_empty() {
+            drop(state);
+            for (mapping, range) in large {
+                clear(&mapping, &range);
+            }
+            state = self.lock();
+        }
+        let mut surplus = Vec::new();
+        for (lane, range) in ranges {
+            let region = state.region_of(range.start).expect("checked above");
+            let space = &mut region.lanes[lane as usize];
+            let joined = space.release(range.clone());
+            for run in space.surplus(&joined, &range) {
+                surplus.push((Arc::clone(&region.mapping), lane, run));
+            }
+        }
+        let mut unused = state.take_unused_regions();
+        if !surplus.is_empty() {
+            drop(state);
+            self.give_back(surplus);
+            unused.extend(self.lock().take_unused_regions());
+        }
+        // Unmapped here, after the lock.
+        drop(unused);
+    }
+
+    /// Gives memory back to the system. Meanwhile its addresses are in nobody's list.
+    fn give_back(&self, surplus: Vec<(Arc<Mapping>, Lane, Range<u64>)>) {
+        for (mapping, lane, run) in surplus {
+            let taken = mapping.discard(&run).is_ok();
+            if taken {
+                lane::seal(&run, &mapping);
+            }
+            let mut state = self.lock();
+            let region = state.region_of(run.start).expect("a region lives while a run of it is out");
+            region.lanes[lane as usize].settle(run, taken);
+        }
+    }
+}
+
+/// Makes released variables zero.
+fn clear(mapping: &Mapping, range: &Range<u64>) {
+    let page_bytes = sys::page_bytes();
+    let pages = range.start.next_multiple_of(page_bytes)..range.end & !(page_bytes - 1);
+    if DISCARD_BYTES <= range.end - range.start && pages.start < pages.end && mapping.discard(&pages).is_ok() {
+        mapping.zero(&(range.start..pages.start));
+        mapping.zero(&(pages.end..range.end));
+    } else {
+        mapping.zero(range);
+    }
+}
+
+/// All bookkeeping of a manager.
+#[derive(Default)]
+struct State {
+    /// By first address.
+    regions: BTreeMap<u64, Region>,
+}
+
+impl State {
+    fn allocate(
+        &mut self,
+        system: &Arc<dyn System>,
+        demand: &Demand,
+        strict: bool,
+    ) -> Result<(Arc<Mapping>, [Piece; 3]), MemoryError> {
+        for region in self.regions.values_mut().filter(|region| region.placement == demand.placement) {
+            if let Some(pieces) = region.allocate(demand, strict)? {
+                return Ok((Arc::clone(&region.mapping), pieces));
+            }
+        }
+        let mut region = Region::for_demand(system, demand)?;
+        let pieces = region.allocate(demand, strict);
+        let mapping = Arc::clone(&region.mapping);
+        if pieces.is_ok() || !region.single_use {
+            self.regions.insert(region.range().start, region);
+        }
+        Ok((mapping, pieces?.expect("the region was made for this demand")))
+    }
+
+    /// The region that contains an address.
+    fn region_of(&mut self, address: u64) -> Option<&mut Region> {
+        let (_, region) = self.regions.range_mut(..=address).next_back()?;
+        (address < region.range().end).then_some(region)
+    }
+
+    /// Regions made for one demand that is gone.
+    fn take_unused_regions(&mut self) -> Vec<Region> {
+        let is_unused = |region: &Region| region.single_use && region.is_idle();
+        if !self.regions.values().any(is_unused) {
+            return Vec::new();
+        }
+        self.regions.extract_if(.., |_, region| is_unused(region)).map(|(_, region)| region).collect()
+    }
+}
+
+/// The state, locked, and `fork` held off. The lock is released first.
+struct Locked<'a> {
+    state: MutexGuard<'a, State>,
+    _forks: RwLockReadGuard<'static, ()>,
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}

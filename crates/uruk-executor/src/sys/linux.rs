@@ -1,0 +1,262 @@
+//! The calls on Linux.
+//! Data flow: straight to the kernel. One `/proc/self/mem` descriptor serves the whole process; it is opened when
+//! first wanted, closed on `exec`, and opened anew in a forked child, where the old one means the parent's memory.
+//! Invariants: every mapping is anonymous and private, so that debuggers, profilers and `fork` treat it as any
+//! other memory.
+//! Sources: mmap(2), mprotect(2), madvise(2), membarrier(2), proc_pid_mem(5); Arm ARM §B2.4.4 (cache maintenance
+//! for code); Linux Documentation/arch/riscv/cmodx.rst.
+
+use std::ffi::c_void;
+use std::io;
+use std::ops::Range;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use super::{Protection, System, Where, fork};
+
+/// The real thing.
+pub(crate) struct Linux;
+
+/// The descriptor, or -1.
+static WRITER: AtomicI32 = AtomicI32::new(-1);
+
+/// Descriptors are numbered from here if the limit allows, out of the way of programs that close every descriptor
+/// they did not open and use the numbers again: a write would then go to a file of theirs.
+const WRITER_FLOOR: i32 = 900;
+
+pub(super) fn page_bytes() -> u64 {
+    static PAGE_BYTES: LazyLock<u64> = LazyLock::new(|| {
+        // SAFETY: `sysconf` only reads a constant of the process.
+        let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        u64::try_from(size).expect("the page size is known")
+    });
+    *PAGE_BYTES
+}
+
+pub(super) fn lowest_address() -> u64 {
+    let text = std::fs::read_to_string("/proc/sys/vm/mmap_min_addr").unwrap_or_default();
+    text.trim().parse().unwrap_or(0).max(0x1_0000)
+}
+
+// SAFETY: `reserve` asks for new addresses only, so nothing mapped is touched; all else passes on the contract.
+unsafe impl System for Linux {
+    fn reserve(&self, place: Where, size: u64) -> io::Result<u64> {
+        let (hint, flags) = match place {
+            Where::Anywhere => (0, 0),
+            Where::Exactly(address) => (address, libc::MAP_FIXED_NOREPLACE),
+            #[cfg(target_arch = "x86_64")]
+            Where::Low => (0, libc::MAP_32BIT),
+            #[cfg(not(target_arch = "x86_64"))]
+            Where::Low => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        let flags = flags | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let size = usize::try_from(size).map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
+        // SAFETY: a new anonymous mapping; MAP_FIXED_NOREPLACE never replaces another one (kernels before 4.17
+        // take it for a hint, which is checked below).
+        let start = unsafe { libc::mmap(pointer(hint), size, libc::PROT_NONE, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = start.addr() as u64;
+        if let Where::Exactly(address) = place
+            && address != start
+        {
+            // SAFETY: the mapping was made above and nobody has seen it.
+            unsafe { libc::munmap(pointer(start), size) };
+            return Err(io::Error::from_raw_os_error(libc::EEXIST));
+        }
+        Ok(start)
+    }
+
+    unsafe fn unmap(&self, range: Range<u64>) -> io::Result<()> {
+        // SAFETY: the caller owns the range and nothing refers to it any more.
+        check(unsafe { libc::munmap(pointer(range.start), length(&range)) })
+    }
+
+    unsafe fn protect(&self, range: Range<u64>, protection: Protection) -> io::Result<()> {
+        let bits = match protection {
+            Protection::None => libc::PROT_NONE,
+            Protection::Read => libc::PROT_READ,
+            Protection::ReadExecute => libc::PROT_READ | libc::PROT_EXEC,
+            Protection::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+        };
+        // SAFETY: the caller owns the range and no reference needs the old protection.
+        check(unsafe { libc::mprotect(pointer(range.start), length(&range), bits) })
+    }
+
+    unsafe fn discard(&self, range: Range<u64>) -> io::Result<()> {
+        // SAFETY: the caller owns the range and nothing refers to its contents.
+        let plain = unsafe { libc::madvise(pointer(range.start), length(&range), libc::MADV_DONTNEED) };
+        if plain == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EINVAL) {
+            return Err(error);
+        }
+        // Memory locked by `mlockall` wants to be asked by its own name.
+        // SAFETY: as above.
+        check(unsafe { libc::madvise(pointer(range.start), length(&range), libc::MADV_DONTNEED_LOCKED) })
+    }
+
+    unsafe fn advise_huge(&self, range: Range<u64>) -> io::Result<()> {
+        // SAFETY: the advice changes how memory is backed, not what it holds.
+        check(unsafe { libc::madvise(pointer(range.start), length(&range), libc::MADV_HUGEPAGE) })
+    }
+
+    fn open_writer(&self) -> io::Result<()> {
+        // Two managers made at once must not open two.
+        static OPENING: Mutex<()> = Mutex::new(());
+        let _forks = fork::hold_off();
+        let _one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        if WRITER.load(Ordering::Acquire) < 0 {
+            WRITER.store(open_memory()?, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    unsafe fn write(&self, address: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut done = 0;
+        let mut reopened = false;
+        while done < bytes.len() {
+            let rest = &bytes[done..];
+            let offset = (address + done as u64) as libc::off64_t;
+            let writer = WRITER.load(Ordering::Acquire);
+            // SAFETY: `rest` is readable for its length; the bytes written belong to the caller.
+            let written = unsafe { libc::pwrite64(writer, rest.as_ptr().cast(), rest.len(), offset) };
+            match written {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                1.. => done += written as usize,
+                _ => {
+                    let error = io::Error::last_os_error();
+                    match error.raw_os_error() {
+                        Some(libc::EINTR) => {}
+                        // The program closed it under us.
+                        Some(libc::EBADF) if !reopened => {
+                            reopened = true;
+                            let _ = WRITER.compare_exchange(writer, -1, Ordering::AcqRel, Ordering::Relaxed);
+                            self.open_writer()?;
+                        }
+                        _ => return Err(error),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn publish_code(&self, range: Range<u64>, reused: bool) {
+        clean_caches(&range);
+        if reused || cfg!(not(target_arch = "x86_64")) {
+            barrier();
+        }
+    }
+
+    fn maps(&self) -> io::Result<String> {
+        std::fs::read_to_string("/proc/self/maps")
+    }
+}
+
+/// In a forked child: the inherited descriptor means the parent's memory. Calls only what is safe there.
+pub(super) fn reopen_forced_writer() {
+    let old = WRITER.load(Ordering::Acquire);
+    if old < 0 {
+        return;
+    }
+    // SAFETY: the number is ours: it was opened by `open_memory`, and no code of the child has run yet.
+    unsafe { libc::close(old) };
+    // A child that may not open it finds -1, is refused, and goes on in strict mode.
+    WRITER.store(open_memory().unwrap_or(-1), Ordering::Release);
+}
+
+fn open_memory() -> io::Result<i32> {
+    // SAFETY: the path is a C string.
+    let low = unsafe { libc::open(c"/proc/self/mem".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
+    if low < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: duplicates and closes a descriptor opened above.
+    unsafe {
+        let high = libc::fcntl(low, libc::F_DUPFD_CLOEXEC, WRITER_FLOOR);
+        if high < 0 {
+            return Ok(low);
+        }
+        libc::close(low);
+        Ok(high)
+    }
+}
+
+// Of <linux/membarrier.h>; libc has no names for them.
+const PRIVATE_EXPEDITED_SYNC_CORE: i32 = 1 << 5;
+const REGISTER_PRIVATE_EXPEDITED_SYNC_CORE: i32 = 1 << 6;
+
+fn membarrier(command: i32) -> bool {
+    // SAFETY: the call takes three numbers and touches no memory.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+}
+
+/// What a process needs once: see [`super::prepare_process`].
+pub(super) fn prepare_process() {
+    fork::install();
+    register_barrier();
+}
+
+/// Registration lasts for the life of the process and is inherited by forked children.
+fn register_barrier() {
+    membarrier(REGISTER_PRIVATE_EXPEDITED_SYNC_CORE);
+}
+
+/// Every thread of the process executes a serialising instruction before it returns to its code. Where the kernel
+/// has no such call there is nothing else to ask: x86-64 notices stores to fetched code by itself, and code that
+/// was released is running nowhere.
+fn barrier() {
+    if !membarrier(PRIVATE_EXPEDITED_SYNC_CORE) {
+        register_barrier();
+        membarrier(PRIVATE_EXPEDITED_SYNC_CORE);
+    }
+}
+
+/// Instruction fetch is coherent with stores.
+#[cfg(target_arch = "x86_64")]
+fn clean_caches(_: &Range<u64>) {}
+
+#[cfg(target_arch = "aarch64")]
+fn clean_caches(range: &Range<u64>) {
+    use std::arch::asm;
+    let types: u64;
+    // SAFETY: CTR_EL0 is readable on Linux and has no side effects.
+    unsafe { asm!("mrs {}, ctr_el0", out(reg) types, options(nomem, nostack)) };
+    let data_line = 4u64 << (types >> 16 & 15);
+    let code_line = 4u64 << (types & 15);
+    for line in (range.start & !(data_line - 1)..range.end).step_by(data_line as usize) {
+        // SAFETY: cleans a cache line of a readable page; contents do not change.
+        unsafe { asm!("dc cvau, {}", in(reg) line, options(nostack)) };
+    }
+    // SAFETY: a barrier.
+    unsafe { asm!("dsb ish", options(nostack)) };
+    for line in (range.start & !(code_line - 1)..range.end).step_by(code_line as usize) {
+        // SAFETY: drops a line of the instruction cache.
+        unsafe { asm!("ic ivau, {}", in(reg) line, options(nostack)) };
+    }
+    // SAFETY: barriers.
+    unsafe { asm!("dsb ish", "isb", options(nostack)) };
+}
+
+#[cfg(target_arch = "riscv64")]
+fn clean_caches(range: &Range<u64>) {
+    const RISCV_FLUSH_ICACHE: libc::c_long = 259;
+    // SAFETY: flushes the instruction cache for all threads (flags 0); touches no memory.
+    unsafe { libc::syscall(RISCV_FLUSH_ICACHE, range.start, range.end, 0) };
+}
+
+fn pointer(address: u64) -> *mut c_void {
+    std::ptr::with_exposed_provenance_mut(address as usize)
+}
+
+fn length(range: &Range<u64>) -> usize {
+    (range.end - range.start) as usize
+}
+
+fn check(result: i32) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

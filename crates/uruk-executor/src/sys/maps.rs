@@ -1,0 +1,78 @@
+//! Reading the process's mappings: what is where, and where there is room.
+//! Data flow: the text of `/proc/self/maps` → `Entry` list, in address order. Pure.
+//! Sources: proc_pid_maps(5).
+
+use std::ops::Range;
+
+/// One line of the list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Entry {
+    /// Addresses it covers.
+    pub(crate) range: Range<u64>,
+    /// Whether it is executable.
+    pub(crate) executable: bool,
+    /// Whether it is writable.
+    pub(crate) writable: bool,
+    /// The file, a name in brackets, or nothing.
+    pub(crate) name: String,
+}
+
+/// Parses the whole text; lines that are not understood are left out.
+pub(crate) fn parse(text: &str) -> Vec<Entry> {
+    text.lines().filter_map(parse_line).collect()
+}
+
+fn parse_line(line: &str) -> Option<Entry> {
+    let mut words = line.splitn(6, ' ');
+    let (start, end) = words.next()?.split_once('-')?;
+    let range = u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?;
+    let flags = words.next()?.as_bytes();
+    let name = words.nth(3).unwrap_or("").trim_start().to_owned();
+    Some(Entry { range, executable: *flags.get(2)? == b'x', writable: *flags.get(1)? == b'w', name })
+}
+
+/// The unmapped ranges within `window`, in address order.
+pub(crate) fn gaps(entries: &[Entry], window: Range<u64>) -> Vec<Range<u64>> {
+    let mut gaps = Vec::new();
+    let mut start = window.start;
+    for entry in entries.iter().filter(|entry| window.start < entry.range.end) {
+        let end = entry.range.start.min(window.end);
+        if start < end {
+            gaps.push(start..end);
+        }
+        start = start.max(entry.range.end);
+    }
+    if start < window.end {
+        gaps.push(start..window.end);
+    }
+    gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+00400000-00401000 r-xp 00000000 fe:00 247030                     /usr/bin/a program
+7f3587b19000-7f3587b3b000 rw-p 00000000 00:00 0 
+7ffeebd16000-7ffeebd37000 rw-p 00000000 00:00 0                          [stack]
+";
+
+    #[test]
+    fn reads_names_with_spaces_and_without() {
+        let entries = parse(TEXT);
+        let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["/usr/bin/a program", "", "[stack]"]);
+        assert!(entries[0].executable && !entries[0].writable);
+        assert!(!entries[1].executable && entries[1].writable);
+        assert_eq!(entries[1].range, 0x7f35_87b1_9000..0x7f35_87b3_b000);
+    }
+
+    #[test]
+    fn gaps_are_what_is_between() {
+        let entries = parse(TEXT);
+        assert_eq!(gaps(&entries, 0x40_0800..0x50_0000).as_slice(), std::slice::from_ref(&(0x40_1000..0x50_0000)));
+        assert_eq!(gaps(&entries, 0x1000..0x50_0000), [0x1000..0x40_0000, 0x40_1000..0x50_0000]);
+        assert_eq!(gaps(&entries, 0x40_0000..0x40_1000), []);
+    }
+}
