@@ -150,6 +150,9 @@ impl Layout {
             let Some(lane) = blocks.iter().map(|(_, _, _, lane)| *lane).max() else { continue };
             blocks.sort_by_key(|(priority, index, id, _)| (*priority, *index, *id));
             let mut range = None;
+            // Aligned for all of them, so that entries of one size leave no gap where another object's begin.
+            let align_log2 = blocks.iter().map(|(_, index, id, _)| members[*index].graph.block(*id).align_log2).max();
+            lanes[lane as usize].take(0, align_log2.unwrap_or(0));
             for (_, index, id, own) in blocks {
                 let member = &mut members[index];
                 if own != lane {

@@ -48,17 +48,17 @@ impl Targets {
         Targets { first, tags: vec![Tag::Own; graph.symbols.len() - first as usize], numbers: Vec::new() }
     }
 
-    /// Where a symbol is defined; a local one is always the object's own.
+    /// Where a symbol is defined; a local one is always the object's own, and so is one that the linker has added.
     pub fn get(&self, id: SymbolId) -> Target {
         let Some(index) = id.0.checked_sub(self.first) else { return Target::Own };
-        match self.tags[index as usize] {
-            Tag::Own => Target::Own,
-            Tag::Near => Target::Near,
-            Tag::Far => Target::Far,
-            Tag::Known => Target::Known(self.number(id)),
-            Tag::ThreadLocal => Target::ThreadLocal(self.number(id) as u32),
-            Tag::ThreadImage => Target::ThreadImage,
-            Tag::Bound => Target::Bound,
+        match self.tags.get(index as usize) {
+            None | Some(Tag::Own) => Target::Own,
+            Some(Tag::Near) => Target::Near,
+            Some(Tag::Far) => Target::Far,
+            Some(Tag::Known) => Target::Known(self.number(id)),
+            Some(Tag::ThreadLocal) => Target::ThreadLocal(self.number(id) as u32),
+            Some(Tag::ThreadImage) => Target::ThreadImage,
+            Some(Tag::Bound) => Target::Bound,
         }
     }
 

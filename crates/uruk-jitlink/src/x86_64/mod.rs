@@ -4,6 +4,7 @@
 //! PC-relative kind is relative to the field itself.
 //! Sources: x86-64 psABI 1.0, §4.4.1 "Relocation Types", §B.2 "Optimize GOTPCRELX Relocations".
 
+pub mod far;
 pub mod relax;
 
 use crate::graph::{EdgeKind, Entry};

@@ -23,6 +23,7 @@ use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::Tables;
 use uruk_jitlink::tls::{Question, Questions, Variable};
+use uruk_jitlink::x86_64;
 
 /// Links claimed units and everything that they pull in. When this returns, each of them is emitted or has failed.
 pub(crate) fn link(session: &Session, claimed: Vec<UnitId>) {
@@ -171,6 +172,7 @@ impl Batch {
         }
         let planned = session.parallel_mut(cost, &mut members, |index, member| {
             prune::drop_unwind_records(&mut member.graph)?;
+            x86_64::far::rewrite(&mut member.graph, &targets[index], &span);
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
             Ok::<(), LinkError>(())
         });
