@@ -108,6 +108,15 @@ impl Session {
         generators.entry(dylib).or_default().push(generator);
     }
 
+    /// Forgets a dylib's generators, and with them the archives that it would take more members from.
+    pub fn remove_generators(&self, dylib: DylibId) {
+        let removed = {
+            let mut generators = self.generators.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+            generators.remove(&dylib)
+        };
+        drop(removed);
+    }
+
     /// Adds objects as whole inputs of one static link: order among them does not matter, and their initialisers
     /// run with their dylib's. Nothing is linked before somebody asks for it.
     pub fn add_objects(&self, dylib: DylibId, tracker: Option<TrackerId>, inputs: &[Input]) -> Result<(), Error> {

@@ -48,6 +48,11 @@ impl<'jit> Dylib<'jit> {
         Ok(())
     }
 
+    /// Lets go of the archives that were added; no more of their members are linked.
+    pub fn close_archives(&self) {
+        self.jit.session().remove_generators(self.id);
+    }
+
     /// Adds all members of an archive.
     pub fn add_whole_archive(&self, archive: &Input) -> Result<(), Error> {
         self.add_objects(&archive_members(archive, &read_file)?)
