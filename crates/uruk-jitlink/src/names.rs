@@ -127,7 +127,7 @@ impl Table {
 
     /// Where a name of this hash is first looked for.
     fn home(&self, hash: u64) -> usize {
-        ((hash >> 32) * self.slots.len() as u64 >> 32) as usize
+        (((hash >> 32) * self.slots.len() as u64) >> 32) as usize
     }
 
     /// The name, or the free slot where it belongs.
@@ -138,7 +138,7 @@ impl Table {
             if slot == 0 {
                 return Err(at);
             }
-            if slot >> 32 == hash >> 32 && self.bytes(slot as u32 - 1) == bytes {
+            if slot >> 32 == hash >> 32 && same(self.bytes(slot as u32 - 1), bytes) {
                 return Ok(Name(slot as u32 - 1));
             }
             at = self.next(at);
@@ -178,6 +178,15 @@ impl Table {
             self.slots[at] = slot;
         }
     }
+}
+
+/// Equality without a call, since names are short.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let (words, rest) = one.as_chunks::<8>();
+    let (other_words, other_rest) = other.as_chunks::<8>();
+    one.len() == other.len()
+        && words.iter().zip(other_words).all(|(word, other)| u64::from_ne_bytes(*word) == u64::from_ne_bytes(*other))
+        && rest.iter().zip(other_rest).all(|(byte, other)| byte == other)
 }
 
 #[cfg(test)]

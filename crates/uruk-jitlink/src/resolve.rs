@@ -67,6 +67,16 @@ impl Targets {
         found.map_or(0, |at| self.numbers[at].1)
     }
 
+    /// All global symbols with their targets, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (SymbolId, Target)> + '_ {
+        let ids = (self.first..).map(SymbolId);
+        ids.zip(&self.tags).map(|(id, tag)| match tag {
+            Tag::Own => (id, Target::Own),
+            Tag::Near => (id, Target::Near),
+            _ => (id, self.get(id)),
+        })
+    }
+
     /// Says where a global symbol is defined.
     pub fn set(&mut self, id: SymbolId, target: Target) {
         let (tag, number) = match target {

@@ -160,7 +160,8 @@ impl NameTable {
         if self.pages.len() <= index {
             self.pages.resize_with(index + 1, || None);
         }
-        self.pages[index].get_or_insert_with(|| Box::new([0; PAGE]))[name.index() % PAGE] = symbol.map_or(0, |symbol| symbol.0 + 1);
+        self.pages[index].get_or_insert_with(|| Box::new([0; PAGE]))[name.index() % PAGE] =
+            symbol.map_or(0, |symbol| symbol.0 + 1);
     }
 }
 
@@ -394,7 +395,17 @@ impl State {
         }
         let id = SymbolId(self.symbols.len() as u32);
         let strength = Rank::Strong;
-        self.symbols.push(Symbol { address, name, unit: NO_UNIT, dylib, strength, kind, exported: true, bound: true, contested: false });
+        self.symbols.push(Symbol {
+            address,
+            name,
+            unit: NO_UNIT,
+            dylib,
+            strength,
+            kind,
+            exported: true,
+            bound: true,
+            contested: false,
+        });
         self.dylibs[dylib.index()].table.set(name, Some(id));
         id
     }

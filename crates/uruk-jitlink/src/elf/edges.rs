@@ -13,11 +13,59 @@ use crate::x86_64::{self, Value, relax};
 use object::LittleEndian as LE;
 use object::elf::{Rela64, SectionHeader64};
 
+/// What the reader has to know of a relocation type; the same facts as the architecture's table, in one load.
+#[derive(Clone, Copy)]
+struct Rule {
+    kind: EdgeKind,
+    field_size: u64,
+    entry: Option<Entry>,
+    got_load: bool,
+    needs_low: bool,
+    needs_static_tls: bool,
+    is_tls_field: bool,
+}
+
+/// The rules by relocation type.
+const RULES: [Option<Rule>; 256] = {
+    let mut rules = [None; 256];
+    let mut number = 0;
+    while number < rules.len() {
+        if let Some(kind) = BY_TYPE[number] {
+            rules[number] = Some(rule(kind));
+        }
+        number += 1;
+    }
+    rules
+};
+
+/// The rule of calls and jumps.
+const BRANCH: Rule = rule(x86_64::BRANCH32);
+
+const fn rule(kind: EdgeKind) -> Rule {
+    let info = &x86_64::KINDS[kind.0 as usize];
+    Rule {
+        kind,
+        field_size: info.field.size(),
+        entry: info.entry,
+        got_load: matches!(info.value, Value::GotLoad),
+        needs_low: matches!(info.value, Value::Absolute) && !matches!(info.field, x86_64::Field::Word64),
+        needs_static_tls: matches!(info.value, Value::ThreadOffset) || matches!(info.entry, Some(Entry::ThreadOffset)),
+        is_tls_field: matches!(info.value, Value::ThreadOffset | Value::ModuleOffset),
+    }
+}
+
+/// The block that relocations apply to.
+struct Site<'a> {
+    id: BlockId,
+    bytes: &'a [u8],
+    is_code: bool,
+}
+
 /// Reads the edges of a graph whose blocks and symbols are there.
 pub struct Edges<'a, 'b> {
     reader: &'a Reader<'b>,
     graph: &'a mut LinkGraph,
-    /// Which wishes have been noted for each symbol: a bit for each entry and relaxability.
+    /// Which wishes have been noted for each symbol: a bit for each entry and relaxability, in the order of `Want`s.
     wanted: Vec<u16>,
 }
 
@@ -40,8 +88,20 @@ impl<'a, 'b> Edges<'a, 'b> {
                 _ => {}
             }
         }
-        edges.graph.wants.sort_unstable();
+        edges.note_wants();
         Ok(())
+    }
+
+    fn note_wants(&mut self) {
+        for (symbol, &bits) in (0..).map(SymbolId).zip(&self.wanted) {
+            let mut rest = bits;
+            while rest != 0 {
+                let bit = rest.trailing_zeros();
+                let (entry, relaxable) = (ENTRIES[bit as usize / 2], bit % 2 == 1);
+                self.graph.wants.push(Want { symbol, entry, relaxable });
+                rest &= rest - 1;
+            }
+        }
     }
 
     fn reserve(&mut self) {
@@ -66,6 +126,15 @@ impl<'a, 'b> Edges<'a, 'b> {
     }
 
     fn add_all(&mut self, id: BlockId, raws: impl Iterator<Item = Result<Raw, LinkError>>) -> Result<(), LinkError> {
+        let block = self.graph.block(id);
+        let site = Site {
+            id,
+            bytes: match block.content {
+                Content::Input(at) => &self.reader.headers.input[at as usize..(at + block.size) as usize],
+                Content::Made(_) | Content::Zero => &[],
+            },
+            is_code: self.graph.section(block.section).kind == SectionKind::Code,
+        };
         let start = self.graph.edges.len();
         let mut sorted = true;
         let mut last = 0;
@@ -73,7 +142,7 @@ impl<'a, 'b> Edges<'a, 'b> {
             let raw = raw?;
             sorted &= last <= raw.offset;
             last = raw.offset;
-            self.add(id, raw)?;
+            self.add(&site, raw)?;
         }
         let end = self.graph.edges.len();
         if !sorted {
@@ -89,48 +158,36 @@ impl<'a, 'b> Edges<'a, 'b> {
         Ok(())
     }
 
-    fn add(&mut self, id: BlockId, raw: Raw) -> Result<(), LinkError> {
-        let block = &self.graph.blocks[id.0 as usize];
-        let Some(kind) = BY_TYPE.get(raw.kind as usize).copied().flatten() else {
-            let place = self.graph.place(block, raw.offset);
+    fn add(&mut self, site: &Site<'_>, raw: Raw) -> Result<(), LinkError> {
+        let Some(mut rule) = RULES.get(raw.kind as usize).and_then(Option::as_ref) else {
+            let place = self.graph.place(self.graph.block(site.id), raw.offset);
             return Err(LinkError::UnsupportedRelocation { place, kind: raw.kind });
         };
-        if kind == x86_64::NOTHING {
+        if rule.kind == x86_64::NOTHING {
             return Ok(());
         }
-        let info = x86_64::info(kind);
-        let end = raw.offset.checked_add(info.field.size());
-        let holds = block.content != Content::Zero && end.is_some_and(|end| end <= block.size);
+        let holds = raw.offset.checked_add(rule.field_size).is_some_and(|end| end <= site.bytes.len() as u64);
         let (true, Ok(offset)) = (holds, u32::try_from(raw.offset)) else {
             return Err(self.reader.headers.malformed(raw.offset, "a relocation that lies outside its section"));
         };
         let Some(symbol) = self.graph.symbols.get(raw.symbol as usize) else {
             return Err(self.reader.headers.malformed(raw.offset, "a relocation to a symbol that does not exist"));
         };
-        let target = SymbolId(raw.symbol);
-        let kind = self.branch(id, offset, kind);
-        let entry = x86_64::info(kind).entry;
+        if rule.kind == x86_64::PC32 && site.is_code && is_branch(site.bytes, offset as usize) {
+            rule = &BRANCH;
+        }
         // A local function is always in reach of its own object's calls.
         let local = symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
-        if let Some(entry) = entry
+        if let Some(entry) = rule.entry
             && !(local && entry == Entry::Stub)
         {
-            let block = &self.graph.blocks[id.0 as usize];
-            let relaxable = info.value == Value::GotLoad && {
-                raw.addend == -4 && relax::rewrite(self.graph.content(block), offset as usize).is_some()
-            };
-            // Most wishes repeat the one before for the same symbol.
-            let bit = 1 << (entry as u8 * 2 + u8::from(relaxable));
-            if self.wanted[raw.symbol as usize] & bit == 0 {
-                self.wanted[raw.symbol as usize] |= bit;
-                self.graph.wants.push(Want { symbol: target, entry, relaxable });
-            }
+            let relaxable =
+                rule.got_load && raw.addend == -4 && relax::rewrite(site.bytes, offset as usize).is_some();
+            self.wanted[raw.symbol as usize] |= 1 << (entry as u8 * 2 + u8::from(relaxable));
         }
-        self.graph.needs_low |= info.value == Value::Absolute
-            && info.field != x86_64::Field::Word64
-            && symbol.definition != Definition::Absolute;
-        self.graph.needs_static_tls |= info.value == Value::ThreadOffset || entry == Some(Entry::ThreadOffset);
-        self.graph.has_tls_fields |= matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
+        self.graph.needs_low |= rule.needs_low && symbol.definition != Definition::Absolute;
+        self.graph.needs_static_tls |= rule.needs_static_tls;
+        self.graph.has_tls_fields |= rule.is_tls_field;
         let (addend, wide) = match i32::try_from(raw.addend) {
             Ok(addend) => (addend, false),
             Err(_) => {
@@ -138,20 +195,26 @@ impl<'a, 'b> Edges<'a, 'b> {
                 (self.graph.wide_addends.len() as i32 - 1, true)
             }
         };
-        self.graph.edges.push(Edge { offset, target, addend, kind, wide });
+        self.graph.edges.push(Edge { offset, target: SymbolId(raw.symbol), addend, kind: rule.kind, wide });
         Ok(())
     }
+}
 
-    /// Older assemblers mark calls and jumps like data; the opcode tells them apart, so that they can have stubs.
-    fn branch(&self, id: BlockId, offset: u32, kind: EdgeKind) -> EdgeKind {
-        let block = self.graph.block(id);
-        if kind != x86_64::PC32 || self.graph.section(block.section).kind != SectionKind::Code {
-            return kind;
-        }
-        let offset = offset as usize;
-        match self.graph.content(block).get(offset.saturating_sub(2)..offset) {
-            Some([_, 0xe8 | 0xe9] | [0x0f, 0x80..=0x8f]) => x86_64::BRANCH32,
-            _ => kind,
-        }
+/// Older assemblers mark calls and jumps like data; the opcode tells them apart, so that they can have stubs.
+fn is_branch(bytes: &[u8], offset: usize) -> bool {
+    matches!(bytes.get(offset.saturating_sub(2)..offset), Some([_, 0xe8 | 0xe9] | [0x0f, 0x80..=0x8f]))
+}
+
+/// All entries, by their number.
+const ENTRIES: [Entry; 6] =
+    [Entry::Got, Entry::Stub, Entry::ThreadOffset, Entry::ModuleAndOffset, Entry::Module, Entry::Descriptor];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_listed_by_their_number() {
+        assert!(ENTRIES.iter().enumerate().all(|(number, entry)| *entry as usize == number));
     }
 }

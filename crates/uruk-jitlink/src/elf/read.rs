@@ -88,31 +88,24 @@ impl Reader<'_> {
     }
 
     fn read_symbols(&mut self, graph: &mut LinkGraph) -> Result<(), LinkError> {
+        let first_global = self.headers.first_global;
         graph.symbols.reserve_exact(self.headers.symbols.len());
         for (index, raw) in self.headers.symbols.iter().enumerate() {
-            let Attributes { mut binding, visibility, kind } = attributes(raw);
+            let Attributes { binding, visibility, kind } = attributes(raw);
+            if (binding == Binding::Local) != (index < first_global) {
+                return Err(self.headers.malformed(0, "local symbols that do not come before all others"));
+            }
             let definition = match self.headers.symbol_section(index, raw)? {
-                SymbolSection::Undefined => Definition::Undefined,
-                SymbolSection::Absolute => Definition::Absolute,
-                SymbolSection::Common { .. } => Definition::Common,
                 SymbolSection::Index(section) => match self.section_block(section)? {
                     Some(block) => Definition::Block(block),
                     None => Definition::Undefined,
                 },
+                SymbolSection::Undefined => Definition::Undefined,
+                SymbolSection::Absolute => Definition::Absolute,
+                SymbolSection::Common { .. } => Definition::Common,
             };
-            if binding == Binding::Local && self.headers.first_global <= index {
-                return Err(self.headers.malformed(0, "a local symbol among the global ones"));
-            }
-            if index < self.headers.first_global {
-                binding = Binding::Local;
-            }
             let (value, size, name) = (raw.st_value.get(LE), raw.st_size.get(LE), raw.st_name.get(LE));
             graph.symbols.push(Symbol { value, size, name, definition, binding, visibility, kind });
-        }
-        for symbol in &self.headers.symbols[..self.headers.first_global.min(self.headers.symbols.len())] {
-            if symbol.st_info.0 >> 4 != 0 {
-                return Err(self.headers.malformed(0, "a global symbol among the local ones"));
-            }
         }
         Ok(())
     }

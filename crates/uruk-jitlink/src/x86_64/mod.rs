@@ -59,7 +59,7 @@ pub enum Field {
 
 impl Field {
     /// Its length in bytes.
-    pub fn size(self) -> u64 {
+    pub const fn size(self) -> u64 {
         match self {
             Field::None => 0,
             Field::Byte => 1,

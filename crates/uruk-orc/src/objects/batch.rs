@@ -196,10 +196,11 @@ impl Batch {
         let mut state = session.lock();
         for (index, unit) in self.units.iter().enumerate() {
             let first = self.members[index].graph.first_global.0;
-            for (number, reference) in (first..).zip(&self.references[index]) {
-                let id = LocalId(number);
-                if let (Reference::Symbol(symbol), Target::Own) = (reference, self.targets[index].get(id)) {
-                    state.symbols[symbol.index()].address = self.addresses[index][number as usize];
+            let addresses = &self.addresses[index][first as usize..];
+            let globals = self.references[index].iter().zip(self.targets[index].iter());
+            for ((reference, (_, target)), address) in globals.zip(addresses) {
+                if let (Reference::Symbol(symbol), Target::Own) = (reference, target) {
+                    state.symbols[symbol.index()].address = *address;
                 }
             }
             state.resolved(*unit);
@@ -254,9 +255,9 @@ impl Batch {
         for index in 0..self.units.len() {
             let member = &self.members[index];
             let first = member.graph.first_global.0;
-            for (number, reference) in (first..).zip(&self.references[index]) {
-                let id = LocalId(number);
-                let target = self.targets[index].get(id);
+            for (number, (reference, (id, target))) in
+                (first..).zip(self.references[index].iter().zip(self.targets[index].iter()))
+            {
                 let address = match (reference, target) {
                     (Reference::Symbol(symbol), Target::Near | Target::Far) => {
                         let mut found = *state.symbol(*symbol);
