@@ -93,7 +93,7 @@ pub fn lane(kind: SectionKind) -> Option<Lane> {
 }
 
 /// The name under which a section's bounds are asked for.
-pub fn gathered_name<'a>(graph: &'a LinkGraph, section: SectionId) -> &'a [u8] {
+pub fn gathered_name(graph: &LinkGraph, section: SectionId) -> &[u8] {
     let name = graph.section_name(section);
     match graph.section(section).kind {
         SectionKind::Functions(..) => {

@@ -41,7 +41,9 @@ impl<'a, 'b> Edges<'a, 'b> {
                 SHT_CREL => edges.read_crel(header)?,
                 SHT_REL if reader.section_block(header.sh_info.get(LE))?.is_some() => {
                     let place = header.sh_offset.get(LE);
-                    return Err(reader.headers.malformed(place, "relocations without addends, which x86-64 does not have"));
+                    return Err(reader
+                        .headers
+                        .malformed(place, "relocations without addends, which x86-64 does not have"));
                 }
                 _ => {}
             }
@@ -87,7 +89,7 @@ impl<'a, 'b> Edges<'a, 'b> {
         let place = range.start as u64;
         let damaged = || headers.malformed(place, "compact relocations that cannot be decoded");
         let relocations = CrelIterator::new(&headers.input[range]).map_err(|_| damaged())?;
-        if !relocations.is_rela() && relocations.len() != 0 {
+        if !relocations.is_rela() && !relocations.is_empty() {
             return Err(headers.malformed(place, "compact relocations without addends, which x86-64 does not have"));
         }
         let raws = relocations.map(|relocation| {

@@ -46,7 +46,8 @@ impl<'a> Headers<'a> {
     /// Checks an object's headers.
     pub fn parse(input: &'a Input) -> Result<Self, LinkError> {
         check_identity(input)?;
-        let (header, _) = pod::from_bytes::<FileHeader64<LE>>(input).map_err(|()| wrong_file(input, "a truncated ELF file"))?;
+        let (header, _) =
+            pod::from_bytes::<FileHeader64<LE>>(input).map_err(|()| wrong_file(input, "a truncated ELF file"))?;
         match header.e_type.get(LE).0 {
             ET_REL => {}
             ET_DYN => return Err(wrong_file(input, "a shared library or an executable, not an object")),
