@@ -249,3 +249,6 @@ impl Rewriter<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
