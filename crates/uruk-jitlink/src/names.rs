@@ -62,14 +62,24 @@ impl Names {
         let mut table = self.write();
         table.reserve(strings.len());
         names.reserve(strings.len());
-        // Hashing first lets the probes of a block overlap in the memory system.
+        // The table is larger than the caches. Each loop makes one kind of access for many names, which then overlap.
         let mut hashes = [0; BLOCK];
+        let mut firsts = [0; BLOCK];
+        let mut ends = [0; BLOCK];
         let mut rest = strings;
         while rest.len() != 0 {
-            let block = rest.clone().take(BLOCK);
-            for (hash, bytes) in hashes.iter_mut().zip(block) {
+            let count = rest.len().min(BLOCK);
+            for (hash, bytes) in hashes.iter_mut().zip(rest.clone().take(BLOCK)) {
                 *hash = table.hash(bytes);
             }
+            for (first, hash) in firsts.iter_mut().zip(&hashes[..count]) {
+                *first = table.slots[table.home(*hash)];
+            }
+            for (end, first) in ends.iter_mut().zip(&firsts[..count]) {
+                *end = table.end(*first as u32);
+            }
+            let seen: u8 = ends[..count].iter().fold(0, |seen, end| seen ^ table.last_byte(*end));
+            std::hint::black_box(seen);
             for (hash, bytes) in hashes.iter().zip(rest.by_ref().take(BLOCK)) {
                 names.push(table.intern(*hash, bytes));
             }
@@ -112,7 +122,7 @@ impl Names {
     }
 }
 
-const BLOCK: usize = 256;
+const BLOCK: usize = 64;
 
 impl Table {
     fn hash(&self, bytes: &[u8]) -> u64 {
@@ -123,6 +133,16 @@ impl Table {
         let id = id as usize;
         let start = if id == 0 { 0 } else { self.ends[id - 1] };
         &self.bytes[start as usize..self.ends[id] as usize]
+    }
+
+    /// Where the bytes of a name end, by its number counted from 1.
+    fn end(&self, number: u32) -> u32 {
+        number.checked_sub(1).map_or(0, |id| self.ends[id as usize])
+    }
+
+    /// The byte before an end.
+    fn last_byte(&self, end: u32) -> u8 {
+        end.checked_sub(1).map_or(0, |at| self.bytes[at as usize])
     }
 
     /// Where a name of this hash is first looked for.

@@ -109,7 +109,7 @@ impl<'a, 'b> Edges<'a, 'b> {
         let relocations = sections.filter(|header| header.sh_type.get(LE).0 == SHT_RELA);
         let bytes: u64 = relocations.map(|header| header.sh_size.get(LE)).fold(0, u64::saturating_add);
         // What the headers claim is believed only as far as the file could hold it.
-        let bytes = bytes.min(self.reader.headers.input.len() as u64);
+        let bytes = bytes.min(self.reader.headers.bytes.len() as u64);
         self.graph.edges.reserve_exact(bytes as usize / size_of::<Rela64<LE>>());
     }
 
@@ -130,7 +130,7 @@ impl<'a, 'b> Edges<'a, 'b> {
         let site = Site {
             id,
             bytes: match block.content {
-                Content::Input(at) => &self.reader.headers.input[at as usize..(at + block.size) as usize],
+                Content::Input(at) => &self.reader.headers.bytes[at as usize..(at + block.size) as usize],
                 Content::Made(_) | Content::Zero => &[],
             },
             is_code: self.graph.section(block.section).kind == SectionKind::Code,

@@ -117,7 +117,7 @@ impl Reader<'_> {
                 continue;
             }
             let range = self.headers.range(header)?;
-            let words = pod::slice_from_bytes::<U32<LE>>(&self.headers.input[range.clone()], range.len() / 4);
+            let words = pod::slice_from_bytes::<U32<LE>>(&self.headers.bytes[range.clone()], range.len() / 4);
             let words = words.map_or(&[][..], |(words, _)| words);
             let Some((flags, members)) = words.split_first() else {
                 return Err(self.headers.malformed(range.start as u64, "a section group without flags"));
@@ -147,7 +147,7 @@ impl Reader<'_> {
             && let Some(section) = self.headers.sections.get(usize::from(symbol.st_shndx.get(LE).0))
         {
             let range = self.headers.string(&self.headers.section_names, section.sh_name.get(LE))?;
-            return Ok(&self.headers.input[range]);
+            return Ok(&self.headers.bytes[range]);
         }
         self.headers.symbol_name(symbol)
     }

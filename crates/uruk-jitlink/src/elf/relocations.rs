@@ -47,7 +47,7 @@ pub fn crel<'a>(
     let range = headers.range(header)?;
     let place = range.start as u64;
     let damaged = move || headers.malformed(place, "compact relocations that cannot be decoded");
-    let relocations = CrelIterator::new(&headers.input[range]).map_err(|_| damaged())?;
+    let relocations = CrelIterator::new(&headers.bytes[range]).map_err(|_| damaged())?;
     if !relocations.is_rela() && !relocations.is_empty() {
         return Err(headers.malformed(place, "compact relocations without addends, which x86-64 does not have"));
     }

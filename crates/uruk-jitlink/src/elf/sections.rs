@@ -38,7 +38,7 @@ pub fn classify(headers: &Headers<'_>, header: &SectionHeader64<LE>) -> Result<O
         return Ok(None);
     }
     let range = headers.string(&headers.section_names, header.sh_name.get(LE))?;
-    let name = &headers.input[range.clone()];
+    let name = &headers.bytes[range.clone()];
     let kind = header.sh_type.get(LE).0;
     let unsupported = |what, hint| LinkError::UnsupportedSection {
         file: headers.input.name().to_string(),
