@@ -181,8 +181,7 @@ impl<'a, 'b> Edges<'a, 'b> {
         if let Some(entry) = rule.entry
             && !(local && entry == Entry::Stub)
         {
-            let relaxable =
-                rule.got_load && raw.addend == -4 && relax::rewrite(site.bytes, offset as usize).is_some();
+            let relaxable = rule.got_load && raw.addend == -4 && relax::rewrite(site.bytes, offset as usize).is_some();
             self.wanted[raw.symbol as usize] |= 1 << (entry as u8 * 2 + u8::from(relaxable));
         }
         self.graph.needs_low |= rule.needs_low && symbol.definition != Definition::Absolute;
