@@ -9,7 +9,7 @@ use uruk::{Dylib, Jit};
 use crate::args::Times;
 use crate::plan::{Input, Library, Plan};
 use crate::progress::Progress;
-use crate::{compile, explain, fail, plan};
+use crate::{compile, explain, fail};
 
 /// Libraries that a C or C++ compiler links without being told, or that every program may expect.
 const USUAL_LIBRARIES: &[&str] = &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"];
@@ -136,9 +136,12 @@ fn refuse(plan: &Plan, failure: &Failure) -> ExitCode {
 
 /// Shows what the linker sees in a file.
 pub fn inspect(path: &Path) -> ExitCode {
-    match plan::detect(path) {
+    match uruk::inspect(path) {
+        Ok(text) => {
+            crate::print(&text);
+            ExitCode::SUCCESS
+        }
         Err(error) => fail(&error),
-        Ok(_) => fail(&"inspecting is not connected yet"),
     }
 }
 

@@ -25,11 +25,13 @@ mod directory;
 mod dylib;
 mod files;
 mod function;
+mod inspect;
 mod jit;
 
 pub use dylib::{Dylib, Tracker};
 pub use files::read_file;
 pub use function::FunctionPointer;
+pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
 pub use uruk_executor::restart;
 pub use uruk_jitlink::input::Input;

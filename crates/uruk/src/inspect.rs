@@ -1,0 +1,25 @@
+//! What the linker sees in a file, as text.
+
+use crate::files::read_file;
+use crate::jit::Error;
+use std::fmt::Write;
+use std::path::Path;
+use uruk_jitlink::archive::Archive;
+use uruk_jitlink::dump::dump;
+use uruk_jitlink::elf;
+use uruk_jitlink::names::Names;
+use uruk_orc::generator::archive_members;
+
+/// The link graph of an object, or of each member of an archive, for people to read.
+pub fn inspect(path: &Path) -> Result<String, Error> {
+    let names = Names::default();
+    let input = read_file(path)?;
+    let objects = if Archive::is_archive(&input) { archive_members(&input, &read_file)? } else { vec![input] };
+    let mut text = String::new();
+    for object in objects {
+        let graph = elf::read(&object, &names).map_err(uruk_orc::error::Error::from)?;
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{}", dump(&graph, &names));
+    }
+    Ok(text)
+}
