@@ -8,10 +8,14 @@ use super::sections::{SHT_CREL, SHT_REL, SHT_RELA};
 use super::x86_64::BY_TYPE;
 use crate::error::LinkError;
 use crate::graph::*;
-use crate::x86_64::{self, Value, relax};
+use crate::tables::wish;
+use crate::x86_64;
 use object::LittleEndian as LE;
 use object::elf::{Rela64, SectionHeader64};
 use object::read::elf::CrelIterator;
+
+/// A relocation that changes nothing; that it names a symbol keeps the symbol's section.
+const R_X86_64_NONE: u32 = 0;
 
 /// The fields of a relocation, whatever its encoding.
 struct Raw {
@@ -131,6 +135,9 @@ impl<'a, 'b> Edges<'a, 'b> {
             return Err(LinkError::UnsupportedRelocation { place, kind: raw.kind });
         };
         if kind == x86_64::NOTHING {
+            if raw.kind == R_X86_64_NONE && (raw.symbol as usize) < self.graph.symbols.len() {
+                self.graph.mentions.push((id, SymbolId(raw.symbol)));
+            }
             return Ok(());
         }
         let info = x86_64::info(kind);
@@ -139,28 +146,11 @@ impl<'a, 'b> Edges<'a, 'b> {
         let (true, Ok(offset)) = (holds, u32::try_from(raw.offset)) else {
             return Err(self.reader.headers.malformed(raw.offset, "a relocation that lies outside its section"));
         };
-        let Some(symbol) = self.graph.symbols.get(raw.symbol as usize) else {
+        if self.graph.symbols.len() <= raw.symbol as usize {
             return Err(self.reader.headers.malformed(raw.offset, "a relocation to a symbol that does not exist"));
-        };
+        }
         let target = SymbolId(raw.symbol);
         let kind = self.branch(id, offset, kind);
-        let entry = x86_64::info(kind).entry;
-        // A local function is always in reach of its own object's calls.
-        let local = symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
-        if let Some(entry) = entry
-            && !(local && entry == Entry::Stub)
-        {
-            let block = &self.graph.blocks[id.0 as usize];
-            let relaxable = info.value == Value::GotLoad && {
-                raw.addend == -4 && relax::rewrite(self.graph.content(block), offset as usize).is_some()
-            };
-            self.graph.wants.push(Want { symbol: target, entry, relaxable });
-        }
-        self.graph.needs_low |= info.value == Value::Absolute
-            && info.field != x86_64::Field::Word64
-            && symbol.definition != Definition::Absolute;
-        self.graph.needs_static_tls |= info.value == Value::ThreadOffset || entry == Some(Entry::ThreadOffset);
-        self.graph.has_tls_fields |= matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
         let (addend, wide) = match i32::try_from(raw.addend) {
             Ok(addend) => (addend, false),
             Err(_) => {
@@ -168,7 +158,9 @@ impl<'a, 'b> Edges<'a, 'b> {
                 (self.graph.wide_addends.len() as i32 - 1, true)
             }
         };
-        self.graph.edges.push(Edge { offset, target, addend, kind, wide });
+        let edge = Edge { offset, target, addend, kind, wide };
+        self.graph.edges.push(edge);
+        wish(self.graph, id, &edge);
         Ok(())
     }
 
