@@ -71,6 +71,10 @@ pub(crate) struct Symbol {
     pub exported: bool,
     /// Somebody was given this definition, so that it cannot be replaced any more.
     pub bound: bool,
+    /// Somebody outside of its batch asks for it, so that a collection keeps it.
+    pub wanted: bool,
+    /// A collection has dropped what it stands for.
+    pub collected: bool,
 }
 
 /// How strong the definition that a symbol has is.
@@ -111,6 +115,28 @@ pub(crate) struct ThreadModule {
     pub base: Option<u64>,
 }
 
+/// Which symbols of a dylib keep what they reach when its sections are collected. Symbols that were looked up before
+/// keep it in any case.
+#[derive(Clone, Debug)]
+pub enum GcRoots {
+    /// All that other dylibs see, as in a shared library.
+    Exported,
+    /// These, and what the process's libraries import, as in an executable.
+    Named(Vec<Name>),
+}
+
+/// The collection of a dylib's sections.
+#[derive(Clone, Debug)]
+pub(crate) struct Collection {
+    pub roots: GcRoots,
+    /// Generators have been asked for the roots.
+    pub sought: bool,
+    /// What defines the roots has been claimed.
+    pub rooted: bool,
+    /// How many of the dylib's whole inputs have been claimed with others.
+    pub claimed: usize,
+}
+
 /// A place in a dylib's search order.
 #[derive(Clone, Copy, Debug)]
 pub struct SearchEntry {
@@ -128,6 +154,8 @@ pub(crate) struct Dylib {
     pub groups: HashMap<Name, UnitId>,
     /// Whole inputs, whose initialisers are roots.
     pub roots: Vec<UnitId>,
+    /// How its sections are collected, if they are.
+    pub collection: Option<Collection>,
     pub placement: Option<Placement>,
     /// The dylib that decides about this one's placement.
     pub placed_with: DylibId,
@@ -183,6 +211,7 @@ impl State {
             order: vec![SearchEntry { dylib: id, all_symbols: true }],
             groups: HashMap::new(),
             roots: Vec::new(),
+            collection: None,
             placement: None,
             placed_with: id,
         });
@@ -243,6 +272,8 @@ impl State {
                 kind: global.kind,
                 exported: global.visibility != Visibility::Hidden,
                 bound: false,
+                wanted: false,
+                collected: false,
             };
             let table = &mut self.dylibs[dylib.index()].table;
             let id = match table.get(global.name) {
@@ -317,7 +348,9 @@ impl State {
         }
         let id = SymbolId(self.symbols.len() as u32);
         let strength = Rank::Strong;
-        self.symbols.push(Symbol { address, name, unit: NO_UNIT, dylib, strength, kind, exported: true, bound: true });
+        let (unit, exported, bound) = (NO_UNIT, true, true);
+        let (wanted, collected) = (false, false);
+        self.symbols.push(Symbol { address, name, unit, dylib, strength, kind, exported, bound, wanted, collected });
         self.dylibs[dylib.index()].table.set(name, id);
         id
     }
@@ -344,6 +377,39 @@ impl State {
             unit.phase = Phase::Materializing;
         }
         waiting
+    }
+
+    /// Whether sections of any dylib are collected.
+    pub fn collects(&self) -> bool {
+        self.dylibs.iter().any(|dylib| dylib.collection.is_some())
+    }
+
+    /// The roots that a dylib's collection names, as far as they are defined.
+    pub fn named_roots(&self, dylib: DylibId) -> Vec<SymbolId> {
+        let Dylib { collection, order, .. } = self.dylib(dylib);
+        match collection.as_ref().map(|collection| &collection.roots) {
+            Some(GcRoots::Named(names)) => names.iter().filter_map(|name| self.find(order, *name)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Claims what has to be in one batch with claimed units: a collection must see all whole inputs of a dylib, and
+    /// what defines its roots, or it would drop what the rest of them needs.
+    pub fn claim_companions(&mut self, claimed: &mut Vec<UnitId>) {
+        let mut at = 0;
+        while let Some(unit) = claimed.get(at) {
+            let dylib = self.unit(*unit).dylib.index();
+            at += 1;
+            let Dylib { collection: Some(collection), roots, .. } = &mut self.dylibs[dylib] else { continue };
+            let mut units = roots[collection.claimed..].to_vec();
+            collection.claimed += units.len();
+            if !std::mem::replace(&mut collection.rooted, true) {
+                let found = self.named_roots(DylibId(dylib as u32));
+                units.extend(found.iter().map(|symbol| self.symbol(*symbol).unit).filter(|unit| *unit != NO_UNIT));
+            }
+            units.retain(|unit| self.unit(*unit).object.is_some() && self.claim(*unit));
+            claimed.extend(units);
+        }
     }
 
     /// A unit's addresses have been entered.
