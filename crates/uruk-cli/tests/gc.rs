@@ -37,6 +37,9 @@ fn what_is_missing_matters_only_where_it_is_reached() {
     let folder = tempfile::tempdir().unwrap();
     compile(folder.path(), &[("a.c", DEAD)]);
     assert_eq!(run(folder.path(), &["a.o"]).status.code(), Some(125), "without the option it is an error");
+    // The place in the message is one that counts.
+    let both = "int missing(void); int dead(void) { return missing(); } int main(void) { return missing(); }";
+    check(&[("a.c", both)], &["a.o"], 125, "needed by a.o(.text.main");
     let bound = "extern int __start_none[]; int dead(void) { return *__start_none; } int main(void) { return 4; }";
     check(&[("a.c", bound)], &["a.o"], 4, "");
     let bound = "extern int __start_none[]; int main(void) { return *__start_none; }";
@@ -115,4 +118,25 @@ fn other_dylibs_keep_what_they_export() {
     let other = "int exported(void) { return 8; } __attribute__((visibility(\"hidden\"))) int gone(void) {\n\
         extern int missing(void); return missing(); }";
     check(&[("a.c", main), ("b.c", other)], &["a.o", "--jd", "other", "b.o"], 8, "");
+}
+
+#[test]
+fn a_group_of_another_object_is_no_root() {
+    let group = |function: &str| {
+        format!(
+            ".globl g\n.section .data.g,\"awG\",@progbits,g,comdat\n.weak g\ng: .quad 1\n\
+             .section .init_array,\"awG\",@init_array,g,comdat\n.quad {function}\n"
+        )
+    };
+    let main = "int calls; void first(void) { calls++; } int main(void) { extern long g; return calls + g; }";
+    let (first, second) = (group("first"), group("missing"));
+    let sources = [("a.s", first.as_str()), ("b.s", second.as_str()), ("m.c", main)];
+    check(&sources, &["a.o", "b.o", "m.o"], 2, "");
+}
+
+#[test]
+fn a_bound_of_dropped_descriptions_only_is_missing() {
+    let source = ".globl main\n.section .text.main,\"ax\"\nmain: lea __start_meta(%rip),%rax\nret\n\
+        .section .text.dead,\"ax\"\nret\n.section meta,\"ao\",@progbits,.text.dead\n.quad 1\n";
+    check(&[("a.s", source)], &["a.o"], 125, "needed by a.o(.text.main");
 }

@@ -7,7 +7,7 @@ use uruk_executor::memory::Options;
 use uruk_jitlink::input::Input;
 use uruk_orc::error::Error;
 use uruk_orc::session::Session;
-use uruk_orc::{DylibId, GcRoots};
+use uruk_orc::{DylibId, GcRoots, SearchEntry};
 
 /// An object in which each function and variable has a section of its own.
 fn compile(name: &str, source: &str) -> Input {
@@ -100,11 +100,11 @@ fn named_roots_and_earlier_lookups_keep_what_they_reach_and_nothing_else() {
 
 #[test]
 fn whichever_object_is_asked_for_first_all_whole_inputs_are_linked_with_it() {
-    // `helper` alone would not keep what the other object's table needs.
-    let main =
-        "int late(void); __attribute__((constructor)) static void before(void) { late(); } int run(void) { return 1; }";
+    // Neither `helper` nor the root would keep what the second object's table needs.
+    let root = "int run(void) { return 1; }";
+    let table = "int late(void); __attribute__((constructor)) static void before(void) { late(); }";
     let other = "int helper(void) { return 2; } int late(void) { return 3; }";
-    let program = Program::new(Some(&["run"]), true, &[main, other]);
+    let program = Program::new(Some(&["run"]), true, &[root, table, other]);
     program.find("helper").unwrap();
     program.session.materialize_all_roots(&[program.dylib]).unwrap();
     program.find("late").unwrap();
@@ -132,4 +132,33 @@ fn common_symbols_that_nothing_reaches_take_no_memory() {
     assert!(program.live() < 4096, "{}", program.live());
     assert!(is_collected(program.find("unused"), "unused"));
     assert_ne!(program.find("used").unwrap(), 0);
+}
+
+#[test]
+fn a_dylib_that_another_refers_to_is_linked_whole_as_well() {
+    let program = Program::new(None, true, &["int shared(void); int run(void) { return shared(); }"]);
+    let session = &program.session;
+    let other = session.create_dylib("other").unwrap();
+    session.collect_sections(other, GcRoots::Exported);
+    let hidden = "__attribute__((visibility(\"hidden\"))) int late(void)";
+    let first = format!("int shared(void) {{ return 1; }} {hidden} {{ return 2; }}");
+    let second = format!("{hidden}; int user(void) {{ return late(); }}");
+    let inputs = [compile("first.o", &first), compile("second.o", &second)];
+    session.add_objects(other, &inputs).unwrap();
+    let mut order = session.search_order(program.dylib);
+    order.push(SearchEntry { dylib: other, all_symbols: false });
+    session.set_search_order(program.dylib, order);
+    program.find("run").unwrap();
+    program.find("user").unwrap();
+}
+
+#[test]
+fn dropped_blocks_have_no_table_entries() {
+    let mut source = String::from("int run(void) { return 1; }\n");
+    for number in 0..1000 {
+        source += &format!("int missing{number}(void); int dead{number}(void) {{ return missing{number}(); }}\n");
+    }
+    let program = Program::new(Some(&["run"]), true, &[&source]);
+    program.find("run").unwrap();
+    assert!(program.live() < 4096, "{}", program.live());
 }
