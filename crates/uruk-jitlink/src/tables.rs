@@ -4,12 +4,12 @@
 //! Entries belong to the object, so that they go with it; targets in reach need none.
 
 use crate::graph::*;
-use crate::resolve::{Target, Targets};
+use crate::resolve::{Target, Targets, may_be_null};
 use crate::x86_64::{self, Field, SLOT_SIZE, STUB_SIZE, Value, relax};
 use std::ops::Range;
 
-/// Notes what an edge asks for: a table entry, low addresses, thread-local variables at fixed offsets.
-pub fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge) {
+/// Notes what an edge asks for, as the reader of the object has done once.
+fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge) {
     let info = x86_64::info(edge.kind);
     let symbol = graph.symbol(edge.target);
     // A local function is always in reach of its own object's calls.
@@ -88,7 +88,8 @@ impl Tables {
                 continue;
             }
             let near = match targets.of(graph, want.symbol) {
-                Target::Own | Target::Near | Target::Bound => true,
+                Target::Own | Target::Near => true,
+                Target::Bound => !may_be_null(graph, want.symbol),
                 Target::Known(address) => in_reach(span, address),
                 Target::Far | Target::ThreadLocal(_) | Target::ThreadImage => false,
             };

@@ -30,7 +30,7 @@ impl Program {
     /// A dylib of these objects, collected with these roots, if with any.
     fn new(roots: Option<&[&str]>, collect: bool, sources: &[&str]) -> Program {
         let executor = Arc::new(InProcess::new(Options::default()));
-        let session = Session::new(executor.clone(), 1);
+        let session = Session::new(executor.clone(), Some(1));
         let dylib = session.create_dylib("test").unwrap();
         if collect {
             let named = |names: &[&str]| names.iter().map(|name| session.names().intern(name.as_bytes())).collect();
@@ -43,7 +43,7 @@ impl Program {
 
     fn add(&self, sources: &[&str]) -> Result<(), Error> {
         let inputs = sources.iter().enumerate().map(|(number, source)| compile(&format!("{number}.o"), source));
-        self.session.add_objects(self.dylib, &inputs.collect::<Vec<_>>())
+        self.session.add_objects(self.dylib, None, &inputs.collect::<Vec<_>>())
     }
 
     fn find(&self, name: &str) -> Result<u64, Error> {
@@ -144,7 +144,7 @@ fn a_dylib_that_another_refers_to_is_linked_whole_as_well() {
     let first = format!("int shared(void) {{ return 1; }} {hidden} {{ return 2; }}");
     let second = format!("{hidden}; int user(void) {{ return late(); }}");
     let inputs = [compile("first.o", &first), compile("second.o", &second)];
-    session.add_objects(other, &inputs).unwrap();
+    session.add_objects(other, None, &inputs).unwrap();
     let mut order = session.search_order(program.dylib);
     order.push(SearchEntry { dylib: other, all_symbols: false });
     session.set_search_order(program.dylib, order);

@@ -28,6 +28,8 @@ const SHN_XINDEX: u16 = 0xffff;
 pub struct Headers<'a> {
     /// The object.
     pub input: &'a Input,
+    /// Its bytes.
+    pub bytes: &'a [u8],
     /// All section headers, the null one first.
     pub sections: &'a [SectionHeader64<LE>],
     /// The string table of section names.
@@ -46,7 +48,8 @@ impl<'a> Headers<'a> {
     /// Checks an object's headers.
     pub fn parse(input: &'a Input) -> Result<Self, LinkError> {
         check_identity(input)?;
-        let (header, _) = pod::from_bytes::<FileHeader64<LE>>(input).map_err(|()| wrong_file(input, "a truncated ELF file"))?;
+        let (header, _) =
+            pod::from_bytes::<FileHeader64<LE>>(input).map_err(|()| wrong_file(input, "a truncated ELF file"))?;
         match header.e_type.get(LE).0 {
             ET_REL => {}
             ET_DYN => return Err(wrong_file(input, "a shared library or an executable, not an object")),
@@ -58,6 +61,7 @@ impl<'a> Headers<'a> {
         }
         let mut headers = Headers {
             input,
+            bytes: input,
             sections: &[],
             section_names: 0..0,
             symbols: &[],
@@ -118,7 +122,7 @@ impl<'a> Headers<'a> {
 
     /// The raw structures at an offset of the file.
     pub fn array<T: pod::Pod>(&self, at: u64, count: u64, what: &'static str) -> Result<&'a [T], LinkError> {
-        let bytes = usize::try_from(at).ok().and_then(|at| self.input.get(at..));
+        let bytes = usize::try_from(at).ok().and_then(|at| self.bytes.get(at..));
         let array = bytes.zip(usize::try_from(count).ok());
         let array = array.and_then(|(bytes, count)| pod::slice_from_bytes(bytes, count).ok());
         array.map(|(array, _)| array).ok_or_else(|| self.malformed(at, past_end(what)))
@@ -130,7 +134,7 @@ impl<'a> Headers<'a> {
             return Ok(0..0);
         }
         let at = section.sh_offset.get(LE);
-        let end = at.checked_add(section.sh_size.get(LE)).filter(|end| *end <= self.input.len() as u64);
+        let end = at.checked_add(section.sh_size.get(LE)).filter(|end| *end <= self.bytes.len() as u64);
         end.map(|end| at as usize..end as usize).ok_or_else(|| self.malformed(at, past_end("section")))
     }
 
@@ -139,7 +143,7 @@ impl<'a> Headers<'a> {
             return Err(self.malformed(0, "a string table whose section does not exist"));
         };
         let range = self.range(section)?;
-        if range.end != 0 && self.input[range.clone()].last() != Some(&0) {
+        if range.end != 0 && self.bytes[range.clone()].last() != Some(&0) {
             return Err(self.malformed(range.start as u64, "a string table that does not end in a zero byte"));
         }
         Ok(range)
@@ -148,8 +152,8 @@ impl<'a> Headers<'a> {
     /// The string at an offset of a table, as a range of the file.
     pub fn string(&self, table: &Range<usize>, offset: u32) -> Result<Range<usize>, LinkError> {
         let start = table.start + offset as usize;
-        let bytes = self.input.get(start..table.end).unwrap_or_default();
-        match bytes.iter().position(|byte| *byte == 0) {
+        let bytes = self.bytes.get(start..table.end).unwrap_or_default();
+        match memchr::memchr(0, bytes) {
             Some(length) => Ok(start..start + length),
             None if offset == 0 => Ok(start..start),
             None => Err(self.malformed(start as u64, "a name that lies past the end of its string table")),
@@ -158,8 +162,13 @@ impl<'a> Headers<'a> {
 
     /// The name of a symbol.
     pub fn symbol_name(&self, symbol: &Sym64<LE>) -> Result<&'a [u8], LinkError> {
-        let range = self.string(&self.strings, symbol.st_name.get(LE))?;
-        Ok(&self.input[range])
+        let offset = symbol.st_name.get(LE);
+        let table = &self.bytes[self.strings.clone()];
+        let name = table.get(offset as usize..).unwrap_or_default();
+        match memchr::memchr(0, name) {
+            Some(length) => Ok(&name[..length]),
+            None => Ok(&self.bytes[self.string(&self.strings, offset)?]),
+        }
     }
 
     /// The index of the section that a symbol is defined in, reserved numbers included.

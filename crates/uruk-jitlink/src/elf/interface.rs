@@ -17,13 +17,8 @@ pub enum Strength {
     UndefinedWeak,
     /// Unless somebody else does.
     Weak,
-    /// Room of this size and alignment.
-    Common {
-        /// Bytes.
-        size: u64,
-        /// A power of two.
-        align: u64,
-    },
+    /// As room that the linker makes, whose size and alignment [`Interface::common`] gives.
+    Common,
     /// For good.
     Strong,
 }
@@ -49,11 +44,19 @@ pub struct Interface {
     pub input: Input,
     /// Its symbols from the first global one on, in the order of its symbol table.
     pub globals: Vec<Global>,
+    /// Position among the globals, size and alignment of the common ones, in order.
+    commons: Vec<(u32, u64, u64)>,
     /// Its size in sections, symbols and bytes is worth a thread of its own from some point on.
     pub cost: usize,
 }
 
 impl Interface {
+    /// The size and the alignment that this object wants for a common symbol, given by its position.
+    pub fn common(&self, position: usize) -> (u64, u64) {
+        let found = self.commons.binary_search_by_key(&(position as u32), |(position, ..)| *position);
+        found.map_or((0, 1), |at| (self.commons[at].1, self.commons[at].2))
+    }
+
     /// Reads an object's symbols.
     pub fn read(input: &Input, names: &Names) -> Result<Interface, LinkError> {
         let headers = Headers::parse(input)?;
@@ -73,13 +76,15 @@ impl Interface {
         let mut interned = Vec::new();
         names.intern_all(strings.iter().copied(), &mut interned);
         let mut globals = Vec::with_capacity(symbols.len());
+        let mut commons = Vec::new();
         for (index, (symbol, name)) in (headers.first_global..).zip(symbols.iter().zip(interned)) {
             let attributes = attributes(symbol);
             let strength = match (headers.symbol_section(index, symbol)?, attributes.binding) {
                 (SymbolSection::Undefined, Binding::Weak) => Strength::UndefinedWeak,
                 (SymbolSection::Undefined, _) => Strength::Undefined,
                 (SymbolSection::Common { .. }, _) => {
-                    Strength::Common { size: symbol.st_size.get(LE), align: symbol.st_value.get(LE) }
+                    commons.push((globals.len() as u32, symbol.st_size.get(LE), symbol.st_value.get(LE)));
+                    Strength::Common
                 }
                 (_, Binding::Weak | Binding::Unique) => Strength::Weak,
                 _ => Strength::Strong,
@@ -88,7 +93,7 @@ impl Interface {
             let (visibility, kind) = (attributes.visibility, attributes.kind);
             globals.push(Global { name, strength, visibility, kind, unique });
         }
-        Ok(Interface { input: input.clone(), globals, cost: input.len() })
+        Ok(Interface { input: input.clone(), globals, commons, cost: input.len() })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::finish::{Linked, function_tables};
 use super::resolve::{Closure, Job, Reference, THREAD_IMAGE, bound};
+use super::shown;
 use crate::error::Error;
 use crate::executor::{Resource, ThreadRequest, ThreadVariable};
 use crate::session::Session;
@@ -9,11 +10,12 @@ use crate::state::{NO_UNIT, Phase, State, SymbolId, ThreadModule, UnitId};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
+use uruk_jitlink::debug::Places;
 use uruk_jitlink::elf::Strength;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
 use uruk_jitlink::graph::{
-    BlockId, Block, Content, Definition, LinkGraph, Section, SectionId, SectionKind, SymbolId as LocalId, SymbolKind,
+    Block, BlockId, Content, Definition, LinkGraph, Section, SectionId, SectionKind, SymbolId as LocalId, SymbolKind,
 };
 use uruk_jitlink::layout::{Layout, Member, Share};
 use uruk_jitlink::memory::{Allocation, Lane, Placement};
@@ -21,6 +23,7 @@ use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::{self, Tables};
 use uruk_jitlink::tls::{Question, Questions, Variable};
+use uruk_jitlink::x86_64;
 
 /// Links claimed units and everything that they pull in. When this returns, each of them is emitted or has failed.
 pub(crate) fn link(session: &Session, claimed: Vec<UnitId>) {
@@ -136,14 +139,15 @@ impl Batch {
             for job in jobs {
                 let mut graph = job.graph;
                 let mut target = Targets::new(&graph);
-                for (index, (reference, global)) in (0..).zip(job.references.iter().zip(&job.object.interface.globals)) {
+                for (index, (reference, global)) in (0..).zip(job.references.iter().zip(&job.object.interface.globals))
+                {
                     let id = LocalId(graph.first_global.0 + index);
                     let mut found = find_target(&state, job.unit, *reference, placement, &mut others);
                     if found == Target::Bound && session.names().bytes(global.name) == THREAD_IMAGE {
                         found = Target::ThreadImage;
                     }
                     target.set(id, found);
-                    if let (Target::Own, Strength::Common { .. }, Reference::Symbol(symbol)) =
+                    if let (Target::Own, Strength::Common, Reference::Symbol(symbol)) =
                         (found, global.strength, reference)
                     {
                         let (size, align) = state.common(*symbol);
@@ -173,6 +177,7 @@ impl Batch {
             if swept[index] {
                 tables::wish_again(&mut member.graph);
             }
+            x86_64::far::rewrite(&mut member.graph, &targets[index], &span);
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
             Ok::<(), LinkError>(())
         });
@@ -182,7 +187,8 @@ impl Batch {
         let mut layout = Layout::new(&mut members, &gather, placement)?;
         let allocation = memory.allocate(&layout.demand).map_err(LinkError::from)?;
         layout.place(&mut members, Lane::ALL.map(|lane| allocation.address(lane)));
-        let addresses = session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
+        let addresses =
+            session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
         let needs = vec![Vec::new(); units.len()];
         let batch =
             Batch { units, members, objects, references, targets, others, layout, allocation, addresses, needs };
@@ -195,10 +201,11 @@ impl Batch {
         let mut state = session.lock();
         for (index, unit) in self.units.iter().enumerate() {
             let first = self.members[index].graph.first_global.0;
-            for (number, reference) in (first..).zip(&self.references[index]) {
-                let id = LocalId(number);
-                if let (Reference::Symbol(symbol), Target::Own) = (reference, self.targets[index].get(id)) {
-                    state.symbols[symbol.index()].address = self.addresses[index][number as usize];
+            let addresses = &self.addresses[index][first as usize..];
+            let globals = self.references[index].iter().zip(self.targets[index].iter());
+            for ((reference, (_, target)), address) in globals.zip(addresses) {
+                if let (Reference::Symbol(symbol), Target::Own) = (reference, target) {
+                    state.symbols[symbol.index()].address = *address;
                 }
             }
             state.resolved(*unit);
@@ -217,9 +224,13 @@ impl Batch {
             let window = Window { address: data, bytes };
             self.members.iter().map(|member| function_tables(member, &window)).collect()
         };
-        let Batch { units, members, references, needs, layout, allocation, .. } = self;
+        let Batch { units, members, objects, references, targets, needs, layout, allocation, addresses, .. } = self;
         allocation.finalize().map_err(LinkError::from)?;
         let executor = session.executor();
+        let places = |index: usize| Places::new(&members[index], &targets[index], &addresses[index]);
+        let failed = |index: usize| failures.iter().any(|(failed, _)| *failed == index);
+        let static_threads = threads.as_ref().and_then(|(module, _)| module.as_ref()?.base);
+        let mut shown = shown::show(executor, &objects, places, failed, static_threads).into_iter();
         let mut slots = Vec::new();
         let mut linked = Vec::with_capacity(units.len());
         let gathered = !layout.gathered.is_empty();
@@ -234,7 +245,8 @@ impl Batch {
                 true => None,
                 false => Some(executor.register_unwind(member.share.lanes[0].clone(), unwind.clone())?),
             };
-            linked.push(Linked::new(member, registered, shared.clone(), functions, gathered));
+            let shown = shown.next().unwrap_or_default();
+            linked.push(Linked::new(member, registered, shared.clone(), functions, shown, gathered));
         }
         executor.run_resolvers(&slots)?;
         Finished { units, references, needs }.emit(session, failures, linked);
@@ -248,9 +260,9 @@ impl Batch {
         for index in 0..self.units.len() {
             let member = &self.members[index];
             let first = member.graph.first_global.0;
-            for (number, reference) in (first..).zip(&self.references[index]) {
-                let id = LocalId(number);
-                let target = self.targets[index].get(id);
+            for (number, (reference, (id, target))) in
+                (first..).zip(self.references[index].iter().zip(self.targets[index].iter()))
+            {
                 let address = match (reference, target) {
                     (Reference::Symbol(symbol), Target::Near | Target::Far) => {
                         let mut found = *state.symbol(*symbol);
@@ -301,8 +313,7 @@ impl Batch {
         let none = Questions::default();
         for (index, member) in self.members.iter().enumerate() {
             let threads = Threads { questions: &none, answers: &[] };
-            let fixup =
-                Fixup { member, targets: &self.targets[index], addresses: &self.addresses[index], threads };
+            let fixup = Fixup { member, targets: &self.targets[index], addresses: &self.addresses[index], threads };
             fixup.write_thread_image(&mut image)?;
         }
         let names: Vec<Vec<u8>> = self.others.iter().map(|other| session.symbol_name(*other)).collect();
@@ -427,9 +438,11 @@ impl Finished {
         emitted.retain(|(unit, _)| !matches!(state.unit(*unit).phase, Phase::Failed(_)));
         state.emit(emitted);
         let units = &self.units;
-        let (kept, lost): (Vec<_>, Vec<_>) = units.iter().copied().zip(linked).partition(|(unit, _)| {
-            !matches!(state.unit(*unit).phase, Phase::Failed(_))
-        });
+        let (kept, lost): (Vec<_>, Vec<_>) = units
+            .iter()
+            .copied()
+            .zip(linked)
+            .partition(|(unit, _)| !matches!(state.unit(*unit).phase, Phase::Failed(_)));
         drop(state);
         session.keep(kept);
         session.give_back(lost.into_iter().map(|(_, linked)| linked));
