@@ -57,6 +57,9 @@ impl From<uruk::Error> for Failure {
 /// Reads and links everything.
 fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, Failure> {
     let mut builder = Jit::builder().strict_wx(plan.options.strict_wx);
+    if plan.options.gc_sections {
+        builder = builder.gc_sections(true).gc_roots([plan.entry.as_str()]);
+    }
     if let Some(threads) = plan.options.threads {
         builder = builder.threads(threads.get());
     }

@@ -159,6 +159,12 @@ const ALLOCATOR: &[&str] = &[
 ];
 
 impl InProcess {
+    /// Names what [`interpose`](InProcess::interpose) may look up, some of it more than once.
+    pub fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) {
+        ALLOCATOR.iter().for_each(|name| each(name.as_bytes()));
+        interpose::for_each_import(&|importer| importer.is_executable, each);
+    }
+
     /// Makes the process's libraries, this executable excepted, use what `lookup` gives for a name that they import,
     /// for good. An allocator that is replaced never sees blocks of the old one.
     pub fn interpose(&self, lookup: &dyn Fn(&[u8]) -> Option<u64>) -> Result<(), InterposeError> {

@@ -1,6 +1,6 @@
 //! Unwind records: `.eh_frame` taken apart into common information entries and frame descriptions.
 //!
-//! A description goes when the function that it describes has gone; the entry it shares with others stays. What is
+//! A description goes when the function that it describes has gone, and an entry when all that shared it have. What is
 //! kept is written anew, so pointers from a description to its entry, which are distances, are recomputed.
 //! Source: LSB 5.0, "Exception Frames"; DWARF 5 §6.4.1.
 
@@ -48,6 +48,22 @@ pub fn records(bytes: &[u8]) -> Result<Vec<Record>, usize> {
     Ok(records)
 }
 
+/// The records of a section, each with its edges.
+pub fn split_edges<'a>(records: &'a [Record], edges: &'a [Edge]) -> Vec<(&'a Record, &'a [Edge])> {
+    let mut rest = edges;
+    let with_edges = records.iter().map(|record| {
+        let (own, later) = rest.split_at(rest.partition_point(|edge| (edge.offset as usize) < record.range.end));
+        rest = later;
+        (record, own)
+    });
+    with_edges.collect()
+}
+
+/// The symbol of the function that a description is about.
+pub fn function(record: &Record, edges: &[Edge]) -> Option<SymbolId> {
+    edges.iter().find(|edge| edge.offset as usize == record.id + 4).map(|edge| edge.target)
+}
+
 /// Rewrites a block of unwind records without those of dropped functions.
 pub fn drop_dead_records(graph: &mut LinkGraph, id: BlockId) -> Result<(), LinkError> {
     let block = graph.block(id).clone();
@@ -58,17 +74,19 @@ pub fn drop_dead_records(graph: &mut LinkGraph, id: BlockId) -> Result<(), LinkE
         what: "an unwind record that makes no sense",
     })?;
     let edges = graph.edges(&block).to_vec();
-    let mut rest = &edges[..];
+    let by_record = split_edges(&records, &edges);
+    let dead = |(record, own): &(&Record, &[Edge])| {
+        record.entry.is_some() && function(record, own).is_some_and(|function| is_dead(graph, function))
+    };
+    let kept = || by_record.iter().copied().filter(|record| !dead(record));
+    let mut used: Vec<usize> = kept().filter_map(|(record, _)| record.entry).collect();
+    used.sort_unstable();
     let mut kept_edges = Vec::with_capacity(edges.len());
     let mut made = Vec::with_capacity(bytes.len());
     // Old and new offset of each entry; entries come before the descriptions that use them.
     let mut entries: Vec<(usize, usize)> = Vec::new();
-    for record in &records {
-        let end = rest.partition_point(|edge| (edge.offset as usize) < record.range.end);
-        let (own, later) = rest.split_at(end);
-        rest = later;
-        let function = own.iter().find(|edge| edge.offset as usize == record.id + 4);
-        if record.entry.is_some() && function.is_some_and(|edge| is_dead(graph, edge.target)) {
+    for (record, own) in kept() {
+        if record.entry.is_none() && used.binary_search(&record.range.start).is_err() {
             continue;
         }
         let start = made.len();

@@ -89,7 +89,7 @@ pub struct Section {
     pub kind: SectionKind,
     /// It may lie out of 32-bit reach (the medium and large code models' data).
     pub large: bool,
-    /// Kept by `--gc-sections` although nothing refers to it.
+    /// Kept by a collection ([`gc`](crate::gc)) although nothing refers to it.
     pub retain: bool,
 }
 
@@ -213,9 +213,11 @@ pub struct Edge {
     pub wide: bool,
 }
 
-/// Sections that are kept or dropped together: the first group of its signature in a dylib is kept.
+/// Sections that are kept or dropped together.
 #[derive(Clone, Debug)]
 pub struct Group {
+    /// Only the first group of its signature in a dylib is kept.
+    pub comdat: bool,
     /// The name that identifies it across objects.
     pub signature: Name,
     /// Its sections' blocks.
@@ -266,8 +268,12 @@ pub struct LinkGraph {
     pub wide_addends: Vec<i64>,
     /// Content made by readers and passes.
     pub made: Vec<u8>,
-    /// COMDAT groups.
+    /// Section groups.
     pub groups: Vec<Group>,
+    /// Blocks that describe another, which comes second, and live if it does (`SHF_LINK_ORDER`).
+    pub descriptions: Vec<(BlockId, BlockId)>,
+    /// References that change no byte and only keep their target (`R_X86_64_NONE`).
+    pub mentions: Vec<(BlockId, SymbolId)>,
     /// Table entries that edges ask for; sorted and unique once read.
     pub wants: Vec<Want>,
     /// The string table of local names, as a range of the input.

@@ -1,7 +1,8 @@
 //! The linker: object files and archives in, link graphs, laid-out and fixed-up bytes out. It is pure: it maps no
 //! memory, opens no files and knows no session.
 //!
-//! The phases of a link, in order: [`elf::read`] makes a graph of each object; [`prune`] drops what is not needed;
+//! The phases of a link, in order: [`elf::read`] makes a graph of each object; [`prune`] drops what is not needed, [`gc`] finds what
+//! nothing reaches if somebody asks;
 //! [`tables`] plans GOT slots and stubs; [`layout`] gives everything its place in a [`memory::Demand`]; [`fixup`]
 //! writes the bytes. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@ pub mod ehframe;
 pub mod elf;
 pub mod error;
 pub mod fixup;
+pub mod gc;
 pub mod graph;
 pub mod input;
 pub mod layout;

@@ -13,7 +13,7 @@ pub fn drop_groups(graph: &mut LinkGraph, targets: &Targets, mut claim: impl FnM
         return;
     }
     let mut groups = vec![0u32; graph.blocks.len()];
-    for (number, group) in (1..).zip(&graph.groups) {
+    for (number, group) in (1..).zip(&graph.groups).filter(|(_, group)| group.comdat) {
         for block in &group.blocks {
             groups[block.0 as usize] = number;
         }
@@ -30,7 +30,7 @@ pub fn drop_groups(graph: &mut LinkGraph, targets: &Targets, mut claim: impl FnM
     }
     let mut dropped = Vec::new();
     for (group, owned) in graph.groups.iter().zip(owned) {
-        if !owned.unwrap_or_else(|| claim(group)) {
+        if group.comdat && !owned.unwrap_or_else(|| claim(group)) {
             dropped.extend_from_slice(&group.blocks);
         }
     }

@@ -5,8 +5,44 @@
 
 use crate::graph::*;
 use crate::resolve::{Target, Targets, may_be_null};
-use crate::x86_64::{SLOT_SIZE, STUB_SIZE};
+use crate::x86_64::{self, Field, SLOT_SIZE, STUB_SIZE, Value, relax};
 use std::ops::Range;
+
+/// Notes what an edge asks for, as the reader of the object has done once.
+fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge) {
+    let info = x86_64::info(edge.kind);
+    let symbol = graph.symbol(edge.target);
+    // A local function is always in reach of its own object's calls.
+    let local = symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
+    let is_place = symbol.definition != Definition::Absolute;
+    graph.needs_low |= info.value == Value::Absolute && info.field != Field::Word64 && is_place;
+    graph.needs_static_tls |= info.value == Value::ThreadOffset || info.entry == Some(Entry::ThreadOffset);
+    graph.has_tls_fields |= matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
+    let Some(entry) = info.entry.filter(|entry| !(local && *entry == Entry::Stub)) else { return };
+    let relaxable = info.value == Value::GotLoad && graph.addend(edge) == -4 && {
+        let content = graph.content(graph.block(id));
+        relax::rewrite(content, edge.offset as usize).is_some()
+    };
+    graph.wants.push(Want { symbol: edge.target, entry, relaxable });
+}
+
+/// Notes anew what the edges of live blocks ask for, when blocks have been dropped for good.
+pub fn wish_again(graph: &mut LinkGraph) {
+    graph.wants.clear();
+    (graph.needs_low, graph.needs_static_tls, graph.has_tls_fields) = (false, false, false);
+    for id in (0..graph.blocks.len() as u32).map(BlockId) {
+        let block = graph.block(id);
+        if !block.live {
+            continue;
+        }
+        for index in block.edges.clone() {
+            let edge = graph.edges[index as usize];
+            wish(graph, id, &edge);
+        }
+    }
+    graph.wants.sort_unstable();
+    graph.wants.dedup();
+}
 
 /// A planned entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -25,6 +25,14 @@ pub enum Error {
         /// The dylibs that were searched.
         searched: Arc<Vec<String>>,
     },
+    /// A symbol whose section a collection has dropped.
+    #[error("symbol `{symbol}`, which {referrer} asks for, was dropped with its section, as nothing needed it when its object was linked; make it a root or do not collect sections")]
+    Collected {
+        /// The symbol.
+        symbol: String,
+        /// The object that refers to it, or `a look-up`.
+        referrer: String,
+    },
     /// Two strong definitions of one symbol in one dylib.
     #[error(
         "duplicate definition of `{symbol}` in dylib `{dylib}`: {first} and {second} both define it; make one of them static or weak"

@@ -69,6 +69,10 @@ pub trait Executor: Send + Sync {
     /// What the process itself and its libraries define under a name.
     fn find(&self, name: &[u8]) -> Option<Found>;
 
+    /// Names the symbols that the process's libraries import, some of them more than once: what a program defines
+    /// under these names they may be made to use.
+    fn for_each_import(&self, each: &mut dyn FnMut(&[u8]));
+
     /// Loads a shared library for good, by path or soname.
     fn load_library(&self, path_or_soname: &str) -> Result<(), Error>;
 

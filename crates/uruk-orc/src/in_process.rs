@@ -22,6 +22,10 @@ impl Executor for InProcess {
         InProcess::find(self, name).map(|(address, thread_local)| Found { address, thread_local })
     }
 
+    fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) {
+        InProcess::for_each_import(self, each);
+    }
+
     fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
         InProcess::load_library(self, path_or_soname)
             .map_err(|error| Error::Executor { what: "loading a library".into(), reason: error.to_string() })

@@ -13,4 +13,4 @@ pub mod session;
 mod state;
 pub mod support;
 
-pub use state::{DylibId, SearchEntry, TrackerId};
+pub use state::{DylibId, GcRoots, SearchEntry, TrackerId};

@@ -103,6 +103,13 @@ impl Session {
         self.lock().dylibs[dylib.index()].placed_with = leader;
     }
 
+    /// Links of a dylib only the sections that are reached from roots, as `ld --gc-sections` does: its whole inputs are
+    /// linked together, and what is added later cannot refer to what was dropped. To be said before it has code.
+    pub fn collect_sections(&self, dylib: DylibId, roots: GcRoots) {
+        let collection = Collection { roots, sought: false, rooted: false, claimed: 0 };
+        self.lock().dylibs[dylib.index()].collection = Some(collection);
+    }
+
     /// Lets a generator define what is missing in a dylib, after those that it has.
     pub fn add_generator(&self, dylib: DylibId, generator: Arc<dyn DefinitionGenerator>) {
         let mut generators = self.generators.write().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -214,15 +221,22 @@ impl Session {
         let symbols = self.find_all(order, &names)?;
         self.materialize(symbols.iter().map(|symbol| self.lock().symbol(*symbol).unit).collect())?;
         let state = self.lock();
+        if let Some(symbol) = symbols.iter().find(|symbol| state.symbol(**symbol).collected) {
+            let symbol = self.names.text(state.symbol(*symbol).name);
+            return Err(Error::Collected { symbol, referrer: "a look-up".into() });
+        }
         Ok(symbols.iter().map(|symbol| state.symbol(*symbol).address).collect())
     }
 
     /// Links units, and waits until they are ready.
     fn materialize(&self, mut units: Vec<UnitId>) -> Result<(), Error> {
         units.retain(|unit| *unit != NO_UNIT);
+        self.seek_roots(&units)?;
         let claimed: Vec<UnitId> = {
             let mut state = self.lock();
-            units.iter().copied().filter(|unit| state.claim(*unit)).collect()
+            let mut claimed = units.iter().copied().filter(|unit| state.claim(*unit)).collect();
+            state.claim_companions(&mut claimed);
+            claimed
         };
         if !claimed.is_empty() {
             objects::link(self, claimed);
@@ -244,13 +258,44 @@ impl Session {
         Error::of_many(failures)
     }
 
+    /// Lets generators define the roots that collections name, before anything of their dylibs is linked.
+    fn seek_roots(&self, units: &[UnitId]) -> Result<(), Error> {
+        let mut sought = Vec::new();
+        {
+            let mut state = self.lock();
+            if !state.collects() {
+                return Ok(());
+            }
+            for unit in units {
+                let dylib = state.unit(*unit).dylib;
+                let Some(collection) = &mut state.dylibs[dylib.index()].collection else { continue };
+                if let (GcRoots::Named(names), false) = (&collection.roots, collection.sought) {
+                    sought.push((dylib, names.iter().map(|name| (*name, true)).collect::<Vec<_>>()));
+                    collection.sought = true;
+                }
+            }
+            for (dylib, names) in &mut sought {
+                let order = state.dylib(*dylib).order.clone();
+                names.retain(|(name, _)| state.find(&order, *name).is_none());
+            }
+        }
+        for (dylib, names) in sought {
+            self.generate(dylib, &names)?;
+        }
+        Ok(())
+    }
+
     /// Links whole inputs of several dylibs in one batch.
     pub fn materialize_all_roots(&self, dylibs: &[DylibId]) -> Result<(), Error> {
         let mut roots = Vec::new();
         {
             let mut state = self.lock();
             for dylib in dylibs {
-                roots.append(&mut state.dylibs[dylib.index()].roots);
+                let dylib = &mut state.dylibs[dylib.index()];
+                roots.append(&mut dylib.roots);
+                if let Some(collection) = &mut dylib.collection {
+                    collection.claimed = 0;
+                }
             }
         }
         self.materialize(roots)
@@ -261,14 +306,15 @@ impl Session {
     pub fn lookup_defined(&self, order: &[SearchEntry], name: &[u8]) -> Option<u64> {
         let name = self.names.find(name)?;
         let (symbol, unit) = {
-            let state = self.lock();
+            let mut state = self.lock();
             let id = state.find(order, name).filter(|id| state.symbol(*id).exported)?;
+            state.symbols[id.index()].wanted = true;
             (id, state.symbol(id).unit)
         };
         self.materialize(vec![unit]).ok()?;
         let state = self.lock();
         let symbol = state.symbol(symbol);
-        (symbol.kind != SymbolKind::ThreadLocal).then_some(symbol.address)
+        (symbol.kind != SymbolKind::ThreadLocal && !symbol.collected).then_some(symbol.address)
     }
 
     /// The same for strong definitions of linked units only.
@@ -276,7 +322,7 @@ impl Session {
         let name = self.names.find(name)?;
         let state = self.lock();
         let symbol = state.symbol(state.find(order, name)?);
-        let strong = symbol.strength == Rank::Strong && symbol.kind != SymbolKind::ThreadLocal;
+        let strong = symbol.strength == Rank::Strong && symbol.kind != SymbolKind::ThreadLocal && !symbol.collected;
         (strong && symbol.unit != NO_UNIT && matches!(state.unit(symbol.unit).phase, Phase::Ready))
             .then_some(symbol.address)
     }
@@ -303,7 +349,8 @@ impl Session {
         let state = self.lock();
         let object = state.unit(unit).object.clone()?;
         let own = object.symbols().iter().flatten().map(|id| state.symbol(*id));
-        let own = own.filter(|symbol| symbol.unit == unit && symbol.kind != SymbolKind::ThreadLocal);
+        let own =
+            own.filter(|symbol| symbol.unit == unit && symbol.kind != SymbolKind::ThreadLocal && !symbol.collected);
         let nearest = own.filter(|symbol| symbol.address <= address).max_by_key(|symbol| symbol.address);
         let symbol = nearest.map(|symbol| (self.names.bytes(symbol.name), symbol.address));
         Some(Description { dylib: state.dylib(state.unit(unit).dylib).name.to_string(), base, symbol })
@@ -337,7 +384,8 @@ impl Session {
             return Err(Error::Missing { missing: Arc::new(missing), searched: Arc::new(searched) });
         }
         for symbol in &found {
-            state.symbols[symbol.index()].bound = true;
+            let symbol = &mut state.symbols[symbol.index()];
+            (symbol.bound, symbol.wanted) = (true, true);
         }
         Ok(found)
     }

@@ -77,6 +77,10 @@ pub(crate) struct Symbol {
     pub exported: bool,
     /// Somebody was given this definition, so that it cannot be replaced any more.
     pub bound: bool,
+    /// Somebody outside of its batch asks for it, so that a collection keeps it.
+    pub wanted: bool,
+    /// A collection has dropped what it stands for.
+    pub collected: bool,
     /// Several objects define it, so several know its id.
     pub contested: bool,
 }
@@ -119,6 +123,28 @@ pub(crate) struct ThreadModule {
     pub base: Option<u64>,
 }
 
+/// Which symbols of a dylib keep what they reach when its sections are collected. Symbols that were looked up before
+/// keep it in any case.
+#[derive(Clone, Debug)]
+pub enum GcRoots {
+    /// All that other dylibs see, as in a shared library.
+    Exported,
+    /// These, and what the process's libraries import, as in an executable.
+    Named(Vec<Name>),
+}
+
+/// The collection of a dylib's sections.
+#[derive(Clone, Debug)]
+pub(crate) struct Collection {
+    pub roots: GcRoots,
+    /// Generators have been asked for the roots.
+    pub sought: bool,
+    /// What defines the roots has been claimed.
+    pub rooted: bool,
+    /// How many of the dylib's whole inputs have been claimed with others.
+    pub claimed: usize,
+}
+
 /// A place in a dylib's search order.
 #[derive(Clone, Copy, Debug)]
 pub struct SearchEntry {
@@ -136,6 +162,8 @@ pub(crate) struct Dylib {
     pub groups: HashMap<Name, UnitId>,
     /// Whole inputs, whose initialisers are roots.
     pub roots: Vec<UnitId>,
+    /// How its sections are collected, if they are.
+    pub collection: Option<Collection>,
     pub placement: Option<Placement>,
     /// The dylib that decides about this one's placement.
     pub placed_with: DylibId,
@@ -205,6 +233,7 @@ impl State {
             order: vec![SearchEntry { dylib: id, all_symbols: true }],
             groups: HashMap::new(),
             roots: Vec::new(),
+            collection: None,
             placement: None,
             placed_with: id,
         });
@@ -272,6 +301,9 @@ impl State {
         unit.phase = Phase::Failed(Error::Removed { unit: unit.name.to_string() });
         let dylib = &mut self.dylibs[unit.dylib.index()];
         dylib.roots.retain(|root| *root != id);
+        if let Some(collection) = &mut dylib.collection {
+            collection.claimed = 0;
+        }
         dylib.groups.retain(|_, owner| *owner != id);
         self.free_units.push(id);
     }
@@ -280,7 +312,7 @@ impl State {
     pub fn take_over(&mut self, symbol: SymbolId, unit: UnitId) {
         let symbol = &mut self.symbols[symbol.index()];
         if symbol.unit == REMOVED {
-            symbol.unit = unit;
+            (symbol.unit, symbol.collected) = (unit, false);
         }
     }
 
@@ -314,6 +346,8 @@ impl State {
                 kind: global.kind,
                 exported: global.visibility != Visibility::Hidden,
                 bound: false,
+                wanted: false,
+                collected: false,
                 contested: false,
             };
             let table = &mut self.dylibs[dylib.index()].table;
@@ -404,6 +438,8 @@ impl State {
             kind,
             exported: true,
             bound: true,
+            wanted: false,
+            collected: false,
             contested: false,
         });
         self.dylibs[dylib.index()].table.set(name, Some(id));
@@ -433,6 +469,42 @@ impl State {
             unit.phase = Phase::Materializing;
         }
         waiting
+    }
+
+    /// Whether sections of any dylib are collected.
+    pub fn collects(&self) -> bool {
+        self.dylibs.iter().any(|dylib| dylib.collection.is_some())
+    }
+
+    /// The roots that a dylib's collection names, as far as they are defined.
+    pub fn named_roots(&self, dylib: DylibId) -> Vec<SymbolId> {
+        let Dylib { collection, order, .. } = self.dylib(dylib);
+        match collection.as_ref().map(|collection| &collection.roots) {
+            Some(GcRoots::Named(names)) => names.iter().filter_map(|name| self.find(order, *name)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Claims what has to be in one batch with claimed units: a collection must see all whole inputs of a dylib, and
+    /// what defines its roots, or it would drop what the rest of them needs.
+    pub fn claim_companions(&mut self, claimed: &mut Vec<UnitId>) {
+        let mut at = 0;
+        while let Some(unit) = claimed.get(at) {
+            let dylib = self.unit(*unit).dylib.index();
+            at += 1;
+            let Dylib { collection: Some(collection), roots, .. } = &mut self.dylibs[dylib] else { continue };
+            let mut units = roots[collection.claimed..].to_vec();
+            collection.claimed += units.len();
+            if !std::mem::replace(&mut collection.rooted, true) {
+                let found = self.named_roots(DylibId(dylib as u32));
+                units.extend(found.iter().map(|symbol| self.symbol(*symbol).unit));
+            }
+            units.retain(|unit| {
+                let is_object = self.units.get(unit.index()).is_some_and(|unit| unit.object.is_some());
+                is_object && self.claim(*unit)
+            });
+            claimed.extend(units);
+        }
     }
 
     /// A unit's addresses have been entered.

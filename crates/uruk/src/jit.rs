@@ -12,7 +12,7 @@ use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
 use uruk_orc::session::Session;
 use uruk_orc::support::SupportSymbols;
-use uruk_orc::{DylibId, SearchEntry};
+use uruk_orc::{DylibId, GcRoots, SearchEntry};
 
 /// Why a JIT could not be made, or something not be linked.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,8 @@ impl Error {
 pub struct Builder {
     threads: Option<usize>,
     strict: bool,
+    gc_sections: bool,
+    gc_roots: Option<Vec<String>>,
     debugger: Option<bool>,
 }
 
@@ -66,6 +68,22 @@ impl Builder {
     /// Never writes to a page that has been executable, by any way; every batch has pages of its own.
     pub fn strict_wx(mut self, strict: bool) -> Self {
         self.strict = strict;
+        self
+    }
+
+    /// Links only the sections that are reached from roots, as `ld --gc-sections` does: symbols that other dylibs
+    /// see (unless there are [`gc_roots`](Builder::gc_roots)), symbols looked up before anything of their dylib was
+    /// linked, and sections that are marked as retained. All objects added to a dylib so far are linked together;
+    /// what is added or looked up later cannot have what was dropped.
+    pub fn gc_sections(mut self, collect: bool) -> Self {
+        self.gc_sections = collect;
+        self
+    }
+
+    /// With [`gc_sections`](Builder::gc_sections): of the main dylib's symbols only these, and what the process's
+    /// libraries import, are roots, as in an executable.
+    pub fn gc_roots<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.gc_roots = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
@@ -85,11 +103,17 @@ impl Builder {
         let session = Session::new(executor.clone(), self.threads);
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
-        let inner = Arc::new(Inner { session, executor, process, main: OnceLock::new() });
+        let gc_sections = self.gc_sections;
+        let inner = Arc::new(Inner { session, executor, process, main: OnceLock::new(), gc_sections });
         let directory = dl::install(Arc::new(Directory::new(&inner)));
         let jit = Jit { inner, _directory: directory };
         let main = jit.create_dylib("main")?.id();
         jit.inner.main.get_or_init(|| main);
+        if let (true, Some(names)) = (gc_sections, self.gc_roots) {
+            let session = jit.session();
+            let names = names.iter().map(|name| session.names().intern(name.as_bytes()));
+            session.collect_sections(main, GcRoots::Named(names.collect()));
+        }
         Ok(jit)
     }
 }
@@ -107,6 +131,8 @@ pub(crate) struct Inner {
     pub executor: Arc<InProcess>,
     pub process: DylibId,
     pub main: OnceLock<DylibId>,
+    /// The sections of new dylibs are collected.
+    pub gc_sections: bool,
 }
 
 impl Jit {
@@ -136,6 +162,9 @@ impl Jit {
         let dylib = session.create_dylib(name)?;
         let support = session.create_dylib(&format!("{name} <support>"))?;
         session.place_with(support, dylib);
+        if self.inner.gc_sections {
+            session.collect_sections(dylib, GcRoots::Exported);
+        }
         let entry = |dylib, all_symbols| SearchEntry { dylib, all_symbols };
         let (process, own) = (entry(*process, false), entry(support, true));
         session.set_search_order(dylib, vec![entry(dylib, true), process, own]);

@@ -122,6 +122,17 @@ pub unsafe fn rebind(
     write(changes).map(|changes| Rebinding { changes })
 }
 
+/// Names what [`rebind`] would look up, some of it more than once.
+pub fn for_each_import(skip: &dyn Fn(&Importer) -> bool, each: &mut dyn FnMut(&[u8])) {
+    let loader = loader_base();
+    let objects = with_objects(|objects| objects.iter().map(|object| copy_imports(object, loader)).collect::<Vec<_>>());
+    for object in objects.iter().filter(|object| !skip(&object.importer)) {
+        for (_, _, _, name) in &object.relocations {
+            each(&object.names[name.clone()]);
+        }
+    }
+}
+
 impl Rebinding {
     /// How many slots were changed.
     pub fn len(&self) -> usize {

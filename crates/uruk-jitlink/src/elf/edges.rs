@@ -13,6 +13,9 @@ use crate::x86_64::{self, Value, relax};
 use object::LittleEndian as LE;
 use object::elf::{Rela64, SectionHeader64};
 
+/// A relocation that changes nothing; that it names a symbol keeps the symbol's section.
+const R_X86_64_NONE: u32 = 0;
+
 /// What the reader has to know of a relocation type; the same facts as the architecture's table, in one load.
 #[derive(Clone, Copy)]
 struct Rule {
@@ -164,6 +167,9 @@ impl<'a, 'b> Edges<'a, 'b> {
             return Err(LinkError::UnsupportedRelocation { place, kind: raw.kind });
         };
         if rule.kind == x86_64::NOTHING {
+            if raw.kind == R_X86_64_NONE && (raw.symbol as usize) < self.graph.symbols.len() {
+                self.graph.mentions.push((site.id, SymbolId(raw.symbol)));
+            }
             return Ok(());
         }
         let holds = raw.offset.checked_add(rule.field_size).is_some_and(|end| end <= site.bytes.len() as u64);

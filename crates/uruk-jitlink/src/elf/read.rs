@@ -30,6 +30,8 @@ pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
         wide_addends: Vec::new(),
         made: Vec::new(),
         groups: Vec::new(),
+        descriptions: Vec::new(),
+        mentions: Vec::new(),
         wants: Vec::new(),
         strings: reader.headers.strings.clone(),
         first_global: SymbolId(reader.headers.first_global as u32),
@@ -38,6 +40,7 @@ pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
         has_tls_fields: false,
     };
     reader.read_blocks(&mut graph)?;
+    reader.read_links(&mut graph)?;
     reader.read_symbols(&mut graph)?;
     reader.read_groups(&mut graph, names)?;
     Edges::read(&reader, &mut graph)?;
@@ -87,6 +90,19 @@ impl Reader<'_> {
         block.copied().ok_or_else(|| self.headers.malformed(0, "a section index past the last section"))
     }
 
+    /// Sections that describe others; a link to none, or to one that is not loaded, says nothing.
+    fn read_links(&self, graph: &mut LinkGraph) -> Result<(), LinkError> {
+        for (header, block) in self.headers.sections.iter().zip(&self.section_blocks) {
+            let linked = header.sh_flags.get(LE).0 & SHF_LINK_ORDER != 0;
+            if let (true, Some(block)) = (linked, block)
+                && let Some(described) = self.section_block(header.sh_link.get(LE))?
+            {
+                graph.descriptions.push((*block, described));
+            }
+        }
+        Ok(())
+    }
+
     fn read_symbols(&mut self, graph: &mut LinkGraph) -> Result<(), LinkError> {
         let first_global = self.headers.first_global;
         graph.symbols.reserve_exact(self.headers.symbols.len());
@@ -122,9 +138,6 @@ impl Reader<'_> {
             let Some((flags, members)) = words.split_first() else {
                 return Err(self.headers.malformed(range.start as u64, "a section group without flags"));
             };
-            if flags.get(LE) & GRP_COMDAT == 0 {
-                continue;
-            }
             let mut blocks = Vec::new();
             for member in members {
                 blocks.extend(self.section_block(member.get(LE))?);
@@ -135,8 +148,9 @@ impl Reader<'_> {
             if blocks.is_empty() {
                 continue;
             }
-            let signature = self.signature(symbol)?;
-            graph.groups.push(Group { signature: names.intern(signature), blocks });
+            let comdat = flags.get(LE) & GRP_COMDAT != 0;
+            let signature = names.intern(self.signature(symbol)?);
+            graph.groups.push(Group { comdat, signature, blocks });
         }
         Ok(())
     }

@@ -25,6 +25,8 @@ const SHT_LLVM_BITCODE: u32 = 0x6fff_4c0c;
 const SHF_WRITE: u64 = 1;
 pub const SHF_ALLOC: u64 = 2;
 const SHF_EXECINSTR: u64 = 4;
+pub const SHF_LINK_ORDER: u64 = 0x80;
+const SHF_GROUP: u64 = 0x200;
 const SHF_TLS: u64 = 0x400;
 pub const SHF_COMPRESSED: u64 = 0x800;
 const SHF_GNU_RETAIN: u64 = 0x20_0000;
@@ -82,8 +84,15 @@ pub fn classify(headers: &Headers<'_>, header: &SectionHeader64<LE>) -> Result<O
         name: range.start as u32..range.end as u32,
         kind: use_,
         large: flags & SHF_X86_64_LARGE != 0,
-        retain: flags & SHF_GNU_RETAIN != 0,
+        retain: is_retained(kind, flags, name),
     }))
+}
+
+/// What GNU ld keeps without a reference, besides tables of functions: `_bfd_elf_gc_sections`, and the `KEEP` lines of
+/// its default script.
+fn is_retained(kind: u32, flags: u64, name: &[u8]) -> bool {
+    let note = kind == SHT_NOTE && flags & (SHF_GROUP | SHF_LINK_ORDER) == 0;
+    flags & SHF_GNU_RETAIN != 0 || note || name == b".jcr"
 }
 
 fn is_table(name: &[u8], table: &[u8]) -> bool {

@@ -21,13 +21,14 @@ use uruk_jitlink::layout::{Layout, Member, Share};
 use uruk_jitlink::memory::{Allocation, Lane, Placement};
 use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
-use uruk_jitlink::tables::Tables;
+use uruk_jitlink::tables::{self, Tables};
 use uruk_jitlink::tls::{Question, Questions, Variable};
 use uruk_jitlink::x86_64;
 
 /// Links claimed units and everything that they pull in. When this returns, each of them is emitted or has failed.
 pub(crate) fn link(session: &Session, claimed: Vec<UnitId>) {
     let mut closure = Closure::gather(session, claimed);
+    closure.collect(session);
     closure.settle_bounds(session);
     closure.fail_dependants(session);
     for (unit, error) in std::mem::take(&mut closure.failed) {
@@ -130,6 +131,7 @@ impl Batch {
         let mut objects = Vec::with_capacity(jobs.len());
         let mut references = Vec::with_capacity(jobs.len());
         let mut targets = Vec::with_capacity(jobs.len());
+        let swept: Vec<bool> = jobs.iter().map(|job| job.swept).collect();
         let mut others = Vec::new();
         let mut gather: Vec<Vec<u8>> = Vec::new();
         {
@@ -172,6 +174,9 @@ impl Batch {
         }
         let planned = session.parallel_mut(cost, &mut members, |index, member| {
             prune::drop_unwind_records(&mut member.graph)?;
+            if swept[index] {
+                tables::wish_again(&mut member.graph);
+            }
             x86_64::far::rewrite(&mut member.graph, &targets[index], &span);
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
             Ok::<(), LinkError>(())

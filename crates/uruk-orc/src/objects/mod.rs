@@ -1,10 +1,12 @@
 //! The object-linking layer: units that are object files, linked in batches.
 //!
 //! Data flow of a batch: the units that a look-up claimed → [`resolve`] reads their graphs, finds what they refer to
-//! and claims that too, until nothing new comes → [`batch`] lays all of them out together, publishes addresses, fixes
-//! up and finalizes, and [`shown`] tells debuggers. A member that fails leaves the batch; only what depends on it fails with it.
+//! and claims that too, until nothing new comes → [`collect`] drops what nothing reaches, where that is wanted →
+//! [`batch`] lays all of them out together, publishes addresses, fixes up and finalizes, and [`shown`] tells
+//! debuggers. A member that fails leaves the batch; only what depends on it fails with it.
 
 mod batch;
+mod collect;
 mod finish;
 mod resolve;
 mod shown;

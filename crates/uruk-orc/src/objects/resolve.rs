@@ -32,6 +32,8 @@ pub(super) struct Job {
     pub graph: LinkGraph,
     /// One for each global of the graph.
     pub references: Vec<Reference>,
+    /// A collection has dropped blocks of the graph.
+    pub swept: bool,
 }
 
 /// The jobs of a batch, and the units that could not become one.
@@ -66,7 +68,7 @@ impl Closure {
             match graph {
                 Ok(graph) => {
                     let references = vec![Reference::Unknown; object.interface.globals.len()];
-                    self.jobs.push(Job { unit, object, graph, references });
+                    self.jobs.push(Job { unit, object, graph, references, swept: false });
                 }
                 Err(error) => self.failed.push((unit, error.into())),
             }
@@ -92,6 +94,7 @@ impl Closure {
                         }
                     });
                 }
+                state.claim_companions(&mut claimed);
             }
             if missing.is_empty() {
                 break;
@@ -102,7 +105,10 @@ impl Closure {
                 }
             }
         }
-        self.settle_unknown(session, first);
+        // With a collection only the names count that something reached refers to.
+        if !session.lock().collects() {
+            self.settle_unknown(session, first);
+        }
         claimed
     }
 
@@ -153,7 +159,7 @@ impl Closure {
         for graph in self.jobs.iter().map(|job| &job.graph) {
             for block in &graph.blocks {
                 if let Some(exists) = sections.get_mut(gathered_name(graph, block.section)) {
-                    *exists = true;
+                    *exists |= block.live;
                 }
             }
         }
@@ -174,7 +180,7 @@ impl Closure {
     }
 
     /// Decides about names that no generator knows.
-    fn settle_unknown(&mut self, session: &Session, first: usize) {
+    pub(super) fn settle_unknown(&mut self, session: &Session, first: usize) {
         let mut failed = Vec::new();
         for (index, job) in self.jobs[first..].iter_mut().enumerate() {
             let mut missing = Vec::new();
@@ -260,8 +266,9 @@ impl Job {
 }
 
 /// The first place in an object that refers to a symbol.
-fn first_reference(graph: &LinkGraph, symbol: u32) -> String {
-    let edges = graph.blocks.iter().flat_map(|block| graph.edges(block).iter().map(move |edge| (block, edge)));
+pub(super) fn first_reference(graph: &LinkGraph, symbol: u32) -> String {
+    let blocks = graph.blocks.iter().filter(|block| block.live);
+    let edges = blocks.flat_map(|block| graph.edges(block).iter().map(move |edge| (block, edge)));
     let mut edges = edges.filter(|(_, edge)| edge.target.0 == symbol);
     match edges.next() {
         Some((block, edge)) => graph.place(block, u64::from(edge.offset)),
