@@ -1,8 +1,8 @@
 //! Debug images: what debuggers and symbolizers are given to name linked code, its lines and its variables.
 //!
 //! Data flow: the bytes of one or more linked objects, and their [`Places`] → debug sections, decompressed,
-//! concatenated by name and relocated ([`relocate`]) → an ELF executable whose sections lie at their final addresses
-//! ([`write`]). Loaded sections have an address there and no bytes, since debuggers read them from the process;
+//! concatenated by name and relocated (`relocate`) → an ELF executable whose sections lie at their final addresses
+//! (`write`). Loaded sections have an address there and no bytes, since debuggers read them from the process;
 //! `.eh_frame` has its bytes, since gdb unwinds by these. The same form serves gdb's and lldb's JIT interface, with a
 //! base of 0, and as a module's file Rust's and C++'s backtraces; these take a module at 0 for the executable.
 //! Nothing of it is made before somebody asks: until then an object costs its [`Places`].

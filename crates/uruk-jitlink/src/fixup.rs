@@ -56,6 +56,9 @@ pub fn addresses(member: &Member, targets: &Targets) -> Vec<u64> {
         Target::Known(address) => address,
         Target::Near | Target::Far | Target::ThreadLocal(_) | Target::ThreadImage | Target::Bound => 0,
     }));
+    // What passes have added has no target of its own.
+    let added = &graph.symbols[addresses.len()..];
+    addresses.extend(added.iter().map(own));
     for indirect in &member.tables.indirect {
         addresses[indirect.symbol.0 as usize] = member.share.stubs + u64::from(indirect.stub) * STUB_SIZE;
     }

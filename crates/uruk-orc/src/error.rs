@@ -26,7 +26,9 @@ pub enum Error {
         searched: Arc<Vec<String>>,
     },
     /// A symbol whose section a collection has dropped.
-    #[error("symbol `{symbol}`, which {referrer} asks for, was dropped with its section, as nothing needed it when its object was linked; make it a root or do not collect sections")]
+    #[error(
+        "symbol `{symbol}`, which {referrer} asks for, was dropped with its section, as nothing needed it when its object was linked; make it a root or do not collect sections"
+    )]
     Collected {
         /// The symbol.
         symbol: String,

@@ -1,7 +1,7 @@
 //! Names and lines for linked code in backtraces made by others: Rust's standard library, libbacktrace.
 //!
 //! Data flow: symbolizers ask `dl_iterate_phdr` for the loaded files and open those whose addresses they meet. With
-//! the definitions in [`interpose`], linked modules follow the loaded files in that list, each with the path of a file
+//! the definitions in `interpose`, linked modules follow the loaded files in that list, each with the path of a file
 //! that is written when it is needed. It is needed when a backtrace has met the module *and* somebody symbolizes; who
 //! only throws, or walks the stack (an allocator's profiler, say), causes no work and no allocation.
 //! - A walk (`_Unwind_Backtrace`) marks the modules it meets.

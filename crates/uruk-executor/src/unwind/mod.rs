@@ -1,8 +1,8 @@
 //! Unwinding through linked code: from an address in it to its frame description.
 //!
 //! Data flow: `register` enters the code ranges of an `.eh_frame` section in an index; libgcc asks `_Unwind_Find_FDE`
-//! for every frame of a throw or a backtrace, and ours ([`interpose`]) looks here first. Where another definition is
-//! in use, in a shared library or with the feature off, sections go to libgcc's own registry ([`libgcc`]).
+//! for every frame of a throw or a backtrace, and ours (`interpose`) looks here first. Where another definition is
+//! in use, in a shared library or with the feature off, sections go to libgcc's own registry (`libgcc`).
 //! Invariants: a look-up takes no lock and calls no allocator, so that a throw may start in a signal handler; it
 //! reads a section only between `register` and the end of its [`Registration`]; the cost of a throw elsewhere in the
 //! process does not depend on how much is registered here.

@@ -5,7 +5,7 @@
 //! instructions that they lie in → thunks → the graph with one more block of code for all thunks, one of unwind
 //! records for them, and one of slots for exception tables; everything else of the link goes on as if the compiler
 //! had written it so. What cannot be rewritten is left as it was, so that fix-up reports it: data, and the forms
-//! that [`forms`] names.
+//! that `forms` names.
 //! Invariants: every instruction with a 32-bit field has at least the five bytes that a jump needs, so no neighbour
 //! is ever moved; a graph without far targets costs one look at its globals.
 
