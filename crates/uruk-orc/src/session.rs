@@ -1,6 +1,6 @@
 //! The execution session: dylibs, their symbols, and the look-ups that bring code into being.
 //!
-//! Invariants: one mutex guards the [`State`]; it is never held while a generator, an executor, a materializer or the
+//! Invariants: one mutex guards the `State`; it is never held while a generator, an executor, a materializer or the
 //! linker runs. Whoever claims a unit links it on its own thread and tells everybody when it is done.
 
 use crate::error::{Error, Missing};
