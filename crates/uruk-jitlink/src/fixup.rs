@@ -58,7 +58,9 @@ pub fn addresses(member: &Member, targets: &Targets) -> Vec<u64> {
     for (id, _) in graph.globals() {
         match targets.get(id) {
             Target::Known(address) => addresses[id.0 as usize] = address,
-            Target::Near | Target::Far | Target::ThreadLocal(_) | Target::ThreadImage | Target::Bound => addresses[id.0 as usize] = 0,
+            Target::Near | Target::Far | Target::ThreadLocal(_) | Target::ThreadImage | Target::Bound => {
+                addresses[id.0 as usize] = 0
+            }
             Target::Own => {}
         }
     }
@@ -147,7 +149,8 @@ impl Fixup<'_> {
             let sum = symbol.wrapping_add_signed(addend);
             let distance = sum.wrapping_sub(place) as i64;
             // The two kinds that make up most of every object.
-            if let (x86_64::PC32 | BRANCH32, Ok(value), true) = (edge.kind, i32::try_from(distance), symbol != DROPPED) {
+            if let (x86_64::PC32 | BRANCH32, Ok(value), true) = (edge.kind, i32::try_from(distance), symbol != DROPPED)
+            {
                 bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
                 continue;
             }
@@ -284,6 +287,11 @@ impl Fixup<'_> {
             return Ok(());
         }
         let graph = &self.member.graph;
+        // A number that looks like the mark.
+        let own = self.targets.get(edge.target) == Target::Own;
+        if !own || graph.symbol(edge.target).definition == Definition::Absolute {
+            return Ok(());
+        }
         Err(LinkError::Discarded {
             place: graph.place(block, u64::from(edge.offset)),
             symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
