@@ -34,7 +34,7 @@ struct Table {
     /// `hash >> 32 << 32 | id + 1`, 0 where free; a power of two of them.
     slots: Vec<u64>,
     /// Where each name ends in `bytes`; it begins where the one before it ends.
-    ends: Vec<u32>,
+    ends: Vec<u64>,
     bytes: Vec<u8>,
 }
 
@@ -147,7 +147,7 @@ impl Table {
         };
         let id = self.ends.len() as u32;
         self.bytes.extend_from_slice(bytes);
-        self.ends.push(u32::try_from(self.bytes.len()).expect("a pool holds less than 4 GiB of names"));
+        self.ends.push(self.bytes.len() as u64);
         self.slots[at] = hash >> 32 << 32 | u64::from(id + 1);
         self.reserve(1);
         Name(id)
