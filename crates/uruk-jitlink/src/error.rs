@@ -65,7 +65,9 @@ pub enum LinkError {
         hint: &'static str,
     },
     /// A reference to something that was dropped with its group.
-    #[error("{place}: refers to `{symbol}`, which was dropped with its COMDAT group; compile both objects with the same compiler and flags")]
+    #[error(
+        "{place}: refers to `{symbol}`, which was dropped with its COMDAT group; compile both objects with the same compiler and flags"
+    )]
     Discarded {
         /// Where the reference stands.
         place: String,

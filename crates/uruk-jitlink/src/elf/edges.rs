@@ -25,12 +25,14 @@ struct Raw {
 pub struct Edges<'a, 'b> {
     reader: &'a Reader<'b>,
     graph: &'a mut LinkGraph,
+    /// Bytes of the file that no relocation section has taken so far.
+    left: u64,
 }
 
 impl<'a, 'b> Edges<'a, 'b> {
     /// Reads all relocation sections of loaded sections.
     pub fn read(reader: &'a Reader<'b>, graph: &'a mut LinkGraph) -> Result<(), LinkError> {
-        let mut edges = Edges { reader, graph };
+        let mut edges = Edges { reader, left: graph.input.len() as u64, graph };
         edges.reserve();
         for header in reader.headers.sections {
             match header.sh_type.get(LE).0 {
@@ -38,7 +40,9 @@ impl<'a, 'b> Edges<'a, 'b> {
                 SHT_CREL => edges.read_crel(header)?,
                 SHT_REL if reader.section_block(header.sh_info.get(LE))?.is_some() => {
                     let place = header.sh_offset.get(LE);
-                    return Err(reader.headers.malformed(place, "relocations without addends, which x86-64 does not have"));
+                    return Err(reader
+                        .headers
+                        .malformed(place, "relocations without addends, which x86-64 does not have"));
                 }
                 _ => {}
             }
@@ -75,7 +79,7 @@ impl<'a, 'b> Edges<'a, 'b> {
                 addend: relocation.r_addend.get(LE),
             })
         });
-        self.add_all(block, raws)
+        self.add_all(block, header, raws)
     }
 
     fn read_crel(&mut self, header: &SectionHeader64<LE>) -> Result<(), LinkError> {
@@ -97,18 +101,33 @@ impl<'a, 'b> Edges<'a, 'b> {
                 addend: relocation.r_addend,
             })
         });
-        self.add_all(block, raws)
+        self.add_all(block, header, raws)
     }
 
-    fn add_all(&mut self, id: BlockId, raws: impl Iterator<Item = Result<Raw, LinkError>>) -> Result<(), LinkError> {
+    fn add_all(
+        &mut self,
+        id: BlockId,
+        header: &SectionHeader64<LE>,
+        raws: impl Iterator<Item = Result<Raw, LinkError>>,
+    ) -> Result<(), LinkError> {
         let start = self.graph.edges.len();
+        let place = header.sh_offset.get(LE);
+        let headers = &self.reader.headers;
+        // A small file could otherwise ask for any number of edges by naming the same bytes often.
+        let left = self.left.checked_sub(header.sh_size.get(LE));
+        self.left = left.ok_or_else(|| headers.malformed(place, "relocations that overlap others"))?;
+        if self.graph.block(id).edges != (0..0) {
+            return Err(headers.malformed(place, "two relocation sections for one section"));
+        }
         let mut sorted = true;
         let mut last = 0;
-        for raw in raws {
+        for (index, raw) in (0u64..).zip(raws) {
             let raw = raw?;
             sorted &= last <= raw.offset;
             last = raw.offset;
-            self.add(id, raw)?;
+            // Compact ones have no size of their own.
+            let size = if header.sh_type.get(LE).0 == SHT_RELA { size_of::<Rela64<LE>>() as u64 } else { 0 };
+            self.add(id, raw, place + index * size)?;
         }
         let end = self.graph.edges.len();
         if !sorted {
@@ -117,14 +136,12 @@ impl<'a, 'b> Edges<'a, 'b> {
         let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(end)) else {
             return Err(LinkError::TooLarge { file: self.graph.input.name().to_string() });
         };
-        if self.graph.blocks[id.0 as usize].edges != (0..0) {
-            return Err(self.reader.headers.malformed(0, "two relocation sections for one section"));
-        }
         self.graph.blocks[id.0 as usize].edges = start..end;
         Ok(())
     }
 
-    fn add(&mut self, id: BlockId, raw: Raw) -> Result<(), LinkError> {
+    /// Adds the edge of a relocation that stands at a place of the file.
+    fn add(&mut self, id: BlockId, raw: Raw, place: u64) -> Result<(), LinkError> {
         let block = &self.graph.blocks[id.0 as usize];
         let Some(kind) = BY_TYPE.get(raw.kind as usize).copied().flatten() else {
             let place = self.graph.place(block, raw.offset);
@@ -137,10 +154,10 @@ impl<'a, 'b> Edges<'a, 'b> {
         let end = raw.offset.checked_add(info.field.size());
         let holds = block.content != Content::Zero && end.is_some_and(|end| end <= block.size);
         let (true, Ok(offset)) = (holds, u32::try_from(raw.offset)) else {
-            return Err(self.reader.headers.malformed(raw.offset, "a relocation that lies outside its section"));
+            return Err(self.reader.headers.malformed(place, "a relocation that lies outside its section"));
         };
         let Some(symbol) = self.graph.symbols.get(raw.symbol as usize) else {
-            return Err(self.reader.headers.malformed(raw.offset, "a relocation to a symbol that does not exist"));
+            return Err(self.reader.headers.malformed(place, "a relocation to a symbol that does not exist"));
         };
         let target = SymbolId(raw.symbol);
         let kind = self.branch(id, offset, kind);
