@@ -12,9 +12,7 @@ use std::sync::Arc;
 use uruk_jitlink::elf::Strength;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
-use uruk_jitlink::graph::{
-    BlockId, Block, Content, Definition, LinkGraph, Section, SectionId, SectionKind, SymbolId as LocalId, SymbolKind,
-};
+use uruk_jitlink::graph::{SymbolId as LocalId, SymbolKind};
 use uruk_jitlink::layout::{Layout, Member, Share};
 use uruk_jitlink::memory::{Allocation, Lane, Placement};
 use uruk_jitlink::prune;
@@ -134,7 +132,8 @@ impl Batch {
             for job in jobs {
                 let mut graph = job.graph;
                 let mut target = Targets::new(&graph);
-                for (index, (reference, global)) in (0..).zip(job.references.iter().zip(&job.object.interface.globals)) {
+                for (index, (reference, global)) in (0..).zip(job.references.iter().zip(&job.object.interface.globals))
+                {
                     let id = LocalId(graph.first_global.0 + index);
                     let mut found = find_target(&state, job.unit, *reference, placement, &mut others);
                     if found == Target::Bound && session.names().bytes(global.name) == THREAD_IMAGE {
@@ -145,7 +144,7 @@ impl Batch {
                         (found, global.strength, reference)
                     {
                         let (size, align) = state.common(*symbol);
-                        allocate_common(&mut graph, id, size, align);
+                        graph.allocate_common(id, size, align);
                     }
                     if *reference == Reference::Linker
                         && let Some((name, _)) = bound(&session.names().bytes(global.name))
@@ -177,7 +176,8 @@ impl Batch {
         let mut layout = Layout::new(&mut members, &gather, placement)?;
         let allocation = memory.allocate(&layout.demand).map_err(LinkError::from)?;
         layout.place(&mut members, Lane::ALL.map(|lane| allocation.address(lane)));
-        let addresses = session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
+        let addresses =
+            session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
         let needs = vec![Vec::new(); units.len()];
         let batch =
             Batch { units, members, objects, references, targets, others, layout, allocation, addresses, needs };
@@ -275,10 +275,7 @@ impl Batch {
         let global = &self.objects[index].interface.globals[(id.0 - member.graph.first_global.0) as usize];
         match bound(&session.names().bytes(global.name)) {
             None => member.share.got,
-            Some((name, end)) => {
-                let found = self.layout.gathered.iter().find(|gathered| gathered.name == name);
-                found.map_or(0, |gathered| if end { gathered.range.end } else { gathered.range.start })
-            }
+            Some((name, end)) => self.layout.bounds(&name).map_or(0, |range| if end { range.end } else { range.start }),
         }
     }
 
@@ -296,8 +293,7 @@ impl Batch {
         let none = Questions::default();
         for (index, member) in self.members.iter().enumerate() {
             let threads = Threads { questions: &none, answers: &[] };
-            let fixup =
-                Fixup { member, targets: &self.targets[index], addresses: &self.addresses[index], threads };
+            let fixup = Fixup { member, targets: &self.targets[index], addresses: &self.addresses[index], threads };
             fixup.write_thread_image(&mut image)?;
         }
         let names: Vec<Vec<u8>> = self.others.iter().map(|other| session.symbol_name(*other)).collect();
@@ -422,9 +418,11 @@ impl Finished {
         emitted.retain(|(unit, _)| !matches!(state.unit(*unit).phase, Phase::Failed(_)));
         state.emit(emitted);
         let units = &self.units;
-        let (kept, lost): (Vec<_>, Vec<_>) = units.iter().copied().zip(linked).partition(|(unit, _)| {
-            !matches!(state.unit(*unit).phase, Phase::Failed(_))
-        });
+        let (kept, lost): (Vec<_>, Vec<_>) = units
+            .iter()
+            .copied()
+            .zip(linked)
+            .partition(|(unit, _)| !matches!(state.unit(*unit).phase, Phase::Failed(_)));
         drop(state);
         session.keep(kept);
         session.give_back(lost.into_iter().map(|(_, linked)| linked));
@@ -477,28 +475,6 @@ fn find_target(
         return Target::Known(symbol.address);
     }
     if state.placement(symbol.dylib) == placement { Target::Near } else { Target::Far }
-}
-
-/// Gives a common symbol its room.
-fn allocate_common(graph: &mut LinkGraph, id: LocalId, size: u64, align: u64) {
-    let section = SectionId(graph.sections.len() as u32);
-    if graph.sections.last().is_none_or(|last| last.kind != SectionKind::Zero || last.name != (0..0)) {
-        graph.sections.push(Section { name: 0..0, kind: SectionKind::Zero, large: false, retain: false });
-    }
-    let section = SectionId(section.0.min(graph.sections.len() as u32 - 1));
-    let block = BlockId(graph.blocks.len() as u32);
-    graph.blocks.push(Block {
-        content: Content::Zero,
-        size,
-        address: 0,
-        edges: 0..0,
-        section,
-        align_log2: align.max(1).next_power_of_two().trailing_zeros().min(32) as u8,
-        live: true,
-    });
-    let symbol = &mut graph.symbols[id.0 as usize];
-    symbol.definition = Definition::Block(block);
-    symbol.value = 0;
 }
 
 /// Cuts the lanes' working bytes into each member's own.
