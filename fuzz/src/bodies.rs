@@ -6,6 +6,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 use uruk_jitlink::archive::{Archive, MemberData, Nesting};
+use uruk_jitlink::debug::{self, Origin, Places};
+use uruk_jitlink::dump;
 use uruk_jitlink::elf::{self, Interface, Strength};
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
@@ -18,9 +20,12 @@ use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::Tables;
 use uruk_jitlink::tls::{Questions, Variable};
+use uruk_jitlink::x86_64::far;
 
 /// Bytes that a made-up memory manager has in all; more is refused, as a real one refuses what the system has not.
 const MEMORY: u64 = 16 << 20;
+/// What compressed debug information of a small file may become.
+const MAX_INFLATED: u64 = 16 << 20;
 /// Zero-fill needs addresses only.
 const ADDRESSES: u64 = 1 << 40;
 
@@ -111,6 +116,7 @@ fn read_object(input: &Input) {
     }
     if let Ok(graph) = &graph {
         check(graph);
+        drop(dump::dump(graph, &names).to_string());
         if let Ok(interface) = &interface {
             assert_eq!(interface.globals.len(), graph.globals().count());
         }
@@ -208,17 +214,21 @@ fn link(objects: Vec<(&Interface, LinkGraph)>, names: &Names, choices: &mut Choi
                     }
                     Target::Bound
                 }
-                (_, Strength::Undefined | Strength::UndefinedWeak) => elsewhere(choices, base),
-                (_, Strength::Weak | Strength::Common { .. }) if choices.below(4) == 0 => elsewhere(choices, base),
+                (_, Strength::Undefined | Strength::UndefinedWeak) => elsewhere(global.kind, choices, base),
+                (_, Strength::Weak | Strength::Common) if choices.below(4) == 0 => {
+                    elsewhere(global.kind, choices, base)
+                }
                 _ => Target::Own,
             };
             target.set(id, found);
-            if let (Target::Own, Strength::Common { size, align }) = (found, global.strength) {
+            if (found, global.strength) == (Target::Own, Strength::Common) {
+                let (size, align) = interface.common((number - graph.first_global.0) as usize);
                 graph.allocate_common(id, size, align);
             }
         }
         prune::drop_groups(&mut graph, &target, |group| signatures.insert(group.signature));
         prune::drop_unwind_records(&mut graph)?;
+        far::rewrite(&mut graph, &target, &span);
         let tables = Tables::plan(&graph, &target, &span);
         members.push(Member { graph, tables, share: Share::default() });
         targets.push(target);
@@ -229,15 +239,18 @@ fn link(objects: Vec<(&Interface, LinkGraph)>, names: &Names, choices: &mut Choi
     write(&layout, &members, &targets, lanes, choices)
 }
 
-fn elsewhere(choices: &mut Choices, base: u64) -> Target {
-    match choices.below(8) {
+/// Mostly what lets the link go on, so that what comes later is reached.
+fn elsewhere(kind: SymbolKind, choices: &mut Choices, base: u64) -> Target {
+    match choices.below(24) {
         0 => Target::Known(0),
-        1 => Target::Known(base.wrapping_add(choices.below(1 << 20))),
-        2 => Target::Known(choices.next()),
-        3 => Target::Known(u64::MAX - choices.below(16)),
-        4 => Target::Far,
+        1 => Target::Known(choices.next()),
+        2 => Target::Known(u64::MAX - choices.below(16)),
+        3 => Target::Far,
+        4 => Target::ThreadImage,
         5 => Target::ThreadLocal(choices.below(4) as u32),
-        6 => Target::ThreadImage,
+        6 => Target::Near,
+        _ if kind == SymbolKind::ThreadLocal => Target::ThreadLocal(choices.below(4) as u32),
+        7..12 => Target::Known(base.wrapping_add(choices.below(1 << 20))),
         _ => Target::Near,
     }
 }
@@ -319,6 +332,15 @@ fn write(
         images.push((image, working));
     }
     if result.is_ok() {
+        let places: Vec<Places> = (members.iter().zip(targets).zip(&all))
+            .map(|((member, targets), own)| Places::new(member, targets, own))
+            .collect();
+        let objects: Vec<_> = members.iter().map(|member| &member.graph.input).zip(&places).collect();
+        let lowest = places.iter().map(Places::lowest).min().unwrap_or(u64::MAX);
+        let origin = Origin { base: lowest.saturating_sub(4096), threads: (choices.below(2) == 0).then_some(4096) };
+        let whole = debug::image(&objects, origin).map(|image| image.len() as u64);
+        let inputs: usize = members.iter().map(|member| member.graph.input.len()).sum();
+        assert!(whole.unwrap_or(0) <= MAX_INFLATED + 32 * inputs as u64, "a debug image much larger than its objects");
         assert!(images[0] == images[1], "fixing up twice gives other bytes");
         check_places(members, &images[0].1, lanes);
     }
@@ -352,7 +374,8 @@ fn check_places(members: &[Member], working: &[Vec<u8>; 3], lanes: [u64; 3]) {
 fn answer(variable: Variable, choices: &mut Choices) -> [u64; 2] {
     match variable {
         Variable::Own(offset) => [choices.below(4), offset.wrapping_sub(choices.below(1 << 20))],
-        Variable::Other(_) => [choices.next(), choices.next()],
+        Variable::Other(_) if choices.below(8) == 0 => [choices.next(), choices.next()],
+        Variable::Other(_) => [choices.below(1 << 20), choices.below(1 << 20)],
     }
 }
 

@@ -60,6 +60,9 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     if let Some(threads) = plan.options.threads {
         builder = builder.threads(threads.get());
     }
+    if plan.options.debugger {
+        builder = builder.debugger(true);
+    }
     let jit = builder.build()?;
     progress.phase("reading");
     let mut dylibs = Vec::with_capacity(plan.dylibs.len());
@@ -78,6 +81,8 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     if let Err(error) = linked {
         return Err(Failure { error, known: jit.session().defined_names() });
     }
+    // A program may look at what is mapped in its process, as sanitizers do.
+    dylibs.iter().for_each(Dylib::close_archives);
     times.lap("link");
     Ok(jit)
 }

@@ -126,6 +126,29 @@ pub fn debugger_present() -> bool {
     tracer.is_some_and(|pid| pid.trim() != "0")
 }
 
+/// Where gdb looks for thread-local variables of registered images, as an offset from the thread pointer. gdb knows of no
+/// loaded file that an image belongs to, and takes the executable's storage for it; `None` if that has none.
+pub fn thread_base() -> Option<u64> {
+    if !cfg!(target_arch = "x86_64") {
+        return None;
+    }
+    // SAFETY: the kernel gives the address and number of the executable's program headers, which stay mapped.
+    let headers = unsafe {
+        let (address, count) = (libc::getauxval(libc::AT_PHDR), libc::getauxval(libc::AT_PHNUM));
+        if address == 0 {
+            return None;
+        }
+        std::slice::from_raw_parts(address as *const libc::Elf64_Phdr, count as usize)
+    };
+    let header = headers.iter().find(|header| header.p_type == libc::PT_TLS && header.p_memsz != 0)?;
+    // Variant II of "ELF Handling For Thread-Local Storage", §3.4.6, as glibc does it for an image that begins in the
+    // middle of an alignment unit.
+    let align = header.p_align.max(1);
+    let skew = header.p_vaddr.wrapping_neg() & (align - 1);
+    let below = header.p_memsz.saturating_sub(skew).next_multiple_of(align) + skew;
+    Some(below.wrapping_neg())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 //! Invariant: the addresses that it is given are those of finished code and data of the session that calls; the
 //! session hands them over once they are ready, and releases nothing that is still in use.
 
+use crate::gdb;
 use crate::interpose::{self, MallocError, MallocGuard, RebindError};
 use crate::libraries::{self, Library, LibraryError, SymbolKind};
 use crate::lifecycle::{self, Arguments};
@@ -10,7 +11,7 @@ use crate::memory::{InProcessMemory, Options};
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use uruk_jitlink::memory::{MemoryManager, Placement};
 
 /// This process, as the place where linked code runs.
@@ -18,6 +19,7 @@ pub struct InProcess {
     memory: InProcessMemory,
     arguments: RwLock<&'static Arguments>,
     libraries: Mutex<Vec<Library>>,
+    debugger: OnceLock<bool>,
 }
 
 impl InProcess {
@@ -25,7 +27,7 @@ impl InProcess {
     pub fn new(options: Options) -> InProcess {
         let memory = InProcessMemory::new(options);
         let arguments = RwLock::new(leak(Arguments::new(["uruk"])));
-        InProcess { memory, arguments, libraries: Mutex::default() }
+        InProcess { memory, arguments, libraries: Mutex::default(), debugger: OnceLock::new() }
     }
 
     /// Its memory.
@@ -85,6 +87,17 @@ impl InProcess {
         // SAFETY: the session has written and finalized the records, and drops the registration before it releases
         // their memory.
         unsafe { unwind::register(&[code], records.start as usize, length) }
+    }
+
+    /// Says whether debuggers see what is linked from now on. If nobody says so, they do if one is attached when the
+    /// first code is linked. Only the first call before that has an effect.
+    pub fn set_debugger(&self, enabled: bool) {
+        _ = self.debugger.set(enabled);
+    }
+
+    /// Whether debuggers see what is linked.
+    pub fn debug_wanted(&self) -> bool {
+        *self.debugger.get_or_init(gdb::debugger_present)
     }
 
     /// Runs resolvers of indirect functions: pairs of the slot to fill and the resolver.

@@ -3,7 +3,9 @@
 
 use crate::lifecycle::{TEMPLATES, Template, TemplateFixupKind};
 use object::write::{Object, Relocation, Symbol, SymbolSection};
-use object::{Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind, SymbolScope};
+use object::{
+    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind, SymbolScope,
+};
 
 /// Name and bytes of each object. Their symbols are hidden, so every dylib has its own.
 pub fn objects() -> Vec<(String, Vec<u8>)> {
@@ -14,8 +16,12 @@ pub fn objects() -> Vec<(String, Vec<u8>)> {
 
 /// What a linker defines for an executable: the variable whose address names a dylib; a dynamic section and a file
 /// header, of which there are none, so they are empty.
-const VARIABLES: &[(&str, &[u8])] =
-    &[("__dso_handle", &[0; 8]), ("_DYNAMIC", &[0; 16]), ("__ehdr_start", &EMPTY_HEADER), ("__executable_start", &EMPTY_HEADER)];
+const VARIABLES: &[(&str, &[u8])] = &[
+    ("__dso_handle", &[0; 8]),
+    ("_DYNAMIC", &[0; 16]),
+    ("__ehdr_start", &EMPTY_HEADER),
+    ("__executable_start", &EMPTY_HEADER),
+];
 
 /// The header of a 64-bit little-endian ELF file without segments and sections.
 const EMPTY_HEADER: [u8; 64] = {

@@ -40,29 +40,26 @@ pub const DROPPED: u64 = u64::MAX;
 /// The final addresses of an object's own symbols; those defined elsewhere are 0 until the session fills them in.
 pub fn addresses(member: &Member, targets: &Targets) -> Vec<u64> {
     let graph = &member.graph;
-    let mut addresses: Vec<u64> = graph
-        .symbols
-        .iter()
-        .map(|symbol| match symbol.definition {
-            Definition::Block(block) => {
-                let block = graph.block(block);
-                if block.live { block.address.wrapping_add(symbol.value) } else { DROPPED }
-            }
-            Definition::Absolute => symbol.value,
-            Definition::Undefined | Definition::Common => DROPPED,
-        })
-        .collect();
+    let own = |symbol: &Symbol| match symbol.definition {
+        Definition::Block(block) => {
+            let block = graph.block(block);
+            if block.live { block.address.wrapping_add(symbol.value) } else { DROPPED }
+        }
+        Definition::Absolute => symbol.value,
+        Definition::Undefined | Definition::Common => DROPPED,
+    };
+    let (locals, globals) = graph.symbols.split_at(graph.first_global.0 as usize);
+    let mut addresses = Vec::with_capacity(graph.symbols.len());
+    addresses.extend(locals.iter().map(own));
+    // Symbols that the linker has added come last and have no target.
+    let targets = targets.iter().map(|(_, target)| target).chain(std::iter::repeat(Target::Own));
+    addresses.extend(globals.iter().zip(targets).map(|(symbol, target)| match target {
+        Target::Own => own(symbol),
+        Target::Known(address) => address,
+        Target::Near | Target::Far | Target::ThreadLocal(_) | Target::ThreadImage | Target::Bound => 0,
+    }));
     for indirect in &member.tables.indirect {
         addresses[indirect.symbol.0 as usize] = member.share.stubs + u64::from(indirect.stub) * STUB_SIZE;
-    }
-    for (id, _) in graph.globals() {
-        match targets.get(id) {
-            Target::Known(address) => addresses[id.0 as usize] = address,
-            Target::Near | Target::Far | Target::ThreadLocal(_) | Target::ThreadImage | Target::Bound => {
-                addresses[id.0 as usize] = 0
-            }
-            Target::Own => {}
-        }
     }
     if let Some(null) = addresses.first_mut() {
         *null = 0;

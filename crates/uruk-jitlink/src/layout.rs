@@ -96,7 +96,7 @@ pub fn lane(kind: SectionKind) -> Option<Lane> {
 }
 
 /// The name under which a section's bounds are asked for.
-pub fn gathered_name<'a>(graph: &'a LinkGraph, section: SectionId) -> &'a [u8] {
+pub fn gathered_name(graph: &LinkGraph, section: SectionId) -> &[u8] {
     let name = graph.section_name(section);
     match graph.section(section).kind {
         SectionKind::Functions(..) => {
@@ -157,6 +157,9 @@ impl Layout {
             let Some(lane) = blocks.iter().map(|(_, _, _, lane)| *lane).max() else { continue };
             blocks.sort_by_key(|(priority, index, id, _)| (*priority, *index, *id));
             let mut range = None;
+            // Aligned for all of them, so that entries of one size leave no gap where another object's begin.
+            let align_log2 = blocks.iter().map(|(_, index, id, _)| members[*index].graph.block(*id).align_log2).max();
+            lanes[lane as usize].take(0, align_log2.unwrap_or(0));
             for (_, index, id, own) in blocks {
                 let member = &mut members[index];
                 if own != lane {

@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 pub mod archive;
+pub mod debug;
+pub mod dump;
 pub mod ehframe;
 pub mod elf;
 pub mod error;

@@ -2,8 +2,9 @@
 //!
 //! Data flow: bytes of a string table → hash → slot → id, in order of first sight, so that tables indexed by `Name`
 //! are walked almost in sequence by the link that follows. Names of a pool are never forgotten; local symbols'
-//! names are never interned. Invariants: a slot holds the upper half of the hash and `id + 1`; equal hashes are
-//! confirmed by comparing the bytes; the table is at most three quarters full.
+//! names are never interned. Invariants: a slot holds the upper half of the hash and `id + 1`; that half alone decides
+//! where a name is first looked for, so that growing needs no names; equal hashes are confirmed by comparing the
+//! bytes; the table is at most three quarters full.
 
 use std::hash::BuildHasher;
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -61,14 +62,24 @@ impl Names {
         let mut table = self.write();
         table.reserve(strings.len());
         names.reserve(strings.len());
-        // Hashing first lets the probes of a block overlap in the memory system.
+        // The table is larger than the caches. Each loop makes one kind of access for many names, which then overlap.
         let mut hashes = [0; BLOCK];
+        let mut firsts = [0; BLOCK];
+        let mut ends = [0; BLOCK];
         let mut rest = strings;
         while rest.len() != 0 {
-            let block = rest.clone().take(BLOCK);
-            for (hash, bytes) in hashes.iter_mut().zip(block) {
+            let count = rest.len().min(BLOCK);
+            for (hash, bytes) in hashes.iter_mut().zip(rest.clone().take(BLOCK)) {
                 *hash = table.hash(bytes);
             }
+            for (first, hash) in firsts.iter_mut().zip(&hashes[..count]) {
+                *first = table.slots[table.home(*hash)];
+            }
+            for (end, first) in ends.iter_mut().zip(&firsts[..count]) {
+                *end = table.end(*first as u32);
+            }
+            let seen: u8 = ends[..count].iter().fold(0, |seen, end| seen ^ table.last_byte(*end));
+            std::hint::black_box(seen);
             for (hash, bytes) in hashes.iter().zip(rest.by_ref().take(BLOCK)) {
                 names.push(table.intern(*hash, bytes));
             }
@@ -111,7 +122,7 @@ impl Names {
     }
 }
 
-const BLOCK: usize = 256;
+const BLOCK: usize = 64;
 
 impl Table {
     fn hash(&self, bytes: &[u8]) -> u64 {
@@ -124,20 +135,38 @@ impl Table {
         &self.bytes[start as usize..self.ends[id] as usize]
     }
 
+    /// Where the bytes of a name end, by its number counted from 1.
+    fn end(&self, number: u32) -> u64 {
+        number.checked_sub(1).map_or(0, |id| self.ends[id as usize])
+    }
+
+    /// The byte before an end.
+    fn last_byte(&self, end: u64) -> u8 {
+        end.checked_sub(1).map_or(0, |at| self.bytes[at as usize])
+    }
+
+    /// Where a name of this hash is first looked for.
+    fn home(&self, hash: u64) -> usize {
+        (((hash >> 32) * self.slots.len() as u64) >> 32) as usize
+    }
+
     /// The name, or the free slot where it belongs.
     fn probe(&self, hash: u64, bytes: &[u8]) -> Result<Name, usize> {
-        let mask = self.slots.len() - 1;
-        let mut at = hash as usize & mask;
+        let mut at = self.home(hash);
         loop {
             let slot = self.slots[at];
             if slot == 0 {
                 return Err(at);
             }
-            if slot >> 32 == hash >> 32 && self.bytes(slot as u32 - 1) == bytes {
+            if slot >> 32 == hash >> 32 && same(self.bytes(slot as u32 - 1), bytes) {
                 return Ok(Name(slot as u32 - 1));
             }
-            at = (at + 1) & mask;
+            at = self.next(at);
         }
+    }
+
+    fn next(&self, at: usize) -> usize {
+        if at + 1 == self.slots.len() { 0 } else { at + 1 }
     }
 
     fn intern(&mut self, hash: u64, bytes: &[u8]) -> Name {
@@ -159,17 +188,25 @@ impl Table {
         if wanted <= self.slots.len() {
             return;
         }
-        let mask = wanted.next_power_of_two().max(self.slots.len() * 2) - 1;
-        self.slots = vec![0; mask + 1];
-        for id in 0..self.ends.len() as u32 {
-            let hash = self.hash(self.bytes(id));
-            let mut at = hash as usize & mask;
+        let room = wanted.next_power_of_two().max(self.slots.len() * 2);
+        let old = std::mem::replace(&mut self.slots, vec![0; room]);
+        for slot in old.into_iter().filter(|slot| *slot != 0) {
+            let mut at = self.home(slot);
             while self.slots[at] != 0 {
-                at = (at + 1) & mask;
+                at = self.next(at);
             }
-            self.slots[at] = hash >> 32 << 32 | u64::from(id + 1);
+            self.slots[at] = slot;
         }
     }
+}
+
+/// Equality without a call, since names are short.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let (words, rest) = one.as_chunks::<8>();
+    let (other_words, other_rest) = other.as_chunks::<8>();
+    one.len() == other.len()
+        && words.iter().zip(other_words).all(|(word, other)| u64::from_ne_bytes(*word) == u64::from_ne_bytes(*other))
+        && rest.iter().zip(other_rest).all(|(byte, other)| byte == other)
 }
 
 #[cfg(test)]

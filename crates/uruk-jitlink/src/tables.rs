@@ -4,7 +4,7 @@
 //! Entries belong to the object, so that they go with it; targets in reach need none.
 
 use crate::graph::*;
-use crate::resolve::{Target, Targets};
+use crate::resolve::{Target, Targets, may_be_null};
 use crate::x86_64::{SLOT_SIZE, STUB_SIZE};
 use std::ops::Range;
 
@@ -52,7 +52,8 @@ impl Tables {
                 continue;
             }
             let near = match targets.of(graph, want.symbol) {
-                Target::Own | Target::Near | Target::Bound => true,
+                Target::Own | Target::Near => true,
+                Target::Bound => !may_be_null(graph, want.symbol),
                 Target::Known(address) => in_reach(span, address),
                 Target::Far | Target::ThreadLocal(_) | Target::ThreadImage => false,
             };

@@ -90,8 +90,8 @@ fn symbol_tables() {
     damaged(&[(section(SYMBOLS, SIZE), 24 << 32)], "a symbol table of an unknown entry size", table);
     damaged(&[(section(SYMBOLS, OFFSET), 1 << 50)], "a symbol table that lies past the end of the file", 1 << 50);
     damaged(&[(section(SYMBOLS, INFO), 99)], "a symbol table whose first global symbol lies past its end", table);
-    damaged(&[(section(SYMBOLS, INFO), 1)], "a local symbol among the global ones", symbol_at(SECTION_SYMBOL));
-    damaged(&[(section(SYMBOLS, INFO), 3)], "a global symbol among the local ones", symbol_at(FUNCTION));
+    damaged(&[(section(SYMBOLS, INFO), 1)], "local symbols that do not come before all others", symbol_at(SECTION_SYMBOL));
+    damaged(&[(section(SYMBOLS, INFO), 3)], "local symbols that do not come before all others", symbol_at(FUNCTION));
     damaged(&[(section(SYMBOLS, LINK), 99)], "a string table whose section does not exist", section_at(SYMBOLS));
     damaged(&[(symbol(FUNCTION, SYMBOL_NAME), 0xffff)], "a name that lies past the end of its string table", content_at(STRINGS) + 0xffff);
     damaged(&[(symbol(FUNCTION, SYMBOL_NAME), 0xffff_ffff)], "a name that lies past the end of its string table", content_at(STRINGS) + 0xffff_ffff);

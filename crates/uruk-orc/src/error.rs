@@ -26,7 +26,9 @@ pub enum Error {
         searched: Arc<Vec<String>>,
     },
     /// Two strong definitions of one symbol in one dylib.
-    #[error("duplicate definition of `{symbol}` in dylib `{dylib}`: {first} and {second} both define it; make one of them static or weak")]
+    #[error(
+        "duplicate definition of `{symbol}` in dylib `{dylib}`: {first} and {second} both define it; make one of them static or weak"
+    )]
     Duplicate {
         /// The symbol.
         symbol: String,
@@ -71,6 +73,12 @@ pub enum Error {
         /// Why it failed.
         cause: Arc<Error>,
     },
+    /// What was needed has been removed.
+    #[error("{unit} has been removed")]
+    Removed {
+        /// The object.
+        unit: String,
+    },
     /// A materialization unit did not do what it had promised.
     #[error("unit {unit} of dylib `{dylib}` {what}")]
     BrokenPromise {
@@ -90,7 +98,9 @@ pub enum Error {
         reason: String,
     },
     /// The thread-local variables at fixed offsets do not fit what the process has left.
-    #[error("the program's thread-local variables need {needed} bytes of static storage, more than this process has left; start it with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={needed}")]
+    #[error(
+        "the program's thread-local variables need {needed} bytes of static storage, more than this process has left; start it with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={needed}"
+    )]
     StaticThreadStorage {
         /// Bytes needed.
         needed: u64,

@@ -48,6 +48,19 @@ pub struct ThreadStorage {
     pub resource: Resource,
 }
 
+/// Makes an ELF image that names linked code ([`uruk_jitlink::debug`]), or `None` if it cannot be had.
+pub type MakeImage = Box<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
+
+/// Code whose functions backtraces can name, like a shared library's.
+pub struct NamedCode {
+    /// What is added to addresses in the image.
+    pub base: u64,
+    /// Where the code is.
+    pub code: Vec<Range<u64>>,
+    /// Its image.
+    pub image: MakeImage,
+}
+
 /// The process where linked code runs. Called from several threads at once, and never with a lock of the session.
 pub trait Executor: Send + Sync {
     /// Its memory.
@@ -64,6 +77,32 @@ pub trait Executor: Send + Sync {
 
     /// Makes unwind records known for a run of code.
     fn register_unwind(&self, code: Range<u64>, records: Range<u64>) -> Result<Resource, Error>;
+
+    /// Whether debuggers are to see each object as it is linked.
+    fn debug_wanted(&self) -> bool {
+        false
+    }
+
+    /// What debuggers take offsets of thread-local variables in the objects for relative to, as an offset from the thread
+    /// pointer; `None` if they refuse to show such variables.
+    fn debug_thread_base(&self) -> Option<u64> {
+        None
+    }
+
+    /// Shows an object to debuggers until the resource is dropped.
+    fn register_debug(&self, _image: Vec<u8>) -> Option<Resource> {
+        None
+    }
+
+    /// Whether backtraces that others make in the process ask for the names of linked functions.
+    fn backtraces_wanted(&self) -> bool {
+        false
+    }
+
+    /// Lets backtraces name functions until the resource is dropped. The image is made when one needs it, if ever.
+    fn register_names(&self, _code: NamedCode) -> Option<Resource> {
+        None
+    }
 
     /// Runs resolvers of indirect functions and stores what each returns in its slot: pairs of slot and resolver.
     fn run_resolvers(&self, slots: &[(u64, u64)]) -> Result<(), Error>;

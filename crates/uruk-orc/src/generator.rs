@@ -136,7 +136,8 @@ impl ArchiveMembers {
             let member = member.map_err(|error| archive_error(input, &error))?;
             let object = member_input(input, nesting, &member, &*self.read)?;
             if Archive::is_archive(&object) {
-                let nesting = nesting.enter(Path::new(&**object.name())).map_err(|error| archive_error(input, &error))?;
+                let nesting =
+                    nesting.enter(Path::new(&**object.name())).map_err(|error| archive_error(input, &error))?;
                 self.archives.push(Nested { input: object, nesting });
                 continue;
             }
@@ -207,7 +208,9 @@ impl DefinitionGenerator for ArchiveMembers {
             let Nested { input, nesting } = &self.archives[number];
             let damaged = |error: ArchiveError| archive_error(input, &error);
             let member = Archive::parse(input).map_err(damaged)?.member(id).map_err(damaged)?;
-            inputs.push(member_input(input, nesting, &member, &*self.read)?);
+            let member = member_input(input, nesting, &member, &*self.read)?;
+            // A copy lets the archive go when nothing more is pulled from it.
+            inputs.push(Input::from_bytes(member.name().clone(), member.to_vec()));
         }
         session.add_members(dylib, &inputs)
     }

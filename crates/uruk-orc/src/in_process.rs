@@ -1,12 +1,17 @@
 //! The in-process executor, as a session sees it.
 
 use crate::error::Error;
-use crate::executor::{Executor, Found, Resource, ThreadRequest, ThreadStorage, ThreadVariable};
+use crate::executor::{Executor, Found, NamedCode, Resource, ThreadRequest, ThreadStorage, ThreadVariable};
 use std::ops::Range;
+use uruk_executor::gdb;
 use uruk_executor::in_process::InProcess;
+use uruk_executor::phdr::{self, JitModule, ModuleSegment};
 use uruk_executor::tls::{TlsError, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use uruk_jitlink::memory::MemoryManager;
 use uruk_jitlink::tls::Question;
+
+/// `PF_R` and `PF_X` (gABI 4.3, "Segment Permissions").
+const EXECUTABLE: u32 = 5;
 
 impl Executor for InProcess {
     fn memory(&self) -> &dyn MemoryManager {
@@ -23,7 +28,8 @@ impl Executor for InProcess {
     }
 
     fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
-        let slots: Vec<TlsSlot<'_>> = request.questions.iter().map(|(variable, question)| slot(*variable, *question)).collect();
+        let slots: Vec<TlsSlot<'_>> =
+            request.questions.iter().map(|(variable, question)| slot(*variable, *question)).collect();
         let (image, mem_size, align) = (request.image, request.size, request.align);
         let module = InProcess::load_threads(self, &TlsRequest { image, mem_size, align, slots: &slots });
         match module {
@@ -38,10 +44,36 @@ impl Executor for InProcess {
     fn register_unwind(&self, code: Range<u64>, records: Range<u64>) -> Result<Resource, Error> {
         match InProcess::register_unwind(self, code, records) {
             Ok(registration) => Ok(Box::new(registration)),
-            Err(error) => {
-                Err(Error::Executor { what: "registering unwind records".into(), reason: error.to_string() })
-            }
+            Err(error) => Err(Error::Executor { what: "registering unwind records".into(), reason: error.to_string() }),
         }
+    }
+
+    fn debug_wanted(&self) -> bool {
+        InProcess::debug_wanted(self)
+    }
+
+    fn debug_thread_base(&self) -> Option<u64> {
+        gdb::thread_base()
+    }
+
+    fn register_debug(&self, image: Vec<u8>) -> Option<Resource> {
+        Some(Box::new(gdb::register(image)))
+    }
+
+    fn backtraces_wanted(&self) -> bool {
+        phdr::in_use()
+    }
+
+    fn register_names(&self, named: NamedCode) -> Option<Resource> {
+        let NamedCode { base, code, image } = named;
+        let segments = code.into_iter().map(|range| ModuleSegment {
+            vaddr: range.start.wrapping_sub(base) as usize,
+            size: (range.end - range.start) as usize,
+            flags: EXECUTABLE,
+        });
+        let module = JitModule { base: base as usize, segments: segments.collect(), image };
+        // Without it the functions have no names, which fails nothing.
+        phdr::register(module).ok().map(|registration| Box::new(registration) as Resource)
     }
 
     fn run_resolvers(&self, slots: &[(u64, u64)]) -> Result<(), Error> {

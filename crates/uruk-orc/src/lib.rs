@@ -13,4 +13,4 @@ pub mod session;
 mod state;
 pub mod support;
 
-pub use state::{DylibId, SearchEntry};
+pub use state::{DylibId, SearchEntry, TrackerId};

@@ -108,20 +108,65 @@ impl Session {
         generators.entry(dylib).or_default().push(generator);
     }
 
+    /// Forgets a dylib's generators, and with them the archives that it would take more members from.
+    pub fn remove_generators(&self, dylib: DylibId) {
+        let removed = {
+            let mut generators = self.generators.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+            generators.remove(&dylib)
+        };
+        drop(removed);
+    }
+
     /// Adds objects as whole inputs of one static link: order among them does not matter, and their initialisers
     /// run with their dylib's. Nothing is linked before somebody asks for it.
-    pub fn add_objects(&self, dylib: DylibId, inputs: &[Input]) -> Result<(), Error> {
-        let units = self.define_objects(dylib, inputs)?;
+    pub fn add_objects(&self, dylib: DylibId, tracker: Option<TrackerId>, inputs: &[Input]) -> Result<(), Error> {
+        let units = self.define_objects(dylib, tracker, inputs)?;
         self.lock().dylibs[dylib.index()].roots.extend(units);
         Ok(())
     }
 
     /// Adds objects that are linked only if something refers to them.
     pub fn add_members(&self, dylib: DylibId, inputs: &[Input]) -> Result<(), Error> {
-        self.define_objects(dylib, inputs).map(drop)
+        self.define_objects(dylib, None, inputs).map(drop)
     }
 
-    fn define_objects(&self, dylib: DylibId, inputs: &[Input]) -> Result<Vec<UnitId>, Error> {
+    /// Makes a tracker: what is added with it can be removed together.
+    pub fn create_tracker(&self) -> TrackerId {
+        self.lock().add_tracker()
+    }
+
+    /// Removes what was added with a tracker: symbols, code, data and everything that was registered for them. The
+    /// tracker can be used again.
+    ///
+    /// The caller upholds that none of its code runs or will, and that nothing that stays refers to it; this is the
+    /// forced form, which frees regardless.
+    pub fn remove_forced(&self, tracker: TrackerId) {
+        let mut removed = Vec::new();
+        {
+            let mut state = self.lock();
+            let mut linked = self.linked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut uninitialised = self.uninitialised.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            for unit in state.take_tracked(tracker) {
+                if let Some(linked) = linked.remove(&unit) {
+                    if !linked.functions.is_empty()
+                        && let Some(units) = uninitialised.get_mut(&state.unit(unit).dylib)
+                    {
+                        units.retain(|other| *other != unit);
+                    }
+                    removed.push(linked);
+                }
+                state.remove_unit(unit);
+            }
+        }
+        self.give_back(removed.into_iter());
+    }
+
+    fn define_objects(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        inputs: &[Input],
+    ) -> Result<Vec<UnitId>, Error> {
         let cost = inputs.iter().map(|input| input.len()).sum();
         let read = self.parallel(cost, inputs, |input| Interface::read(input, &self.names));
         let mut interfaces = Vec::with_capacity(inputs.len());
@@ -131,14 +176,19 @@ impl Session {
         let mut units = Vec::with_capacity(inputs.len());
         let mut state = self.lock();
         for interface in interfaces {
-            let name = interface.input.name().clone();
             let object = Arc::new(Object::new(interface));
-            let unit = state.add_unit(dylib, name, Some(object.clone()));
+            let unit = state.add_unit(dylib, tracker, object.clone());
             let mut symbols = Vec::new();
-            let defined = state.define(unit, &object.interface.globals, &mut symbols);
+            let defined = state.define(unit, &object.interface, &mut symbols);
             let _ = object.symbols.set(symbols);
-            defined?;
             units.push(unit);
+            if let Err(error) = defined {
+                // One add call is one static link: what was part of it goes.
+                for unit in units {
+                    state.remove_unit(unit);
+                }
+                return Err(error);
+            }
         }
         Ok(units)
     }
@@ -424,6 +474,7 @@ impl Session {
     /// Gives back what was linked in vain.
     pub(crate) fn give_back(&self, units: impl Iterator<Item = Linked>) {
         for linked in units {
+            drop(linked.shown);
             drop(linked.unwind);
             drop(linked.threads);
             let segments: Vec<Segment> = linked.segments;

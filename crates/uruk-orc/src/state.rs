@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::objects::Object;
 use std::collections::HashMap;
 use std::sync::Arc;
-use uruk_jitlink::elf::{Global, Strength};
+use uruk_jitlink::elf::{Interface, Strength};
 use uruk_jitlink::graph::{SymbolKind, Visibility};
 use uruk_jitlink::memory::Placement;
 use uruk_jitlink::names::{Name, Names};
@@ -41,6 +41,10 @@ id! {
     /// A symbol of a session's dylib.
     SymbolId
 }
+id! {
+    /// What was added to a dylib together and goes together.
+    TrackerId
+}
 
 impl DylibId {
     /// The id as a number, for handles.
@@ -56,6 +60,8 @@ impl DylibId {
 
 /// The unit of symbols that are just addresses.
 pub(crate) const NO_UNIT: UnitId = UnitId(u32::MAX);
+/// The unit of symbols whose definition was removed; another object that defines the name may take it over.
+const REMOVED: UnitId = UnitId(u32::MAX - 1);
 
 /// A symbol of a dylib.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +77,8 @@ pub(crate) struct Symbol {
     pub exported: bool,
     /// Somebody was given this definition, so that it cannot be replaced any more.
     pub bound: bool,
+    /// Several objects define it, so several know its id.
+    pub contested: bool,
 }
 
 /// How strong the definition that a symbol has is.
@@ -147,12 +155,13 @@ impl NameTable {
         page[name.index() % PAGE].checked_sub(1).map(SymbolId)
     }
 
-    pub fn set(&mut self, name: Name, symbol: SymbolId) {
+    pub fn set(&mut self, name: Name, symbol: Option<SymbolId>) {
         let index = name.index() / PAGE;
         if self.pages.len() <= index {
             self.pages.resize_with(index + 1, || None);
         }
-        self.pages[index].get_or_insert_with(|| Box::new([0; PAGE]))[name.index() % PAGE] = symbol.0 + 1;
+        self.pages[index].get_or_insert_with(|| Box::new([0; PAGE]))[name.index() % PAGE] =
+            symbol.map_or(0, |symbol| symbol.0 + 1);
     }
 }
 
@@ -161,6 +170,9 @@ pub(crate) struct State {
     pub dylibs: Vec<Dylib>,
     pub symbols: Vec<Symbol>,
     pub units: Vec<Unit>,
+    free_symbols: Vec<SymbolId>,
+    free_units: Vec<UnitId>,
+    trackers: Vec<Vec<UnitId>>,
     /// Largest size and alignment that any object asks for, of symbols that are common in some object.
     commons: HashMap<SymbolId, (u64, u64)>,
     /// Emitted units that wait for others.
@@ -169,7 +181,17 @@ pub(crate) struct State {
 
 impl State {
     pub fn new(names: Arc<Names>) -> State {
-        State { names, dylibs: Vec::new(), symbols: Vec::new(), units: Vec::new(), commons: HashMap::new(), waiting: Vec::new() }
+        State {
+            names,
+            dylibs: Vec::new(),
+            symbols: Vec::new(),
+            units: Vec::new(),
+            free_symbols: Vec::new(),
+            free_units: Vec::new(),
+            trackers: Vec::new(),
+            commons: HashMap::new(),
+            waiting: Vec::new(),
+        }
     }
 
     pub fn add_dylib(&mut self, name: &str) -> Result<DylibId, Error> {
@@ -206,11 +228,60 @@ impl State {
         &self.symbols[id.index()]
     }
 
+    /// Makes a tracker.
+    pub fn add_tracker(&mut self) -> TrackerId {
+        self.trackers.push(Vec::new());
+        TrackerId(self.trackers.len() as u32 - 1)
+    }
+
+    /// The units of a tracker, which it gives up.
+    pub fn take_tracked(&mut self, tracker: TrackerId) -> Vec<UnitId> {
+        std::mem::take(&mut self.trackers[tracker.index()])
+    }
+
     /// Adds an object whose symbols are defined by [`define`](State::define).
-    pub fn add_unit(&mut self, dylib: DylibId, name: Arc<str>, object: Option<Arc<Object>>) -> UnitId {
-        let id = UnitId(self.units.len() as u32);
-        self.units.push(Unit { name, dylib, phase: Phase::Waiting, object, needs: Vec::new(), threads: None });
+    pub fn add_unit(&mut self, dylib: DylibId, tracker: Option<TrackerId>, object: Arc<Object>) -> UnitId {
+        let name = object.interface.input.name().clone();
+        let unit = Unit { name, dylib, phase: Phase::Waiting, object: Some(object), needs: Vec::new(), threads: None };
+        let id = self.free_units.pop().unwrap_or(UnitId(self.units.len() as u32));
+        match self.units.get_mut(id.index()) {
+            Some(free) => *free = unit,
+            None => self.units.push(unit),
+        }
+        if let Some(tracker) = tracker {
+            self.trackers[tracker.index()].push(id);
+        }
         id
+    }
+
+    /// Forgets a unit and its symbols. Names that other objects define too are theirs when they are linked.
+    pub fn remove_unit(&mut self, id: UnitId) {
+        let object = self.units[id.index()].object.take();
+        for symbol_id in object.iter().flat_map(|object| object.symbols()).flatten() {
+            let symbol = &mut self.symbols[symbol_id.index()];
+            if symbol.unit != id {
+                continue;
+            }
+            symbol.unit = REMOVED;
+            if !symbol.contested {
+                self.dylibs[symbol.dylib.index()].table.set(symbol.name, None);
+                self.free_symbols.push(*symbol_id);
+            }
+        }
+        let unit = &mut self.units[id.index()];
+        unit.phase = Phase::Failed(Error::Removed { unit: unit.name.to_string() });
+        let dylib = &mut self.dylibs[unit.dylib.index()];
+        dylib.roots.retain(|root| *root != id);
+        dylib.groups.retain(|_, owner| *owner != id);
+        self.free_units.push(id);
+    }
+
+    /// Takes over a definition that was removed, for another unit that has one.
+    pub fn take_over(&mut self, symbol: SymbolId, unit: UnitId) {
+        let symbol = &mut self.symbols[symbol.index()];
+        if symbol.unit == REMOVED {
+            symbol.unit = unit;
+        }
     }
 
     /// Enters a unit's definitions; `symbols` receives the symbol of each global, whoever won it, and `None` where
@@ -218,20 +289,20 @@ impl State {
     pub fn define(
         &mut self,
         unit: UnitId,
-        globals: &[Global],
+        interface: &Interface,
         symbols: &mut Vec<Option<SymbolId>>,
     ) -> Result<(), Error> {
         let dylib = self.unit(unit).dylib;
+        let globals = &interface.globals;
         symbols.reserve_exact(globals.len());
-        self.symbols.reserve(globals.len());
-        for global in globals {
+        for (position, global) in globals.iter().enumerate() {
             let rank = match global.strength {
                 Strength::Undefined | Strength::UndefinedWeak => {
                     symbols.push(None);
                     continue;
                 }
                 Strength::Weak => Rank::Weak,
-                Strength::Common { .. } => Rank::Common,
+                Strength::Common => Rank::Common,
                 Strength::Strong => Rank::Strong,
             };
             let new = Symbol {
@@ -243,13 +314,17 @@ impl State {
                 kind: global.kind,
                 exported: global.visibility != Visibility::Hidden,
                 bound: false,
+                contested: false,
             };
             let table = &mut self.dylibs[dylib.index()].table;
             let id = match table.get(global.name) {
                 None => {
-                    let id = SymbolId(self.symbols.len() as u32);
-                    self.symbols.push(new);
-                    table.set(global.name, id);
+                    let id = self.free_symbols.pop().unwrap_or(SymbolId(self.symbols.len() as u32));
+                    match self.symbols.get_mut(id.index()) {
+                        Some(free) => *free = new,
+                        None => self.symbols.push(new),
+                    }
+                    table.set(global.name, Some(id));
                     id
                 }
                 Some(id) => {
@@ -257,7 +332,8 @@ impl State {
                     id
                 }
             };
-            if let Strength::Common { size, align } = global.strength {
+            if global.strength == Strength::Common {
+                let (size, align) = interface.common(position);
                 let room = self.commons.entry(id).or_insert((0, 1));
                 *room = (room.0.max(size), room.1.max(align));
             }
@@ -290,7 +366,8 @@ impl State {
         // The most constraining visibility of all objects counts (gABI, "Symbol Visibility").
         let exported = old.exported && new.exported;
         let replaces = old.strength < new.strength;
-        if new.strength == Rank::Strong && (old.strength == Rank::Strong || old.bound) {
+        let taken = old.unit != REMOVED && (old.strength == Rank::Strong || old.bound);
+        if new.strength == Rank::Strong && taken {
             let name = |unit: UnitId| match unit {
                 NO_UNIT => "an absolute symbol".to_string(),
                 unit => self.unit(unit).name.to_string(),
@@ -303,10 +380,11 @@ impl State {
             });
         }
         let symbol = &mut self.symbols[id.index()];
-        if replaces && !old.bound {
+        if old.unit == REMOVED || replaces && !old.bound {
             *symbol = new;
         }
-        symbol.exported = exported;
+        symbol.contested = true;
+        symbol.exported = exported || old.unit == REMOVED && new.exported;
         Ok(())
     }
 
@@ -317,8 +395,18 @@ impl State {
         }
         let id = SymbolId(self.symbols.len() as u32);
         let strength = Rank::Strong;
-        self.symbols.push(Symbol { address, name, unit: NO_UNIT, dylib, strength, kind, exported: true, bound: true });
-        self.dylibs[dylib.index()].table.set(name, id);
+        self.symbols.push(Symbol {
+            address,
+            name,
+            unit: NO_UNIT,
+            dylib,
+            strength,
+            kind,
+            exported: true,
+            bound: true,
+            contested: false,
+        });
+        self.dylibs[dylib.index()].table.set(name, Some(id));
         id
     }
 
@@ -332,7 +420,8 @@ impl State {
     pub fn find(&self, order: &[SearchEntry], name: Name) -> Option<SymbolId> {
         order.iter().find_map(|entry| {
             let id = self.dylib(entry.dylib).table.get(name)?;
-            (entry.all_symbols || self.symbol(id).exported).then_some(id)
+            let symbol = self.symbol(id);
+            ((entry.all_symbols || symbol.exported) && symbol.unit != REMOVED).then_some(id)
         })
     }
 

@@ -35,7 +35,8 @@ impl SupportSymbols {
     fn archives(&self, session: &Session) -> &[ArchiveMembers] {
         self.opened.get_or_init(|| {
             let archives = self.archives.iter().filter_map(|path| {
-                let members = (self.read)(path).and_then(|input| ArchiveMembers::new(session, input, self.read.clone()));
+                let members =
+                    (self.read)(path).and_then(|input| ArchiveMembers::new(session, input, self.read.clone()));
                 members.map_err(|error| session.report(error)).ok()
             });
             archives.collect()

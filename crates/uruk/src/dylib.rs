@@ -9,7 +9,7 @@ use uruk_jitlink::archive::Archive;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
 use uruk_orc::generator::{ArchiveMembers, archive_members};
-use uruk_orc::{DylibId, SearchEntry};
+use uruk_orc::{DylibId, SearchEntry, TrackerId};
 
 /// A part of the program with a name space of its own, like a shared library.
 #[derive(Clone, Copy)]
@@ -30,7 +30,15 @@ impl<'jit> Dylib<'jit> {
 
     /// Adds objects as one static link would take them: their order does not matter.
     pub fn add_objects(&self, objects: &[Input]) -> Result<(), Error> {
-        Ok(self.jit.session().add_objects(self.id, objects)?)
+        Ok(self.jit.session().add_objects(self.id, None, objects)?)
+    }
+
+    /// Adds objects that can be removed together, by the tracker that is returned.
+    pub fn add_tracked(&self, objects: &[Input]) -> Result<Tracker<'jit>, Error> {
+        let id = self.jit.session().create_tracker();
+        let tracker = Tracker { jit: self.jit, id };
+        tracker.add_objects(self, objects)?;
+        Ok(tracker)
     }
 
     /// Adds an archive, whose members are linked when something refers to them.
@@ -38,6 +46,11 @@ impl<'jit> Dylib<'jit> {
         let members = ArchiveMembers::new(self.jit.session(), archive, Arc::new(read_file))?;
         self.jit.session().add_generator(self.id, Arc::new(members));
         Ok(())
+    }
+
+    /// Lets go of the archives that were added; no more of their members are linked.
+    pub fn close_archives(&self) {
+        self.jit.session().remove_generators(self.id);
     }
 
     /// Adds all members of an archive.
@@ -98,5 +111,26 @@ impl<'jit> Dylib<'jit> {
     pub fn run(&self, entry: &str) -> Result<i32, Error> {
         let address = self.address(entry)?;
         Ok(self.jit.inner().executor.run_main(address))
+    }
+}
+
+/// Objects that are removed together. Dropping it keeps them for as long as the JIT lives.
+pub struct Tracker<'jit> {
+    jit: &'jit Jit,
+    id: TrackerId,
+}
+
+impl Tracker<'_> {
+    /// Adds more objects, perhaps after the earlier ones were removed.
+    pub fn add_objects(&self, dylib: &Dylib<'_>, objects: &[Input]) -> Result<(), Error> {
+        Ok(self.jit.session().add_objects(dylib.id, Some(self.id), objects)?)
+    }
+
+    /// Removes the objects, and gives back their memory and everything that was registered for them.
+    ///
+    /// # Safety
+    /// None of their code runs, nothing that stays refers to them, and no pointer to them is used any more.
+    pub unsafe fn remove(&self) {
+        self.jit.session().remove_forced(self.id);
     }
 }

@@ -6,7 +6,7 @@ use crate::files::read_file;
 use std::sync::{Arc, OnceLock};
 use uruk_executor::dl::InstallGuard;
 use uruk_executor::in_process::{InProcess, InterposeError};
-use uruk_executor::memory::Options;
+use uruk_executor::memory::{Options, Statistics};
 use uruk_executor::{at_exit, dl, lifecycle};
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
@@ -53,11 +53,16 @@ impl Error {
 pub struct Builder {
     threads: usize,
     strict: bool,
+    debugger: Option<bool>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Builder { threads: std::thread::available_parallelism().map_or(1, |count| count.get()), strict: false }
+        Builder {
+            threads: std::thread::available_parallelism().map_or(1, |count| count.get()),
+            strict: false,
+            debugger: None,
+        }
     }
 }
 
@@ -74,9 +79,19 @@ impl Builder {
         self
     }
 
+    /// Shows what is linked to gdb and lldb, wherever they are attached or will be; this costs time and memory for
+    /// every object. If not said, they see it if one is attached when the first code is linked.
+    pub fn debugger(mut self, enabled: bool) -> Self {
+        self.debugger = Some(enabled);
+        self
+    }
+
     /// Makes the JIT.
     pub fn build(self) -> Result<Jit, Error> {
-        let executor = Arc::new(InProcess::new(Options { strict: self.strict, ..Options::default() }));
+        let executor = Arc::new(InProcess::new(Options { strict: self.strict }));
+        if let Some(enabled) = self.debugger {
+            executor.set_debugger(enabled);
+        }
         let session = Session::new(executor.clone(), self.threads);
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
@@ -154,6 +169,11 @@ impl Jit {
     /// The arguments that initialisers and `main` get, the program's name first.
     pub fn set_arguments<T: Into<Vec<u8>>>(&self, arguments: impl IntoIterator<Item = T>) {
         self.inner.executor.set_arguments(arguments);
+    }
+
+    /// What the linked code and data take.
+    pub fn memory_statistics(&self) -> Statistics {
+        self.inner.executor.memory().statistics()
     }
 
     /// The session underneath.

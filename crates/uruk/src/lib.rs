@@ -27,7 +27,7 @@ mod files;
 mod function;
 mod jit;
 
-pub use dylib::Dylib;
+pub use dylib::{Dylib, Tracker};
 pub use files::read_file;
 pub use function::FunctionPointer;
 pub use jit::{Builder, Error, Jit};

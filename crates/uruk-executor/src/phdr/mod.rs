@@ -102,6 +102,11 @@ struct Modules {
     removed: u64,
 }
 
+/// Whether `dl_iterate_phdr` of this process is ours, so that [`register`] has an effect.
+pub fn in_use() -> bool {
+    cfg!(feature = "backtrace-interposition")
+}
+
 /// Adds a module to what `dl_iterate_phdr` lists. Without the interposition this has no effect.
 pub fn register(module: JitModule) -> Result<ModuleRegistration, RangeError> {
     static NEXT_ID: AtomicU64 = AtomicU64::new(0);

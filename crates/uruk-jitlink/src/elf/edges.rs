@@ -4,6 +4,7 @@
 //! block, its symbol exists. Wishes for table entries are gathered on the way.
 
 use super::read::Reader;
+use super::relocations::{self, Raw};
 use super::sections::{SHT_CREL, SHT_REL, SHT_RELA};
 use super::x86_64::BY_TYPE;
 use crate::error::LinkError;
@@ -11,20 +12,67 @@ use crate::graph::*;
 use crate::x86_64::{self, Value, relax};
 use object::LittleEndian as LE;
 use object::elf::{Rela64, SectionHeader64};
-use object::read::elf::CrelIterator;
 
-/// The fields of a relocation, whatever its encoding.
-struct Raw {
-    offset: u64,
-    symbol: u32,
-    kind: u32,
-    addend: i64,
+/// What the reader has to know of a relocation type; the same facts as the architecture's table, in one load.
+#[derive(Clone, Copy)]
+struct Rule {
+    kind: EdgeKind,
+    field_size: u64,
+    entry: Option<Entry>,
+    got_load: bool,
+    needs_low: bool,
+    needs_static_tls: bool,
+    is_tls_field: bool,
+}
+
+/// The rules by relocation type.
+const RULES: [Option<Rule>; 256] = {
+    let mut rules = [None; 256];
+    let mut number = 0;
+    while number < rules.len() {
+        if let Some(kind) = BY_TYPE[number] {
+            rules[number] = Some(rule(kind));
+        }
+        number += 1;
+    }
+    rules
+};
+
+/// The rule of calls and jumps.
+const BRANCH: Rule = rule(x86_64::BRANCH32);
+
+const fn rule(kind: EdgeKind) -> Rule {
+    let info = &x86_64::KINDS[kind.0 as usize];
+    Rule {
+        kind,
+        field_size: info.field.size(),
+        entry: info.entry,
+        got_load: matches!(info.value, Value::GotLoad),
+        needs_low: matches!(info.value, Value::Absolute) && !matches!(info.field, x86_64::Field::Word64),
+        needs_static_tls: matches!(info.value, Value::ThreadOffset) || matches!(info.entry, Some(Entry::ThreadOffset)),
+        is_tls_field: matches!(info.value, Value::ThreadOffset | Value::ModuleOffset),
+    }
+}
+
+/// The block that relocations apply to.
+struct Site<'a> {
+    id: BlockId,
+    bytes: &'a [u8],
+    is_code: bool,
+}
+
+/// Why a relocation makes no edge.
+enum Refusal {
+    Unsupported,
+    Damage(&'static str),
 }
 
 /// Reads the edges of a graph whose blocks and symbols are there.
 pub struct Edges<'a, 'b> {
     reader: &'a Reader<'b>,
     graph: &'a mut LinkGraph,
+    /// Which wishes have been noted for each symbol: a bit for each entry and relaxability, in the order of `Want`s.
+    wanted: Vec<u16>,
     /// Bytes of the file that no relocation section has taken so far.
     left: u64,
 }
@@ -32,7 +80,8 @@ pub struct Edges<'a, 'b> {
 impl<'a, 'b> Edges<'a, 'b> {
     /// Reads all relocation sections of loaded sections.
     pub fn read(reader: &'a Reader<'b>, graph: &'a mut LinkGraph) -> Result<(), LinkError> {
-        let mut edges = Edges { reader, left: graph.input.len() as u64, graph };
+        let wanted = vec![0; graph.symbols.len()];
+        let mut edges = Edges { reader, left: graph.input.len() as u64, graph, wanted };
         edges.reserve();
         for header in reader.headers.sections {
             match header.sh_type.get(LE).0 {
@@ -47,9 +96,20 @@ impl<'a, 'b> Edges<'a, 'b> {
                 _ => {}
             }
         }
-        edges.graph.wants.sort_unstable();
-        edges.graph.wants.dedup();
+        edges.note_wants();
         Ok(())
+    }
+
+    fn note_wants(&mut self) {
+        for (symbol, &bits) in (0..).map(SymbolId).zip(&self.wanted) {
+            let mut rest = bits;
+            while rest != 0 {
+                let bit = rest.trailing_zeros();
+                let (entry, relaxable) = (ENTRIES[bit as usize / 2], bit % 2 == 1);
+                self.graph.wants.push(Want { symbol, entry, relaxable });
+                rest &= rest - 1;
+            }
+        }
     }
 
     fn reserve(&mut self) {
@@ -57,51 +117,20 @@ impl<'a, 'b> Edges<'a, 'b> {
         let relocations = sections.filter(|header| header.sh_type.get(LE).0 == SHT_RELA);
         let bytes: u64 = relocations.map(|header| header.sh_size.get(LE)).fold(0, u64::saturating_add);
         // What the headers claim is believed only as far as the file could hold it.
-        let bytes = bytes.min(self.reader.headers.input.len() as u64);
+        let bytes = bytes.min(self.reader.headers.bytes.len() as u64);
         self.graph.edges.reserve_exact(bytes as usize / size_of::<Rela64<LE>>());
     }
 
     fn read_rela(&mut self, header: &SectionHeader64<LE>) -> Result<(), LinkError> {
-        let headers = &self.reader.headers;
         let Some(block) = self.reader.section_block(header.sh_info.get(LE))? else { return Ok(()) };
-        let place = header.sh_offset.get(LE);
-        let size = size_of::<Rela64<LE>>() as u64;
-        if !header.sh_size.get(LE).is_multiple_of(size) {
-            return Err(headers.malformed(place, "relocations of an unknown entry size"));
-        }
-        let relocations = headers.array::<Rela64<LE>>(place, header.sh_size.get(LE) / size, "relocations")?;
-        let raws = relocations.iter().map(|relocation| {
-            let info = relocation.r_info.get(LE);
-            Ok(Raw {
-                offset: relocation.r_offset.get(LE),
-                symbol: (info >> 32) as u32,
-                kind: info as u32,
-                addend: relocation.r_addend.get(LE),
-            })
-        });
-        self.add_all(block, header, raws)
+        let relocations = relocations::rela(&self.reader.headers, header)?;
+        self.add_all(block, header, relocations)
     }
 
     fn read_crel(&mut self, header: &SectionHeader64<LE>) -> Result<(), LinkError> {
-        let headers = &self.reader.headers;
         let Some(block) = self.reader.section_block(header.sh_info.get(LE))? else { return Ok(()) };
-        let range = headers.range(header)?;
-        let place = range.start as u64;
-        let damaged = || headers.malformed(place, "compact relocations that cannot be decoded");
-        let relocations = CrelIterator::new(&headers.input[range]).map_err(|_| damaged())?;
-        if !relocations.is_rela() && relocations.len() != 0 {
-            return Err(headers.malformed(place, "compact relocations without addends, which x86-64 does not have"));
-        }
-        let raws = relocations.map(|relocation| {
-            let relocation = relocation.map_err(|_| damaged())?;
-            Ok(Raw {
-                offset: relocation.r_offset,
-                symbol: relocation.r_sym,
-                kind: relocation.r_type.0,
-                addend: relocation.r_addend,
-            })
-        });
-        self.add_all(block, header, raws)
+        let relocations = relocations::crel(&self.reader.headers, header)?;
+        self.add_all(block, header, relocations)
     }
 
     fn add_all(
@@ -110,6 +139,15 @@ impl<'a, 'b> Edges<'a, 'b> {
         header: &SectionHeader64<LE>,
         raws: impl Iterator<Item = Result<Raw, LinkError>>,
     ) -> Result<(), LinkError> {
+        let block = self.graph.block(id);
+        let site = Site {
+            id,
+            bytes: match block.content {
+                Content::Input(at) => &self.reader.headers.bytes[at as usize..(at + block.size) as usize],
+                Content::Made(_) | Content::Zero => &[],
+            },
+            is_code: self.graph.section(block.section).kind == SectionKind::Code,
+        };
         let start = self.graph.edges.len();
         let place = header.sh_offset.get(LE);
         let headers = &self.reader.headers;
@@ -125,9 +163,7 @@ impl<'a, 'b> Edges<'a, 'b> {
             let raw = raw?;
             sorted &= last <= raw.offset;
             last = raw.offset;
-            // Compact ones have no size of their own.
-            let size = if header.sh_type.get(LE).0 == SHT_RELA { size_of::<Rela64<LE>>() as u64 } else { 0 };
-            self.add(id, raw, place + index * size)?;
+            self.add(&site, raw).map_err(|what| self.relocation_error(&site, header, index, raw, what))?;
         }
         let end = self.graph.edges.len();
         if !sorted {
@@ -140,44 +176,55 @@ impl<'a, 'b> Edges<'a, 'b> {
         Ok(())
     }
 
-    /// Adds the edge of a relocation that stands at a place of the file.
-    fn add(&mut self, id: BlockId, raw: Raw, place: u64) -> Result<(), LinkError> {
-        let block = &self.graph.blocks[id.0 as usize];
-        let Some(kind) = BY_TYPE.get(raw.kind as usize).copied().flatten() else {
-            let place = self.graph.place(block, raw.offset);
-            return Err(LinkError::UnsupportedRelocation { place, kind: raw.kind });
+    fn relocation_error(
+        &self,
+        site: &Site<'_>,
+        header: &SectionHeader64<LE>,
+        index: u64,
+        raw: Raw,
+        refusal: Refusal,
+    ) -> LinkError {
+        match refusal {
+            Refusal::Unsupported => {
+                let place = self.graph.place(self.graph.block(site.id), raw.offset);
+                LinkError::UnsupportedRelocation { place, kind: raw.kind }
+            }
+            Refusal::Damage(what) => {
+                // Compact ones have no size of their own.
+                let size = if header.sh_type.get(LE).0 == SHT_RELA { size_of::<Rela64<LE>>() as u64 } else { 0 };
+                self.reader.headers.malformed(header.sh_offset.get(LE) + index * size, what)
+            }
+        }
+    }
+
+    fn add(&mut self, site: &Site<'_>, raw: Raw) -> Result<(), Refusal> {
+        let Some(mut rule) = RULES.get(raw.kind as usize).and_then(Option::as_ref) else {
+            return Err(Refusal::Unsupported);
         };
-        if kind == x86_64::NOTHING {
+        if rule.kind == x86_64::NOTHING {
             return Ok(());
         }
-        let info = x86_64::info(kind);
-        let end = raw.offset.checked_add(info.field.size());
-        let holds = block.content != Content::Zero && end.is_some_and(|end| end <= block.size);
+        let holds = raw.offset.checked_add(rule.field_size).is_some_and(|end| end <= site.bytes.len() as u64);
         let (true, Ok(offset)) = (holds, u32::try_from(raw.offset)) else {
-            return Err(self.reader.headers.malformed(place, "a relocation that lies outside its section"));
+            return Err(Refusal::Damage("a relocation that lies outside its section"));
         };
         let Some(symbol) = self.graph.symbols.get(raw.symbol as usize) else {
-            return Err(self.reader.headers.malformed(place, "a relocation to a symbol that does not exist"));
+            return Err(Refusal::Damage("a relocation to a symbol that does not exist"));
         };
-        let target = SymbolId(raw.symbol);
-        let kind = self.branch(id, offset, kind);
-        let entry = x86_64::info(kind).entry;
+        if rule.kind == x86_64::PC32 && site.is_code && is_branch(site.bytes, offset as usize) {
+            rule = &BRANCH;
+        }
         // A local function is always in reach of its own object's calls.
         let local = symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
-        if let Some(entry) = entry
+        if let Some(entry) = rule.entry
             && !(local && entry == Entry::Stub)
         {
-            let block = &self.graph.blocks[id.0 as usize];
-            let relaxable = info.value == Value::GotLoad && {
-                raw.addend == -4 && relax::rewrite(self.graph.content(block), offset as usize).is_some()
-            };
-            self.graph.wants.push(Want { symbol: target, entry, relaxable });
+            let relaxable = rule.got_load && raw.addend == -4 && relax::rewrite(site.bytes, offset as usize).is_some();
+            self.wanted[raw.symbol as usize] |= 1 << (entry as u8 * 2 + u8::from(relaxable));
         }
-        self.graph.needs_low |= info.value == Value::Absolute
-            && info.field != x86_64::Field::Word64
-            && symbol.definition != Definition::Absolute;
-        self.graph.needs_static_tls |= info.value == Value::ThreadOffset || entry == Some(Entry::ThreadOffset);
-        self.graph.has_tls_fields |= matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
+        self.graph.needs_low |= rule.needs_low && symbol.definition != Definition::Absolute;
+        self.graph.needs_static_tls |= rule.needs_static_tls;
+        self.graph.has_tls_fields |= rule.is_tls_field;
         let (addend, wide) = match i32::try_from(raw.addend) {
             Ok(addend) => (addend, false),
             Err(_) => {
@@ -185,20 +232,26 @@ impl<'a, 'b> Edges<'a, 'b> {
                 (self.graph.wide_addends.len() as i32 - 1, true)
             }
         };
-        self.graph.edges.push(Edge { offset, target, addend, kind, wide });
+        self.graph.edges.push(Edge { offset, target: SymbolId(raw.symbol), addend, kind: rule.kind, wide });
         Ok(())
     }
+}
 
-    /// Older assemblers mark calls and jumps like data; the opcode tells them apart, so that they can have stubs.
-    fn branch(&self, id: BlockId, offset: u32, kind: EdgeKind) -> EdgeKind {
-        let block = self.graph.block(id);
-        if kind != x86_64::PC32 || self.graph.section(block.section).kind != SectionKind::Code {
-            return kind;
-        }
-        let offset = offset as usize;
-        match self.graph.content(block).get(offset.saturating_sub(2)..offset) {
-            Some([_, 0xe8 | 0xe9] | [0x0f, 0x80..=0x8f]) => x86_64::BRANCH32,
-            _ => kind,
-        }
+/// Older assemblers mark calls and jumps like data; the opcode tells them apart, so that they can have stubs.
+fn is_branch(bytes: &[u8], offset: usize) -> bool {
+    matches!(bytes.get(offset.saturating_sub(2)..offset), Some([_, 0xe8 | 0xe9] | [0x0f, 0x80..=0x8f]))
+}
+
+/// All entries, by their number.
+const ENTRIES: [Entry; 6] =
+    [Entry::Got, Entry::Stub, Entry::ThreadOffset, Entry::ModuleAndOffset, Entry::Module, Entry::Descriptor];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_listed_by_their_number() {
+        assert!(ENTRIES.iter().enumerate().all(|(number, entry)| *entry as usize == number));
     }
 }

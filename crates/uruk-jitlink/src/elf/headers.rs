@@ -10,7 +10,6 @@ use object::elf::{FileHeader64, SectionHeader64, Sym64};
 use object::pod;
 use object::{LittleEndian as LE, U32};
 use std::cell::Cell;
-use std::ffi::CStr;
 use std::ops::Range;
 
 /// Relocatable objects (`e_type`).
@@ -35,6 +34,8 @@ const MAX_NAMES_PER_BYTE: u64 = 16;
 pub struct Headers<'a> {
     /// The object.
     pub input: &'a Input,
+    /// Its bytes.
+    pub bytes: &'a [u8],
     /// All section headers, the null one first.
     pub sections: &'a [SectionHeader64<LE>],
     /// Where they begin.
@@ -76,6 +77,7 @@ impl<'a> Headers<'a> {
         }
         let mut headers = Headers {
             input,
+            bytes: input,
             sections: &[],
             sections_at: header.e_shoff.get(LE),
             section_names: 0..0,
@@ -140,7 +142,7 @@ impl<'a> Headers<'a> {
 
     /// The raw structures at an offset of the file.
     pub fn array<T: pod::Pod>(&self, at: u64, count: u64, what: &'static str) -> Result<&'a [T], LinkError> {
-        let bytes = usize::try_from(at).ok().and_then(|at| self.input.get(at..));
+        let bytes = usize::try_from(at).ok().and_then(|at| self.bytes.get(at..));
         let array = bytes.zip(usize::try_from(count).ok());
         let array = array.and_then(|(bytes, count)| pod::slice_from_bytes(bytes, count).ok());
         array.map(|(array, _)| array).ok_or_else(|| self.malformed(at, past_end(what)))
@@ -152,7 +154,7 @@ impl<'a> Headers<'a> {
             return Ok(0..0);
         }
         let at = section.sh_offset.get(LE);
-        let end = at.checked_add(section.sh_size.get(LE)).filter(|end| *end <= self.input.len() as u64);
+        let end = at.checked_add(section.sh_size.get(LE)).filter(|end| *end <= self.bytes.len() as u64);
         end.map(|end| at as usize..end as usize).ok_or_else(|| self.malformed(at, past_end("section")))
     }
 
@@ -162,7 +164,7 @@ impl<'a> Headers<'a> {
             return Err(self.malformed(place, "a string table whose section does not exist"));
         };
         let range = self.range(section)?;
-        if range.end != 0 && self.input[range.clone()].last() != Some(&0) {
+        if range.end != 0 && self.bytes[range.clone()].last() != Some(&0) {
             return Err(self.malformed(range.start as u64, "a string table that does not end in a zero byte"));
         }
         Ok(range)
@@ -171,26 +173,38 @@ impl<'a> Headers<'a> {
     /// The string at an offset of a table, as a range of the file.
     pub fn string(&self, table: &Range<usize>, offset: u32) -> Result<Range<usize>, LinkError> {
         let start = table.start + offset as usize;
-        let bytes = self.input.get(start..table.end).unwrap_or_default();
-        // Looks at a word at a time, which a search by bytes does not.
-        match CStr::from_bytes_until_nul(bytes) {
-            Ok(name) => {
-                let length = name.count_bytes();
-                self.names_read.set(self.names_read.get() + length as u64);
-                if MAX_NAMES_PER_BYTE * (self.input.len() as u64) < self.names_read.get() {
-                    return Err(self.malformed(start as u64, "one more long name that many others share"));
-                }
+        let bytes = self.bytes.get(start..table.end).unwrap_or_default();
+        match memchr::memchr(0, bytes) {
+            Some(length) => {
+                self.count_name(length, start as u64)?;
                 Ok(start..start + length)
             }
-            Err(_) if offset == 0 => Ok(start..start),
-            Err(_) => Err(self.malformed(start as u64, "a name that lies past the end of its string table")),
+            None if offset == 0 => Ok(start..start),
+            None => Err(self.malformed(start as u64, "a name that lies past the end of its string table")),
         }
+    }
+
+    /// Refuses names that are long because they are the same.
+    fn count_name(&self, length: usize, place: u64) -> Result<(), LinkError> {
+        self.names_read.set(self.names_read.get() + length as u64);
+        if MAX_NAMES_PER_BYTE * (self.bytes.len() as u64) < self.names_read.get() {
+            return Err(self.malformed(place, "one more long name that many others share"));
+        }
+        Ok(())
     }
 
     /// The name of a symbol.
     pub fn symbol_name(&self, symbol: &Sym64<LE>) -> Result<&'a [u8], LinkError> {
-        let range = self.string(&self.strings, symbol.st_name.get(LE))?;
-        Ok(&self.input[range])
+        let offset = symbol.st_name.get(LE);
+        let table = &self.bytes[self.strings.clone()];
+        let name = table.get(offset as usize..).unwrap_or_default();
+        match memchr::memchr(0, name) {
+            Some(length) => {
+                self.count_name(length, self.strings.start as u64 + u64::from(offset))?;
+                Ok(&name[..length])
+            }
+            None => Ok(&self.bytes[self.string(&self.strings, offset)?]),
+        }
     }
 
     /// The index of the section that a symbol is defined in, reserved numbers included.

@@ -18,13 +18,8 @@ pub enum Strength {
     UndefinedWeak,
     /// Unless somebody else does.
     Weak,
-    /// Room of this size and alignment.
-    Common {
-        /// Bytes.
-        size: u64,
-        /// A power of two.
-        align: u64,
-    },
+    /// As room that the linker makes, whose size and alignment [`Interface::common`] gives.
+    Common,
     /// For good.
     Strong,
 }
@@ -50,11 +45,19 @@ pub struct Interface {
     pub input: Input,
     /// Its symbols from the first global one on, in the order of its symbol table.
     pub globals: Vec<Global>,
+    /// Position among the globals, size and alignment of the common ones, in order.
+    commons: Vec<(u32, u64, u64)>,
     /// Its size in sections, symbols and bytes is worth a thread of its own from some point on.
     pub cost: usize,
 }
 
 impl Interface {
+    /// The size and the alignment that this object wants for a common symbol, given by its position.
+    pub fn common(&self, position: usize) -> (u64, u64) {
+        let found = self.commons.binary_search_by_key(&(position as u32), |(position, ..)| *position);
+        found.map_or((0, 1), |at| (self.commons[at].1, self.commons[at].2))
+    }
+
     /// Reads an object's symbols.
     pub fn read(input: &Input, names: &Names) -> Result<Interface, LinkError> {
         let headers = Headers::parse(input)?;
@@ -74,6 +77,7 @@ impl Interface {
         let mut interned = Vec::new();
         names.intern_all(strings.iter().copied(), &mut interned);
         let mut globals = Vec::with_capacity(symbols.len());
+        let mut commons = Vec::new();
         for (index, (symbol, name)) in (headers.first_global..).zip(symbols.iter().zip(interned)) {
             let attributes = attributes(symbol);
             let strength = match (headers.symbol_section(index, symbol)?, attributes.binding) {
@@ -85,7 +89,8 @@ impl Interface {
                         let place = headers.symbol_at(index);
                         return Err(headers.malformed(place, "a common symbol whose alignment is no power of two"));
                     }
-                    Strength::Common { size, align }
+                    commons.push((globals.len() as u32, size, align));
+                    Strength::Common
                 }
                 (_, Binding::Weak | Binding::Unique) => Strength::Weak,
                 _ => Strength::Strong,
@@ -94,7 +99,7 @@ impl Interface {
             let (visibility, kind) = (attributes.visibility, attributes.kind);
             globals.push(Global { name, strength, visibility, kind, unique });
         }
-        Ok(Interface { input: input.clone(), globals, cost: input.len() })
+        Ok(Interface { input: input.clone(), globals, commons, cost: input.len() })
     }
 }
 

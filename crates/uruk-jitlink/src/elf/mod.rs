@@ -4,10 +4,11 @@
 //! types to edge kinds.
 
 mod edges;
-mod headers;
+pub(crate) mod headers;
 pub mod interface;
 mod read;
-mod sections;
+pub(crate) mod relocations;
+pub(crate) mod sections;
 pub mod x86_64;
 
 pub use headers::Headers;

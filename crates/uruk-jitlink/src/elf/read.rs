@@ -98,35 +98,26 @@ impl Reader<'_> {
     }
 
     fn read_symbols(&mut self, graph: &mut LinkGraph) -> Result<(), LinkError> {
+        let first_global = self.headers.first_global;
         graph.symbols.reserve_exact(self.headers.symbols.len());
         for (index, raw) in self.headers.symbols.iter().enumerate() {
-            let Attributes { mut binding, visibility, kind } = attributes(raw);
+            let Attributes { binding, visibility, kind } = attributes(raw);
+            if (binding == Binding::Local) != (index < first_global) {
+                return Err(self
+                    .headers
+                    .malformed(self.headers.symbol_at(index), "local symbols that do not come before all others"));
+            }
             let definition = match self.headers.symbol_section(index, raw)? {
-                SymbolSection::Undefined => Definition::Undefined,
-                SymbolSection::Absolute => Definition::Absolute,
-                SymbolSection::Common { .. } => Definition::Common,
                 SymbolSection::Index(section) => match self.section_block_at(section, self.headers.symbol_at(index))? {
                     Some(block) => Definition::Block(block),
                     None => Definition::Undefined,
                 },
+                SymbolSection::Undefined => Definition::Undefined,
+                SymbolSection::Absolute => Definition::Absolute,
+                SymbolSection::Common { .. } => Definition::Common,
             };
-            if binding == Binding::Local && self.headers.first_global <= index {
-                return Err(self
-                    .headers
-                    .malformed(self.headers.symbol_at(index), "a local symbol among the global ones"));
-            }
-            if index < self.headers.first_global {
-                binding = Binding::Local;
-            }
             let (value, size, name) = (raw.st_value.get(LE), raw.st_size.get(LE), raw.st_name.get(LE));
             graph.symbols.push(Symbol { value, size, name, definition, binding, visibility, kind });
-        }
-        for (index, symbol) in self.headers.symbols[..self.headers.first_global].iter().enumerate() {
-            if symbol.st_info.0 >> 4 != 0 {
-                return Err(self
-                    .headers
-                    .malformed(self.headers.symbol_at(index), "a global symbol among the local ones"));
-            }
         }
         Ok(())
     }
@@ -139,7 +130,7 @@ impl Reader<'_> {
                 continue;
             }
             let range = self.headers.range(header)?;
-            let words = pod::slice_from_bytes::<U32<LE>>(&self.headers.input[range.clone()], range.len() / 4);
+            let words = pod::slice_from_bytes::<U32<LE>>(&self.headers.bytes[range.clone()], range.len() / 4);
             let words = words.map_or(&[][..], |(words, _)| words);
             let Some((flags, members)) = words.split_first() else {
                 return Err(self.headers.malformed(range.start as u64, "a section group without flags"));
@@ -174,7 +165,7 @@ impl Reader<'_> {
             && let Some(section) = self.headers.sections.get(usize::from(symbol.st_shndx.get(LE).0))
         {
             let range = self.headers.string(&self.headers.section_names, section.sh_name.get(LE))?;
-            return Ok(&self.headers.input[range]);
+            return Ok(&self.headers.bytes[range]);
         }
         self.headers.symbol_name(symbol)
     }

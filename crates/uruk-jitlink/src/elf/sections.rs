@@ -26,10 +26,10 @@ const SHF_WRITE: u64 = 1;
 pub const SHF_ALLOC: u64 = 2;
 const SHF_EXECINSTR: u64 = 4;
 const SHF_TLS: u64 = 0x400;
-const SHF_COMPRESSED: u64 = 0x800;
+pub const SHF_COMPRESSED: u64 = 0x800;
 const SHF_GNU_RETAIN: u64 = 0x20_0000;
 const SHF_X86_64_LARGE: u64 = 0x1000_0000;
-const SHF_EXCLUDE: u64 = 0x8000_0000;
+pub const SHF_EXCLUDE: u64 = 0x8000_0000;
 
 /// What a section is for, or `None` where nothing of it is linked.
 pub fn classify(headers: &Headers<'_>, header: &SectionHeader64<LE>) -> Result<Option<Section>, LinkError> {
@@ -38,7 +38,7 @@ pub fn classify(headers: &Headers<'_>, header: &SectionHeader64<LE>) -> Result<O
         return Ok(None);
     }
     let range = headers.string(&headers.section_names, header.sh_name.get(LE))?;
-    let name = &headers.input[range.clone()];
+    let name = &headers.bytes[range.clone()];
     let kind = header.sh_type.get(LE).0;
     let unsupported = |what, hint| LinkError::UnsupportedSection {
         file: headers.input.name().to_string(),

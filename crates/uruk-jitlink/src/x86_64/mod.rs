@@ -4,6 +4,7 @@
 //! PC-relative kind is relative to the field itself.
 //! Sources: x86-64 psABI 1.0, §4.4.1 "Relocation Types", §B.2 "Optimize GOTPCRELX Relocations".
 
+pub mod far;
 pub mod relax;
 
 use crate::graph::{EdgeKind, Entry};
@@ -58,7 +59,7 @@ pub enum Field {
 
 impl Field {
     /// Its length in bytes.
-    pub fn size(self) -> u64 {
+    pub const fn size(self) -> u64 {
         match self {
             Field::None => 0,
             Field::Byte => 1,

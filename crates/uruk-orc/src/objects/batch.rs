@@ -2,6 +2,7 @@
 
 use super::finish::{Linked, function_tables};
 use super::resolve::{Closure, Job, Reference, THREAD_IMAGE, bound};
+use super::shown;
 use crate::error::Error;
 use crate::executor::{Resource, ThreadRequest, ThreadVariable};
 use crate::session::Session;
@@ -9,6 +10,7 @@ use crate::state::{NO_UNIT, Phase, State, SymbolId, ThreadModule, UnitId};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
+use uruk_jitlink::debug::Places;
 use uruk_jitlink::elf::Strength;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
@@ -19,6 +21,7 @@ use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::Tables;
 use uruk_jitlink::tls::{Question, Questions, Variable};
+use uruk_jitlink::x86_64;
 
 /// Links claimed units and everything that they pull in. When this returns, each of them is emitted or has failed.
 pub(crate) fn link(session: &Session, claimed: Vec<UnitId>) {
@@ -140,7 +143,7 @@ impl Batch {
                         found = Target::ThreadImage;
                     }
                     target.set(id, found);
-                    if let (Target::Own, Strength::Common { .. }, Reference::Symbol(symbol)) =
+                    if let (Target::Own, Strength::Common, Reference::Symbol(symbol)) =
                         (found, global.strength, reference)
                     {
                         let (size, align) = state.common(*symbol);
@@ -167,6 +170,7 @@ impl Batch {
         }
         let planned = session.parallel_mut(cost, &mut members, |index, member| {
             prune::drop_unwind_records(&mut member.graph)?;
+            x86_64::far::rewrite(&mut member.graph, &targets[index], &span);
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
             Ok::<(), LinkError>(())
         });
@@ -190,10 +194,11 @@ impl Batch {
         let mut state = session.lock();
         for (index, unit) in self.units.iter().enumerate() {
             let first = self.members[index].graph.first_global.0;
-            for (number, reference) in (first..).zip(&self.references[index]) {
-                let id = LocalId(number);
-                if let (Reference::Symbol(symbol), Target::Own) = (reference, self.targets[index].get(id)) {
-                    state.symbols[symbol.index()].address = self.addresses[index][number as usize];
+            let addresses = &self.addresses[index][first as usize..];
+            let globals = self.references[index].iter().zip(self.targets[index].iter());
+            for ((reference, (_, target)), address) in globals.zip(addresses) {
+                if let (Reference::Symbol(symbol), Target::Own) = (reference, target) {
+                    state.symbols[symbol.index()].address = *address;
                 }
             }
             state.resolved(*unit);
@@ -212,9 +217,13 @@ impl Batch {
             let window = Window { address: data, bytes };
             self.members.iter().map(|member| function_tables(member, &window)).collect()
         };
-        let Batch { units, members, references, needs, layout, allocation, .. } = self;
+        let Batch { units, members, objects, references, targets, needs, layout, allocation, addresses, .. } = self;
         allocation.finalize().map_err(LinkError::from)?;
         let executor = session.executor();
+        let places = |index: usize| Places::new(&members[index], &targets[index], &addresses[index]);
+        let failed = |index: usize| failures.iter().any(|(failed, _)| *failed == index);
+        let static_threads = threads.as_ref().and_then(|(module, _)| module.as_ref()?.base);
+        let mut shown = shown::show(executor, &objects, places, failed, static_threads).into_iter();
         let mut slots = Vec::new();
         let mut linked = Vec::with_capacity(units.len());
         let gathered = !layout.gathered.is_empty();
@@ -229,7 +238,8 @@ impl Batch {
                 true => None,
                 false => Some(executor.register_unwind(member.share.lanes[0].clone(), unwind.clone())?),
             };
-            linked.push(Linked::new(member, registered, shared.clone(), functions, gathered));
+            let shown = shown.next().unwrap_or_default();
+            linked.push(Linked::new(member, registered, shared.clone(), functions, shown, gathered));
         }
         executor.run_resolvers(&slots)?;
         Finished { units, references, needs }.emit(session, failures, linked);
@@ -243,9 +253,9 @@ impl Batch {
         for index in 0..self.units.len() {
             let member = &self.members[index];
             let first = member.graph.first_global.0;
-            for (number, reference) in (first..).zip(&self.references[index]) {
-                let id = LocalId(number);
-                let target = self.targets[index].get(id);
+            for (number, (reference, (id, target))) in
+                (first..).zip(self.references[index].iter().zip(self.targets[index].iter()))
+            {
                 let address = match (reference, target) {
                     (Reference::Symbol(symbol), Target::Near | Target::Far) => {
                         let mut found = *state.symbol(*symbol);

@@ -1,5 +1,6 @@
 //! What stays of a linked unit, and how it is given back.
 
+use super::shown::Shown;
 use crate::executor::Resource;
 use std::sync::Arc;
 use uruk_jitlink::fixup::Window;
@@ -23,6 +24,8 @@ pub(crate) struct Linked {
     pub unwind: Option<Resource>,
     /// The batch's thread-local image.
     pub threads: Option<Arc<Resource>>,
+    /// What debuggers and backtraces know of it; given back before the memory.
+    pub shown: Shown,
 }
 
 impl Linked {
@@ -33,15 +36,16 @@ impl Linked {
         unwind: Option<Resource>,
         threads: Option<Arc<Resource>>,
         functions: Vec<TableFunction>,
+        shown: Shown,
         gathered: bool,
     ) -> Linked {
         let share = &member.share;
         let runs = Lane::ALL.into_iter().zip(&share.lanes).chain([(Lane::Data, &share.zero)]);
         let segments = runs
-            .filter(|(lane, range)| !range.is_empty() && !(gathered && *lane == Lane::Data))
+            .filter(|(lane, range)| !(range.is_empty() || gathered && *lane == Lane::Data))
             .map(|(lane, range)| Segment { lane, address: range.start, size: range.end - range.start })
             .collect();
-        Linked { segments, functions, unwind, threads }
+        Linked { segments, functions, unwind, threads, shown }
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! Data flow of a batch: the units that a look-up claimed → [`resolve`] reads their graphs, finds what they refer to
 //! and claims that too, until nothing new comes → [`batch`] lays all of them out together, publishes addresses, fixes
-//! up and finalizes. A member that fails leaves the batch; only what depends on it fails with it.
+//! up and finalizes, and [`shown`] tells debuggers. A member that fails leaves the batch; only what depends on it fails with it.
 
 mod batch;
 mod finish;
 mod resolve;
+mod shown;
 
 pub(crate) use batch::link;
 pub(crate) use finish::Linked;

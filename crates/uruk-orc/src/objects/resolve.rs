@@ -60,7 +60,8 @@ impl Closure {
             frontier.iter().filter_map(|unit| Some((*unit, state.unit(*unit).object.clone()?))).collect()
         };
         let cost = objects.iter().map(|(_, object)| object.interface.cost).sum();
-        let graphs = session.parallel(cost, &objects, |(_, object)| elf::read(&object.interface.input, session.names()));
+        let graphs =
+            session.parallel(cost, &objects, |(_, object)| elf::read(&object.interface.input, session.names()));
         for ((unit, object), graph) in objects.into_iter().zip(graphs) {
             match graph {
                 Ok(graph) => {
@@ -204,9 +205,8 @@ impl Closure {
         let Some((first, _)) = failed.first() else { return };
         let searched = Arc::new(session.searched(self.jobs[*first].unit));
         let mut failed = failed.into_iter().peekable();
-        let mut index = 0;
         let jobs = std::mem::take(&mut self.jobs);
-        for job in jobs {
+        for (index, job) in jobs.into_iter().enumerate() {
             match failed.next_if(|(failing, _)| *failing == index) {
                 None => self.jobs.push(job),
                 Some((_, missing)) => {
@@ -214,7 +214,6 @@ impl Closure {
                     self.failed.push((job.unit, Error::Missing { missing, searched }));
                 }
             }
-            index += 1;
         }
     }
 }
@@ -234,7 +233,10 @@ impl Job {
                 continue;
             }
             let found = match symbols.get(index).copied().flatten() {
-                Some(own) => Some(own),
+                Some(own) => {
+                    state.take_over(own, self.unit);
+                    Some(own)
+                }
                 None => state.find(order, global.name),
             };
             let Some(id) = found else {

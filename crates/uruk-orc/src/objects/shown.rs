@@ -1,0 +1,95 @@
+//! What others see of linked code: debuggers the objects, from the start; backtraces a batch, once they need it.
+//!
+//! Invariants: where neither is wanted nothing is kept and nothing is done; where only backtraces are, an object costs
+//! a record of where its sections lie, and its image is made when a backtrace with names meets its batch.
+//! An image that cannot be made fails nothing: what runs does not depend on it.
+
+use super::Object;
+use crate::executor::{Executor, NamedCode, Resource};
+use std::ops::Range;
+use std::sync::Arc;
+use uruk_jitlink::debug::{self, Origin, Places};
+
+/// A batch makes no more than this many images for debuggers: each costs gdb time in proportion to those it has, and
+/// ten thousand of them take it minutes. Images of several objects go when the last of these goes.
+const MAX_DEBUG_IMAGES: usize = 64;
+
+/// What a unit has registered.
+#[derive(Default)]
+pub(crate) struct Shown {
+    /// With debuggers, for itself or together with others.
+    _debug: Option<Arc<Resource>>,
+    /// With backtraces, for its whole batch.
+    _names: Option<Arc<Resource>>,
+}
+
+/// Shows the objects of a batch, whose bytes are final, to those who want to see them. `threads` is the offset of the
+/// batch's thread-local image from the thread pointer, if every thread has it there.
+pub(crate) fn show(
+    executor: &dyn Executor,
+    objects: &[Arc<Object>],
+    places: impl Fn(usize) -> Places,
+    failed: impl Fn(usize) -> bool,
+    threads: Option<u64>,
+) -> Vec<Shown> {
+    let (debug, backtraces) = (executor.debug_wanted(), executor.backtraces_wanted());
+    if !debug && !backtraces {
+        return Vec::new();
+    }
+    let known = debug.then(|| executor.debug_thread_base()).flatten();
+    let origin = Origin { base: 0, threads: threads.zip(known).map(|(image, known)| image.wrapping_sub(known)) };
+    let mut shown: Vec<Shown> = objects.iter().map(|_| Shown::default()).collect();
+    let whole = objects.iter().enumerate().filter(|(index, _)| !failed(*index));
+    let (units, all): (Vec<usize>, Vec<_>) =
+        whole.map(|(index, object)| (index, (object.clone(), places(index)))).unzip();
+    if debug {
+        let group = all.len().div_ceil(MAX_DEBUG_IMAGES).max(1);
+        for (units, objects) in units.chunks(group).zip(all.chunks(group)) {
+            let image = image(objects, origin).and_then(|image| executor.register_debug(image)).map(Arc::new);
+            for unit in units {
+                shown[*unit]._debug = image.clone();
+            }
+        }
+    }
+    if backtraces && let Some(names) = register_names(executor, all).map(Arc::new) {
+        for shown in &mut shown {
+            shown._names = Some(names.clone());
+        }
+    }
+    shown
+}
+
+fn register_names(executor: &dyn Executor, objects: Vec<(Arc<Object>, Places)>) -> Option<Resource> {
+    let code = join(objects.iter().map(|(_, places)| places.code()).filter(|code| !code.is_empty()));
+    if code.is_empty() {
+        return None;
+    }
+    // Below everything, so that addresses in the image are positive, and not by nothing, so that none is 0.
+    const BELOW: u64 = 0x1000;
+    let lowest = objects.iter().map(|(_, places)| places.lowest()).min()?;
+    let base = (lowest & !(BELOW - 1)).saturating_sub(BELOW);
+    let image = move || image(&objects, Origin { base, threads: None });
+    executor.register_names(NamedCode { base, code, image: Box::new(image) })
+}
+
+/// The image of these objects, without those whose debug sections are damaged.
+fn image(objects: &[(Arc<Object>, Places)], origin: Origin) -> Option<Vec<u8>> {
+    let mut objects: Vec<_> = objects.iter().map(|(object, places)| (&object.interface.input, places)).collect();
+    debug::image(&objects, origin).ok().or_else(|| {
+        objects.retain(|object| debug::image(&[*object], origin).is_ok());
+        debug::image(&objects, origin).ok()
+    })
+}
+
+/// Ranges in ascending order, with neighbours joined over the few bytes that alignment leaves between them.
+fn join(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+    const GAP: u64 = 64;
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if last.end <= range.start && range.start - last.end < GAP => last.end = range.end,
+            _ => joined.push(range),
+        }
+    }
+    joined
+}

@@ -1,0 +1,153 @@
+//! The rules of linking, through the library: who wins a name, what is missing, what a failure leaves behind.
+
+mod support;
+
+use support::compile;
+use uruk::{Error, Jit};
+
+type Number = extern "C" fn() -> i32;
+
+fn call(jit: &Jit, name: &str) -> Result<i32, Error> {
+    // SAFETY: all functions of these tests take nothing and return an int.
+    unsafe { Ok(jit.main().function::<Number>(name)?()) }
+}
+
+#[test]
+fn objects_of_one_call_refer_to_each_other_in_any_order() {
+    let jit = Jit::new().unwrap();
+    let uses = compile("uses.c", "int value(void); int twice(void) { return 2 * value(); }", &[]);
+    let defines = compile("defines.c", "int twice(void); int value(void) { return 21; }", &[]);
+    jit.main().add_objects(&[uses, defines]).unwrap();
+    assert_eq!(call(&jit, "twice").unwrap(), 42);
+}
+
+#[test]
+fn all_missing_names_are_in_one_report_with_their_places() {
+    let jit = Jit::new().unwrap();
+    let one = compile("one.c", "int gone_a(void); int one(void) { return gone_a(); }", &[]);
+    let two = compile("two.c", "int gone_b(void), one(void); int two(void) { return gone_b() + one(); }", &[]);
+    jit.main().add_objects(&[one, two]).unwrap();
+    let error = jit.main().initialize().unwrap_err();
+    let (missing, searched) = error.missing().expect("names are missing");
+    let found: Vec<_> = missing.iter().map(|one| (one.symbol.as_str(), one.referrer.as_str())).collect();
+    assert_eq!(found[0].0, "gone_a");
+    assert!(found[0].1.starts_with("one.c(.text+0x"), "{found:?}");
+    assert_eq!(found[1].0, "gone_b");
+    assert_eq!(searched[0], "main");
+}
+
+#[test]
+fn two_strong_definitions_are_refused_and_the_first_stays() {
+    let jit = Jit::new().unwrap();
+    jit.main().add_objects(&[compile("first.c", "int f(void) { return 1; }", &[])]).unwrap();
+    let error = jit.main().add_objects(&[compile("second.c", "int f(void) { return 2; }", &[])]).unwrap_err();
+    assert!(error.to_string().contains("duplicate definition of `f`"), "{error}");
+    assert!(error.to_string().contains("first.c and second.c"), "{error}");
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+}
+
+#[test]
+fn a_strong_definition_replaces_a_weak_one_until_somebody_was_bound_to_it() {
+    let weak = || compile("weak.c", "__attribute__((weak)) int f(void) { return 1; } int g(void) { return f(); }", &[]);
+    let strong = || compile("strong.c", "int f(void) { return 2; }", &[]);
+    let jit = Jit::new().unwrap();
+    jit.main().add_objects(&[weak()]).unwrap();
+    jit.main().add_objects(&[strong()]).unwrap();
+    assert_eq!(call(&jit, "g").unwrap(), 2);
+
+    let jit = Jit::new().unwrap();
+    jit.main().add_objects(&[weak()]).unwrap();
+    assert_eq!(call(&jit, "g").unwrap(), 1);
+    let error = jit.main().add_objects(&[strong()]).unwrap_err();
+    assert!(error.to_string().contains("duplicate definition of `f`"), "{error}");
+    assert_eq!(call(&jit, "g").unwrap(), 1);
+}
+
+#[test]
+fn the_first_weak_definition_wins() {
+    let jit = Jit::new().unwrap();
+    let object = |name: &str, value: i32| {
+        compile(name, &format!("__attribute__((weak)) int f(void) {{ return {value}; }}"), &[])
+    };
+    jit.main().add_objects(&[object("a.c", 1), object("b.c", 2)]).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+}
+
+#[test]
+fn a_common_symbol_has_the_largest_room_of_all_and_gives_way_to_a_definition() {
+    let jit = Jit::new().unwrap();
+    let small = compile("small.c", "int room; int small(void) { return room; }", &["-fcommon"]);
+    let large = compile("large.c", "int room[100]; int large(void) { room[99] = 7; return room[99]; }", &["-fcommon"]);
+    jit.main().add_objects(&[small, large]).unwrap();
+    assert_eq!(call(&jit, "large").unwrap(), 7);
+    assert_eq!(call(&jit, "small").unwrap(), 0);
+
+    let jit = Jit::new().unwrap();
+    let common = compile("common.c", "int room; int get(void) { return room; }", &["-fcommon"]);
+    let defined = compile("defined.c", "int room = 5;", &[]);
+    jit.main().add_objects(&[common, defined]).unwrap();
+    assert_eq!(call(&jit, "get").unwrap(), 5);
+}
+
+#[test]
+fn dylibs_have_their_own_names_and_search_in_order() {
+    let jit = Jit::new().unwrap();
+    let a = jit.create_dylib("libA").unwrap();
+    let b = jit.create_dylib("libB").unwrap();
+    a.add_objects(&[compile("a1.c", "int shared(void) { return 1; }", &[])]).unwrap();
+    b.add_objects(&[compile("b1.c", "int shared(void) { return 2; } int only_b(void) { return shared(); }", &[])])
+        .unwrap();
+    jit.main().link_against(&[a, b]);
+    let main = compile("m.c", "int shared(void), only_b(void); int f(void) { return 10 * shared() + only_b(); }", &[]);
+    jit.main().add_objects(&[main]).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 12);
+    assert!(jit.create_dylib("libA").is_err());
+}
+
+#[test]
+fn hidden_symbols_are_seen_inside_their_dylib_only() {
+    let jit = Jit::new().unwrap();
+    let other = jit.create_dylib("other").unwrap();
+    let hidden = compile("h.c", "__attribute__((visibility(\"hidden\"))) int secret(void) { return 3; }", &[]);
+    let user = compile("u.c", "int secret(void); int open(void) { return secret(); }", &[]);
+    other.add_objects(&[hidden, user]).unwrap();
+    jit.main().link_against(&[other]);
+    assert_eq!(call(&jit, "open").unwrap(), 3);
+    assert!(call(&jit, "secret").is_err());
+}
+
+#[test]
+fn one_bad_object_of_many_leaves_the_others_callable() {
+    const COUNT: usize = 1000;
+    let jit = Jit::builder().threads(2).build().unwrap();
+    let mut objects = Vec::new();
+    let template = compile("t.c", "int f_0000(void) { return 1111; }", &[]);
+    for number in 0..COUNT {
+        // The same object with another name for its function.
+        let mut bytes = template.to_vec();
+        let at = bytes.windows(6).position(|window| window == b"f_0000").expect("the name is in the string table");
+        bytes[at..at + 6].copy_from_slice(format!("f_{number:04}").as_bytes());
+        objects.push(uruk::Input::from_bytes(format!("{number}.o"), bytes));
+    }
+    objects[500] = compile("bad.c", "int gone(void); int f_0500(void) { return gone(); }", &[]);
+    jit.main().add_objects(&objects).unwrap();
+    let error = jit.main().initialize().unwrap_err();
+    let (missing, _) = error.missing().expect("a name is missing");
+    assert_eq!(missing.len(), 1);
+    for number in (0..COUNT).filter(|number| *number != 500) {
+        assert_eq!(call(&jit, &format!("f_{number:04}")).unwrap(), 1111);
+    }
+    assert!(call(&jit, "f_0500").is_err());
+}
+
+#[test]
+fn what_needs_a_failed_object_fails_with_the_cause() {
+    let jit = Jit::new().unwrap();
+    let bad = compile("bad.c", "int gone(void); int bad(void) { return gone(); }", &[]);
+    let user = compile("user.c", "int bad(void); int user(void) { return bad(); }", &[]);
+    let good = compile("good.c", "int good(void) { return 1; }", &[]);
+    jit.main().add_objects(&[bad, user, good]).unwrap();
+    let error = jit.main().find("user").unwrap_err().to_string();
+    assert!(error.contains("`bad`") && error.contains("`gone`"), "{error}");
+    assert!(jit.main().find("good").is_ok());
+}

@@ -1,0 +1,64 @@
+//! Removal: what was added together goes together, and everything is given back.
+
+mod support;
+
+use support::compile;
+use uruk::Jit;
+
+type Number = extern "C" fn() -> i32;
+
+#[test]
+fn a_removed_name_can_be_defined_anew() {
+    let jit = Jit::new().unwrap();
+    let main = jit.main();
+    let tracker = main.add_tracked(&[compile("one.c", "int f(void) { return 1; }", &[])]).unwrap();
+    // SAFETY: this is how the functions are declared; none is called after its removal.
+    unsafe {
+        assert_eq!(main.function::<Number>("f").unwrap()(), 1);
+        tracker.remove();
+        assert!(main.function::<Number>("f").is_err());
+        tracker.add_objects(&main, &[compile("two.c", "int f(void) { return 2; }", &[])]).unwrap();
+        assert_eq!(main.function::<Number>("f").unwrap()(), 2);
+    }
+}
+
+#[test]
+fn a_weak_definition_takes_over_from_a_removed_one() {
+    let jit = Jit::new().unwrap();
+    let main = jit.main();
+    let strong = main.add_tracked(&[compile("strong.c", "int f(void) { return 2; }", &[])]).unwrap();
+    let weak = "__attribute__((weak)) int f(void) { return 1; } int g(void) { return f(); }";
+    main.add_objects(&[compile("weak.c", weak, &[])]).unwrap();
+    // SAFETY: as declared; the strong definition is removed before anything has been bound to it.
+    unsafe {
+        strong.remove();
+        assert_eq!(main.function::<Number>("g").unwrap()(), 1);
+    }
+}
+
+#[test]
+fn memory_ends_where_it_began() {
+    const ROUNDS: usize = 2000;
+    let source = "static int counter = 3; int room[64]; int f(void) { return counter + room[5]; }";
+    let object = compile("round.c", source, &["-O1", "-fno-common"]);
+    let jit = Jit::new().unwrap();
+    let main = jit.main();
+    let tracker = main.add_tracked(&[]).unwrap();
+    let round = || {
+        tracker.add_objects(&main, std::slice::from_ref(&object)).unwrap();
+        // SAFETY: as declared, and not called after its removal.
+        unsafe {
+            assert_eq!(main.function::<Number>("f").unwrap()(), 3);
+            tracker.remove();
+        }
+    };
+    round();
+    let before = jit.memory_statistics();
+    for _ in 0..ROUNDS {
+        round();
+    }
+    let after = jit.memory_statistics();
+    assert_eq!(before.live, after.live);
+    assert_eq!(before.committed, after.committed);
+    assert_eq!(after.live, [0; 3]);
+}
