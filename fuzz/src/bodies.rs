@@ -3,6 +3,7 @@
 //! Each function takes any bytes and returns; a panic is a finding. Errors are as good as values, but they must name
 //! the file, and what is read must keep the promises that the link graph makes.
 
+use super::parts::{Choices, split};
 use std::collections::HashSet;
 use std::path::Path;
 use uruk_jitlink::archive::{Archive, MemberData, Nesting};
@@ -150,40 +151,6 @@ fn check(graph: &LinkGraph) {
     // What is kept is never much more than the file.
     assert!(content <= len, "{content} bytes of sections in a file of {len}");
     assert!(graph.edges.len() <= len && graph.wants.len() <= len);
-}
-
-/// Cuts at each ELF magic, three objects at most.
-fn split(data: &[u8]) -> Vec<&[u8]> {
-    const MAGIC: &[u8] = b"\x7fELF\x02\x01\x01";
-    let starts = (1..data.len()).filter(|at| data[*at..].starts_with(MAGIC)).take(2);
-    let mut parts = Vec::new();
-    let mut start = 0;
-    for end in starts.chain([data.len()]) {
-        parts.push(&data[start..end]);
-        start = end;
-    }
-    parts
-}
-
-/// Decisions that a session would make, drawn from the bytes of the file header that no reader looks at.
-struct Choices(u64);
-
-impl Choices {
-    fn new(data: &[u8]) -> Choices {
-        let spare = data.iter().skip(8).take(8).chain(data.iter().skip(48).take(4));
-        Choices(spare.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        (self.next() >> 32) % bound
-    }
 }
 
 /// One way through the linker, from graphs to bytes; `Ok` also where memory is refused.

@@ -3,3 +3,5 @@
 
 pub mod bodies;
 pub mod mutate;
+pub mod parts;
+pub mod session;

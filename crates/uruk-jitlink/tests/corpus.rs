@@ -2,6 +2,8 @@
 
 #[path = "../../../fuzz/src/bodies.rs"]
 mod bodies;
+#[path = "../../../fuzz/src/parts.rs"]
+mod parts;
 
 use std::fs;
 use std::path::Path;

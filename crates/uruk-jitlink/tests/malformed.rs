@@ -3,6 +3,8 @@
 
 #[path = "../../../fuzz/src/bodies.rs"]
 mod bodies;
+#[path = "../../../fuzz/src/parts.rs"]
+mod parts;
 mod support;
 
 use support::*;
