@@ -25,8 +25,8 @@ use uruk_jitlink::x86_64::far;
 
 /// Bytes that a made-up memory manager has in all; more is refused, as a real one refuses what the system has not.
 const MEMORY: u64 = 16 << 20;
-/// What compressed debug information of a small file may become.
-const MAX_INFLATED: u64 = 16 << 20;
+/// What a byte of compressed debug information may become.
+const MAX_INFLATION: u64 = 1100;
 /// Zero-fill needs addresses only.
 const ADDRESSES: u64 = 1 << 40;
 
@@ -307,7 +307,10 @@ fn write(
         let origin = Origin { base: lowest.saturating_sub(4096), threads: (choices.below(2) == 0).then_some(4096) };
         let whole = debug::image(&objects, origin).map(|image| image.len() as u64);
         let inputs: usize = members.iter().map(|member| member.graph.input.len()).sum();
-        assert!(whole.unwrap_or(0) <= MAX_INFLATED + 32 * inputs as u64, "a debug image much larger than its objects");
+        assert!(
+            whole.unwrap_or(0) <= MAX_INFLATION * (inputs as u64 + 64),
+            "a debug image much larger than its objects"
+        );
         assert!(images[0] == images[1], "fixing up twice gives other bytes");
         check_places(members, &images[0].1, lanes);
     }
