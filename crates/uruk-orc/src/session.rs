@@ -41,14 +41,15 @@ pub struct Session {
     linked: Mutex<HashMap<UnitId, Linked>>,
     /// Units whose initialisers have not run, by dylib, in order of linking.
     uninitialised: Mutex<HashMap<DylibId, Vec<UnitId>>>,
-    threads: usize,
+    threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
     reports: Mutex<Vec<Error>>,
 }
 
 impl Session {
-    /// A session without dylibs that links on `threads` threads, the calling one among them.
-    pub fn new(executor: Arc<dyn Executor>, threads: usize) -> Session {
+    /// A session without dylibs that links large inputs on `threads` threads, the calling one among them; as many as
+    /// there are processors if not said.
+    pub fn new(executor: Arc<dyn Executor>, threads: Option<usize>) -> Session {
         let names = Arc::new(Names::default());
         Session {
             state: Mutex::new(State::new(names.clone())),
@@ -512,10 +513,14 @@ impl Session {
     }
 
     fn pool_for(&self, cost: usize, items: usize) -> Option<&rayon::ThreadPool> {
-        if self.threads < 2 || items < 2 || cost < PARALLEL_BYTES {
+        if self.threads == Some(1) || items < 2 || cost < PARALLEL_BYTES {
             return None;
         }
-        let make = || rayon::ThreadPoolBuilder::new().num_threads(self.threads).build().ok();
+        let make = || {
+            let threads = self.threads.or_else(|| Some(std::thread::available_parallelism().ok()?.get()))?;
+            let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            (1 < threads).then(|| builder.build().ok()).flatten()
+        };
         self.pool.get_or_init(make).as_ref()
     }
 }

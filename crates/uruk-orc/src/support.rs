@@ -15,15 +15,16 @@ use uruk_jitlink::names::Name;
 pub struct SupportSymbols {
     /// Objects in memory that have not been added yet.
     objects: Mutex<HashMap<Name, Input>>,
-    archives: Vec<PathBuf>,
+    /// Finds the archives; asked once, since it looks through folders.
+    archives: fn() -> Vec<PathBuf>,
     read: Arc<ReadFile>,
     /// The archives, once something was missing for which they may help.
     opened: OnceLock<Vec<ArchiveMembers>>,
 }
 
 impl SupportSymbols {
-    /// The executor's support objects, then these archives, which are opened when first needed.
-    pub fn new(session: &Session, archives: Vec<PathBuf>, read: Arc<ReadFile>) -> SupportSymbols {
+    /// The executor's support objects, then these archives, which are looked for when first needed.
+    pub fn new(session: &Session, archives: fn() -> Vec<PathBuf>, read: Arc<ReadFile>) -> SupportSymbols {
         let objects = session.executor().support_objects().into_iter();
         let objects = objects.map(|(name, bytes)| {
             let input = Input::from_bytes(format!("{name} (built in)"), bytes);
@@ -34,9 +35,9 @@ impl SupportSymbols {
 
     fn archives(&self, session: &Session) -> &[ArchiveMembers] {
         self.opened.get_or_init(|| {
-            let archives = self.archives.iter().filter_map(|path| {
+            let archives = (self.archives)().into_iter().filter_map(|path| {
                 let members =
-                    (self.read)(path).and_then(|input| ArchiveMembers::new(session, input, self.read.clone()));
+                    (self.read)(&path).and_then(|input| ArchiveMembers::new(session, input, self.read.clone()));
                 members.map_err(|error| session.report(error)).ok()
             });
             archives.collect()

@@ -49,27 +49,17 @@ impl Error {
 }
 
 /// Settings of a [`Jit`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Builder {
-    threads: usize,
+    threads: Option<usize>,
     strict: bool,
     debugger: Option<bool>,
-}
-
-impl Default for Builder {
-    fn default() -> Self {
-        Builder {
-            threads: std::thread::available_parallelism().map_or(1, |count| count.get()),
-            strict: false,
-            debugger: None,
-        }
-    }
 }
 
 impl Builder {
     /// How many threads link large inputs, the calling one among them; as many as there are processors if not said.
     pub fn threads(mut self, count: usize) -> Self {
-        self.threads = count.max(1);
+        self.threads = Some(count.max(1));
         self
     }
 
@@ -151,7 +141,7 @@ impl Jit {
         session.set_search_order(dylib, vec![entry(dylib, true), process, own]);
         session.set_search_order(support, vec![own, process]);
         let read: Arc<ReadFile> = Arc::new(read_file);
-        let symbols = SupportSymbols::new(session, lifecycle::support_archives(), read);
+        let symbols = SupportSymbols::new(session, lifecycle::support_archives, read);
         session.add_generator(support, Arc::new(symbols));
         Ok(Dylib::new(self, dylib))
     }
