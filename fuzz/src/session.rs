@@ -26,7 +26,7 @@ const GOOD: &[u8] = include_bytes!("../corpus/elf_reader/tc.o");
 pub fn link_session(data: &[u8]) {
     let mut choices = Choices::new(data);
     let machine = Arc::new(Machine { memory: Memory::default(), seed: choices.next() });
-    let session = Session::new(machine, 1);
+    let session = Session::new(machine, Some(1));
     let inputs = split(data).into_iter().enumerate();
     let inputs: Vec<Input> =
         inputs.map(|(number, bytes)| Input::from_bytes(format!("fuzz{number}.o"), bytes.to_vec())).collect();
