@@ -1,10 +1,13 @@
 //! Any bytes, linked without being run, give a program or a typed error.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+libfuzzer_sys::fuzz_target!(|data: &[u8]| uruk_fuzz::bodies::link_noexec(data));
 
-fuzz_target!(|data: &[u8]| check(data));
-
-fn check(data: &[u8]) {
-    std::hint::black_box(data);
-}
+libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    // libFuzzer's own mutations change sizes too.
+    if seed % 2 == 0 {
+        return libfuzzer_sys::fuzzer_mutate(data, size, max_size);
+    }
+    uruk_fuzz::mutate::mutate(&mut data[..size], seed);
+    size
+});

@@ -1,4 +1,5 @@
-//! The task `fuzz`: builds a libFuzzer target of fuzz/ with the stable toolchain and runs it on fuzz/corpus/TARGET.
+//! The task `fuzz`: builds a libFuzzer target of fuzz/ with the stable toolchain and runs it from fuzz/corpus/TARGET.
+//! What it learns stays in the target folder and is used again; the corpus grows by hand only.
 //!
 //! The flags are what cargo-fuzz would pass: coverage by LLVM's pass, and AddressSanitizer. `RUSTC_BOOTSTRAP` lets the stable
 //! compiler take the one flag that is not stable.
@@ -42,11 +43,12 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     let corpus = folder.join("corpus").join(target);
     let found = paths::target_folder("fuzz/found")?;
     fs::create_dir_all(&corpus)?;
+    let learned = paths::target_folder(&format!("fuzz/learned/{target}"))?;
     let status = Command::new(build.join(TRIPLE).join("release").join(target))
-        .arg(&corpus)
+        .args([&learned, &corpus])
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-artifact_prefix={}/{target}-", found.display()))
-        .args(["-timeout=10", "-rss_limit_mb=4096", "-print_final_stats=1"])
+        .args(["-max_len=16384", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
         .status()
         .context("cannot start the fuzz target")?;
     if !status.success() {

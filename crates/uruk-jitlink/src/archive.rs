@@ -34,6 +34,9 @@ pub const MAGIC: &[u8; 8] = b"!<arch>\n";
 /// The first bytes of a thin archive.
 pub const THIN_MAGIC: &[u8; 8] = b"!<thin>\n";
 
+/// Bytes of the longest name in the table of long names, its end included.
+const MAX_NAME_LEN: usize = 8192;
+
 /// Names a member: the place of its header, in bytes from the start of the archive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct MemberId(pub u64);
@@ -238,6 +241,8 @@ impl<'data> Archive<'data> {
     fn long_name(&self, at: u64, offset: u64) -> Result<&'data [u8], ArchiveError> {
         let outside = ArchiveError::LongName { at, offset, table_size: self.names.len() as u64 };
         let rest = usize::try_from(offset).ok().and_then(|offset| self.names.get(offset..)).ok_or(outside)?;
+        // No path is longer; without a limit, many members that share one name cost their product.
+        let rest = &rest[..rest.len().min(MAX_NAME_LEN)];
         let Some(end) = rest.iter().position(|&byte| byte == b'\n' || byte == 0) else {
             return Err(ArchiveError::EndlessName { at: self.names_at + offset });
         };

@@ -51,7 +51,9 @@ pub fn addresses(member: &Member, targets: &Targets) -> Vec<u64> {
     let (locals, globals) = graph.symbols.split_at(graph.first_global.0 as usize);
     let mut addresses = Vec::with_capacity(graph.symbols.len());
     addresses.extend(locals.iter().map(own));
-    addresses.extend(globals.iter().zip(targets.iter()).map(|(symbol, (_, target))| match target {
+    // Symbols that the linker has added come last and have no target.
+    let targets = targets.iter().map(|(_, target)| target).chain(std::iter::repeat(Target::Own));
+    addresses.extend(globals.iter().zip(targets).map(|(symbol, target)| match target {
         Target::Own => own(symbol),
         Target::Known(address) => address,
         Target::Near | Target::Far | Target::ThreadLocal(_) | Target::ThreadImage | Target::Bound => 0,
@@ -285,6 +287,11 @@ impl Fixup<'_> {
             return Ok(());
         }
         let graph = &self.member.graph;
+        // A number that looks like the mark.
+        let own = self.targets.get(edge.target) == Target::Own;
+        if !own || graph.symbol(edge.target).definition == Definition::Absolute {
+            return Ok(());
+        }
         Err(LinkError::Discarded {
             place: graph.place(block, u64::from(edge.offset)),
             symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),

@@ -327,6 +327,27 @@ impl LinkGraph {
         }
     }
 
+    /// Gives a common symbol its room, in a block of its own that starts as zero. `align` is a power of two.
+    pub fn allocate_common(&mut self, id: SymbolId, size: u64, align: u64) {
+        if self.sections.last().is_none_or(|last| last.kind != SectionKind::Zero || last.name != (0..0)) {
+            self.sections.push(Section { name: 0..0, kind: SectionKind::Zero, large: false, retain: false });
+        }
+        let section = SectionId(self.sections.len() as u32 - 1);
+        let block = BlockId(self.blocks.len() as u32);
+        self.blocks.push(Block {
+            content: Content::Zero,
+            size,
+            address: 0,
+            edges: 0..0,
+            section,
+            align_log2: align.trailing_zeros() as u8,
+            live: true,
+        });
+        let symbol = &mut self.symbols[id.0 as usize];
+        symbol.definition = Definition::Block(block);
+        symbol.value = 0;
+    }
+
     /// A section's name.
     pub fn section_name(&self, id: SectionId) -> &[u8] {
         let name = &self.section(id).name;

@@ -55,7 +55,7 @@ pub struct Gathered {
 pub struct Layout {
     /// What has to be allocated.
     pub demand: Demand,
-    /// Sections with bounds.
+    /// Sections with bounds, in order of their names.
     pub gathered: Vec<Gathered>,
     /// Bytes of the thread-local image that have initial values.
     pub tls_data: u64,
@@ -64,6 +64,9 @@ pub struct Layout {
     /// Base-2 logarithm of its alignment.
     pub tls_align_log2: u8,
 }
+
+/// Bytes of initial values that threads can have in all, the gaps between them included.
+const MAX_TLS_DATA: u64 = 1 << 31;
 
 /// A lane being filled.
 #[derive(Default)]
@@ -108,6 +111,10 @@ impl Layout {
     /// Lays out all members; their blocks' addresses are offsets in their lanes until [`place`](Layout::place).
     pub fn new(members: &mut [Member], gather: &[Vec<u8>], placement: Placement) -> Result<Layout, LinkError> {
         let mut layout = Layout::default();
+        let mut gather: Vec<&[u8]> = gather.iter().map(Vec::as_slice).collect();
+        gather.sort_unstable();
+        gather.dedup();
+        let gather = gather.as_slice();
         let mut lanes: [Cursor; 3] = Default::default();
         for member in members.iter_mut() {
             member.lay_out(&mut lanes, gather).ok_or_else(|| too_large(member))?;
@@ -129,24 +136,24 @@ impl Layout {
     fn lay_out_gathered(
         &mut self,
         members: &mut [Member],
-        gather: &[Vec<u8>],
+        gather: &[&[u8]],
         lanes: &mut [Cursor; 3],
     ) -> Result<(), LinkError> {
-        for name in gather {
-            let mut blocks = Vec::new();
-            for (index, member) in members.iter().enumerate() {
-                for (id, block) in (0..).zip(&member.graph.blocks) {
-                    let kind = member.graph.section(block.section).kind;
-                    let same = gathered_name(&member.graph, block.section) == name.as_slice();
-                    if let (true, true, Some(lane)) = (block.live, same, lane(kind)) {
-                        let priority = match kind {
-                            SectionKind::Functions(_, order) => order.priority,
-                            _ => 0,
-                        };
-                        blocks.push((priority, index, BlockId(id), lane));
-                    }
+        let mut found = vec![Vec::new(); gather.len()];
+        for (index, member) in members.iter().enumerate().filter(|_| !gather.is_empty()) {
+            for (id, block) in (0..).zip(&member.graph.blocks) {
+                let kind = member.graph.section(block.section).kind;
+                let name = gather.binary_search(&gathered_name(&member.graph, block.section));
+                if let (true, Ok(name), Some(lane)) = (block.live, name, lane(kind)) {
+                    let priority = match kind {
+                        SectionKind::Functions(_, order) => order.priority,
+                        _ => 0,
+                    };
+                    found[name].push((priority, index, BlockId(id), lane));
                 }
             }
+        }
+        for (name, mut blocks) in gather.iter().zip(found) {
             let Some(lane) = blocks.iter().map(|(_, _, _, lane)| *lane).max() else { continue };
             blocks.sort_by_key(|(priority, index, id, _)| (*priority, *index, *id));
             let mut range = None;
@@ -158,7 +165,8 @@ impl Layout {
                 if own != lane {
                     // Compilers disagree on whether constants with addresses in them are writable.
                     let section = member.graph.block(id).section;
-                    member.graph.sections[section.0 as usize].kind = SectionKind::Data;
+                    let kind = if lane == Lane::Data { SectionKind::Data } else { SectionKind::ReadOnly };
+                    member.graph.sections[section.0 as usize].kind = kind;
                 }
                 let block = member.graph.block(id);
                 let place = lanes[lane as usize].take(block.size, block.align_log2);
@@ -167,7 +175,7 @@ impl Layout {
                 block.address = place;
                 range = Some(range.map_or(place, |range: Range<u64>| range.start)..place + block.size);
             }
-            self.gathered.extend(range.map(|range| Gathered { name: name.clone(), lane, range }));
+            self.gathered.extend(range.map(|range| Gathered { name: name.to_vec(), lane, range }));
         }
         Ok(())
     }
@@ -188,10 +196,20 @@ impl Layout {
             }
             if kind == SectionKind::TlsData {
                 self.tls_data = cursor.at;
+                // Every thread is to get a copy; a file needs few bytes to ask for much alignment.
+                if let (true, Some(last)) = (MAX_TLS_DATA < cursor.at, members.last()) {
+                    return Err(too_large(last));
+                }
             }
         }
         (self.tls_size, self.tls_align_log2) = (cursor.at, cursor.align_log2);
         Ok(())
+    }
+
+    /// The bounds of a gathered section, if any object of the batch has it.
+    pub fn bounds(&self, name: &[u8]) -> Option<&Range<u64>> {
+        let found = self.gathered.binary_search_by(|gathered| gathered.name.as_slice().cmp(name));
+        found.ok().map(|at| &self.gathered[at].range)
     }
 
     /// Turns offsets into addresses, now that each lane has one.
@@ -223,7 +241,7 @@ impl Layout {
 
 impl Member {
     /// Takes this object's runs of the lanes, without zero-fill.
-    fn lay_out(&mut self, lanes: &mut [Cursor; 3], gather: &[Vec<u8>]) -> Option<()> {
+    fn lay_out(&mut self, lanes: &mut [Cursor; 3], gather: &[&[u8]]) -> Option<()> {
         // A run begins at a cache line, so that two objects' writes do not meet in one.
         const RUN_ALIGN_LOG2: u8 = 4;
         let mut share = Share::default();
@@ -250,7 +268,7 @@ impl Member {
         Some(())
     }
 
-    fn lay_out_zero(&mut self, data: &mut Cursor, gather: &[Vec<u8>]) -> Option<()> {
+    fn lay_out_zero(&mut self, data: &mut Cursor, gather: &[&[u8]]) -> Option<()> {
         self.share.zero.start = data.take(0, 4)?;
         let mut lanes: [Cursor; 3] = Default::default();
         std::mem::swap(&mut lanes[Lane::Data as usize], data);
@@ -263,7 +281,7 @@ impl Member {
     fn take_blocks(
         &mut self,
         lanes: &mut [Cursor; 3],
-        gather: &[Vec<u8>],
+        gather: &[&[u8]],
         wanted: impl Fn(SectionKind) -> bool,
     ) -> Option<()> {
         // Large sections come last, so that the small ones stay in reach.
@@ -279,7 +297,7 @@ impl Member {
                 if !block.live || section.large != large || !wanted(section.kind) {
                     continue;
                 }
-                if !gather.is_empty() && gather.iter().any(|name| name == gathered_name(graph, block.section)) {
+                if !gather.is_empty() && gather.binary_search(&gathered_name(graph, block.section)).is_ok() {
                     continue;
                 }
                 places.push((id, lanes[lane as usize].take(block.size, block.align_log2)?));

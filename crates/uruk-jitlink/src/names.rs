@@ -35,7 +35,7 @@ struct Table {
     /// `hash >> 32 << 32 | id + 1`, 0 where free; a power of two of them.
     slots: Vec<u64>,
     /// Where each name ends in `bytes`; it begins where the one before it ends.
-    ends: Vec<u32>,
+    ends: Vec<u64>,
     bytes: Vec<u8>,
 }
 
@@ -136,12 +136,12 @@ impl Table {
     }
 
     /// Where the bytes of a name end, by its number counted from 1.
-    fn end(&self, number: u32) -> u32 {
+    fn end(&self, number: u32) -> u64 {
         number.checked_sub(1).map_or(0, |id| self.ends[id as usize])
     }
 
     /// The byte before an end.
-    fn last_byte(&self, end: u32) -> u8 {
+    fn last_byte(&self, end: u64) -> u8 {
         end.checked_sub(1).map_or(0, |at| self.bytes[at as usize])
     }
 
@@ -176,7 +176,7 @@ impl Table {
         };
         let id = self.ends.len() as u32;
         self.bytes.extend_from_slice(bytes);
-        self.ends.push(u32::try_from(self.bytes.len()).expect("a pool holds less than 4 GiB of names"));
+        self.ends.push(self.bytes.len() as u64);
         self.slots[at] = hash >> 32 << 32 | u64::from(id + 1);
         self.reserve(1);
         Name(id)

@@ -95,7 +95,7 @@ pub enum ArchiveError {
         /// Size of the table, 0 if there is none.
         table_size: u64,
     },
-    /// A long name has no end.
+    /// A long name has no end, or is longer than any path.
     #[error("archive's table of long names: the name at {at:#x} has no end")]
     EndlessName {
         /// Place of the name.
@@ -138,6 +138,12 @@ pub enum ArchiveError {
         entry: usize,
         /// Where the name should be.
         at: u64,
+    },
+    /// The names of the index's entries share so many bytes that they are many times as long as the archive.
+    #[error("archive's symbol index: entry {entry} has one more long name that many others share")]
+    IndexNames {
+        /// Number of the entry.
+        entry: usize,
     },
     /// An index entry points to where no member can be.
     #[error("archive's symbol index: entry {entry}, at {at:#x}, gives a member at {target:#x}, where none can be")]

@@ -75,7 +75,7 @@ impl<'data> Index<'data> {
 
     /// The entries; members lie from `first` to `end`.
     pub fn symbols(&self, first: u64, end: u64) -> Symbols<'data> {
-        Symbols { index: *self, entry: 0, name_at: 0, first, end }
+        Symbols { index: *self, entry: 0, name_at: 0, first, end, names_read: 0 }
     }
 
     /// The name that starts at this place in the strings.
@@ -97,13 +97,18 @@ pub struct Symbols<'data> {
     name_at: u64,
     first: u64,
     end: u64,
+    /// Bytes of all names so far.
+    names_read: u64,
 }
+
+/// Names of one index may share bytes, but not so often that they are many times as long as the archive.
+const MAX_NAMES_PER_BYTE: u64 = 16;
 
 impl Symbols<'_> {
     /// No entries at all.
     pub(super) fn none() -> Symbols<'static> {
         let index = Index { layout: Layout::Gnu, width: 4, entries: &[], entries_at: 0, strings: &[], strings_at: 0 };
-        Symbols { index, entry: 0, name_at: 0, first: 0, end: 0 }
+        Symbols { index, entry: 0, name_at: 0, first: 0, end: 0, names_read: 0 }
     }
 }
 
@@ -122,13 +127,19 @@ impl<'data> Iterator for Symbols<'data> {
         let name = match index.name(number, name_at) {
             Ok(name) => name,
             Err(error) => {
-                if index.layout == Layout::Gnu {
+                // Where one name has no end, the next is not known, and no later one has an end either.
+                if index.layout == Layout::Gnu || name_at < index.strings.len() as u64 {
                     self.entry = index.len();
                 }
                 return Some(Err(error));
             }
         };
         self.name_at = name_at + name.len() as u64 + 1;
+        self.names_read += name.len() as u64;
+        if MAX_NAMES_PER_BYTE * self.end < self.names_read {
+            self.entry = index.len();
+            return Some(Err(ArchiveError::IndexNames { entry: number }));
+        }
         if !may_be_header(target, self.first, self.end) {
             let at = index.entries_at + (number * len) as u64;
             return Some(Err(ArchiveError::IndexTarget { entry: number, at, target }));

@@ -47,6 +47,8 @@ pub struct Object<'a> {
     pub places: &'a Places,
     pub origin: Origin,
     pub blocks: Vec<Loaded>,
+    /// Bytes of the file that no debug section has taken so far.
+    left: u64,
     /// By section index.
     fates: Vec<Fate>,
 }
@@ -60,7 +62,8 @@ impl<'a> Object<'a> {
         outputs: &mut Outputs,
     ) -> Result<Self, LinkError> {
         let headers = Headers::parse(input)?;
-        let mut object = Object { headers, places, origin, blocks: Vec::new(), fates: Vec::new() };
+        let left = input.len() as u64;
+        let mut object = Object { headers, places, origin, blocks: Vec::new(), left, fates: Vec::new() };
         for header in object.headers.sections {
             let fate = object.take(header, outputs)?;
             object.fates.push(fate);
@@ -70,8 +73,13 @@ impl<'a> Object<'a> {
 
     fn take(&mut self, header: &SectionHeader64<LE>, outputs: &mut Outputs) -> Result<Fate, LinkError> {
         let Some(section) = classify(&self.headers, header)? else {
-            let debug = debug_section(&self.headers, header)?;
-            return Ok(debug.map_or(Fate::None, |(name, bytes)| Fate::Debug(outputs.append(&name, &bytes, 0))));
+            let Some((name, bytes)) = debug_section(&self.headers, header)? else { return Ok(Fate::None) };
+            // A small file could otherwise have an image of any size, by naming the same bytes often.
+            let left = self.left.checked_sub(header.sh_size.get(LE));
+            self.left = left.ok_or_else(|| {
+                self.headers.malformed(header.sh_offset.get(LE), "a debug section that overlaps others")
+            })?;
+            return Ok(Fate::Debug(outputs.append(&name, &bytes, 0)));
         };
         // As the graph's reader does: a block for each section that it classifies, in this order.
         let index = self.blocks.len();
@@ -93,6 +101,7 @@ impl<'a> Object<'a> {
 
     /// Applies the relocations of the object's parts of the image.
     pub fn relocate(&self, outputs: &mut Outputs) -> Result<(), LinkError> {
+        let mut left = self.headers.bytes.len() as u64;
         for header in self.headers.sections {
             let kind = header.sh_type.get(LE).0;
             if kind != SHT_RELA && kind != SHT_CREL {
@@ -104,6 +113,9 @@ impl<'a> Object<'a> {
                 Fate::Unwind(_, piece) => (piece, true),
                 Fate::Loaded(_) | Fate::None => continue,
             };
+            left = left
+                .checked_sub(header.sh_size.get(LE))
+                .ok_or_else(|| self.headers.malformed(header.sh_offset.get(LE), "relocations that overlap others"))?;
             let gone = match outputs.sections[piece.output].name.as_slice() {
                 // Two zeros would end these lists; two ones are an empty range.
                 b".debug_loc" | b".debug_ranges" => 1,

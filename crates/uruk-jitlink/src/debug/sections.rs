@@ -124,6 +124,11 @@ fn old_compression(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((u64::from_be_bytes(size.try_into().ok()?), data))
 }
 
+/// `None` also where the size is more than zlib could make of the data: a few bytes must not fill the memory.
 fn decompress(format: CompressionFormat, data: &[u8], uncompressed_size: u64) -> Option<Cow<'_, [u8]>> {
+    const MAX_RATIO: u64 = 1032;
+    if MAX_RATIO.saturating_mul(data.len() as u64) < uncompressed_size {
+        return None;
+    }
     CompressedData { format, data, uncompressed_size }.decompress().ok()
 }

@@ -64,19 +64,27 @@ struct Site<'a> {
     is_code: bool,
 }
 
+/// Why a relocation makes no edge.
+enum Refusal {
+    Unsupported,
+    Damage(&'static str),
+}
+
 /// Reads the edges of a graph whose blocks and symbols are there.
 pub struct Edges<'a, 'b> {
     reader: &'a Reader<'b>,
     graph: &'a mut LinkGraph,
     /// Which wishes have been noted for each symbol: a bit for each entry and relaxability, in the order of `Want`s.
     wanted: Vec<u16>,
+    /// Bytes of the file that no relocation section has taken so far.
+    left: u64,
 }
 
 impl<'a, 'b> Edges<'a, 'b> {
     /// Reads all relocation sections of loaded sections.
     pub fn read(reader: &'a Reader<'b>, graph: &'a mut LinkGraph) -> Result<(), LinkError> {
         let wanted = vec![0; graph.symbols.len()];
-        let mut edges = Edges { reader, graph, wanted };
+        let mut edges = Edges { reader, left: graph.input.len() as u64, graph, wanted };
         edges.reserve();
         for header in reader.headers.sections {
             match header.sh_type.get(LE).0 {
@@ -119,16 +127,21 @@ impl<'a, 'b> Edges<'a, 'b> {
     fn read_rela(&mut self, header: &SectionHeader64<LE>) -> Result<(), LinkError> {
         let Some(block) = self.reader.section_block(header.sh_info.get(LE))? else { return Ok(()) };
         let relocations = relocations::rela(&self.reader.headers, header)?;
-        self.add_all(block, relocations)
+        self.add_all(block, header, relocations)
     }
 
     fn read_crel(&mut self, header: &SectionHeader64<LE>) -> Result<(), LinkError> {
         let Some(block) = self.reader.section_block(header.sh_info.get(LE))? else { return Ok(()) };
         let relocations = relocations::crel(&self.reader.headers, header)?;
-        self.add_all(block, relocations)
+        self.add_all(block, header, relocations)
     }
 
-    fn add_all(&mut self, id: BlockId, raws: impl Iterator<Item = Result<Raw, LinkError>>) -> Result<(), LinkError> {
+    fn add_all(
+        &mut self,
+        id: BlockId,
+        header: &SectionHeader64<LE>,
+        raws: impl Iterator<Item = Result<Raw, LinkError>>,
+    ) -> Result<(), LinkError> {
         let block = self.graph.block(id);
         let site = Site {
             id,
@@ -139,13 +152,21 @@ impl<'a, 'b> Edges<'a, 'b> {
             is_code: self.graph.section(block.section).kind == SectionKind::Code,
         };
         let start = self.graph.edges.len();
+        let place = header.sh_offset.get(LE);
+        let headers = &self.reader.headers;
+        // A small file could otherwise ask for any number of edges by naming the same bytes often.
+        let left = self.left.checked_sub(header.sh_size.get(LE));
+        self.left = left.ok_or_else(|| headers.malformed(place, "relocations that overlap others"))?;
+        if self.graph.block(id).edges != (0..0) {
+            return Err(headers.malformed(place, "two relocation sections for one section"));
+        }
         let mut sorted = true;
         let mut last = 0;
-        for raw in raws {
+        for (index, raw) in (0u64..).zip(raws) {
             let raw = raw?;
             sorted &= last <= raw.offset;
             last = raw.offset;
-            self.add(&site, raw)?;
+            self.add(&site, raw).map_err(|what| self.relocation_error(&site, header, index, raw, what))?;
         }
         let end = self.graph.edges.len();
         if !sorted {
@@ -154,17 +175,34 @@ impl<'a, 'b> Edges<'a, 'b> {
         let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(end)) else {
             return Err(LinkError::TooLarge { file: self.graph.input.name().to_string() });
         };
-        if self.graph.blocks[id.0 as usize].edges != (0..0) {
-            return Err(self.reader.headers.malformed(0, "two relocation sections for one section"));
-        }
         self.graph.blocks[id.0 as usize].edges = start..end;
         Ok(())
     }
 
-    fn add(&mut self, site: &Site<'_>, raw: Raw) -> Result<(), LinkError> {
+    fn relocation_error(
+        &self,
+        site: &Site<'_>,
+        header: &SectionHeader64<LE>,
+        index: u64,
+        raw: Raw,
+        refusal: Refusal,
+    ) -> LinkError {
+        match refusal {
+            Refusal::Unsupported => {
+                let place = self.graph.place(self.graph.block(site.id), raw.offset);
+                LinkError::UnsupportedRelocation { place, kind: raw.kind }
+            }
+            Refusal::Damage(what) => {
+                // Compact ones have no size of their own.
+                let size = if header.sh_type.get(LE).0 == SHT_RELA { size_of::<Rela64<LE>>() as u64 } else { 0 };
+                self.reader.headers.malformed(header.sh_offset.get(LE) + index * size, what)
+            }
+        }
+    }
+
+    fn add(&mut self, site: &Site<'_>, raw: Raw) -> Result<(), Refusal> {
         let Some(mut rule) = RULES.get(raw.kind as usize).and_then(Option::as_ref) else {
-            let place = self.graph.place(self.graph.block(site.id), raw.offset);
-            return Err(LinkError::UnsupportedRelocation { place, kind: raw.kind });
+            return Err(Refusal::Unsupported);
         };
         if rule.kind == x86_64::NOTHING {
             if raw.kind == R_X86_64_NONE && (raw.symbol as usize) < self.graph.symbols.len() {
@@ -174,10 +212,10 @@ impl<'a, 'b> Edges<'a, 'b> {
         }
         let holds = raw.offset.checked_add(rule.field_size).is_some_and(|end| end <= site.bytes.len() as u64);
         let (true, Ok(offset)) = (holds, u32::try_from(raw.offset)) else {
-            return Err(self.reader.headers.malformed(raw.offset, "a relocation that lies outside its section"));
+            return Err(Refusal::Damage("a relocation that lies outside its section"));
         };
         let Some(symbol) = self.graph.symbols.get(raw.symbol as usize) else {
-            return Err(self.reader.headers.malformed(raw.offset, "a relocation to a symbol that does not exist"));
+            return Err(Refusal::Damage("a relocation to a symbol that does not exist"));
         };
         if rule.kind == x86_64::PC32 && site.is_code && is_branch(site.bytes, offset as usize) {
             rule = &BRANCH;

@@ -9,6 +9,7 @@ use crate::input::Input;
 use object::elf::{FileHeader64, SectionHeader64, Sym64};
 use object::pod;
 use object::{LittleEndian as LE, U32};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// Relocatable objects (`e_type`).
@@ -23,6 +24,11 @@ const SHT_SYMTAB: u32 = 2;
 const SHT_NOBITS: u32 = 8;
 const SHT_SYMTAB_SHNDX: u32 = 18;
 const SHN_XINDEX: u16 = 0xffff;
+/// Where the section headers' size and the number of their string table stand in the file header.
+const E_SHENTSIZE_AT: u64 = 58;
+const E_SHSTRNDX_AT: u64 = 62;
+/// Names may share their ends, but not so often that they are many times as long as the file.
+const MAX_NAMES_PER_BYTE: u64 = 16;
 
 /// A checked object: raw structures borrowed from its bytes.
 pub struct Headers<'a> {
@@ -32,22 +38,32 @@ pub struct Headers<'a> {
     pub bytes: &'a [u8],
     /// All section headers, the null one first.
     pub sections: &'a [SectionHeader64<LE>],
+    /// Where they begin.
+    pub sections_at: u64,
     /// The string table of section names.
     pub section_names: Range<usize>,
     /// The symbol table, empty where there is none.
     pub symbols: &'a [Sym64<LE>],
+    /// Where it begins.
+    pub symbols_at: u64,
     /// The string table of symbol names.
     pub strings: Range<usize>,
     /// Section indices that do not fit a symbol's field.
     pub extended: &'a [U32<LE>],
     /// Index of the first symbol that is not local.
     pub first_global: usize,
+    /// Bytes of all names that were asked for.
+    names_read: Cell<u64>,
 }
 
 impl<'a> Headers<'a> {
     /// Checks an object's headers.
     pub fn parse(input: &'a Input) -> Result<Self, LinkError> {
         check_identity(input)?;
+        // Ranges of the file and offsets in sections are kept in 32 bits.
+        if u32::try_from(input.len()).is_err() {
+            return Err(wrong_file(input, "an object of 4 GiB or more"));
+        }
         let (header, _) =
             pod::from_bytes::<FileHeader64<LE>>(input).map_err(|()| wrong_file(input, "a truncated ELF file"))?;
         match header.e_type.get(LE).0 {
@@ -63,18 +79,21 @@ impl<'a> Headers<'a> {
             input,
             bytes: input,
             sections: &[],
+            sections_at: header.e_shoff.get(LE),
             section_names: 0..0,
             symbols: &[],
+            symbols_at: 0,
             strings: 0..0,
             extended: &[],
             first_global: 0,
+            names_read: Cell::new(0),
         };
         let at = header.e_shoff.get(LE);
         if at == 0 {
             return Ok(headers);
         }
         if usize::from(header.e_shentsize.get(LE)) != size_of::<SectionHeader64<LE>>() {
-            return Err(headers.malformed(58, "section headers of an unknown size"));
+            return Err(headers.malformed(E_SHENTSIZE_AT, "section headers of an unknown size"));
         }
         let first = headers.array::<SectionHeader64<LE>>(at, 1, "section header table")?;
         // Counts that do not fit the file header stand in the null section's header.
@@ -88,7 +107,7 @@ impl<'a> Headers<'a> {
             index => u32::from(index),
         };
         if names != 0 {
-            headers.section_names = headers.string_table(names)?;
+            headers.section_names = headers.string_table(names, E_SHSTRNDX_AT)?;
         }
         headers.find_symbols()?;
         Ok(headers)
@@ -106,7 +125,8 @@ impl<'a> Headers<'a> {
             return Err(self.malformed(place, "a symbol table of an unknown entry size"));
         }
         self.symbols = self.array(place, size / entry, "symbol table")?;
-        self.strings = self.string_table(table.sh_link.get(LE))?;
+        self.symbols_at = place;
+        self.strings = self.string_table(table.sh_link.get(LE), self.section_at(index))?;
         self.first_global = table.sh_info.get(LE) as usize;
         if self.symbols.len() < self.first_global {
             return Err(self.malformed(place, "a symbol table whose first global symbol lies past its end"));
@@ -138,9 +158,10 @@ impl<'a> Headers<'a> {
         end.map(|end| at as usize..end as usize).ok_or_else(|| self.malformed(at, past_end("section")))
     }
 
-    fn string_table(&self, index: u32) -> Result<Range<usize>, LinkError> {
+    /// The string table of an index that stands at a place of the file.
+    fn string_table(&self, index: u32, place: u64) -> Result<Range<usize>, LinkError> {
         let Some(section) = self.sections.get(index as usize) else {
-            return Err(self.malformed(0, "a string table whose section does not exist"));
+            return Err(self.malformed(place, "a string table whose section does not exist"));
         };
         let range = self.range(section)?;
         if range.end != 0 && self.bytes[range.clone()].last() != Some(&0) {
@@ -154,10 +175,22 @@ impl<'a> Headers<'a> {
         let start = table.start + offset as usize;
         let bytes = self.bytes.get(start..table.end).unwrap_or_default();
         match memchr::memchr(0, bytes) {
-            Some(length) => Ok(start..start + length),
+            Some(length) => {
+                self.count_name(length, start as u64)?;
+                Ok(start..start + length)
+            }
             None if offset == 0 => Ok(start..start),
             None => Err(self.malformed(start as u64, "a name that lies past the end of its string table")),
         }
+    }
+
+    /// Refuses names that are long because they are the same.
+    fn count_name(&self, length: usize, place: u64) -> Result<(), LinkError> {
+        self.names_read.set(self.names_read.get() + length as u64);
+        if MAX_NAMES_PER_BYTE * (self.bytes.len() as u64) < self.names_read.get() {
+            return Err(self.malformed(place, "one more long name that many others share"));
+        }
+        Ok(())
     }
 
     /// The name of a symbol.
@@ -166,7 +199,10 @@ impl<'a> Headers<'a> {
         let table = &self.bytes[self.strings.clone()];
         let name = table.get(offset as usize..).unwrap_or_default();
         match memchr::memchr(0, name) {
-            Some(length) => Ok(&name[..length]),
+            Some(length) => {
+                self.count_name(length, self.strings.start as u64 + u64::from(offset))?;
+                Ok(&name[..length])
+            }
             None => Ok(&self.bytes[self.string(&self.strings, offset)?]),
         }
     }
@@ -185,13 +221,25 @@ impl<'a> Headers<'a> {
             SHN_X86_64_LCOMMON => SymbolSection::Common { large: true },
             SHN_XINDEX => match self.extended.get(index) {
                 Some(index) => SymbolSection::Index(index.get(LE)),
-                None => return Err(self.malformed(0, "a symbol without its extended section index")),
+                None => {
+                    return Err(self.malformed(self.symbol_at(index), "a symbol without its extended section index"));
+                }
             },
             reserved if SHN_LORESERVE <= reserved => {
-                return Err(self.malformed(0, "a symbol with a reserved section index"));
+                return Err(self.malformed(self.symbol_at(index), "a symbol with a reserved section index"));
             }
             index => SymbolSection::Index(u32::from(index)),
         })
+    }
+
+    /// Where a symbol stands in the file.
+    pub fn symbol_at(&self, index: usize) -> u64 {
+        self.symbols_at + (index * size_of::<Sym64<LE>>()) as u64
+    }
+
+    /// Where a section's header stands in the file.
+    fn section_at(&self, index: u32) -> u64 {
+        self.sections_at + u64::from(index) * size_of::<SectionHeader64<LE>>() as u64
     }
 
     /// An error about this object's bytes.

@@ -1,6 +1,7 @@
 //! What an object offers and asks for, read without its sections and relocations: enough to define its symbols.
 
 use super::headers::{Headers, SymbolSection};
+use super::read::MAX_ALIGN;
 use crate::error::LinkError;
 use crate::graph::{Binding, SymbolKind, Visibility};
 use crate::input::Input;
@@ -83,7 +84,12 @@ impl Interface {
                 (SymbolSection::Undefined, Binding::Weak) => Strength::UndefinedWeak,
                 (SymbolSection::Undefined, _) => Strength::Undefined,
                 (SymbolSection::Common { .. }, _) => {
-                    commons.push((globals.len() as u32, symbol.st_size.get(LE), symbol.st_value.get(LE)));
+                    let (size, align) = (symbol.st_size.get(LE), symbol.st_value.get(LE).max(1));
+                    if !align.is_power_of_two() || MAX_ALIGN < align {
+                        let place = headers.symbol_at(index);
+                        return Err(headers.malformed(place, "a common symbol whose alignment is no power of two"));
+                    }
+                    commons.push((globals.len() as u32, size, align));
                     Strength::Common
                 }
                 (_, Binding::Weak | Binding::Unique) => Strength::Weak,

@@ -15,7 +15,7 @@ use object::LittleEndian as LE;
 use object::{U32, pod};
 
 /// Alignments above this are damage, not wishes.
-const MAX_ALIGN_LOG2: u32 = 32;
+pub(super) const MAX_ALIGN: u64 = 1 << 32;
 
 /// Reads a whole object.
 pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
@@ -60,13 +60,18 @@ impl Reader<'_> {
         let loaded = sections.iter().filter(|header| header.sh_flags.get(LE).0 & SHF_ALLOC != 0).count();
         graph.sections.reserve_exact(loaded);
         graph.blocks.reserve_exact(loaded);
+        let mut left = self.headers.input.len() as u64;
         for (index, header) in sections.iter().enumerate() {
             let Some(section) = classify(&self.headers, header)? else { continue };
             let range = self.headers.range(header)?;
             let align = header.sh_addralign.get(LE).max(1);
-            if !align.is_power_of_two() || MAX_ALIGN_LOG2 < align.trailing_zeros() {
+            if !align.is_power_of_two() || MAX_ALIGN < align {
                 return Err(self.headers.malformed(range.start as u64, "a section whose alignment is no power of two"));
             }
+            // A small file could otherwise ask for any amount of memory by naming the same bytes often.
+            left = left
+                .checked_sub(range.len() as u64)
+                .ok_or_else(|| self.headers.malformed(range.start as u64, "a section that overlaps others"))?;
             let zero = section.kind.is_zero_fill();
             let id = BlockId(graph.blocks.len() as u32);
             graph.blocks.push(Block {
@@ -84,10 +89,15 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The block of a section, if it is loaded.
+    /// The block of a section that a section header names, if it is loaded.
     pub fn section_block(&self, index: u32) -> Result<Option<BlockId>, LinkError> {
+        self.section_block_at(index, self.headers.sections_at)
+    }
+
+    /// The block of a section whose index stands at a place of the file, if it is loaded.
+    fn section_block_at(&self, index: u32, place: u64) -> Result<Option<BlockId>, LinkError> {
         let block = self.section_blocks.get(index as usize);
-        block.copied().ok_or_else(|| self.headers.malformed(0, "a section index past the last section"))
+        block.copied().ok_or_else(|| self.headers.malformed(place, "a section index past the last section"))
     }
 
     /// Sections that describe others; a link to none, or to one that is not loaded, says nothing.
@@ -109,10 +119,12 @@ impl Reader<'_> {
         for (index, raw) in self.headers.symbols.iter().enumerate() {
             let Attributes { binding, visibility, kind } = attributes(raw);
             if (binding == Binding::Local) != (index < first_global) {
-                return Err(self.headers.malformed(0, "local symbols that do not come before all others"));
+                return Err(self
+                    .headers
+                    .malformed(self.headers.symbol_at(index), "local symbols that do not come before all others"));
             }
             let definition = match self.headers.symbol_section(index, raw)? {
-                SymbolSection::Index(section) => match self.section_block(section)? {
+                SymbolSection::Index(section) => match self.section_block_at(section, self.headers.symbol_at(index))? {
                     Some(block) => Definition::Block(block),
                     None => Definition::Undefined,
                 },
@@ -128,6 +140,7 @@ impl Reader<'_> {
 
     fn read_groups(&self, graph: &mut LinkGraph, names: &Names) -> Result<(), LinkError> {
         const GRP_COMDAT: u32 = 1;
+        let mut grouped = Vec::new();
         for header in self.headers.sections {
             if header.sh_type.get(LE).0 != SHT_GROUP {
                 continue;
@@ -139,8 +152,13 @@ impl Reader<'_> {
                 return Err(self.headers.malformed(range.start as u64, "a section group without flags"));
             };
             let mut blocks = Vec::new();
-            for member in members {
-                blocks.extend(self.section_block(member.get(LE))?);
+            for (at, member) in (range.start as u64 + 4..).step_by(4).zip(members) {
+                let (index, block) = (member.get(LE), self.section_block_at(member.get(LE), at)?);
+                grouped.resize(self.headers.sections.len(), false);
+                if std::mem::replace(&mut grouped[index as usize], true) {
+                    return Err(self.headers.malformed(at, "a section in two groups"));
+                }
+                blocks.extend(block);
             }
             let Some(symbol) = self.headers.symbols.get(header.sh_info.get(LE) as usize) else {
                 return Err(self.headers.malformed(range.start as u64, "a section group without a signature symbol"));

@@ -32,7 +32,8 @@ pub fn rewrite(bytes: &[u8], offset: usize) -> Option<Rewrite> {
 /// Panics if [`rewrite`] has not approved of the instruction.
 pub fn apply(rewrite: Rewrite, bytes: &mut [u8], offset: usize, distance: i64) -> bool {
     let moved = i64::from(rewrite == Rewrite::Jump);
-    let Ok(field) = i32::try_from(distance + moved) else { return false };
+    let field = distance.checked_add(moved).and_then(|field| i32::try_from(field).ok());
+    let Some(field) = field else { return false };
     let field = field.to_le_bytes();
     match rewrite {
         Rewrite::Lea => bytes[offset - 2] = 0x8d,
@@ -72,6 +73,7 @@ mod tests {
         check(&[0x48, 0x3b, 0x05, 0, 0, 0, 0], 0x10, None); // cmp
         check(&[0x48, 0x8b, 0x80, 0, 0, 0, 0], 0x10, None); // not PC-relative
         check(&[0x48, 0x8b, 0x05, 0, 0, 0, 0], 1 << 31, None);
+        check(&[0xff, 0x25, 0, 0, 0, 0], i64::MAX, None);
         assert_eq!(rewrite(&[0; 4], 0), None);
     }
 }

@@ -14,9 +14,7 @@ use uruk_jitlink::debug::Places;
 use uruk_jitlink::elf::Strength;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
-use uruk_jitlink::graph::{
-    Block, BlockId, Content, Definition, LinkGraph, Section, SectionId, SectionKind, SymbolId as LocalId, SymbolKind,
-};
+use uruk_jitlink::graph::{SymbolId as LocalId, SymbolKind};
 use uruk_jitlink::layout::{Layout, Member, Share};
 use uruk_jitlink::memory::{Allocation, Lane, Placement};
 use uruk_jitlink::prune;
@@ -151,7 +149,7 @@ impl Batch {
                         (found, global.strength, reference)
                     {
                         let (size, align) = state.common(*symbol);
-                        allocate_common(&mut graph, id, size, align);
+                        graph.allocate_common(id, size, align);
                     }
                     if *reference == Reference::Linker
                         && let Some((name, _)) = bound(&session.names().bytes(global.name))
@@ -292,10 +290,7 @@ impl Batch {
         let global = &self.objects[index].interface.globals[(id.0 - member.graph.first_global.0) as usize];
         match bound(&session.names().bytes(global.name)) {
             None => member.share.got,
-            Some((name, end)) => {
-                let found = self.layout.gathered.iter().find(|gathered| gathered.name == name);
-                found.map_or(0, |gathered| if end { gathered.range.end } else { gathered.range.start })
-            }
+            Some((name, end)) => self.layout.bounds(&name).map_or(0, |range| if end { range.end } else { range.start }),
         }
     }
 
@@ -495,28 +490,6 @@ fn find_target(
         return Target::Known(symbol.address);
     }
     if state.placement(symbol.dylib) == placement { Target::Near } else { Target::Far }
-}
-
-/// Gives a common symbol its room.
-fn allocate_common(graph: &mut LinkGraph, id: LocalId, size: u64, align: u64) {
-    let section = SectionId(graph.sections.len() as u32);
-    if graph.sections.last().is_none_or(|last| last.kind != SectionKind::Zero || last.name != (0..0)) {
-        graph.sections.push(Section { name: 0..0, kind: SectionKind::Zero, large: false, retain: false });
-    }
-    let section = SectionId(section.0.min(graph.sections.len() as u32 - 1));
-    let block = BlockId(graph.blocks.len() as u32);
-    graph.blocks.push(Block {
-        content: Content::Zero,
-        size,
-        address: 0,
-        edges: 0..0,
-        section,
-        align_log2: align.max(1).next_power_of_two().trailing_zeros().min(32) as u8,
-        live: true,
-    });
-    let symbol = &mut graph.symbols[id.0 as usize];
-    symbol.definition = Definition::Block(block);
-    symbol.value = 0;
 }
 
 /// Cuts the lanes' working bytes into each member's own.

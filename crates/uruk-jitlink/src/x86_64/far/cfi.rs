@@ -27,8 +27,17 @@ pub struct Row {
     pub instructions: Vec<u8>,
 }
 
+/// Bytes of the longest description that is read; those of the largest functions have a tenth of it. Each thunk reads
+/// its function's description, so without a limit a damaged one would take time in proportion to their product.
+const MAX_DESCRIPTION: usize = 1 << 16;
+/// Bytes of instructions that lead to one place, which each thunk repeats.
+const MAX_INSTRUCTIONS: usize = 1 << 13;
+
 /// What an entry's instructions and then a description's say of the place `offset` bytes into the function.
 pub fn row(initial: &[u8], description: &[u8], offset: u64, data_align: i64) -> Option<Row> {
+    if MAX_DESCRIPTION < initial.len().max(description.len()) {
+        return None;
+    }
     let row = Row { cfa: Cfa::Register(0, 0), uses_stack: false, instructions: Vec::new() };
     let mut machine = Machine { row, at: 0, saved: Vec::new(), data_align };
     machine.run(initial, u64::MAX)?;
@@ -66,6 +75,9 @@ impl Machine {
             }
             self.execute(code, &mut reader)?;
             self.row.instructions.extend_from_slice(&bytes[start..reader.at]);
+            if MAX_INSTRUCTIONS < self.row.instructions.len() {
+                return None;
+            }
         }
         Some(())
     }
@@ -166,13 +178,13 @@ impl Reader<'_> {
 
     fn leb128(&mut self) -> Option<(u64, u32, u8)> {
         let mut value = 0;
-        let mut shift = 0;
+        let mut shift = 0u32;
         loop {
             let byte = self.byte()?;
             if shift < 64 {
                 value |= u64::from(byte & 0x7f) << shift;
             }
-            shift += 7;
+            shift = shift.saturating_add(7);
             if byte & 0x80 == 0 {
                 return Some((value, shift, byte));
             }
@@ -218,6 +230,8 @@ mod tests {
         check(&[0x0b], 0, None); // restores what was never saved
         check(&[0x0f, 9, 0], 0, None); // an expression that ends too late
         check(&[0x0e], 0, None);
+        check(&[0; MAX_INSTRUCTIONS + 1], 0, None); // too long to be repeated
+        check(&[0x40; MAX_DESCRIPTION + 1], 0, None);
     }
 
     #[test]

@@ -38,9 +38,13 @@ pub fn rewrite(graph: &mut LinkGraph, targets: &Targets, span: &Range<u64>, fram
     let mut tables: Vec<(BlockId, u64)> = lsda.map(|(_, block, at)| (block, at)).collect();
     tables.sort_unstable();
     tables.dedup();
-    for (block, at) in tables {
+    for (number, &(block, at)) in tables.iter().enumerate() {
         let bytes = graph.content(graph.block(block));
-        if let Some((encoding, fields)) = usize::try_from(at).ok().and_then(|at| types(bytes, at)) {
+        if let Some((encoding, mut fields)) = usize::try_from(at).ok().and_then(|at| types(bytes, at)) {
+            // A table ends before the next one; a lying one would otherwise take its fields too.
+            if let Some((_, next)) = tables.get(number + 1).filter(|(next, _)| *next == block) {
+                fields.end = fields.end.min(*next as usize).max(fields.start);
+            }
             slots.redirect(graph, targets, span, block, encoding, fields, edits.entry(block).or_default());
         }
     }

@@ -1,0 +1,37 @@
+//! Runs what the fuzz targets do on every saved input: seeds made by compilers, and inputs that once were findings.
+
+#[path = "../../../fuzz/src/bodies.rs"]
+mod bodies;
+#[path = "../../../fuzz/src/parts.rs"]
+mod parts;
+
+use std::fs;
+use std::path::Path;
+
+fn check(target: &str, body: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let mut count = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        // Shown with the panic, if there is one.
+        println!("{}", path.display());
+        body(&fs::read(&path).unwrap());
+        count += 1;
+    }
+    assert_ne!(count, 0, "no input in {}", folder.display());
+}
+
+#[test]
+fn objects() {
+    check("elf_reader", bodies::elf_reader);
+}
+
+#[test]
+fn archives() {
+    check("archive_reader", bodies::archive_reader);
+}
+
+#[test]
+fn links() {
+    check("link_noexec", bodies::link_noexec);
+}

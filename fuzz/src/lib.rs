@@ -1,0 +1,7 @@
+//! Fuzzing of the linker: what the targets do with their input, and mutations that know ELF.
+#![forbid(unsafe_code)]
+
+pub mod bodies;
+pub mod mutate;
+pub mod parts;
+pub mod session;
