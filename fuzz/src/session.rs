@@ -78,6 +78,10 @@ impl Executor for Machine {
         Some(Found { address, thread_local })
     }
 
+    fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) {
+        each(b"malloc");
+    }
+
     fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
         Err(refused(path_or_soname))
     }
