@@ -12,6 +12,7 @@ pub mod memory;
 pub mod phdr;
 mod range_index;
 pub mod restart;
+pub mod scratch;
 pub mod support;
 mod sys;
 pub mod tls;

@@ -33,6 +33,6 @@ pub use files::read_file;
 pub use function::FunctionPointer;
 pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
-pub use uruk_executor::restart;
+pub use uruk_executor::{restart, scratch};
 pub use uruk_jitlink::input::Input;
 pub use uruk_orc::error::Missing;
