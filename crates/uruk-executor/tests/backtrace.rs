@@ -2,6 +2,8 @@
 //! loaded files once in a process.
 #![cfg(feature = "backtrace-interposition")]
 
+mod image;
+
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int, c_void};
@@ -13,7 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::{fs, mem, ptr};
 
-use uruk_executor::phdr::{self, ImageSymbol, JitModule, ModuleSegment, debug_image};
+use image::{ImageSymbol, debug_image};
+use uruk_executor::phdr::{self, JitModule, ModuleSegment};
 use uruk_executor::unwind;
 
 type Caller = extern "C-unwind" fn(extern "C-unwind" fn());

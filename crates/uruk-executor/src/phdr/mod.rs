@@ -13,7 +13,6 @@
 //! Invariants: no lock is held while images are made and callbacks run; registering makes no system call.
 //! Sources: `dl_iterate_phdr(3)`; the symbolizer of Rust's standard library (crate `backtrace`).
 
-mod image;
 mod interpose;
 
 use std::collections::BTreeMap;
@@ -29,7 +28,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::SystemTime;
 
-pub use image::{ImageSymbol, debug_image};
 pub use interpose::{FrameCallback, PhdrCallback, backtrace, iterate_phdr};
 
 pub use crate::range_index::RangeError;
@@ -56,7 +54,7 @@ pub struct JitModule {
     pub base: usize,
     /// What of it is mapped. Executable segments belong to no other module.
     pub segments: Vec<ModuleSegment>,
-    /// An image like that of [`debug_image`]; None if there is nothing to tell.
+    /// An ELF executable with a symbol table whose addresses are relative to `base`; None if there is nothing to tell.
     pub image: MakeImage,
 }
 
