@@ -5,10 +5,14 @@
 //! ready (all that it reaches is emitted too), or failed. Dependences are kept by unit, and only on units that were
 //! not ready when the dependant was emitted.
 
+mod settle;
+mod table;
+
 use crate::error::Error;
 use crate::objects::Object;
 use std::collections::HashMap;
 use std::sync::Arc;
+use table::NameTable;
 use uruk_jitlink::elf::{Interface, Strength};
 use uruk_jitlink::graph::{SymbolKind, Visibility};
 use uruk_jitlink::memory::Placement;
@@ -167,30 +171,6 @@ pub(crate) struct Dylib {
     pub placement: Option<Placement>,
     /// The dylib that decides about this one's placement.
     pub placed_with: DylibId,
-}
-
-/// Symbols by name: pages of a flat array, since names are dense and come in order.
-#[derive(Default)]
-pub(crate) struct NameTable {
-    pages: Vec<Option<Box<[u32; PAGE]>>>,
-}
-
-const PAGE: usize = 256;
-
-impl NameTable {
-    pub fn get(&self, name: Name) -> Option<SymbolId> {
-        let page = self.pages.get(name.index() / PAGE)?.as_ref()?;
-        page[name.index() % PAGE].checked_sub(1).map(SymbolId)
-    }
-
-    pub fn set(&mut self, name: Name, symbol: Option<SymbolId>) {
-        let index = name.index() / PAGE;
-        if self.pages.len() <= index {
-            self.pages.resize_with(index + 1, || None);
-        }
-        self.pages[index].get_or_insert_with(|| Box::new([0; PAGE]))[name.index() % PAGE] =
-            symbol.map_or(0, |symbol| symbol.0 + 1);
-    }
 }
 
 pub(crate) struct State {
@@ -504,99 +484,6 @@ impl State {
                 is_object && self.claim(*unit)
             });
             claimed.extend(units);
-        }
-    }
-
-    /// A unit's addresses have been entered.
-    pub fn resolved(&mut self, id: UnitId) {
-        let unit = &mut self.units[id.index()];
-        if matches!(unit.phase, Phase::Materializing) {
-            unit.phase = Phase::Resolved;
-        }
-    }
-
-    /// Units whose bytes are final, each with the units outside of them that it reaches and that were not ready.
-    /// Whatever becomes ready by that does so here.
-    pub fn emit(&mut self, emitted: Vec<(UnitId, Vec<(UnitId, SymbolId)>)>) {
-        let independent = emitted.iter().all(|(_, needs)| needs.is_empty());
-        if independent && self.waiting.is_empty() {
-            for (id, _) in emitted {
-                self.units[id.index()].phase = Phase::Ready;
-            }
-            return;
-        }
-        for (id, needs) in emitted {
-            let unit = &mut self.units[id.index()];
-            unit.phase = Phase::Emitted;
-            unit.needs = needs;
-            self.waiting.push(id);
-        }
-        self.settle();
-    }
-
-    /// Makes ready, or fails, every emitted unit about which that can be said now.
-    fn settle(&mut self) {
-        // What is reached from a unit that is still being materialized waits; what reaches a failed one fails.
-        let mut dependants: HashMap<UnitId, Vec<(UnitId, SymbolId)>> = HashMap::new();
-        let mut blocked = Vec::new();
-        let mut failed = Vec::new();
-        for &id in &self.waiting {
-            for &(need, symbol) in &self.unit(id).needs {
-                dependants.entry(need).or_default().push((id, symbol));
-                match self.unit(need).phase {
-                    Phase::Emitted | Phase::Ready => {}
-                    Phase::Failed(_) => failed.push(need),
-                    _ => blocked.push(need),
-                }
-            }
-        }
-        while let Some(id) = failed.pop() {
-            let Phase::Failed(cause) = self.unit(id).phase.clone() else { continue };
-            for (dependant, symbol) in dependants.remove(&id).unwrap_or_default() {
-                if matches!(self.unit(dependant).phase, Phase::Emitted) {
-                    let error = self.dependency(dependant, symbol, id, cause.clone());
-                    self.units[dependant.index()].phase = Phase::Failed(error);
-                    failed.push(dependant);
-                }
-            }
-        }
-        let mut held = std::collections::HashSet::new();
-        while let Some(id) = blocked.pop() {
-            for (dependant, _) in dependants.remove(&id).unwrap_or_default() {
-                if held.insert(dependant) {
-                    blocked.push(dependant);
-                }
-            }
-        }
-        let waiting = std::mem::take(&mut self.waiting);
-        for id in waiting {
-            if !matches!(self.unit(id).phase, Phase::Emitted) {
-                continue;
-            }
-            if held.contains(&id) {
-                self.waiting.push(id);
-            } else {
-                let unit = &mut self.units[id.index()];
-                unit.phase = Phase::Ready;
-                unit.needs = Vec::new();
-            }
-        }
-    }
-
-    pub fn dependency(&self, who: UnitId, symbol: SymbolId, whose: UnitId, cause: Error) -> Error {
-        Error::Dependency {
-            who: self.unit(who).name.to_string(),
-            symbol: self.names.text(self.symbol(symbol).name),
-            whose: self.unit(whose).name.to_string(),
-            cause: Arc::new(cause),
-        }
-    }
-
-    /// Fails a unit, and everything that waits for it.
-    pub fn fail(&mut self, id: UnitId, error: Error) {
-        self.units[id.index()].phase = Phase::Failed(error);
-        if !self.waiting.is_empty() {
-            self.settle();
         }
     }
 }

@@ -3,10 +3,11 @@
 use super::finish::{Linked, function_tables};
 use super::resolve::{Closure, Job, Reference, THREAD_IMAGE, bound};
 use super::shown;
+use super::threads::Loaded;
 use crate::error::Error;
-use crate::executor::{Resource, ThreadRequest, ThreadVariable};
+use crate::executor::Resource;
 use crate::session::Session;
-use crate::state::{NO_UNIT, Phase, State, SymbolId, ThreadModule, UnitId};
+use crate::state::{NO_UNIT, Phase, State, SymbolId, UnitId};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,7 +21,6 @@ use uruk_jitlink::memory::{Allocation, Lane, Placement};
 use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::{self, Tables};
-use uruk_jitlink::tls::{Question, Questions, Variable};
 use uruk_jitlink::x86_64;
 
 /// Links claimed units and everything that they pull in. When this returns, each of them is emitted or has failed.
@@ -102,18 +102,18 @@ impl Job {
 }
 
 /// Objects that are laid out together.
-struct Batch {
-    units: Vec<UnitId>,
-    members: Vec<Member>,
+pub(super) struct Batch {
+    pub units: Vec<UnitId>,
+    pub members: Vec<Member>,
     objects: Vec<Arc<super::Object>>,
     references: Vec<Vec<Reference>>,
-    targets: Vec<Targets>,
+    pub targets: Vec<Targets>,
     /// Thread-local variables of libraries and other batches, by number.
-    others: Vec<SymbolId>,
-    layout: Layout,
+    pub others: Vec<SymbolId>,
+    pub layout: Layout,
     allocation: Box<dyn Allocation>,
     /// Final addresses of each member's symbols.
-    addresses: Vec<Vec<u64>>,
+    pub addresses: Vec<Vec<u64>>,
     /// For each member, the units outside of the batch that it reaches and that were not ready.
     needs: Vec<Vec<(UnitId, SymbolId)>>,
 }
@@ -214,7 +214,7 @@ impl Batch {
     /// Fixes up, finalizes, registers and emits.
     fn finish(mut self, session: &Session) -> Result<(), Error> {
         self.fill_addresses(session)?;
-        let (questions, answers, threads) = self.load_threads(session)?;
+        let Loaded { questions, answers, module, resource } = self.load_threads(session)?;
         let failures = self.write(session, Threads { questions: &questions, answers: &answers });
         let functions: Vec<_> = {
             let data = self.allocation.address(Lane::Data);
@@ -227,12 +227,12 @@ impl Batch {
         let executor = session.executor();
         let places = |index: usize| Places::new(&members[index], &targets[index], &addresses[index]);
         let failed = |index: usize| failures.iter().any(|(failed, _)| *failed == index);
-        let static_threads = threads.as_ref().and_then(|(module, _)| module.as_ref()?.base);
+        let static_threads = module.and_then(|module| module.base);
         let mut shown = shown::show(executor, &objects, places, failed, static_threads).into_iter();
         let mut slots = Vec::new();
         let mut linked = Vec::with_capacity(units.len());
         let gathered = !layout.gathered.is_empty();
-        let shared: Option<Arc<Resource>> = threads.map(|(_, resource)| Arc::new(resource));
+        let shared: Option<Arc<Resource>> = resource.map(Arc::new);
         for (member, functions) in members.iter().zip(functions) {
             for (number, indirect) in (0u64..).zip(&member.tables.indirect) {
                 let slot = member.share.indirect + number * uruk_jitlink::x86_64::SLOT_SIZE;
@@ -292,84 +292,6 @@ impl Batch {
             None => member.share.got,
             Some((name, end)) => self.layout.bounds(&name).map_or(0, |range| if end { range.end } else { range.start }),
         }
-    }
-
-    /// Loads the batch's thread-local image, if it has one or refers to thread-local variables at all.
-    #[allow(clippy::type_complexity)]
-    fn load_threads(
-        &mut self,
-        session: &Session,
-    ) -> Result<(Questions, Vec<[u64; 2]>, Option<(Option<ThreadModule>, Resource)>), Error> {
-        let questions = Questions::gather(&self.members, &self.targets);
-        if self.layout.tls_size == 0 && questions.asked.is_empty() {
-            return Ok((questions, Vec::new(), None));
-        }
-        let mut image = vec![0; self.layout.tls_data as usize];
-        let none = Questions::default();
-        for (index, member) in self.members.iter().enumerate() {
-            let threads = Threads { questions: &none, answers: &[] };
-            let fixup = Fixup { member, targets: &self.targets[index], addresses: &self.addresses[index], threads };
-            fixup.write_thread_image(&mut image)?;
-        }
-        let names: Vec<Vec<u8>> = self.others.iter().map(|other| session.symbol_name(*other)).collect();
-        let mut asked = Vec::new();
-        let mut known: HashMap<usize, [u64; 2]> = HashMap::new();
-        let units = Own::new(&self.units);
-        {
-            let state = session.lock();
-            for (index, (variable, question)) in questions.asked.iter().enumerate() {
-                let variable = match variable {
-                    Variable::Own(offset) => ThreadVariable::Own(*offset),
-                    Variable::Other(number) => {
-                        let symbol = self.others[*number as usize];
-                        let definition = state.symbol(symbol);
-                        if definition.unit != NO_UNIT && units.contains(definition.unit) {
-                            asked.push((ThreadVariable::Own(definition.address), *question));
-                            continue;
-                        }
-                        match state.thread_answer(symbol, *question) {
-                            Some(answer) => {
-                                known.insert(index, answer);
-                                continue;
-                            }
-                            None => ThreadVariable::Native(&names[*number as usize]),
-                        }
-                    }
-                };
-                asked.push((variable, *question));
-            }
-        }
-        let mut own = Vec::new();
-        if self.layout.tls_size != 0 {
-            // Later batches may ask where these variables are.
-            own.push((ThreadVariable::Own(0), Question::ModuleAndOffset));
-            if self.members.iter().any(|member| member.graph.needs_static_tls) {
-                own.push((ThreadVariable::Own(0), Question::ThreadOffset));
-            }
-        }
-        let own_count = own.len();
-        own.extend(asked);
-        let storage = session.executor().load_threads(&ThreadRequest {
-            image: &image,
-            size: self.layout.tls_size,
-            align: 1 << self.layout.tls_align_log2,
-            questions: &own,
-        })?;
-        let module = (own_count != 0).then(|| ThreadModule {
-            module: storage.answers[0][0],
-            base: (own_count == 2).then(|| storage.answers[1][0]),
-        });
-        if let Some(module) = module {
-            let mut state = session.lock();
-            for unit in &self.units {
-                state.units[unit.index()].threads = Some(module);
-            }
-        }
-        let mut rest = storage.answers[own_count..].iter();
-        let answers = (0..questions.asked.len())
-            .map(|index| known.get(&index).copied().or_else(|| rest.next().copied()).unwrap_or_default())
-            .collect();
-        Ok((questions, answers, Some((module, storage.resource))))
     }
 
     /// Writes every member's bytes; returns those that failed.
@@ -446,20 +368,20 @@ impl Finished {
 }
 
 /// The units of a batch, as a set; they mostly have consecutive ids.
-struct Own {
+pub(super) struct Own {
     range: Range<u32>,
     scattered: HashSet<UnitId>,
 }
 
 impl Own {
-    fn new(units: &[UnitId]) -> Own {
+    pub fn new(units: &[UnitId]) -> Own {
         let first = units.iter().min().map_or(0, |unit| unit.0);
         let last = units.iter().max().map_or(0, |unit| unit.0 + 1);
         let whole = (last - first) as usize == units.len();
         Own { range: first..last, scattered: if whole { HashSet::new() } else { units.iter().copied().collect() } }
     }
 
-    fn contains(&self, unit: UnitId) -> bool {
+    pub fn contains(&self, unit: UnitId) -> bool {
         self.range.contains(&unit.0) && (self.scattered.is_empty() || self.scattered.contains(&unit))
     }
 }

@@ -10,6 +10,7 @@ mod collect;
 mod finish;
 mod resolve;
 mod shown;
+mod threads;
 
 pub(crate) use batch::link;
 pub(crate) use finish::Linked;

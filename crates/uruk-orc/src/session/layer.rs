@@ -1,0 +1,132 @@
+//! What the object layer needs of the session: its lock, its units' phases, and threads to work on.
+
+use super::{PARALLEL_BYTES, Session};
+use crate::error::Error;
+use crate::objects::Linked;
+use crate::state::{State, SymbolId, UnitId};
+use rayon::prelude::*;
+use std::sync::MutexGuard;
+use uruk_jitlink::memory::{Placement, Segment};
+
+impl Session {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Waits for a unit to change its phase.
+    pub(crate) fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.progress.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(crate) fn notify(&self) {
+        self.progress.notify_all();
+    }
+
+    pub(crate) fn report(&self, error: Error) {
+        self.reports.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(error);
+    }
+
+    pub(crate) fn fail(&self, unit: UnitId, error: Error) {
+        self.lock().fail(unit, error);
+        self.notify();
+    }
+
+    pub(crate) fn fail_all(&self, units: &[UnitId], error: &Error) {
+        for unit in units {
+            self.fail(*unit, error.clone());
+        }
+    }
+
+    /// Decides where the dylibs of these units lie, where that is not decided: low if any of them needs it.
+    pub(crate) fn decide_placement(&self, units: impl Iterator<Item = (UnitId, bool)> + Clone) {
+        let mut state = self.lock();
+        let needy = units.clone().filter(|(_, needs_low)| *needs_low).map(|(unit, _)| (unit, Placement::Low));
+        for (unit, placement) in needy.chain(units.map(|(unit, _)| (unit, Placement::Near))) {
+            let leader = state.dylib(state.unit(unit).dylib).placed_with;
+            state.dylibs[leader.index()].placement.get_or_insert(placement);
+        }
+    }
+
+    /// Where a unit's memory has to lie.
+    pub(crate) fn placement(&self, unit: UnitId) -> Placement {
+        let state = self.lock();
+        state.placement(state.unit(unit).dylib)
+    }
+
+    /// The dylibs that a unit's references are looked for in, by name.
+    pub(crate) fn searched(&self, unit: UnitId) -> Vec<String> {
+        let state = self.lock();
+        let order = &state.dylib(state.unit(unit).dylib).order;
+        order.iter().map(|entry| state.dylib(entry.dylib).name.to_string()).collect()
+    }
+
+    pub(crate) fn symbol_name(&self, symbol: SymbolId) -> Vec<u8> {
+        let name = self.lock().symbol(symbol).name;
+        self.names.bytes(name)
+    }
+
+    /// Keeps what was linked.
+    pub(crate) fn keep(&self, units: Vec<(UnitId, Linked)>) {
+        let state = self.lock();
+        let mut uninitialised = self.uninitialised.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut kept = self.linked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for (unit, linked) in units {
+            if !linked.functions.is_empty() {
+                uninitialised.entry(state.unit(unit).dylib).or_default().push(unit);
+            }
+            kept.insert(unit, linked);
+        }
+    }
+
+    /// Gives back what was linked in vain.
+    pub(crate) fn give_back(&self, units: impl Iterator<Item = Linked>) {
+        for linked in units {
+            drop(linked.shown);
+            drop(linked.unwind);
+            drop(linked.threads);
+            let segments: Vec<Segment> = linked.segments;
+            self.executor.memory().release(&segments);
+        }
+    }
+
+    /// Maps items, on several threads if their `cost` in input bytes is worth it.
+    pub(crate) fn parallel<T: Sync, R: Send>(
+        &self,
+        cost: usize,
+        items: &[T],
+        f: impl Fn(&T) -> R + Send + Sync,
+    ) -> Vec<R> {
+        match self.pool_for(cost, items.len()) {
+            Some(pool) => pool.install(|| items.par_iter().map(f).collect()),
+            None => items.iter().map(f).collect(),
+        }
+    }
+
+    /// The same over items that change.
+    pub(crate) fn parallel_mut<T: Send, R: Send>(
+        &self,
+        cost: usize,
+        items: &mut [T],
+        f: impl Fn(usize, &mut T) -> R + Send + Sync,
+    ) -> Vec<R> {
+        match self.pool_for(cost, items.len()) {
+            Some(pool) => {
+                let items = items.par_iter_mut().enumerate();
+                pool.install(|| items.map(|(index, item)| f(index, item)).collect())
+            }
+            None => items.iter_mut().enumerate().map(|(index, item)| f(index, item)).collect(),
+        }
+    }
+
+    fn pool_for(&self, cost: usize, items: usize) -> Option<&rayon::ThreadPool> {
+        if self.threads == Some(1) || items < 2 || cost < PARALLEL_BYTES {
+            return None;
+        }
+        let make = || {
+            let threads = self.threads.or_else(|| Some(std::thread::available_parallelism().ok()?.get()))?;
+            let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            (1 < threads).then(|| builder.build().ok()).flatten()
+        };
+        self.pool.get_or_init(make).as_ref()
+    }
+}
