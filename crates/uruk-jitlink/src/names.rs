@@ -127,7 +127,7 @@ impl Table {
 
     /// Where a name of this hash is first looked for.
     fn home(&self, hash: u64) -> usize {
-        ((hash >> 32) * self.slots.len() as u64 >> 32) as usize
+        (((hash >> 32) * self.slots.len() as u64) >> 32) as usize
     }
 
     /// The name, or the free slot where it belongs.

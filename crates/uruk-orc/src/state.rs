@@ -108,6 +108,8 @@ pub(crate) struct Unit {
     pub needs: Vec<(UnitId, SymbolId)>,
     /// Where its thread-local variables lie.
     pub threads: Option<ThreadModule>,
+    /// What it is removed with.
+    pub tracker: Option<TrackerId>,
 }
 
 /// A loaded thread-local image.
@@ -160,7 +162,8 @@ impl NameTable {
         if self.pages.len() <= index {
             self.pages.resize_with(index + 1, || None);
         }
-        self.pages[index].get_or_insert_with(|| Box::new([0; PAGE]))[name.index() % PAGE] = symbol.map_or(0, |symbol| symbol.0 + 1);
+        self.pages[index].get_or_insert_with(|| Box::new([0; PAGE]))[name.index() % PAGE] =
+            symbol.map_or(0, |symbol| symbol.0 + 1);
     }
 }
 
@@ -241,7 +244,8 @@ impl State {
     /// Adds an object whose symbols are defined by [`define`](State::define).
     pub fn add_unit(&mut self, dylib: DylibId, tracker: Option<TrackerId>, object: Arc<Object>) -> UnitId {
         let name = object.interface.input.name().clone();
-        let unit = Unit { name, dylib, phase: Phase::Waiting, object: Some(object), needs: Vec::new(), threads: None };
+        let (phase, object, needs, threads) = (Phase::Waiting, Some(object), Vec::new(), None);
+        let unit = Unit { name, dylib, phase, object, needs, threads, tracker };
         let id = self.free_units.pop().unwrap_or(UnitId(self.units.len() as u32));
         match self.units.get_mut(id.index()) {
             Some(free) => *free = unit,
@@ -394,7 +398,17 @@ impl State {
         }
         let id = SymbolId(self.symbols.len() as u32);
         let strength = Rank::Strong;
-        self.symbols.push(Symbol { address, name, unit: NO_UNIT, dylib, strength, kind, exported: true, bound: true, contested: false });
+        self.symbols.push(Symbol {
+            address,
+            name,
+            unit: NO_UNIT,
+            dylib,
+            strength,
+            kind,
+            exported: true,
+            bound: true,
+            contested: false,
+        });
         self.dylibs[dylib.index()].table.set(name, Some(id));
         id
     }
