@@ -116,6 +116,8 @@ pub(crate) struct Unit {
     pub needs: Vec<(UnitId, SymbolId)>,
     /// Where its thread-local variables lie.
     pub threads: Option<ThreadModule>,
+    /// What it is removed with.
+    pub tracker: Option<TrackerId>,
 }
 
 /// A loaded thread-local image.
@@ -251,7 +253,8 @@ impl State {
     /// Adds an object whose symbols are defined by [`define`](State::define).
     pub fn add_unit(&mut self, dylib: DylibId, tracker: Option<TrackerId>, object: Arc<Object>) -> UnitId {
         let name = object.interface.input.name().clone();
-        let unit = Unit { name, dylib, phase: Phase::Waiting, object: Some(object), needs: Vec::new(), threads: None };
+        let (phase, object, needs, threads) = (Phase::Waiting, Some(object), Vec::new(), None);
+        let unit = Unit { name, dylib, phase, object, needs, threads, tracker };
         let id = self.free_units.pop().unwrap_or(UnitId(self.units.len() as u32));
         match self.units.get_mut(id.index()) {
             Some(free) => *free = unit,

@@ -104,7 +104,7 @@ fn check_gdb(name: &str, compiler: &[&str]) {
     check_order(&text, EXPECTED);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!errors.contains("in-memory"), "{errors}");
-    // It has gone with the JIT.
+    // It has gone with its object.
     check_order(&errors, &["No symbol \"helper\" in current context."]);
     fs::remove_dir_all(&folder).unwrap();
 }
@@ -144,11 +144,13 @@ extern "C" fn host_is_done() {
 fn debugged_host() {
     let Some(object) = env::var_os(OBJECT) else { return };
     let jit = uruk::Jit::new().unwrap();
-    jit.main().add_file(Path::new(&object)).unwrap();
+    let tracker = jit.session().create_tracker();
+    let input = uruk::read_file(Path::new(&object)).unwrap();
+    jit.session().add_objects(jit.main().id(), Some(tracker), &[input]).unwrap();
     // SAFETY: this is how the program declares it.
     let entry = unsafe { jit.main().function::<extern "C" fn(i32) -> i32>("entry") }.unwrap();
     assert_eq!(host_calls(entry), 29);
-    drop(jit);
+    jit.session().remove_forced(tracker);
     host_is_done();
 }
 

@@ -228,7 +228,11 @@ impl Batch {
         let places = |index: usize| Places::new(&members[index], &targets[index], &addresses[index]);
         let failed = |index: usize| failures.iter().any(|(failed, _)| *failed == index);
         let static_threads = module.and_then(|module| module.base);
-        let mut shown = shown::show(executor, &objects, places, failed, static_threads).into_iter();
+        let trackers: Vec<_> = {
+            let state = session.lock();
+            units.iter().map(|unit| state.unit(*unit).tracker).collect()
+        };
+        let mut shown = shown::show(executor, &objects, &trackers, places, failed, static_threads).into_iter();
         let mut slots = Vec::new();
         let mut linked = Vec::with_capacity(units.len());
         let gathered = !layout.gathered.is_empty();

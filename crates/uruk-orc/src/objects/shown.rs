@@ -6,11 +6,12 @@
 
 use super::Object;
 use crate::executor::{Executor, NamedCode, Resource};
+use crate::state::TrackerId;
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::debug::{self, Origin, Places};
 
-/// A batch makes no more than this many images for debuggers: each costs gdb time in proportion to those it has, and
+/// What is removed together makes no more than this many images of a batch for debuggers: each costs gdb time in proportion to those it has, and
 /// ten thousand of them take it minutes. Images of several objects go when the last of these goes.
 const MAX_DEBUG_IMAGES: usize = 64;
 
@@ -19,7 +20,7 @@ const MAX_DEBUG_IMAGES: usize = 64;
 pub(crate) struct Shown {
     /// With debuggers, for itself or together with others.
     _debug: Option<Arc<Resource>>,
-    /// With backtraces, for its whole batch.
+    /// With backtraces, together with what of its batch is removed with it.
     _names: Option<Arc<Resource>>,
 }
 
@@ -28,6 +29,7 @@ pub(crate) struct Shown {
 pub(crate) fn show(
     executor: &dyn Executor,
     objects: &[Arc<Object>],
+    trackers: &[Option<TrackerId>],
     places: impl Fn(usize) -> Places,
     failed: impl Fn(usize) -> bool,
     threads: Option<u64>,
@@ -39,21 +41,24 @@ pub(crate) fn show(
     let known = debug.then(|| executor.debug_thread_base()).flatten();
     let origin = Origin { base: 0, threads: threads.zip(known).map(|(image, known)| image.wrapping_sub(known)) };
     let mut shown: Vec<Shown> = objects.iter().map(|_| Shown::default()).collect();
-    let whole = objects.iter().enumerate().filter(|(index, _)| !failed(*index));
-    let (units, all): (Vec<usize>, Vec<_>) =
-        whole.map(|(index, object)| (index, (object.clone(), places(index)))).unzip();
-    if debug {
-        let group = all.len().div_ceil(MAX_DEBUG_IMAGES).max(1);
-        for (units, objects) in units.chunks(group).zip(all.chunks(group)) {
-            let image = image(objects, origin).and_then(|image| executor.register_debug(image)).map(Arc::new);
-            for unit in units {
-                shown[*unit]._debug = image.clone();
+    let mut whole: Vec<usize> = (0..objects.len()).filter(|index| !failed(*index)).collect();
+    // Objects that are removed together are shown together; most batches have one tracker, or none.
+    whole.sort_by_key(|index| trackers[*index]);
+    for units in whole.chunk_by(|one, other| trackers[*one] == trackers[*other]) {
+        let all: Vec<_> = units.iter().map(|index| (objects[*index].clone(), places(*index))).collect();
+        if debug {
+            let group = all.len().div_ceil(MAX_DEBUG_IMAGES).max(1);
+            for (units, objects) in units.chunks(group).zip(all.chunks(group)) {
+                let image = image(objects, origin).and_then(|image| executor.register_debug(image)).map(Arc::new);
+                for unit in units {
+                    shown[*unit]._debug = image.clone();
+                }
             }
         }
-    }
-    if backtraces && let Some(names) = register_names(executor, all).map(Arc::new) {
-        for shown in &mut shown {
-            shown._names = Some(names.clone());
+        if backtraces && let Some(names) = register_names(executor, all).map(Arc::new) {
+            for unit in units {
+                shown[*unit]._names = Some(names.clone());
+            }
         }
     }
     shown

@@ -78,13 +78,15 @@ impl Session {
         }
     }
 
-    /// Gives back what was linked in vain.
+    /// Gives back what was linked.
     pub(crate) fn give_back(&self, units: impl Iterator<Item = Linked>) {
-        for linked in units {
-            drop(linked.shown);
-            drop(linked.unwind);
-            drop(linked.threads);
-            let segments: Vec<Segment> = linked.segments;
+        // What units share goes with the last of them, and before the memory of any can be another's.
+        let segments = units.map(|linked| {
+            drop((linked.shown, linked.unwind, linked.threads));
+            linked.segments
+        });
+        let segments: Vec<Vec<Segment>> = segments.collect();
+        for segments in segments {
             self.executor.memory().release(&segments);
         }
     }
