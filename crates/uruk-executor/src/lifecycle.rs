@@ -113,20 +113,6 @@ pub unsafe fn run_initializers(addresses: &[u64], arguments: &Arguments) {
     }
 }
 
-/// Calls finalisers (`.fini_array`), the last first.
-///
-/// # Safety
-/// Each address is that of a finished function that takes no arguments.
-pub unsafe fn run_finalizers(addresses: &[u64]) {
-    for &address in addresses.iter().rev() {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let finalizer: unsafe extern "C-unwind" fn() = std::mem::transmute(address as *const ());
-            finalizer();
-        }
-    }
-}
-
 /// Calls `main` and returns its status. What it throws and does not catch ends the process.
 ///
 /// # Safety

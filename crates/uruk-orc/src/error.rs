@@ -89,16 +89,6 @@ pub enum Error {
         /// The object.
         unit: String,
     },
-    /// A materialization unit did not do what it had promised.
-    #[error("unit {unit} of dylib `{dylib}` {what}")]
-    BrokenPromise {
-        /// The unit.
-        unit: String,
-        /// The dylib.
-        dylib: String,
-        /// What it did, or did not do.
-        what: &'static str,
-    },
     /// The process could not do what linked code asks for.
     #[error("{what}: {reason}")]
     Executor {
