@@ -230,7 +230,7 @@ impl State {
             unit.gone = true;
             unit.object = None;
             let (linked, busy) = (unit.linked.take(), unit.busy);
-            self.effects.freed.extend(linked);
+            self.free(linked);
             if !busy {
                 self.limbo.give_unit(id);
             }
@@ -247,8 +247,7 @@ impl State {
     pub fn keep_linked(&mut self, id: UnitId, linked: Linked) {
         let unit = self.unit_mut(id);
         if matches!(unit.phase, Phase::Failed(_)) {
-            self.effects.freed.push(linked);
-            return;
+            return self.free(Some(linked));
         }
         let has_functions = !linked.functions.is_empty();
         unit.linked = Some(linked);
@@ -275,9 +274,21 @@ impl State {
         }
     }
 
+    /// Has memory and registrations given back.
+    pub(super) fn free(&mut self, linked: Option<Linked>) {
+        self.freeing += usize::from(linked.is_some());
+        self.effects.freed.extend(linked);
+    }
+
+    /// Notes that so much has been given back.
+    pub fn freed(&mut self, count: usize) {
+        self.freeing -= count;
+        self.effects.progress = true;
+    }
+
     /// Whether everything that was removed is gone.
     pub fn is_quiescent(&self) -> bool {
-        self.retired.is_empty()
+        self.retired.is_empty() && self.freeing == 0
     }
 
     /// The tracker for what is added to a dylib. Errors if the dylib is gone, or the tracker another dylib's.
@@ -300,8 +311,10 @@ impl State {
                 self.remove(TrackerId(index as u32), false);
             }
         }
+        // What is left are addresses outside of the session.
+        let left: Vec<_> = self.dylib(dylib).table.iter().collect();
+        left.into_iter().for_each(|symbol| self.drop_symbol(symbol));
         let dylib = &mut self.dylibs[dylib.index()];
-        dylib.table = Default::default();
         dylib.groups.clear();
         dylib.roots.clear();
         dylib.uninitialised.clear();

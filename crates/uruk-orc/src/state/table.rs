@@ -17,6 +17,11 @@ impl NameTable {
         page[name.index() % PAGE].checked_sub(1).map(SymbolId)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = SymbolId> + '_ {
+        let entries = self.pages.iter().flatten().flat_map(|page| page.iter());
+        entries.filter_map(|entry| entry.checked_sub(1).map(SymbolId))
+    }
+
     pub fn set(&mut self, name: Name, symbol: Option<SymbolId>) {
         let index = name.index() / PAGE;
         if self.pages.len() <= index {
