@@ -139,7 +139,9 @@ fn one_bad_object_of_many_leaves_the_others_callable() {
     const COUNT: usize = 1000;
     let jit = Jit::builder().threads(2).build().unwrap();
     let mut objects = Vec::new();
-    let template = compile("t.c", "int f_0000(void) { return 1111; }", &[]);
+    // Sizes that leave gaps between objects.
+    let source = "static char odd[] = \"ab\", room[5]; int f_0000(void) { return 1111 + odd[2] + room[4]; }";
+    let template = compile("t.c", source, &[]);
     for number in 0..COUNT {
         // The same object with another name for its function.
         let mut bytes = template.to_vec();
