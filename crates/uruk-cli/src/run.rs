@@ -44,7 +44,7 @@ pub fn execute(mut plan: Plan) -> ExitCode {
 
 /// A failure with what is needed to explain it.
 struct Failure {
-    error: uruk::Error,
+    error: Box<uruk::Error>,
     /// The names that are defined.
     known: Vec<String>,
     /// What went wrong where names were looked for.
@@ -53,7 +53,7 @@ struct Failure {
 
 impl From<uruk::Error> for Failure {
     fn from(error: uruk::Error) -> Self {
-        Failure { error, known: Vec::new(), reports: Vec::new() }
+        Failure { error: error.into(), known: Vec::new(), reports: Vec::new() }
     }
 }
 
@@ -61,7 +61,7 @@ impl Failure {
     fn new(error: uruk::Error, jit: &Jit) -> Failure {
         let mut reports: Vec<_> = jit.session().take_reports().iter().map(ToString::to_string).collect();
         reports.dedup();
-        Failure { error, known: jit.session().defined_names(), reports }
+        Failure { error: error.into(), known: jit.session().defined_names(), reports }
     }
 }
 
