@@ -8,6 +8,7 @@
 //! shadow space lies above the return address and is not touched; the question below is a System V call on any
 //! system, which needs none.) Meanwhile the floating-point environment is the default one: whoever compiles the body
 //! is not to round as its caller wishes.
+//! `unsafe` is here for the processor's instructions and for the context that comes back as a bare address.
 //! Protection keys and AMX tiles are left alone: no call passes them, and what the resolver does to them is meant.
 //! Sources: x86-64 psABI §3.2; Microsoft's "x64 calling convention"; Intel SDM volume 1 chapter 13 (XSAVE).
 

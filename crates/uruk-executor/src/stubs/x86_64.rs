@@ -124,3 +124,33 @@ fn append_record(records: &mut Vec<u8>, parts: &[&[u8]]) {
     let length = (records.len() - start - 4) as u32;
     records[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cell `cell` of a block at 0x10000 with words at 0x2f000, whose first group is number 0x300.
+    fn check(cell: usize, expected: &str) {
+        let mut bytes = vec![0; 32 * CELL_BYTES as usize];
+        write_code(&mut bytes, 0x10000, 0x2f000, 0x300);
+        let bytes = bytes.as_chunks::<16>().0[cell].map(|byte| format!("{byte:02x}"));
+        assert_eq!(bytes.join(" "), expected, "cell {cell}");
+    }
+
+    #[test]
+    fn cells_are_encoded_as_documented() {
+        check(0, "ff 35 fa ef 01 00 ff 25 34 f0 01 00 cc cc cc cc");
+        check(1, "f3 0f 1e fa ff 25 ee ef 01 00 6a 01 eb 62 cc cc");
+        check(7, "f3 0f 1e fa ff 25 be ef 01 00 6a 07 eb 02 cc cc");
+        check(8, "68 00 03 00 00 e9 76 ff ff ff cc cc cc cc cc cc");
+        check(16, "f3 0f 1e fa ff 25 76 ef 01 00 6a 00 eb 72 cc cc");
+        check(24, "68 01 03 00 00 e9 76 fe ff ff cc cc cc cc cc cc");
+        check(31, "f3 0f 1e fa ff 25 fe ee 01 00 6a 0f eb 82 cc cc");
+    }
+
+    #[test]
+    fn heads_and_entries_are_no_stubs() {
+        let others: Vec<usize> = (0..40).filter(|cell| !is_stub(*cell)).collect();
+        assert_eq!(others, [0, 8, 24]);
+    }
+}
