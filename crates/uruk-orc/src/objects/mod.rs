@@ -13,7 +13,7 @@ mod shown;
 mod threads;
 
 pub(crate) use batch::link;
-pub(crate) use finish::Linked;
+pub(crate) use finish::{Linked, TableFunction};
 pub(crate) use resolve::is_linker_defined;
 
 use crate::state::SymbolId;
