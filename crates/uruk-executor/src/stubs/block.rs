@@ -75,10 +75,10 @@ impl Block {
         let (segments, code, words) = write(plan, cells)?;
         let code_range = code..code + CELL_BYTES * cells as u64;
         let records = x86_64::unwind_records(&code_range).into_boxed_slice();
-        let ranges = [code_range.start as usize..code_range.end as usize];
+        let range = code_range.start as usize..code_range.end as usize;
         // SAFETY: the records are kept until the registration is gone, and are true of the code; it is nobody's frame
         // when the block is dropped, as whoever frees its last stub promises.
-        let unwind = unsafe { unwind::register(&ranges, records.as_ptr().addr(), records.len()) }?;
+        let unwind = unsafe { unwind::register(&[range], records.as_ptr().addr(), records.len()) }?;
         let free: Vec<u16> = (0..cells).rev().filter(|cell| is_stub(*cell)).map(|cell| cell as u16).collect();
         Ok(Block {
             _unwind: unwind,

@@ -89,7 +89,8 @@ fn linked_callers_are_unwound_from_handlers_and_resolvers() {
     let range = code.range(16, CALLER);
     let section = EhFrame::of(std::slice::from_ref(&range));
     // SAFETY: the section is never freed and describes the function as it is.
-    let _records = unsafe { unwind::register(&[range.clone()], section.as_ptr().addr(), section.len()) }.unwrap();
+    let _records =
+        unsafe { unwind::register(std::slice::from_ref(&range), section.as_ptr().addr(), section.len()) }.unwrap();
     let pool = pool_failing_to(&memory(), Some(panicking_handler as *const () as u64), |_| {
         FRAMES.set(Stack::walk().frames().to_vec());
         None
