@@ -151,3 +151,37 @@ fn a_pool_may_go_while_a_call_waits() {
     assert!(done.load(SeqCst));
     assert_eq!(memory.statistics().live, [0; 3]);
 }
+
+#[test]
+fn a_signal_handler_makes_a_first_call_on_its_own_stack() {
+    static STUB: AtomicU64 = AtomicU64::new(0);
+    static ANSWER: AtomicU64 = AtomicU64::new(0);
+    static RESOLVED_AT: AtomicU64 = AtomicU64::new(0);
+    extern "C" fn handler(_signal: libc::c_int) {
+        ANSWER.store(call(STUB.load(SeqCst)), SeqCst);
+    }
+    let pool = pool(&memory(), |_| {
+        let here = 0u8;
+        RESOLVED_AT.store((&raw const here).addr() as u64, SeqCst);
+        Some(address(one))
+    });
+    STUB.store(pool.make(1).unwrap()[0].address, SeqCst);
+    let mut bytes = vec![0u8; 64 << 10];
+    let stack = libc::stack_t { ss_sp: bytes.as_mut_ptr().cast(), ss_flags: 0, ss_size: bytes.len() };
+    // SAFETY: the stack outlives its use, a signal action is plain data, and the handler has the type of one. Both are
+    // put back.
+    unsafe {
+        let (mut old_stack, mut old): (libc::stack_t, libc::sigaction) = std::mem::zeroed();
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as extern "C" fn(libc::c_int) as usize;
+        action.sa_flags = libc::SA_ONSTACK;
+        assert_eq!(libc::sigaltstack(&stack, &mut old_stack), 0);
+        assert_eq!(libc::sigaction(libc::SIGUSR2, &action, &mut old), 0);
+        libc::raise(libc::SIGUSR2);
+        libc::sigaction(libc::SIGUSR2, &old, std::ptr::null_mut());
+        libc::sigaltstack(&old_stack, std::ptr::null_mut());
+    }
+    assert_eq!(ANSWER.load(SeqCst), 1);
+    let range = bytes.as_ptr_range();
+    assert!((range.start.addr()..range.end.addr()).contains(&(RESOLVED_AT.load(SeqCst) as usize)));
+}
