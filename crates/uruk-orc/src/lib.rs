@@ -1,7 +1,7 @@
 //! The execution session: dylibs, look-ups, and the layer that links objects when somebody asks for their symbols.
 //!
 //! [`session`] is the entrance; [`generator`] defines what is missing; `state` holds what is known of every symbol and
-//! unit; `objects` links. The [`executor`] is the process where the code runs.
+//! unit; `objects` links, and lets a [`plugin`] take part. The [`executor`] is the process where the code runs.
 #![forbid(unsafe_code)]
 
 pub mod error;
@@ -9,8 +9,10 @@ pub mod executor;
 pub mod generator;
 pub mod in_process;
 mod objects;
+pub mod plugin;
 pub mod session;
 mod state;
 pub mod support;
 
-pub use state::{DylibId, GcRoots, SearchEntry, TrackerId};
+pub use objects::Retained;
+pub use state::{DylibId, GcRoots, SearchEntry, TrackerId, UnitId};

@@ -4,11 +4,13 @@
 //! linker runs. Whoever claims a unit links it on its own thread and tells everybody when it is done.
 
 mod layer;
+mod passes;
 
 use crate::error::{Error, Missing};
 use crate::executor::Executor;
 use crate::generator::DefinitionGenerator;
 use crate::objects::{self, Linked, Object};
+use crate::plugin::Wishes;
 use crate::state::*;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, RwLock};
@@ -45,6 +47,7 @@ pub struct Session {
     threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
     reports: Mutex<Vec<Error>>,
+    pub(crate) wishes: Wishes,
 }
 
 impl Session {
@@ -63,6 +66,7 @@ impl Session {
             threads,
             pool: OnceLock::new(),
             reports: Mutex::default(),
+            wishes: Wishes::default(),
         }
     }
 
@@ -167,7 +171,7 @@ impl Session {
                 state.remove_unit(unit);
             }
         }
-        self.give_back(removed.into_iter());
+        self.give_back(removed);
     }
 
     fn define_objects(

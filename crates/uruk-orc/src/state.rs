@@ -299,8 +299,8 @@ impl State {
         }
     }
 
-    /// Enters a unit's definitions; `symbols` receives the symbol of each global, whoever won it, and `None` where
-    /// the unit only refers to it. Strong replaces common replaces weak as long as nobody was bound to it.
+    /// Enters a unit's definitions; `symbols`, which may hold those of its first globals already, receives the symbol of
+    /// each global, whoever won it, and `None` where the unit only refers to it. Strong replaces common replaces weak as long as nobody was bound to it.
     pub fn define(
         &mut self,
         unit: UnitId,
@@ -309,10 +309,11 @@ impl State {
     ) -> Result<(), Error> {
         let dylib = self.unit(unit).dylib;
         let globals = &interface.globals;
-        symbols.reserve_exact(globals.len());
-        for (position, global) in globals.iter().enumerate() {
+        let known = symbols.len();
+        symbols.reserve_exact(globals.len() - known);
+        for (position, global) in globals.iter().enumerate().skip(known) {
             let rank = match global.strength {
-                Strength::Undefined | Strength::UndefinedWeak => {
+                Strength::Undefined | Strength::UndefinedWeak | Strength::Local => {
                     symbols.push(None);
                     continue;
                 }

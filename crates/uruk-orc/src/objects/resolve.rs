@@ -1,6 +1,7 @@
 //! Finding what a batch refers to: the graphs of its units, and of whatever else has to be linked with them.
 
 use super::Object;
+use super::passes::Passes;
 use crate::error::{Error, Missing};
 use crate::session::Session;
 use crate::state::{NO_UNIT, Phase, SearchEntry, State, SymbolId, UnitId};
@@ -21,6 +22,8 @@ pub(super) enum Reference {
     Null,
     /// Something that the linker itself defines.
     Linker,
+    /// A local symbol that a plugin has added among the global ones.
+    Own,
     /// Nothing, so far.
     Unknown,
 }
@@ -41,16 +44,18 @@ pub(super) struct Job {
 pub(super) struct Closure {
     pub jobs: Vec<Job>,
     pub failed: Vec<(UnitId, Error)>,
+    pub passes: Passes,
 }
 
 impl Closure {
     /// Reads the claimed units and everything that they pull in.
     pub fn gather(session: &Session, claimed: Vec<UnitId>) -> Closure {
-        let mut closure = Closure::default();
+        let mut closure = Closure { passes: Passes::new(session), ..Closure::default() };
         let mut frontier = claimed;
         while !frontier.is_empty() {
             let first = closure.jobs.len();
             closure.read(session, &frontier);
+            closure.pre_prune(session, first);
             frontier = closure.bind(session, first);
         }
         closure
