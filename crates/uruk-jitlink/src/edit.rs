@@ -112,9 +112,10 @@ impl Editor<'_> {
     /// The symbol of a name that other objects see, whether defined here or elsewhere; added as an external one if
     /// the graph has none.
     pub fn external(&mut self, name: &(impl AsRef<[u8]> + ?Sized)) -> Result<SymbolId, EditError> {
-        let known = self.graph.globals().find(|(id, symbol)| {
-            symbol.binding != Binding::Local && self.graph.symbol_name(*id) == name.as_ref()
-        });
+        let known = self
+            .graph
+            .globals()
+            .find(|(id, symbol)| symbol.binding != Binding::Local && self.graph.symbol_name(*id) == name.as_ref());
         match known {
             Some((id, _)) => Ok(id),
             None => self.add_symbol(NewSymbol::external(name)),

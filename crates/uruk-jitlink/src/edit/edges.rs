@@ -89,13 +89,7 @@ impl Editor<'_> {
     }
 
     /// Errors unless the field of an edge lies in a block of so many bytes.
-    pub(super) fn check_field(
-        &self,
-        block: BlockId,
-        offset: u32,
-        kind: EdgeKind,
-        limit: u64,
-    ) -> Result<(), EditError> {
+    pub(super) fn check_field(&self, block: BlockId, offset: u32, kind: EdgeKind, limit: u64) -> Result<(), EditError> {
         let (offset, size) = (u64::from(offset), x86_64::info(kind).field.size());
         if limit < offset + size {
             return Err(EditError::Outside { block, offset, size, limit });

@@ -133,12 +133,7 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Plans, lays out, allocates, and publishes the addresses.
-    fn lay_out(
-        session: &Session,
-        jobs: Vec<Job>,
-        placement: Placement,
-        passes: &Arc<Passes>,
-    ) -> Result<Batch, Error> {
+    fn lay_out(session: &Session, jobs: Vec<Job>, placement: Placement, passes: &Arc<Passes>) -> Result<Batch, Error> {
         let memory = session.executor().memory();
         let span = memory.span(placement).map_err(|error| Error::from(LinkError::from(error)))?;
         let cost: usize = jobs.iter().map(|job| job.object.interface.cost).sum();
@@ -354,12 +349,7 @@ impl Batch {
     }
 
     /// Whether a member has failed since the batch was laid out.
-    pub /// That a member refers to something that was dropped after it had been bound to it.
-fn collected(session: &Session, member: &Member, id: LocalId, name: Name) -> Error {
-    Error::Collected { symbol: session.names().text(name), referrer: first_reference(&member.graph, id.0) }
-}
-
-fn has_failed(&self, index: usize) -> bool {
+    pub fn has_failed(&self, index: usize) -> bool {
         has_failed(&self.failures, index)
     }
 
@@ -387,6 +377,11 @@ fn has_failed(&self, index: usize) -> bool {
             }
         }
     }
+}
+
+/// That a member refers to something that was dropped after it had been bound to it.
+fn collected(session: &Session, member: &Member, id: LocalId, name: Name) -> Error {
+    Error::Collected { symbol: session.names().text(name), referrer: first_reference(&member.graph, id.0) }
 }
 
 fn has_failed(failures: &[(usize, Error)], index: usize) -> bool {
