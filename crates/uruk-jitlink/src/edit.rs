@@ -5,7 +5,8 @@
 //! those that [`graph`](crate::graph) names: a change that would break one is refused with an [`EditError`] and
 //! changes nothing; ids stay what they were, as dropping marks and removes nothing; added blocks, symbols and
 //! sections come last, so that global symbols of the object keep their positions. The price is that of the changes:
-//! an edge costs the same whether its block has many or few, and a graph that nobody edits pays nothing.
+//! an edge behind a block's others costs the same whether they are many or few, and a graph that nobody edits pays
+//! nothing.
 //!
 //! ```
 //! # use uruk_jitlink::{edit::*, graph::*, x86_64};

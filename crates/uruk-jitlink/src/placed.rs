@@ -29,8 +29,8 @@ impl<'a> Placed<'a> {
     }
 
     /// The address of a symbol: 0 for a weak one that nobody defines, an offset in the thread-local image of the
-    /// object's batch for a thread-local one. `None` where it was dropped or is not known yet, as for what is defined
-    /// elsewhere before fix-up.
+    /// object's batch for a thread-local one. `None` where it was dropped or is not known yet, as for what other objects
+    /// define before fix-up.
     pub fn address(&self, symbol: SymbolId) -> Option<u64> {
         let address = *self.addresses.get(symbol.0 as usize)?;
         (address != DROPPED && (address != 0 || self.complete)).then_some(address)

@@ -57,7 +57,8 @@ pub trait Plugin: Send + Sync {
         Ok(())
     }
 
-    /// Everything has its address, but nobody knows yet where what the object refers to lies, and nothing is written.
+    /// All of the object has its address, but where what it needs of other objects lies is not known yet, and nothing is
+    /// written.
     /// Blocks that the linker has made follow the object's and the plugins' own.
     fn post_allocation(&self, context: &Context, graph: &Placed<'_>) -> PassResult {
         let _ = (context, graph);

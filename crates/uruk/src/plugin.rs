@@ -38,9 +38,18 @@
 //!     }
 //! }
 //!
-//! # fn main() -> Result<(), uruk::Error> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let jit = uruk::Jit::builder().plugin(Arc::new(CountEntries)).build()?;
-//! # let _ = jit;
+//! # let folder = std::env::temp_dir().join(format!("uruk-plugin-doc-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! # let (source, object) = (folder.join("answer.c"), folder.join("answer.o"));
+//! # std::fs::write(&source, "int add(int a, int b) { return a + b; }")?;
+//! # assert!(std::process::Command::new("cc").arg("-c").arg(&source).arg("-o").arg(&object).status()?.success());
+//! jit.main().add_file(&object)?;
+//! // SAFETY: this is how the C function is declared.
+//! let add = unsafe { jit.main().function::<extern "C" fn(i32, i32) -> i32>("add")? };
+//! assert_eq!(add(40, 2), 42); // and counted
+//! # std::fs::remove_dir_all(&folder)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -51,5 +60,6 @@ pub use uruk_jitlink::graph::*;
 pub use uruk_jitlink::names::Names;
 pub use uruk_jitlink::placed::{Placed, Working};
 pub use uruk_jitlink::x86_64;
+pub use uruk_orc::error::Error;
 pub use uruk_orc::plugin::{Context, PassResult, Plugin};
 pub use uruk_orc::{DylibId, Retained, UnitId};

@@ -1,8 +1,8 @@
 //! Edges: added, pointed elsewhere, dropped.
 //!
 //! Edges are added where there is room behind their block's others; where there is none, all of them move to the end
-//! of the list with as much room again, so that adding many costs a constant for each, however they alternate
-//! between blocks.
+//! of the list with as much room again, so that adding many in order costs a constant for each, however they
+//! alternate between blocks.
 
 use super::{EditError, Editor, raw};
 use crate::graph::*;

@@ -398,8 +398,11 @@ struct Finished {
 impl Finished {
     /// Hands the finished members over; those that failed, and what needs them, are given up.
     fn emit(self, session: &Session, failures: Vec<(usize, Error)>, linked: Vec<Linked>) {
-        let mut failed: HashMap<UnitId, Error> =
-            failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
+        let mut failed: HashMap<UnitId, Error> = HashMap::new();
+        for (index, error) in failures {
+            // What comes later is often a consequence.
+            failed.entry(self.units[index]).or_insert(error);
+        }
         let mut state = session.lock();
         let mut emitted: Vec<_> = self.units.iter().copied().zip(self.needs).collect();
         if !failed.is_empty() {
