@@ -4,15 +4,18 @@
 //! unit; `objects` links, and lets a [`plugin`] take part. The [`executor`] is the process where the code runs.
 #![forbid(unsafe_code)]
 
+pub mod dispatch;
 pub mod error;
 pub mod executor;
 pub mod generator;
 pub mod in_process;
 mod objects;
 pub mod plugin;
+pub mod responsibility;
 pub mod session;
 mod state;
 pub mod support;
+pub mod unit;
 
 pub use objects::Retained;
-pub use state::{DylibId, GcRoots, SearchEntry, TrackerId, UnitId};
+pub use state::{Answer, DylibId, GcRoots, Required, SearchEntry, TrackerId, UnitId};

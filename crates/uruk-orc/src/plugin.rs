@@ -84,14 +84,14 @@ pub trait Plugin: Send + Sync {
     }
 
     /// The object could not be linked: for what a plugin or the linker said of it, or because something that it needs
-    /// could not. In the latter case it may have been [`linked`](Plugin::linked), and then has been
-    /// [removed](Plugin::removing).
+    /// could not. Every object that has met the plugin [before pruning](Plugin::pre_prune) is either
+    /// [linked](Plugin::linked) or fails.
     fn failed(&self, context: &Context, error: &Error) {
         let _ = (context, error);
     }
 
-    /// A linked object is going: its symbols are not found any more, its memory is still there. Not called when the
-    /// session goes as a whole.
+    /// A linked object is going, since it is removed or since something that it needs has failed in the end: its symbols
+    /// are not found any more, its memory is still there. Not called when the session goes as a whole.
     fn removing(&self, context: &Context) {
         let _ = context;
     }

@@ -323,7 +323,7 @@ fn bounds_of_added_sections_enclose_those_of_all_objects() {
 /// Fails for one object, at one phase.
 struct Fail {
     phase: usize,
-    failed: Mutex<Vec<String>>,
+    told: Mutex<Vec<String>>,
 }
 
 impl Fail {
@@ -358,11 +358,16 @@ impl Plugin for Fail {
     }
 
     fn linked(&self, context: &Context, _: &Placed<'_>) {
-        assert_ne!(&*context.object, "bad.c");
+        self.told.lock().unwrap().push(format!("{} linked", context.object));
     }
 
     fn failed(&self, context: &Context, error: &Error) {
-        self.failed.lock().unwrap().push(format!("{}: {error}", context.object));
+        assert!(error.to_string().ends_with("no such luck"), "{error}");
+        self.told.lock().unwrap().push(format!("{} failed", context.object));
+    }
+
+    fn removing(&self, context: &Context) {
+        self.told.lock().unwrap().push(format!("{} removing", context.object));
     }
 }
 
@@ -370,7 +375,7 @@ impl Plugin for Fail {
 fn what_a_plugin_refuses_fails_alone_with_what_needs_it() {
     let phases = ["before pruning", "after pruning", "after allocation", "before fix-up", "after fix-up"];
     for (phase, text) in phases.into_iter().enumerate() {
-        let fail = Arc::new(Fail { phase, failed: Mutex::default() });
+        let fail = Arc::new(Fail { phase, told: Mutex::default() });
         let jit = Jit::builder().plugin(fail.clone()).build().unwrap();
         let sources = [
             ("bad.c", "int bad(int n) { return n; }"),
@@ -383,9 +388,39 @@ fn what_a_plugin_refuses_fails_alone_with_what_needs_it() {
         let error = jit.main().find("user").unwrap_err().to_string();
         assert!(error.starts_with("user.c needs `bad` of bad.c") && error.ends_with("no such luck"), "{error}");
         assert_eq!(call(&jit, "good", 1), 2);
-        let failed = fail.failed.lock().unwrap();
-        assert_eq!(failed.iter().map(|text| text.split(": ").next().unwrap()).collect::<Vec<_>>(), ["bad.c", "user.c"]);
+        // Who needs whom in a batch matters once it is written.
+        let told: &[&str] = match phase {
+            0 | 1 => &["good.c linked", "bad.c failed", "user.c failed"],
+            _ => &["user.c linked", "good.c linked", "user.c removing", "bad.c failed"],
+        };
+        assert_eq!(*fail.told.lock().unwrap(), told);
     }
+}
+
+#[test]
+fn a_plugin_that_panics_fails_its_object_and_nothing_else() {
+    struct Panic;
+    impl Plugin for Panic {
+        fn pre_fixup(&self, context: &Context, _: &Placed<'_>) -> PassResult {
+            assert_ne!(&*context.object, "bad.c", "as planned");
+            Ok(())
+        }
+
+        fn linked(&self, _: &Context, _: &Placed<'_>) {
+            panic!("as planned");
+        }
+    }
+    let jit = jit(Panic);
+    let sources = [("bad.c", "int bad(int n) { return n; }"), ("good.c", "int good(int n) { return n + 1; }")];
+    jit.main().add_objects(&sources.map(|(name, source)| compile(name, source, &[]))).unwrap();
+    let error = jit.link(&[jit.main()]).unwrap_err().to_string();
+    assert!(
+        error.starts_with("bad.c: plugin `plugin::") && error.ends_with("failed before fix-up: it panicked"),
+        "{error}"
+    );
+    assert_eq!(call(&jit, "good", 1), 2);
+    let reports: Vec<String> = jit.session().take_reports().iter().map(|report| report.to_string()).collect();
+    assert!(reports.len() == 1 && reports[0].ends_with("Panic` panicked"), "{reports:?}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use super::threads::Loaded;
 use crate::error::Error;
 use crate::executor::Resource;
 use crate::session::Session;
-use crate::state::{NO_UNIT, Phase, State, SymbolId, UnitId};
-use std::collections::{HashMap, HashSet};
+use crate::state::{NO_UNIT, Phase, State, SymbolId, TaskId, UnitId};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::debug::Places;
@@ -26,16 +26,16 @@ use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::{self, Tables};
 use uruk_jitlink::x86_64;
 
-/// Links claimed units and everything that they pull in. When this returns, each of them is emitted or has failed.
-pub(crate) fn link(session: &Session, claimed: Vec<UnitId>) {
-    let mut closure = Closure::gather(session, claimed);
+/// Links claimed units and everything that they pull in, as part of a task. When this returns, each of them is emitted
+/// or has failed.
+pub(crate) fn link(session: &Session, task: TaskId, claimed: Vec<UnitId>) {
+    let mut closure = Closure::gather(session, task, claimed);
     closure.collect(session);
     closure.settle_bounds(session);
     closure.fail_dependants(session);
     closure.post_prune(session);
-    for (unit, error) in std::mem::take(&mut closure.failed) {
-        session.fail(unit, error);
-    }
+    let failed = std::mem::take(&mut closure.failed);
+    session.update(|state| state.give_up(failed));
     let mut near = Vec::new();
     let mut low = Vec::new();
     session.decide_placement(closure.jobs.iter().map(|job| (job.unit, job.graph.needs_low)));
@@ -65,48 +65,6 @@ pub(crate) fn link(session: &Session, claimed: Vec<UnitId>) {
     passes.report_failed(session);
 }
 
-impl Closure {
-    /// Fails the jobs that refer to failed ones; what is left depends on none of these.
-    pub(super) fn fail_dependants(&mut self, session: &Session) {
-        if self.failed.is_empty() {
-            return;
-        }
-        let state = session.lock();
-        let mut failed: HashMap<UnitId, Error> = self.failed.iter().cloned().collect();
-        loop {
-            let before = failed.len();
-            let jobs = std::mem::take(&mut self.jobs);
-            for job in jobs {
-                let cause = job.needs(&state).find_map(|(unit, symbol)| Some((unit, symbol, failed.get(&unit)?)));
-                match cause {
-                    None => self.jobs.push(job),
-                    Some((whose, symbol, cause)) => {
-                        let error = state.dependency(job.unit, symbol, whose, cause.clone());
-                        failed.insert(job.unit, error.clone());
-                        self.failed.push((job.unit, error));
-                    }
-                }
-            }
-            if failed.len() == before {
-                break;
-            }
-        }
-    }
-}
-
-impl Job {
-    /// The units that this one refers to.
-    fn needs<'a>(&'a self, state: &'a State) -> impl Iterator<Item = (UnitId, SymbolId)> + 'a {
-        self.references.iter().filter_map(|reference| match reference {
-            Reference::Symbol(id) => {
-                let unit = state.symbol(*id).unit;
-                (unit != self.unit && unit != NO_UNIT).then_some((unit, *id))
-            }
-            _ => None,
-        })
-    }
-}
-
 /// Objects that are laid out together.
 pub(super) struct Batch {
     pub units: Vec<UnitId>,
@@ -120,8 +78,8 @@ pub(super) struct Batch {
     pub allocation: Box<dyn Allocation>,
     /// Final addresses of each member's symbols.
     pub addresses: Vec<Vec<u64>>,
-    /// For each member, the units outside of the batch that it reaches and that were not ready.
-    needs: Vec<Vec<(UnitId, SymbolId)>>,
+    /// For each member, symbols of the units outside of the batch that it reaches and that were not ready.
+    needs: Vec<Vec<SymbolId>>,
     /// Members that have failed since, with the cause.
     pub failures: Vec<(usize, Error)>,
     pub passes: Arc<Passes>,
@@ -145,7 +103,7 @@ impl Batch {
         let swept: Vec<bool> = jobs.iter().map(|job| job.swept).collect();
         let mut others = Vec::new();
         let mut gather: Vec<Vec<u8>> = Vec::new();
-        let wanted = session.wishes.retained();
+        let wanted = session.wishes().retained();
         let mut retain = Vec::with_capacity(jobs.len());
         {
             let mut state = session.lock();
@@ -226,24 +184,24 @@ impl Batch {
 
     /// Enters the addresses of everything that the batch defines.
     fn publish(&self, session: &Session) {
-        let mut state = session.lock();
-        for (index, unit) in self.units.iter().enumerate() {
-            let first = self.members[index].graph.first_global.0;
-            let addresses = &self.addresses[index][first as usize..];
-            let globals = self.references[index].iter().zip(self.targets[index].iter());
-            for ((reference, (_, target)), address) in globals.zip(addresses) {
-                if let (Reference::Symbol(symbol), Target::Own) = (reference, target) {
-                    state.symbols[symbol.index()].address = *address;
+        session.update(|state| {
+            for (index, unit) in self.units.iter().enumerate() {
+                let first = self.members[index].graph.first_global.0;
+                let addresses = &self.addresses[index][first as usize..];
+                let globals = self.references[index].iter().zip(self.targets[index].iter());
+                for ((reference, (_, target)), address) in globals.zip(addresses) {
+                    if let (Reference::Symbol(symbol), Target::Own) = (reference, target) {
+                        state.symbols[symbol.index()].address = *address;
+                    }
                 }
+                state.resolved(*unit);
             }
-            state.resolved(*unit);
-        }
-        session.notify();
+        });
     }
 
     /// Fixes up, finalizes, registers and emits.
     fn finish(mut self, session: &Session) -> Result<(), Error> {
-        self.fill_addresses(session)?;
+        self.fill_addresses(session);
         self.show(session, "before fix-up", true, |plugin, context, graph| plugin.pre_fixup(context, graph));
         let Loaded { questions, answers, module, resource } = self.load_threads(session)?;
         self.write(session, Threads { questions: &questions, answers: &answers });
@@ -261,11 +219,11 @@ impl Batch {
         let places = |index: usize| Places::new(&members[index], &targets[index], &addresses[index]);
         let failed = |index: usize| has_failed(&failures, index);
         let static_threads = module.and_then(|module| module.base);
-        let (trackers, dylibs): (Vec<_>, Vec<_>) = {
+        let (lots, dylibs): (Vec<_>, Vec<_>) = {
             let state = session.lock();
-            units.iter().map(|unit| (state.unit(*unit).tracker, state.unit(*unit).dylib)).unzip()
+            units.iter().map(|unit| (state.lot_of(*unit), state.unit(*unit).dylib)).unzip()
         };
-        let mut shown = shown::show(executor, &objects, &trackers, places, failed, static_threads).into_iter();
+        let mut shown = shown::show(executor, &objects, &lots, places, failed, static_threads).into_iter();
         let mut slots = Vec::new();
         let mut linked = Vec::with_capacity(units.len());
         let gathered = !layout.gathered.is_empty();
@@ -289,32 +247,57 @@ impl Batch {
         }
         executor.run_resolvers(&slots)?;
         for (index, linked) in linked.iter_mut().enumerate().filter(|(index, _)| !failed(*index)) {
-            linked.notice = passes.linked(units[index], &Placed::new(&members[index].graph, &addresses[index], true));
+            linked.notice =
+                passes.linked(session, units[index], &Placed::new(&members[index].graph, &addresses[index], true));
         }
         Finished { units, references, needs }.emit(session, failures, linked);
         Ok(())
     }
 
-    /// Fills in the addresses of what is defined elsewhere, waiting for units that other threads are linking.
-    fn fill_addresses(&mut self, session: &Session) -> Result<(), Error> {
+    /// Waits for units outside of the batch that others are making, until their addresses are known.
+    fn await_others(&self, session: &Session) {
+        let own = Own::new(&self.units);
+        let mut awaited = HashSet::new();
+        {
+            let state = session.lock();
+            for (references, targets) in self.references.iter().zip(&self.targets) {
+                for (reference, (_, target)) in references.iter().zip(targets.iter()) {
+                    let (Reference::Symbol(symbol), Target::Near | Target::Far) = (reference, target) else { continue };
+                    let unit = state.symbol(*symbol).unit;
+                    if unit.index() < state.units.len()
+                        && !own.contains(unit)
+                        && matches!(state.unit(unit).phase, Phase::Waiting | Phase::Materializing)
+                    {
+                        awaited.insert(unit);
+                    }
+                }
+            }
+        }
+        if !awaited.is_empty() {
+            session.await_resolved(awaited.into_iter().collect());
+        }
+    }
+
+    /// Fills in the addresses of what is defined elsewhere, and notes what has to become ready or to stay for it.
+    fn fill_addresses(&mut self, session: &Session) {
+        self.await_others(session);
         let own = Own::new(&self.units);
         let mut state = session.lock();
         for index in 0..self.units.len() {
             let member = &self.members[index];
             let first = member.graph.first_global.0;
+            let mut needed = HashSet::new();
             for (number, (reference, (id, target))) in
                 (first..).zip(self.references[index].iter().zip(self.targets[index].iter()))
             {
                 let address = match (reference, target) {
                     (Reference::Symbol(symbol), Target::Near | Target::Far) => {
-                        let mut found = *state.symbol(*symbol);
-                        if found.unit != NO_UNIT && !own.contains(found.unit) {
-                            while matches!(state.unit(found.unit).phase, Phase::Waiting | Phase::Materializing) {
-                                state = session.wait(state);
-                            }
-                            found = *state.symbol(*symbol);
-                            if !matches!(state.unit(found.unit).phase, Phase::Ready) {
-                                self.needs[index].push((found.unit, *symbol));
+                        let found = *state.symbol(*symbol);
+                        if found.unit != NO_UNIT {
+                            state.refer(self.units[index], found.unit);
+                            let ready = state.is_ready(found.unit);
+                            if !ready && !own.contains(found.unit) && needed.insert(found.unit) {
+                                self.needs[index].push(*symbol);
                             }
                         }
                         if found.collected {
@@ -335,7 +318,6 @@ impl Batch {
                 self.addresses[index][number as usize] = address;
             }
         }
-        Ok(())
     }
 
     /// The address of a symbol that the linker itself defines.
@@ -392,46 +374,38 @@ fn has_failed(failures: &[(usize, Error)], index: usize) -> bool {
 struct Finished {
     units: Vec<UnitId>,
     references: Vec<Vec<Reference>>,
-    needs: Vec<Vec<(UnitId, SymbolId)>>,
+    needs: Vec<Vec<SymbolId>>,
 }
 
 impl Finished {
     /// Hands the finished members over; those that failed, and what needs them, are given up.
-    fn emit(self, session: &Session, failures: Vec<(usize, Error)>, linked: Vec<Linked>) {
-        let mut failed: HashMap<UnitId, Error> = HashMap::new();
-        for (index, error) in failures {
-            // What comes later is often a consequence.
-            failed.entry(self.units[index]).or_insert(error);
-        }
-        let mut state = session.lock();
-        let mut emitted: Vec<_> = self.units.iter().copied().zip(self.needs).collect();
-        if !failed.is_empty() {
-            // Only now does it matter who in the batch needs whom.
-            for ((unit, needs), references) in emitted.iter_mut().zip(&self.references) {
-                needs.extend(references.iter().filter_map(|reference| match reference {
-                    Reference::Symbol(symbol) => Some((state.symbol(*symbol).unit, *symbol)),
-                    _ => None,
-                }));
-                needs.retain(|(need, _)| need != unit && *need != NO_UNIT);
-                needs.sort_unstable();
-                needs.dedup_by_key(|(need, _)| *need);
+    fn emit(mut self, session: &Session, failures: Vec<(usize, Error)>, linked: Vec<Linked>) {
+        session.update(|state| {
+            if !failures.is_empty() {
+                // Only now does it matter who in the batch needs whom.
+                self.add_inner_needs(state);
             }
+            let failed: Vec<_> = failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
+            for (unit, linked) in self.units.iter().zip(linked) {
+                state.keep_linked(*unit, linked);
+            }
+            state.fail(failed);
+            state.emit(self.units.iter().copied().zip(self.needs).collect());
+            self.units.iter().for_each(|unit| state.end_unit(*unit));
+        });
+    }
+
+    fn add_inner_needs(&mut self, state: &State) {
+        for ((unit, needs), references) in self.units.iter().zip(&mut self.needs).zip(&self.references) {
+            let mut seen: HashSet<UnitId> = needs.iter().map(|symbol| state.symbol(*symbol).unit).collect();
+            needs.extend(references.iter().filter_map(|reference| match reference {
+                Reference::Symbol(symbol) => {
+                    let need = state.symbol(*symbol).unit;
+                    (need != *unit && need != NO_UNIT && seen.insert(need)).then_some(*symbol)
+                }
+                _ => None,
+            }));
         }
-        for (unit, error) in failed.drain() {
-            state.fail(unit, error);
-        }
-        emitted.retain(|(unit, _)| !matches!(state.unit(*unit).phase, Phase::Failed(_)));
-        state.emit(emitted);
-        let units = &self.units;
-        let (kept, lost): (Vec<_>, Vec<_>) = units
-            .iter()
-            .copied()
-            .zip(linked)
-            .partition(|(unit, _)| !matches!(state.unit(*unit).phase, Phase::Failed(_)));
-        drop(state);
-        session.keep(kept);
-        session.give_back(lost.into_iter().map(|(_, linked)| linked).collect());
-        session.notify();
     }
 }
 

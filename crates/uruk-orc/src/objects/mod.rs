@@ -14,7 +14,7 @@ mod shown;
 mod threads;
 
 pub(crate) use batch::link;
-pub(crate) use finish::Linked;
+pub(crate) use finish::{Linked, TableFunction};
 pub use passes::Retained;
 pub(crate) use resolve::is_linker_defined;
 

@@ -11,8 +11,9 @@ use crate::error::Error;
 use crate::plugin::{Context, PassResult, Plugin, Plugins};
 use crate::session::Session;
 use crate::state::{DylibId, Phase, UnitId};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 use uruk_jitlink::edit::Stage;
 use uruk_jitlink::elf::Strength;
 use uruk_jitlink::fixup::Window;
@@ -26,11 +27,13 @@ use uruk_jitlink::prune;
 pub(super) struct Passes {
     plugins: Option<Plugins>,
     contexts: BTreeMap<UnitId, Context>,
+    /// Those that they were told are linked.
+    linked: Mutex<BTreeSet<UnitId>>,
 }
 
 impl Passes {
     pub fn new(session: &Session) -> Passes {
-        Passes { plugins: session.wishes.plugins(), contexts: BTreeMap::new() }
+        Passes { plugins: session.wishes().plugins(), ..Passes::default() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -56,31 +59,36 @@ impl Passes {
     ) -> Result<(), Error> {
         let Some(context) = self.contexts.get(&unit) else { return Ok(()) };
         for plugin in self.plugins.iter().flat_map(|plugins| plugins.iter()) {
-            f(&**plugin, context).map_err(|cause| Error::Plugin {
+            let failed = |cause: Box<dyn std::error::Error + Send + Sync>| Error::Plugin {
                 object: context.object.to_string(),
                 plugin: plugin.name().to_string(),
                 phase,
                 cause: cause.into(),
-            })?;
+            };
+            match catch_unwind(AssertUnwindSafe(|| f(&**plugin, context))) {
+                Ok(result) => result.map_err(failed)?,
+                Err(_) => return Err(failed("it panicked".into())),
+            }
         }
         Ok(())
     }
 
     /// Tells the plugins that an object is linked; what is returned tells them when it goes.
-    pub fn linked(&self, unit: UnitId, graph: &Placed<'_>) -> Option<Notice> {
+    pub fn linked(&self, session: &Session, unit: UnitId, graph: &Placed<'_>) -> Option<Notice> {
         let (plugins, context) = (self.plugins.as_ref()?, self.contexts.get(&unit)?);
-        for plugin in plugins.iter() {
-            plugin.linked(context, graph);
-        }
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner).insert(unit);
+        tell(session, plugins, |plugin| plugin.linked(context, graph));
         Some(Notice { plugins: plugins.clone(), context: context.clone() })
     }
 
-    /// Tells the plugins which of the objects that they have met have failed.
+    /// Tells the plugins which of the objects that they have met have failed and will not be linked.
     pub fn report_failed(&self, session: &Session) {
         let Some(plugins) = &self.plugins else { return };
         let failed: Vec<(&Context, Error)> = {
+            let linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
             let state = session.lock();
-            let phases = self.contexts.values().map(|context| (context, &state.unit(context.unit).phase));
+            let unlinked = self.contexts.values().filter(|context| !linked.contains(&context.unit));
+            let phases = unlinked.map(|context| (context, &state.unit(context.unit).phase));
             let failed = phases.filter_map(|(context, phase)| match phase {
                 Phase::Failed(error) => Some((context, error.clone())),
                 _ => None,
@@ -88,9 +96,7 @@ impl Passes {
             failed.collect()
         };
         for (context, error) in failed {
-            for plugin in plugins.iter() {
-                plugin.failed(context, &error);
-            }
+            tell(session, plugins, |plugin| plugin.failed(context, &error));
         }
     }
 }
@@ -102,9 +108,16 @@ pub(crate) struct Notice {
 }
 
 impl Notice {
-    pub fn removing(&self) {
-        for plugin in self.plugins.iter() {
-            plugin.removing(&self.context);
+    pub fn removing(&self, session: &Session) {
+        tell(session, &self.plugins, |plugin| plugin.removing(&self.context));
+    }
+}
+
+/// Tells all plugins something; a panic of one is reported and goes no further.
+fn tell(session: &Session, plugins: &Plugins, notice: impl Fn(&dyn Plugin)) {
+    for plugin in plugins.iter() {
+        if catch_unwind(AssertUnwindSafe(|| notice(&**plugin))).is_err() {
+            session.report(Error::Panicked { unit: format!("plugin `{}`", plugin.name()) });
         }
     }
 }
@@ -172,16 +185,18 @@ impl Job {
     /// Makes the object's interface what its edited graph defines and refers to.
     fn enter_edits(&mut self, session: &Session) -> Result<(), Error> {
         let interface = self.object.interface.edited(&self.graph, session.names());
-        let mut symbols = self.object.symbols().to_vec();
-        let mut state = session.lock();
-        let defined = state.define(self.unit, &interface, &mut symbols);
-        // Also where that failed: what was defined is to be forgotten with the unit.
-        let object = Arc::new(Object::new(interface));
-        let _ = object.symbols.set(symbols);
-        if let Some(known) = &mut state.units[self.unit.index()].object {
-            known.clone_from(&object);
-        }
-        drop(state);
+        let (object, defined) = session.update(|state| {
+            if let Phase::Failed(removed) = &state.unit(self.unit).phase {
+                return Err(removed.clone());
+            }
+            let mut symbols = self.object.symbols().to_vec();
+            let defined = state.define(self.unit, &interface, &mut symbols);
+            // Also where that failed: what was defined is to be forgotten with the unit.
+            let object = Arc::new(Object::new(interface));
+            let _ = object.symbols.set(symbols);
+            state.units[self.unit.index()].object = Some(object.clone());
+            Ok((object, defined))
+        })?;
         let own = object.symbols().iter().copied().chain(std::iter::repeat(None));
         let references = object.interface.globals.iter().zip(own).map(|(global, own)| match (global.strength, own) {
             (Strength::Local, None) => Reference::Own,
