@@ -1,11 +1,11 @@
 //! The execution session: dylibs, their symbols, and the look-ups that bring code into being.
 //!
-//! Data flow: definitions come in ([`define`]) → a look-up finds names and claims what has to be materialized
-//! ([`lookup`]) → tasks run where the dispatcher wants ([`run`]) → units resolve, are emitted and become ready, and
-//! queries are answered. Trackers take things out again ([`removal`]).
+//! Data flow: definitions come in (`define`) → a look-up finds names and claims what has to be materialized
+//! (`lookup`) → tasks run where the dispatcher wants (`run`) → units resolve, are emitted and become ready, and
+//! queries are answered. Trackers take things out again (`removal`).
 //!
 //! Invariants: one mutex guards the `State`; it is never held while a generator, an executor, a materializer, a
-//! dispatcher, a callback or the linker runs: [`Session::update`] changes the state, frees the lock, and carries out
+//! dispatcher, a callback or the linker runs: `Session::update` changes the state, frees the lock, and carries out
 //! what the change asked for.
 
 mod define;
