@@ -32,6 +32,9 @@ impl Session {
             self.shared.progress.notify_all();
         }
         let tasks = std::mem::take(tasks);
+        for notice in effects.freed.iter().filter_map(|linked| linked.notice.as_ref()) {
+            notice.removing(self);
+        }
         self.shared.perform(effects);
         if !tasks.is_empty() {
             let dispatcher = self.dispatcher();
