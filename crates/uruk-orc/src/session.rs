@@ -43,6 +43,8 @@ pub struct WeakSession {
 
 struct Shared {
     names: Arc<Names>,
+    /// What of the state can be read without its lock.
+    published: Arc<Published>,
     state: Mutex<State>,
     progress: Condvar,
     executor: Arc<dyn Executor>,
@@ -58,8 +60,10 @@ impl Session {
     /// there are processors if not said. Tasks run [in place](InPlace) at first.
     pub fn new(executor: Arc<dyn Executor>, threads: Option<usize>) -> Session {
         let names = Arc::new(Names::default());
+        let state = State::new(names.clone());
         let shared = Shared {
-            state: Mutex::new(State::new(names.clone())),
+            published: state.published.clone(),
+            state: Mutex::new(state),
             names,
             progress: Condvar::new(),
             executor,

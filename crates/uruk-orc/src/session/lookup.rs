@@ -89,8 +89,33 @@ impl Session {
     /// cannot be linked.
     pub fn lookup(&self, order: &[SearchEntry], names: &[&str]) -> Result<Vec<u64>, Error> {
         let names: Vec<Name> = names.iter().map(|name| self.names().intern(name.as_bytes())).collect();
+        if let Some(known) = names.iter().map(|name| self.known(order, *name)).collect::<Option<Vec<_>>>() {
+            return Ok(known.into_iter().map(|known| known.address).collect());
+        }
         let addresses = self.start(&Request::new(order, &names)).wait()?;
         Ok(addresses.into_iter().map(Option::unwrap_or_default).collect())
+    }
+
+    /// The address of one symbol, linked and ready to be used. That of one which was looked up before is found without
+    /// a lock.
+    pub fn address(&self, order: &[SearchEntry], name: Name) -> Result<u64, Error> {
+        if let Some(known) = self.known(order, name) {
+            return Ok(known.address);
+        }
+        let addresses = self.start(&Request::new(order, &[name])).wait()?;
+        Ok(addresses.first().copied().flatten().unwrap_or_default())
+    }
+
+    /// What is known of a ready symbol without asking for the lock.
+    pub(super) fn known(&self, order: &[SearchEntry], name: Name) -> Option<Known> {
+        for entry in order {
+            let Some(symbol) = self.shared.published.table(entry.dylib)?.get(name) else { continue };
+            let known = self.shared.published.known(symbol, name)?;
+            if entry.all_symbols || known.exported {
+                return Some(known);
+            }
+        }
+        None
     }
 
     /// Starts a look-up.

@@ -193,6 +193,7 @@ impl State {
                 second: name(new.unit),
             });
         }
+        self.published.wipe(id);
         let symbol = &mut self.symbols[id.index()];
         let mut rival = new.unit;
         if removed || replaces && !old.bound {
@@ -242,6 +243,7 @@ impl State {
     fn bequeath(&mut self, id: SymbolId, symbol: Symbol) {
         let rivals = if symbol.contested { self.rivals.get(&id).cloned().unwrap_or_default() } else { Vec::new() };
         let heir = rivals.iter().find(|rival| matches!(self.unit(**rival).phase, Phase::Waiting));
+        self.published.wipe(id);
         let slot = &mut self.symbols[id.index()];
         if let Some(heir) = heir {
             let fresh = Symbol::new(symbol.name, *heir, symbol.dylib, Rank::Weak, symbol.kind);
@@ -283,6 +285,7 @@ impl State {
 
     /// Takes a symbol away from its unit: what it stands for lies at an address outside of the session.
     pub fn bind_to_address(&mut self, id: SymbolId, address: u64) {
+        self.published.wipe(id);
         let symbol = &mut self.symbols[id.index()];
         (symbol.address, symbol.unit, symbol.bound) = (address, NO_UNIT, true);
     }

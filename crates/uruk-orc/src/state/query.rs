@@ -4,10 +4,11 @@
 //! entries of queries that are gone are ignored.
 
 use super::effects::Callback;
-use super::{Epoch, NO_UNIT, Phase, State, SymbolId, UnitId};
+use super::{Epoch, Known, NO_UNIT, Phase, State, SymbolId, UnitId};
 use crate::error::Error;
 use slotmap::new_key_type;
 use std::task::Waker;
+use uruk_jitlink::graph::SymbolKind;
 
 new_key_type! {
     /// A query of a session.
@@ -244,6 +245,25 @@ impl State {
             Want::Unit(_) | Want::Nothing => Ok(None),
         };
         let answer = query.wants.iter().map(address).collect();
+        if query.required == Required::Ready {
+            for want in &query.wants {
+                if let Want::Symbol(symbol) = *want {
+                    self.publish(symbol);
+                }
+            }
+        }
         self.answer(id, answer);
+    }
+
+    /// Lets look-ups find a symbol without the lock, if it is ready and has an address.
+    pub fn publish(&self, id: SymbolId) -> Option<Known> {
+        let symbol = self.symbol(id);
+        let addressless = symbol.side_effects_only || symbol.kind == SymbolKind::ThreadLocal;
+        if addressless || symbol.collected || !self.is_ready(symbol.unit) {
+            return None;
+        }
+        let known = Known { address: symbol.address, exported: symbol.exported, pins: self.pins_of(symbol.unit) };
+        self.published.publish(id, symbol.name, known);
+        Some(known)
     }
 }
