@@ -5,7 +5,7 @@
 
 use crate::gdb;
 use crate::interpose::{self, MallocError, MallocGuard, RebindError};
-use crate::libraries::{self, Library, LibraryError, SymbolKind};
+use crate::libraries::{self, Definition, Library, LibraryError, SymbolKind};
 use crate::lifecycle::{self, Arguments};
 use crate::memory::{InProcessMemory, Options};
 use crate::tls::{TlsError, TlsModule, TlsRequest};
@@ -63,16 +63,23 @@ impl InProcess {
         if name == b"_dl_x86_cpu_features" {
             return Some((lifecycle::cpu_features()?, false));
         }
-        for library in self.libraries.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            if let Some(definition) = library.find(name) {
-                return Some((definition.address, definition.kind == SymbolKind::ThreadLocal));
-            }
+        if let Some(definition) = self.find_in_loaded(name) {
+            return Some((definition.address, definition.kind == SymbolKind::ThreadLocal));
         }
         let definition = match name.iter().position(|byte| *byte == b'@') {
             Some(at) if at != 0 => libraries::find_versioned(&name[..at], &name[at + 1..])?,
             _ => libraries::find(name)?,
         };
         Some((definition.address, definition.kind == SymbolKind::ThreadLocal))
+    }
+
+    /// What the libraries that this executor loaded define under a name that the executable does not define.
+    fn find_in_loaded(&self, name: &[u8]) -> Option<Definition> {
+        let libraries = self.libraries.lock().unwrap_or_else(PoisonError::into_inner);
+        if libraries.is_empty() || libraries::executable_defines(name) {
+            return None;
+        }
+        libraries.iter().find_map(|library| library.find(name))
     }
 
     /// Gives every thread a copy of a batch's variables.

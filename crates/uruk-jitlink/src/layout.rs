@@ -25,7 +25,8 @@ pub struct Member {
 /// An object's share of the lanes, as offsets before and addresses after memory has been had.
 #[derive(Clone, Debug, Default)]
 pub struct Share {
-    /// One run a lane, indexed by `Lane as usize`; the data lane's without its zero-fill.
+    /// One run a lane, indexed by `Lane as usize`, with the gap that alignment left before it; the data lane's without its
+    /// zero-fill.
     pub lanes: [Range<u64>; 3],
     /// Its part of the data lane's zero-fill tail.
     pub zero: Range<u64>,
@@ -81,6 +82,16 @@ impl Cursor {
         let start = self.at.checked_add(mask)? & !mask;
         self.at = start.checked_add(size).filter(|end| *end <= i64::MAX as u64)?;
         self.align_log2 = self.align_log2.max(align_log2);
+        Some(start)
+    }
+
+    /// Aligns for an object's run and gives its start: the gap before it belongs to it, so that every byte of a lane is
+    /// given back with some object.
+    fn begin_run(&mut self) -> Option<u64> {
+        // A cache line, so that two objects' writes do not meet in one.
+        const RUN_ALIGN_LOG2: u8 = 4;
+        let start = self.at;
+        self.take(0, RUN_ALIGN_LOG2)?;
         Some(start)
     }
 }
@@ -242,11 +253,9 @@ impl Layout {
 impl Member {
     /// Takes this object's runs of the lanes, without zero-fill.
     fn lay_out(&mut self, lanes: &mut [Cursor; 3], gather: &[&[u8]]) -> Option<()> {
-        // A run begins at a cache line, so that two objects' writes do not meet in one.
-        const RUN_ALIGN_LOG2: u8 = 4;
         let mut share = Share::default();
-        for lane in Lane::ALL {
-            share.lanes[lane as usize].start = lanes[lane as usize].take(0, RUN_ALIGN_LOG2)?;
+        for (range, cursor) in share.lanes.iter_mut().zip(lanes.iter_mut()) {
+            range.start = cursor.begin_run()?;
         }
         self.take_blocks(lanes, gather, |kind| !matches!(kind, SectionKind::Zero | SectionKind::EhFrame))?;
         let [code, read_only, _] = lanes;
@@ -269,7 +278,7 @@ impl Member {
     }
 
     fn lay_out_zero(&mut self, data: &mut Cursor, gather: &[&[u8]]) -> Option<()> {
-        self.share.zero.start = data.take(0, 4)?;
+        self.share.zero.start = data.begin_run()?;
         let mut lanes: [Cursor; 3] = Default::default();
         std::mem::swap(&mut lanes[Lane::Data as usize], data);
         let taken = self.take_blocks(&mut lanes, gather, |kind| kind == SectionKind::Zero);
