@@ -39,7 +39,7 @@ impl State {
         Ok(())
     }
 
-    /// Symbols at fixed addresses, ready at once, that can be removed together.
+    /// Symbols at fixed addresses, ready at once, that can be removed together: all of a lot belong to one unit.
     pub fn add_absolute(
         &mut self,
         dylib: DylibId,
@@ -47,17 +47,29 @@ impl State {
         definitions: &[(Definition, u64)],
     ) -> Result<(), Error> {
         let lot = self.lot(tracker);
-        let id = self.add_unit(dylib, lot, "absolute symbols".into());
-        let promised: Vec<Definition> = definitions.iter().map(|(definition, _)| *definition).collect();
-        self.promise(id, &promised).inspect_err(|_| self.withdraw_unit(id))?;
-        for (index, (_, address)) in definitions.iter().enumerate() {
+        let id = match self.lots[lot].absolute {
+            Some(id) => id,
+            None => {
+                let id = self.add_unit(dylib, lot, "absolute symbols".into());
+                self.unit_mut(id).phase = Phase::Ready;
+                self.lots[lot].absolute = Some(id);
+                id
+            }
+        };
+        let before = self.unit(id).symbols.len();
+        let promised = self.promise(id, definitions.iter().map(|(definition, _)| definition));
+        if promised.is_err() {
+            let added = self.unit_mut(id).symbols.split_off(before);
+            self.forget(id, added.into_iter());
+            return promised;
+        }
+        for (index, (_, address)) in (before..).zip(definitions) {
             let symbol = self.unit(id).symbols[index];
             let symbol = &mut self.symbols[symbol.index()];
             if symbol.unit == id {
                 (symbol.address, symbol.resolved) = (*address, true);
             }
         }
-        self.unit_mut(id).phase = Phase::Ready;
         Ok(())
     }
 
@@ -139,7 +151,11 @@ impl State {
     }
 
     /// Enters what a client's unit promises.
-    pub(super) fn promise(&mut self, unit: UnitId, definitions: &[Definition]) -> Result<(), Error> {
+    pub(super) fn promise<'a>(
+        &mut self,
+        unit: UnitId,
+        definitions: impl IntoIterator<Item = &'a Definition>,
+    ) -> Result<(), Error> {
         let dylib = self.unit(unit).dylib;
         for definition in definitions {
             let rank = match definition.linkage {

@@ -19,6 +19,8 @@ new_key_type! {
 #[derive(Default)]
 pub(crate) struct Lot {
     pub units: Vec<UnitId>,
+    /// The unit of its absolute symbols, if it has any.
+    pub absolute: Option<UnitId>,
     /// Pins of its own and of lots that it took over.
     pins: Vec<PinsId>,
     holds: HashSet<LotId>,
