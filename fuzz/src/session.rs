@@ -86,6 +86,10 @@ impl Executor for Machine {
         Err(refused(path_or_soname))
     }
 
+    fn open_library(&self, _: &str) -> Result<Box<dyn Exports>, Error> {
+        Err(Error::Executor { what: "loading a library".into(), reason: "nothing runs here".into() })
+    }
+
     fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
         assert!(request.image.len() as u64 <= request.size && request.align.is_power_of_two());
         if ADDRESSES < request.size {

@@ -10,6 +10,7 @@ pub mod executor;
 pub mod generator;
 pub mod in_process;
 mod objects;
+pub mod reexports;
 pub mod responsibility;
 pub mod session;
 mod state;

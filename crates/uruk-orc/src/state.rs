@@ -156,6 +156,8 @@ pub(crate) struct Unit {
     lot: LotId,
     /// The task that materializes it.
     pub task: Option<TaskId>,
+    /// What it cannot go on without.
+    awaits: Option<QueryId>,
     /// Where its thread-local variables lie.
     pub threads: Option<ThreadModule>,
     /// Symbols of units that were not ready when this one was emitted.

@@ -4,6 +4,7 @@ use super::Session;
 use crate::error::{Error, Missing};
 use crate::generator::{DefinitionGenerator, Generator};
 use crate::state::*;
+use crate::unit::Definition;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -151,20 +152,28 @@ impl Session {
 
     /// Starts a look-up.
     pub fn start(&self, request: &Request) -> Lookup {
-        let query = self.begin(request, Consumer::Waiter);
+        let query = self.begin(request, Consumer::Waiter, None);
         Lookup { session: self.clone(), query, taken: false }
     }
 
     /// Starts a look-up whose answer a function is told, on whatever thread it is known first.
     pub fn start_with(&self, request: &Request, told: impl FnOnce(Answer) + Send + 'static) {
-        self.begin(request, Consumer::Callback(Box::new(told)));
+        self.begin(request, Consumer::Callback(Box::new(told)), None);
     }
 
-    fn begin(&self, request: &Request, consumer: Consumer) -> QueryId {
+    /// The same for a unit that cannot go on without the answer.
+    pub(crate) fn start_for(&self, unit: UnitId, request: &Request, told: Box<dyn FnOnce(Answer) + Send>) {
+        self.begin(request, Consumer::Callback(told), Some(unit));
+    }
+
+    fn begin(&self, request: &Request, consumer: Consumer, unit: Option<UnitId>) -> QueryId {
         let Request { order, names, required } = request;
         let (query, missing, collects) = {
             let mut state = self.lock();
             let query = state.open_query(*required, false, consumer);
+            if let Some(unit) = unit {
+                state.set_awaits(unit, query);
+            }
             let missing: Vec<_> =
                 names.iter().filter(|(name, _)| state.find(order, *name).is_none()).copied().collect();
             (query, missing, state.collects())
@@ -293,16 +302,26 @@ impl Session {
 
     /// Asks the generators along a dylib's search order for names that it lacks, and waits for them.
     pub(crate) fn generate(&self, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
-        let (query, order) = {
-            let mut state = self.lock();
-            let query = state.open_query(Required::Resolved, false, Consumer::Waiter);
-            (query, state.dylib(dylib).order.clone())
-        };
+        self.generate_in(&self.search_order(dylib), wanted)
+    }
+
+    /// The same along any search order.
+    pub fn generate_in(&self, order: &[SearchEntry], wanted: &[(Name, bool)]) -> Result<(), Error> {
+        let mut walk = Walk::new(order, wanted.to_vec());
+        walk.drop_found(self);
+        let query = self.lock().open_query(Required::Resolved, false, Consumer::Waiter);
         let then = move |session: &Session, result: Result<(), Error>| {
             session.update(|state| state.answer(query, result.map(|()| Vec::new())));
         };
-        self.search(&order, wanted.to_vec(), Box::new(then));
+        Search { session: self.clone(), walk, then: Box::new(then) }.advance(Ok(()));
         self.wait_for(query).map(drop)
+    }
+
+    /// What the dylibs of a search order define of these names, generators aside.
+    pub fn definitions(&self, order: &[SearchEntry], names: impl Iterator<Item = Name>) -> Vec<Definition> {
+        let state = self.lock();
+        let symbols = names.filter_map(|name| state.find(order, name)).map(|symbol| state.symbol(symbol));
+        symbols.map(Symbol::definition).collect()
     }
 
     fn search(&self, order: &[SearchEntry], missing: Vec<(Name, bool)>, then: Then) {

@@ -87,6 +87,7 @@ impl State {
             linked: None,
             lot,
             task: None,
+            awaits: None,
             threads: None,
             needs: Vec::new(),
             dependants: Vec::new(),
@@ -308,6 +309,13 @@ impl State {
 }
 
 impl Symbol {
+    /// What a client could have promised it with.
+    pub fn definition(&self) -> Definition {
+        let linkage = if self.strength == Rank::Strong { Linkage::Strong } else { Linkage::Weak };
+        let Symbol { name, exported, kind, side_effects_only, .. } = *self;
+        Definition { name, linkage, exported, kind, side_effects_only }
+    }
+
     fn new(name: Name, unit: UnitId, dylib: DylibId, strength: Rank, kind: SymbolKind) -> Symbol {
         Symbol {
             address: 0,
