@@ -11,7 +11,7 @@ use uruk_jitlink::memory::{Allocation, Demand, Lane, MemoryError, MemoryManager,
 use uruk_jitlink::tls::Question;
 use uruk_orc::SearchEntry;
 use uruk_orc::error::Error;
-use uruk_orc::executor::{Executor, Found, Resource, ThreadRequest, ThreadStorage, ThreadVariable};
+use uruk_orc::executor::{Executor, Exports, Found, Resource, ThreadRequest, ThreadStorage, ThreadVariable};
 use uruk_orc::generator::ProcessSymbols;
 use uruk_orc::session::Session;
 
@@ -41,7 +41,8 @@ pub fn link_session(data: &[u8]) {
     drop(added.map_err(|error| error.to_string()));
     drop(session.lookup(&order, &["main", "user", "f"]).map_err(|error| error.to_string()));
     drop(session.materialize_all_roots(&[dylib]).map_err(|error| error.to_string()));
-    for function in session.take_initialisers(dylib).into_iter().chain(session.take_finalisers(dylib)) {
+    let functions = session.take_functions(dylib);
+    for function in functions.initialisers.into_iter().chain(functions.finalisers) {
         drop(session.describe(function));
     }
     drop(session.defined_names());

@@ -8,15 +8,16 @@ use crate::interpose::{self, MallocError, MallocGuard, RebindError};
 use crate::libraries::{self, Definition, Library, LibraryError, SymbolKind};
 use crate::lifecycle::{self, Arguments};
 use crate::memory::{InProcessMemory, Options};
+use crate::stubs::{Setup, StubPool};
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use uruk_jitlink::memory::{MemoryManager, Placement};
 
 /// This process, as the place where linked code runs.
 pub struct InProcess {
-    memory: InProcessMemory,
+    memory: Arc<InProcessMemory>,
     arguments: RwLock<&'static Arguments>,
     libraries: Mutex<Vec<Library>>,
     debugger: OnceLock<bool>,
@@ -25,7 +26,7 @@ pub struct InProcess {
 impl InProcess {
     /// Nothing is reserved before it is needed.
     pub fn new(options: Options) -> InProcess {
-        let memory = InProcessMemory::new(options);
+        let memory = Arc::new(InProcessMemory::new(options));
         let arguments = RwLock::new(leak(Arguments::new(["uruk"])));
         InProcess { memory, arguments, libraries: Mutex::default(), debugger: OnceLock::new() }
     }
@@ -94,6 +95,11 @@ impl InProcess {
         // SAFETY: the session has written and finalized the records, and drops the registration before it releases
         // their memory.
         unsafe { unwind::register(&[code], records.start as usize, length) }
+    }
+
+    /// Makes a pool of stubs, which has memory of this executor and keeps it.
+    pub fn stub_pool(&self, setup: Setup) -> StubPool {
+        StubPool::new(Arc::clone(&self.memory) as Arc<dyn MemoryManager>, setup)
     }
 
     /// Says whether debuggers see what is linked from now on. If nobody says so, they do if one is attached when the

@@ -15,7 +15,7 @@ mod lookup;
 mod removal;
 mod run;
 
-pub use inspect::Description;
+pub use inspect::{Description, Functions};
 pub use lookup::{Lookup, Request, Suspended};
 pub use removal::{Pin, Removal};
 

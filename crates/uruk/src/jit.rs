@@ -223,9 +223,9 @@ impl Inner {
         self.initialisation_order(dylib, &mut Vec::new(), &mut order);
         for dylib in order {
             self.session.materialize_all_roots(&[dylib])?;
-            let functions = self.session.take_initialisers(dylib);
-            at_exit::run_at_exit(self.session.take_finalisers(dylib));
-            self.executor.run_initialisers(&functions);
+            let functions = self.session.take_functions(dylib);
+            at_exit::run_at_exit(functions.finalisers);
+            self.executor.run_initialisers(&functions.initialisers);
         }
         Ok(())
     }
