@@ -9,6 +9,7 @@ pub mod error;
 pub mod executor;
 pub mod generator;
 pub mod in_process;
+pub mod lazy;
 mod objects;
 pub mod reexports;
 pub mod responsibility;

@@ -6,6 +6,7 @@ use crate::responsibility::Responsibility;
 use crate::session::{Request, Session};
 use crate::state::{DylibId, SearchEntry};
 use crate::unit::{Definition, MaterializationUnit};
+use std::collections::HashSet;
 use uruk_jitlink::names::Name;
 
 /// Names that stand for symbols of a dylib: its own, or those that its search order finds.
@@ -36,7 +37,8 @@ impl MaterializationUnit for Aliases {
     }
 
     fn materialize(mut self: Box<Self>, responsibility: Responsibility) {
-        let (owed, requested) = (responsibility.owed(), responsibility.requested());
+        let owed: HashSet<Name> = responsibility.owed().into_iter().collect();
+        let requested: HashSet<Name> = responsibility.requested().into_iter().collect();
         let source = self.source;
         self.aliases.retain(|(definition, _)| owed.contains(&definition.name));
         let is_requested = |alias: &(Definition, Name)| requested.contains(&alias.0.name);

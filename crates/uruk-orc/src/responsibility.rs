@@ -33,6 +33,10 @@ impl Responsibility {
         self.session.lock().unit(self.unit).dylib
     }
 
+    pub(crate) fn unit(&self) -> UnitId {
+        self.unit
+    }
+
     /// The names that are owed: those promised that no stronger definition has taken.
     pub fn owed(&self) -> Vec<Name> {
         self.session.lock().owed(self.unit).into_iter().map(|(name, _)| name).collect()

@@ -1,11 +1,11 @@
 //! The execution session: dylibs, their symbols, and the look-ups that bring code into being.
 //!
-//! Data flow: definitions come in ([`define`]) → a look-up finds names and claims what has to be materialized
-//! ([`lookup`]) → tasks run where the dispatcher wants ([`run`]) → units resolve, are emitted and become ready, and
-//! queries are answered. Trackers take things out again ([`removal`]).
+//! Data flow: definitions come in (`define`) → a look-up finds names and claims what has to be materialized
+//! (`lookup`) → tasks run where the dispatcher wants (`run`) → units resolve, are emitted and become ready, and
+//! queries are answered. Trackers take things out again (`removal`).
 //!
 //! Invariants: one mutex guards the `State`; it is never held while a generator, an executor, a materializer, a
-//! dispatcher, a callback or the linker runs: [`Session::update`] changes the state, frees the lock, and carries out
+//! dispatcher, a callback or the linker runs: `update` changes the state, frees the lock, and carries out
 //! what the change asked for.
 
 mod define;
@@ -23,6 +23,7 @@ use crate::dispatch::{Dispatcher, InPlace};
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::generator::{AsyncGenerator, DefinitionGenerator, Generator};
+use crate::lazy::Stubs;
 use crate::state::*;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
@@ -53,6 +54,8 @@ struct Shared {
     threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
     reports: Mutex<Vec<Error>>,
+    stubs: Mutex<Option<Arc<Stubs>>>,
+    lazy_failure: OnceLock<u64>,
 }
 
 impl Session {
@@ -72,6 +75,8 @@ impl Session {
             threads,
             pool: OnceLock::new(),
             reports: Mutex::default(),
+            stubs: Mutex::default(),
+            lazy_failure: OnceLock::new(),
         };
         Session { shared: Arc::new(shared) }
     }
@@ -181,6 +186,21 @@ impl Session {
         drop(state);
         self.carry_out(effects);
         result
+    }
+
+    /// The stubs of the session, which it has from the first use on.
+    pub(crate) fn stubs(&self) -> Result<Arc<Stubs>, Error> {
+        let lock = || self.shared.stubs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stubs) = &*lock() {
+            return Ok(stubs.clone());
+        }
+        let made = Arc::new(Stubs::new(self, self.shared.lazy_failure.get().copied())?);
+        // Another thread may have been faster; its stubs are the session's then.
+        Ok(lock().get_or_insert(made).clone())
+    }
+
+    pub(crate) fn lazy_failure_cell(&self) -> &OnceLock<u64> {
+        &self.shared.lazy_failure
     }
 
     pub(crate) fn report(&self, error: Error) {

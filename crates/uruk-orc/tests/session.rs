@@ -7,11 +7,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use uruk_jitlink::names::Name;
+use uruk_orc::dispatch::ThreadPool;
 use uruk_orc::error::Error;
 use uruk_orc::generator::AsyncGenerator;
 use uruk_orc::responsibility::Responsibility;
 use uruk_orc::session::{Request, Suspended};
 use uruk_orc::unit::Definition;
+
+/// A session with threads of its own.
+fn pooled(threads: usize) -> Program {
+    let program = Program::new();
+    program.session.set_dispatcher(Arc::new(ThreadPool::new(threads)));
+    program
+}
 
 #[test]
 fn a_unit_is_materialized_once_when_it_is_asked_for() {
@@ -125,7 +133,7 @@ fn a_failure_reaches_what_needs_it_with_the_cause() {
 
 #[test]
 fn a_wait_that_cannot_end_is_an_error() {
-    for program in [Program::new(), Program::with_pool(2)] {
+    for program in [Program::new(), pooled(2)] {
         let order = program.order();
         let crossed = |own: &str, other: &'static str| {
             let order = order.clone();
@@ -147,7 +155,7 @@ fn a_wait_that_cannot_end_is_an_error() {
 fn a_worker_that_waits_runs_only_what_it_needs() {
     // One worker: A waits for b while C, which waits for a, is queued; running C on top of A would never end.
     for first in ["a", "c"] {
-        let program = Program::with_pool(1);
+        let program = pooled(1);
         let order = program.order();
         let waiting = |own: &str, other: &'static str| {
             let order = order.clone();
@@ -172,7 +180,7 @@ fn a_worker_that_waits_runs_only_what_it_needs() {
 
 #[test]
 fn a_thousand_materializers_may_wait_on_top_of_each_other() {
-    for program in [Program::new(), Program::with_pool(2)] {
+    for program in [Program::new(), pooled(2)] {
         let order = program.order();
         for number in 0..1000 {
             let order = order.clone();

@@ -45,7 +45,7 @@ impl State {
         dylib: DylibId,
         tracker: TrackerId,
         definitions: &[(Definition, u64)],
-    ) -> Result<(), Error> {
+    ) -> Result<UnitId, Error> {
         let lot = self.lot(tracker);
         let id = match self.lots[lot].absolute {
             Some(id) => id,
@@ -58,10 +58,10 @@ impl State {
         };
         let before = self.unit(id).symbols.len();
         let promised = self.promise(id, definitions.iter().map(|(definition, _)| definition));
-        if promised.is_err() {
+        if let Err(error) = promised {
             let added = self.unit_mut(id).symbols.split_off(before);
             self.forget(id, added.into_iter());
-            return promised;
+            return Err(error);
         }
         for (index, (_, address)) in (before..).zip(definitions) {
             let symbol = self.unit(id).symbols[index];
@@ -70,7 +70,7 @@ impl State {
                 (symbol.address, symbol.resolved) = (*address, true);
             }
         }
-        Ok(())
+        Ok(id)
     }
 
     pub(super) fn add_unit(&mut self, dylib: DylibId, lot: LotId, name: Arc<str>) -> UnitId {

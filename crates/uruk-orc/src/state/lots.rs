@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::objects::Linked;
 use slotmap::new_key_type;
 use std::collections::HashSet;
+use uruk_jitlink::names::Name;
 
 new_key_type! {
     /// The units that go together.
@@ -66,6 +67,14 @@ impl State {
         if from != to {
             self.hold(from, to);
         }
+    }
+
+    /// The same for what a dylib's search order finds under a name, if that is still at the address.
+    pub fn refer_to(&mut self, from: UnitId, source: DylibId, name: Name, address: u64) -> bool {
+        let found = self.find(&self.dylib(source).order, name).map(|symbol| *self.symbol(symbol));
+        let Some(symbol) = found.filter(|symbol| symbol.address == address) else { return false };
+        self.refer(from, symbol.unit);
+        true
     }
 
     fn hold(&mut self, from: LotId, to: LotId) {

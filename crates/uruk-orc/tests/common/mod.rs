@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use uruk_executor::in_process::InProcess;
 use uruk_executor::memory::Options;
 use uruk_jitlink::names::Name;
-use uruk_orc::dispatch::ThreadPool;
 use uruk_orc::error::Error;
 use uruk_orc::responsibility::Responsibility;
 use uruk_orc::session::Session;
@@ -56,12 +55,6 @@ impl Program {
         let session = Session::new(Arc::new(InProcess::new(Options::default())), Some(1));
         let dylib = session.create_dylib("main").unwrap();
         Program { session, dylib }
-    }
-
-    pub fn with_pool(threads: usize) -> Program {
-        let program = Program::new();
-        program.session.set_dispatcher(Arc::new(ThreadPool::new(threads)));
-        program
     }
 
     pub fn name(&self, name: &str) -> Name {
