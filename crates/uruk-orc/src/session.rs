@@ -5,13 +5,14 @@
 //! queries are answered. Trackers take things out again (`removal`).
 //!
 //! Invariants: one mutex guards the `State`; it is never held while a generator, an executor, a materializer, a
-//! dispatcher, a callback or the linker runs: `update` changes the state, frees the lock, and carries out
+//! dispatcher, a callback or the linker runs: `Session::update` changes the state, frees the lock, and carries out
 //! what the change asked for.
 
 mod define;
 mod inspect;
 mod layer;
 mod lookup;
+mod passes;
 mod removal;
 mod run;
 
@@ -24,6 +25,7 @@ use crate::error::Error;
 use crate::executor::Executor;
 use crate::generator::{AsyncGenerator, DefinitionGenerator, Generator};
 use crate::lazy::Stubs;
+use crate::plugin::Wishes;
 use crate::state::*;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
@@ -56,6 +58,7 @@ struct Shared {
     reports: Mutex<Vec<Error>>,
     stubs: Mutex<Option<Arc<Stubs>>>,
     lazy_failure: OnceLock<u64>,
+    wishes: Wishes,
 }
 
 impl Session {
@@ -77,6 +80,7 @@ impl Session {
             reports: Mutex::default(),
             stubs: Mutex::default(),
             lazy_failure: OnceLock::new(),
+            wishes: Wishes::default(),
         };
         Session { shared: Arc::new(shared) }
     }
@@ -201,6 +205,11 @@ impl Session {
 
     pub(crate) fn lazy_failure_cell(&self) -> &OnceLock<u64> {
         &self.shared.lazy_failure
+    }
+
+    /// What clients want of links beside code.
+    pub(crate) fn wishes(&self) -> &Wishes {
+        &self.shared.wishes
     }
 
     pub(crate) fn report(&self, error: Error) {
