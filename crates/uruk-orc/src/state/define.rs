@@ -40,26 +40,38 @@ impl State {
         Ok(())
     }
 
-    /// Symbols at fixed addresses, ready at once, that can be removed together.
+    /// Symbols at fixed addresses, ready at once, that can be removed together: all of a lot belong to one unit.
     pub fn add_absolute(
         &mut self,
         dylib: DylibId,
         tracker: TrackerId,
         definitions: &[(Definition, u64)],
-    ) -> Result<(), Error> {
+    ) -> Result<UnitId, Error> {
         let lot = self.lot(tracker);
-        let id = self.add_unit(dylib, lot, "absolute symbols".into());
-        let promised: Vec<Definition> = definitions.iter().map(|(definition, _)| *definition).collect();
-        self.promise(id, &promised).inspect_err(|_| self.withdraw_unit(id))?;
-        for (index, (_, address)) in definitions.iter().enumerate() {
-            let symbol = self.unit(id).symbols[index];
+        let id = match self.lots[lot].absolute {
+            Some(id) => id,
+            None => {
+                let id = self.add_unit(dylib, lot, "absolute symbols".into());
+                self.unit_mut(id).phase = Phase::Ready;
+                self.lots[lot].absolute = Some(id);
+                id
+            }
+        };
+        let before = self.unit(id).symbols.len();
+        let promised = self.promise(id, definitions.iter().map(|(definition, _)| definition));
+        if let Err(error) = promised {
+            let added = self.unit_mut(id).symbols.split_off(before);
+            self.forget(id, added.into_iter());
+            return Err(error);
+        }
+        for (definition, address) in definitions {
+            let Some(symbol) = self.dylib(dylib).table.get(definition.name) else { continue };
             let symbol = &mut self.symbols[symbol.index()];
-            if symbol.unit == id {
+            if symbol.unit == id && !symbol.resolved {
                 (symbol.address, symbol.resolved) = (*address, true);
             }
         }
-        self.unit_mut(id).phase = Phase::Ready;
-        Ok(())
+        Ok(id)
     }
 
     pub(super) fn add_unit(&mut self, dylib: DylibId, lot: LotId, name: Arc<str>) -> UnitId {
@@ -76,6 +88,7 @@ impl State {
             linked: None,
             lot,
             task: None,
+            awaits: None,
             threads: None,
             needs: Vec::new(),
             dependants: Vec::new(),
@@ -141,13 +154,21 @@ impl State {
     }
 
     /// Enters what a client's unit promises. If that fails the caller has the names forgotten that are in already.
-    pub(super) fn promise(&mut self, unit: UnitId, definitions: &[Definition]) -> Result<(), Error> {
+    pub(super) fn promise<'a>(
+        &mut self,
+        unit: UnitId,
+        definitions: impl IntoIterator<Item = &'a Definition>,
+    ) -> Result<(), Error> {
         self.enter_all(unit, definitions).inspect_err(|_| self.keep_superseded())?;
         self.drop_superseded();
         Ok(())
     }
 
-    fn enter_all(&mut self, unit: UnitId, definitions: &[Definition]) -> Result<(), Error> {
+    fn enter_all<'a>(
+        &mut self,
+        unit: UnitId,
+        definitions: impl IntoIterator<Item = &'a Definition>,
+    ) -> Result<(), Error> {
         let dylib = self.unit(unit).dylib;
         for definition in definitions {
             let rank = match definition.linkage {
@@ -155,8 +176,16 @@ impl State {
                 Linkage::Strong => Rank::Strong,
             };
             let new = Symbol::new(definition.name, unit, dylib, rank, definition.kind).seen(definition.exported);
-            let id = self.enter(Symbol { side_effects_only: definition.side_effects_only, ..new })?;
-            self.unit_mut(unit).symbols.push(id);
+            let new = Symbol { side_effects_only: definition.side_effects_only, ..new };
+            let known = self.dylib(dylib).table.get(new.name).filter(|known| self.symbol(*known).unit == unit);
+            if known.is_some() && new.strength != Rank::Strong {
+                // Promised twice; the first counts.
+                continue;
+            }
+            let id = self.enter(new)?;
+            if known.is_none() {
+                self.unit_mut(unit).symbols.push(id);
+            }
         }
         Ok(())
     }
@@ -207,6 +236,7 @@ impl State {
 
     /// The most constraining visibility of all definitions of a name counts (gABI, "Symbol Visibility").
     fn merge_visibility(&mut self, id: SymbolId) {
+        self.published.wipe(id);
         let visible = self.rivals.get(&id).is_none_or(|rivals| rivals.iter().all(|rival| rival.own_exported));
         let symbol = &mut self.symbols[id.index()];
         symbol.exported = symbol.own_exported && visible;
@@ -258,6 +288,7 @@ impl State {
     /// Gives a symbol whose unit goes to the strongest definition that is not linked yet. If there is none, the name
     /// is kept, for none to find, as long as others define it that know the symbol.
     fn bequeath(&mut self, id: SymbolId) {
+        self.published.wipe(id);
         let rivals = self.rivals.get(&id).into_iter().flatten().enumerate();
         let waiting = rivals.filter(|(_, rival)| matches!(self.unit(rival.unit).phase, Phase::Waiting));
         let heir = waiting.min_by_key(|(_, rival)| Reverse(rival.strength)).map(|(at, _)| at);
@@ -273,6 +304,7 @@ impl State {
 
     /// Forgets a symbol that no unit defines any more.
     pub(super) fn drop_symbol(&mut self, id: SymbolId) {
+        self.published.wipe(id);
         let symbol = &mut self.symbols[id.index()];
         (symbol.unit, symbol.contested) = (REMOVED, false);
         let (name, dylib) = (symbol.name, symbol.dylib);
@@ -308,6 +340,7 @@ impl State {
     /// Takes a symbol away from a unit that it still belongs to: what it stands for lies at an address outside of the
     /// session.
     pub fn bind_to_address(&mut self, id: SymbolId, unit: UnitId, address: u64) {
+        self.published.wipe(id);
         let symbol = &mut self.symbols[id.index()];
         if symbol.unit == unit {
             (symbol.address, symbol.unit, symbol.bound) = (address, NO_UNIT, true);
@@ -316,6 +349,13 @@ impl State {
 }
 
 impl Symbol {
+    /// What a client could have promised it with.
+    pub fn definition(&self) -> Definition {
+        let linkage = if self.strength == Rank::Strong { Linkage::Strong } else { Linkage::Weak };
+        let Symbol { name, exported, kind, side_effects_only, .. } = *self;
+        Definition { name, linkage, exported, kind, side_effects_only }
+    }
+
     fn new(name: Name, unit: UnitId, dylib: DylibId, strength: Rank, kind: SymbolKind) -> Symbol {
         Symbol {
             address: 0,
