@@ -443,7 +443,7 @@ impl Drop for Suspended {
 
 impl State {
     /// Says which names, found along a search order, a query asks for; fails it if some are missing.
-    fn ask_names(&mut self, query: QueryId, order: &[SearchEntry], names: &[(Name, bool)]) {
+    pub(crate) fn ask_names(&mut self, query: QueryId, order: &[SearchEntry], names: &[(Name, bool)]) {
         if let Err(error) = self.check_open() {
             return self.answer(query, Err(error));
         }
