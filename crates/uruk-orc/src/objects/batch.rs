@@ -257,11 +257,12 @@ impl Batch {
         Ok(())
     }
 
-    /// The units outside of the batch that others are making and whose addresses are not known yet.
-    fn awaited(&self, state: &State) -> HashSet<UnitId> {
+    /// The units outside of the batch that others are making and whose addresses are not known yet, each with a member
+    /// that refers to it.
+    fn awaited(&self, state: &State) -> HashSet<(UnitId, usize)> {
         let own = Own::new(&self.units);
         let mut awaited = HashSet::new();
-        for (references, targets) in self.references.iter().zip(&self.targets) {
+        for (index, (references, targets)) in self.references.iter().zip(&self.targets).enumerate() {
             for (reference, (_, target)) in references.iter().zip(targets.iter()) {
                 let (Reference::Symbol(symbol), Target::Near | Target::Far) = (reference, target) else { continue };
                 let unit = state.symbol(*symbol).unit;
@@ -269,10 +270,12 @@ impl Batch {
                     && !own.contains(unit)
                     && matches!(state.unit(unit).phase, Phase::Waiting | Phase::Materializing)
                 {
-                    awaited.insert(unit);
+                    awaited.insert((unit, index));
                 }
             }
         }
+        let failed: HashSet<usize> = self.failures.iter().map(|(index, _)| *index).collect();
+        awaited.retain(|(_, index)| !failed.contains(index));
         awaited
     }
 
@@ -286,7 +289,9 @@ impl Batch {
                 break;
             }
             drop(state);
-            session.await_resolved(awaited.into_iter().collect());
+            if let Err(error) = session.await_resolved(awaited.iter().map(|(unit, _)| *unit).collect()) {
+                self.failures.extend(awaited.into_iter().map(|(_, index)| (index, error.clone())));
+            }
             // Meanwhile definitions may have been removed, and others have taken their place.
             state = session.lock();
         }

@@ -208,15 +208,14 @@ impl Session {
         }
     }
 
-    /// Waits until units have addresses, or have failed.
-    pub(crate) fn await_resolved(&self, units: Vec<UnitId>) {
+    /// Waits until units have addresses, or have failed. Errors if that cannot be waited for.
+    pub(crate) fn await_resolved(&self, units: Vec<UnitId>) -> Result<(), Error> {
         let query = self.update(|state| {
             let query = state.open_query(Required::Resolved, true, Consumer::Waiter);
             state.ask(query, units.into_iter().map(Want::Unit).collect());
             query
         });
-        // What failed is asked of the units themselves.
-        let _ = self.wait_for(query);
+        self.wait_for(query).map(drop)
     }
 
     /// Lets generators define the roots that collections name, before anything of their dylibs is linked.

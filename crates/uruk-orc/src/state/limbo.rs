@@ -55,7 +55,6 @@ impl Limbo {
     }
 
     /// How many symbols and units wait for somebody to need them.
-    #[cfg(test)]
     pub fn unused(&self) -> (usize, usize) {
         (self.symbols.len(), self.units.len())
     }

@@ -8,6 +8,7 @@ use super::reference::{
     LotKey, Owner, Promise, QueryKey, Reference, Stage, Sym, SymKey, Told, Unit as Expected, UnitKey, Want as Wanted,
 };
 use crate::responsibility::Responsibility;
+use crate::session::Population;
 use crate::unit::{Definition, Promises};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -611,8 +612,8 @@ impl Model {
         self.settle();
         let Model { state, reference, dropped, has_kept, .. } = self;
         assert!(state.is_quiescent() && reference.is_quiescent());
-        assert_eq!(state.limbo.unused(), (state.symbols.len(), state.units.len()));
-        assert_eq!((state.queries.len(), state.tasks.len(), state.lots.len()), (0, 0, 0));
+        let Population { units, symbols, queries, tasks, .. } = state.population();
+        assert_eq!([units, symbols, queries, tasks, state.lots.len()], [0; 5]);
         assert_eq!((state.rivals.len(), state.free_pins.len()), (0, state.pins as usize));
         assert_eq!(dropped.lock().unwrap().kept.len(), has_kept.len());
     }
