@@ -300,7 +300,10 @@ impl Member {
             if large && !graph.sections.iter().any(|section| section.large) {
                 break;
             }
-            for (id, block) in (0u32..).zip(&graph.blocks) {
+            let order = graph.scattered.then(|| by_section(graph));
+            for position in 0..graph.blocks.len() as u32 {
+                let id = order.as_ref().map_or(position, |order| order[position as usize]);
+                let block = graph.block(BlockId(id));
                 let section = graph.section(block.section);
                 let Some(lane) = lane(section.kind) else { continue };
                 if !block.live || section.large != large || !wanted(section.kind) {
@@ -317,6 +320,13 @@ impl Member {
         }
         Some(())
     }
+}
+
+/// The blocks of a graph so that those of one section follow each other.
+fn by_section(graph: &LinkGraph) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..graph.blocks.len() as u32).collect();
+    order.sort_by_key(|id| graph.block(BlockId(*id)).section);
+    order
 }
 
 fn data_slots(data: &mut Cursor, tables: &Tables) -> Option<u64> {

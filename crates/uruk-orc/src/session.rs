@@ -1,17 +1,18 @@
 //! The execution session: dylibs, their symbols, and the look-ups that bring code into being.
 //!
-//! Data flow: definitions come in ([`define`]) → a look-up finds names and claims what has to be materialized
-//! ([`lookup`]) → tasks run where the dispatcher wants ([`run`]) → units resolve, are emitted and become ready, and
-//! queries are answered. Trackers take things out again ([`removal`]).
+//! Data flow: definitions come in (`define`) → a look-up finds names and claims what has to be materialized
+//! (`lookup`) → tasks run where the dispatcher wants (`run`) → units resolve, are emitted and become ready, and
+//! queries are answered. Trackers take things out again (`removal`).
 //!
 //! Invariants: one mutex guards the `State`; it is never held while a generator, an executor, a materializer, a
-//! dispatcher, a callback or the linker runs: [`Session::update`] changes the state, frees the lock, and carries out
+//! dispatcher, a callback or the linker runs: `Session::update` changes the state, frees the lock, and carries out
 //! what the change asked for.
 
 mod define;
 mod inspect;
 mod layer;
 mod lookup;
+mod passes;
 mod removal;
 mod run;
 
@@ -23,6 +24,8 @@ use crate::dispatch::{Dispatcher, InPlace};
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::generator::{AsyncGenerator, DefinitionGenerator, Generator};
+use crate::lazy::Stubs;
+use crate::plugin::Wishes;
 use crate::state::*;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
@@ -43,6 +46,8 @@ pub struct WeakSession {
 
 struct Shared {
     names: Arc<Names>,
+    /// What of the state can be read without its lock.
+    published: Arc<Published>,
     state: Mutex<State>,
     progress: Condvar,
     executor: Arc<dyn Executor>,
@@ -51,6 +56,9 @@ struct Shared {
     threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
     reports: Mutex<Vec<Error>>,
+    stubs: Mutex<Option<Arc<Stubs>>>,
+    lazy_failure: OnceLock<u64>,
+    wishes: Wishes,
 }
 
 impl Session {
@@ -58,8 +66,10 @@ impl Session {
     /// there are processors if not said. Tasks run [in place](InPlace) at first.
     pub fn new(executor: Arc<dyn Executor>, threads: Option<usize>) -> Session {
         let names = Arc::new(Names::default());
+        let state = State::new(names.clone());
         let shared = Shared {
-            state: Mutex::new(State::new(names.clone())),
+            published: state.published.clone(),
+            state: Mutex::new(state),
             names,
             progress: Condvar::new(),
             executor,
@@ -68,6 +78,9 @@ impl Session {
             threads,
             pool: OnceLock::new(),
             reports: Mutex::default(),
+            stubs: Mutex::default(),
+            lazy_failure: OnceLock::new(),
+            wishes: Wishes::default(),
         };
         Session { shared: Arc::new(shared) }
     }
@@ -177,6 +190,26 @@ impl Session {
         drop(state);
         self.carry_out(effects);
         result
+    }
+
+    /// The stubs of the session, which it has from the first use on.
+    pub(crate) fn stubs(&self) -> Result<Arc<Stubs>, Error> {
+        let lock = || self.shared.stubs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stubs) = &*lock() {
+            return Ok(stubs.clone());
+        }
+        let made = Arc::new(Stubs::new(self, self.shared.lazy_failure.get().copied())?);
+        // Another thread may have been faster; its stubs are the session's then.
+        Ok(lock().get_or_insert(made).clone())
+    }
+
+    pub(crate) fn lazy_failure_cell(&self) -> &OnceLock<u64> {
+        &self.shared.lazy_failure
+    }
+
+    /// What clients want of links beside code.
+    pub(crate) fn wishes(&self) -> &Wishes {
+        &self.shared.wishes
     }
 
     pub(crate) fn report(&self, error: Error) {

@@ -1,23 +1,26 @@
 //! A batch's way from graphs to callable code.
 
 use super::finish::{Linked, function_tables};
-use super::resolve::{Closure, Job, Reference, THREAD_IMAGE, bound};
+use super::passes::{Passes, Retained};
+use super::resolve::{Closure, Job, Reference, THREAD_IMAGE, bound, first_reference};
 use super::shown;
 use super::threads::Loaded;
 use crate::error::Error;
 use crate::executor::Resource;
 use crate::session::Session;
 use crate::state::{NO_UNIT, Phase, State, SymbolId, TaskId, UnitId};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::debug::Places;
 use uruk_jitlink::elf::Strength;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
-use uruk_jitlink::graph::{SymbolId as LocalId, SymbolKind};
+use uruk_jitlink::graph::{LinkGraph, SymbolId as LocalId, SymbolKind};
 use uruk_jitlink::layout::{Layout, Member, Share};
 use uruk_jitlink::memory::{Allocation, Lane, Placement};
+use uruk_jitlink::names::Name;
+use uruk_jitlink::placed::Placed;
 use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::{self, Tables};
@@ -30,6 +33,7 @@ pub(crate) fn link(session: &Session, task: TaskId, claimed: Vec<UnitId>) {
     closure.collect(session);
     closure.settle_bounds(session);
     closure.fail_dependants(session);
+    closure.post_prune(session);
     let failed = std::mem::take(&mut closure.failed);
     session.update(|state| state.give_up(failed));
     let mut near = Vec::new();
@@ -41,12 +45,13 @@ pub(crate) fn link(session: &Session, task: TaskId, claimed: Vec<UnitId>) {
             Placement::Low => low.push(job),
         }
     }
+    let passes = Arc::new(closure.passes);
     let parts: Vec<(Placement, Vec<Job>)> = vec![(Placement::Near, near), (Placement::Low, low)];
     let parts = parts.into_iter().filter(|(_, jobs)| !jobs.is_empty());
     let mut batches = Vec::new();
     for (placement, jobs) in parts {
         let units: Vec<UnitId> = jobs.iter().map(|job| job.unit).collect();
-        match Batch::lay_out(session, jobs, placement) {
+        match Batch::lay_out(session, jobs, placement, &passes) {
             Ok(batch) => batches.push(batch),
             Err(error) => session.fail_all(&units, &error),
         }
@@ -57,48 +62,7 @@ pub(crate) fn link(session: &Session, task: TaskId, claimed: Vec<UnitId>) {
             session.fail_all(&units, &error);
         }
     }
-}
-
-impl Closure {
-    /// Fails the jobs that refer to failed ones; what is left depends on none of these.
-    fn fail_dependants(&mut self, session: &Session) {
-        if self.failed.is_empty() {
-            return;
-        }
-        let state = session.lock();
-        let mut failed: HashMap<UnitId, Error> = self.failed.iter().cloned().collect();
-        loop {
-            let before = failed.len();
-            let jobs = std::mem::take(&mut self.jobs);
-            for job in jobs {
-                let cause = job.needs(&state).find_map(|(unit, symbol)| Some((unit, symbol, failed.get(&unit)?)));
-                match cause {
-                    None => self.jobs.push(job),
-                    Some((whose, symbol, cause)) => {
-                        let error = state.dependency(job.unit, symbol, whose, cause.clone());
-                        failed.insert(job.unit, error.clone());
-                        self.failed.push((job.unit, error));
-                    }
-                }
-            }
-            if failed.len() == before {
-                break;
-            }
-        }
-    }
-}
-
-impl Job {
-    /// The units that this one refers to.
-    fn needs<'a>(&'a self, state: &'a State) -> impl Iterator<Item = (UnitId, SymbolId)> + 'a {
-        self.references.iter().filter_map(|reference| match reference {
-            Reference::Symbol(id) => {
-                let unit = state.symbol(*id).unit;
-                (unit != self.unit && unit != NO_UNIT).then_some((unit, *id))
-            }
-            _ => None,
-        })
-    }
+    passes.report_failed(session);
 }
 
 /// Objects that are laid out together.
@@ -111,16 +75,23 @@ pub(super) struct Batch {
     /// Thread-local variables of libraries and other batches, by number.
     pub others: Vec<SymbolId>,
     pub layout: Layout,
-    allocation: Box<dyn Allocation>,
+    pub allocation: Box<dyn Allocation>,
     /// Final addresses of each member's symbols.
     pub addresses: Vec<Vec<u64>>,
     /// For each member, symbols of the units outside of the batch that it reaches and that were not ready.
     needs: Vec<Vec<SymbolId>>,
+    /// Members that have failed since, with the cause.
+    pub failures: Vec<(usize, Error)>,
+    pub passes: Arc<Passes>,
+    /// The graphs that somebody wants to stay, by member.
+    retained: Vec<Option<Box<LinkGraph>>>,
+    /// Its objects' size, which says what is worth other threads.
+    pub cost: usize,
 }
 
 impl Batch {
     /// Plans, lays out, allocates, and publishes the addresses.
-    fn lay_out(session: &Session, jobs: Vec<Job>, placement: Placement) -> Result<Batch, Error> {
+    fn lay_out(session: &Session, jobs: Vec<Job>, placement: Placement, passes: &Arc<Passes>) -> Result<Batch, Error> {
         let memory = session.executor().memory();
         let span = memory.span(placement).map_err(|error| Error::from(LinkError::from(error)))?;
         let cost: usize = jobs.iter().map(|job| job.object.interface.cost).sum();
@@ -132,6 +103,8 @@ impl Batch {
         let swept: Vec<bool> = jobs.iter().map(|job| job.swept).collect();
         let mut others = Vec::new();
         let mut gather: Vec<Vec<u8>> = Vec::new();
+        let wanted = session.wishes().retained();
+        let mut retain = Vec::with_capacity(jobs.len());
         {
             let mut state = session.lock();
             for job in jobs {
@@ -163,6 +136,7 @@ impl Batch {
                 prune::drop_groups(&mut graph, &target, |group| {
                     *groups.entry(group.signature).or_insert(job.unit) == job.unit
                 });
+                retain.push(wanted.contains(&dylib));
                 units.push(job.unit);
                 members.push(Member { graph, tables: Tables::default(), share: Share::default() });
                 objects.push(job.object);
@@ -175,21 +149,35 @@ impl Batch {
             if swept[index] {
                 tables::wish_again(&mut member.graph);
             }
+            let retained = retain[index].then(|| Box::new(member.graph.clone()));
             x86_64::far::rewrite(&mut member.graph, &targets[index], &span);
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
-            Ok::<(), LinkError>(())
+            Ok::<_, LinkError>(retained)
         });
-        for result in planned {
-            result?;
-        }
+        let retained = planned.into_iter().collect::<Result<_, _>>()?;
         let mut layout = Layout::new(&mut members, &gather, placement)?;
         let allocation = memory.allocate(&layout.demand).map_err(LinkError::from)?;
         layout.place(&mut members, Lane::ALL.map(|lane| allocation.address(lane)));
         let addresses =
             session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
         let needs = vec![Vec::new(); units.len()];
-        let batch =
-            Batch { units, members, objects, references, targets, others, layout, allocation, addresses, needs };
+        let mut batch = Batch {
+            units,
+            members,
+            objects,
+            references,
+            targets,
+            others,
+            layout,
+            allocation,
+            addresses,
+            needs,
+            failures: Vec::new(),
+            passes: passes.clone(),
+            retained,
+            cost,
+        };
+        batch.show(session, "after allocation", false, |plugin, context, graph| plugin.post_allocation(context, graph));
         batch.publish(session);
         Ok(batch)
     }
@@ -214,8 +202,10 @@ impl Batch {
     /// Fixes up, finalizes, registers and emits.
     fn finish(mut self, session: &Session) -> Result<(), Error> {
         self.fill_addresses(session);
+        self.show(session, "before fix-up", true, |plugin, context, graph| plugin.pre_fixup(context, graph));
         let Loaded { questions, answers, module, resource } = self.load_threads(session)?;
-        let failures = self.write(session, Threads { questions: &questions, answers: &answers });
+        self.write(session, Threads { questions: &questions, answers: &answers });
+        self.post_fixup(session);
         let functions: Vec<_> = {
             let data = self.allocation.address(Lane::Data);
             let [_, _, bytes] = self.allocation.working();
@@ -223,21 +213,22 @@ impl Batch {
             self.members.iter().map(|member| function_tables(member, &window)).collect()
         };
         let Batch { units, members, objects, references, targets, needs, layout, allocation, addresses, .. } = self;
+        let (failures, passes, mut retained) = (self.failures, self.passes, self.retained.into_iter());
         allocation.finalize().map_err(LinkError::from)?;
         let executor = session.executor();
         let places = |index: usize| Places::new(&members[index], &targets[index], &addresses[index]);
-        let failed = |index: usize| failures.iter().any(|(failed, _)| *failed == index);
+        let failed = |index: usize| has_failed(&failures, index);
         let static_threads = module.and_then(|module| module.base);
-        let lots: Vec<_> = {
+        let (lots, dylibs): (Vec<_>, Vec<_>) = {
             let state = session.lock();
-            units.iter().map(|unit| state.lot_of(*unit)).collect()
+            units.iter().map(|unit| (state.lot_of(*unit), state.unit(*unit).dylib)).unzip()
         };
         let mut shown = shown::show(executor, &objects, &lots, places, failed, static_threads).into_iter();
         let mut slots = Vec::new();
         let mut linked = Vec::with_capacity(units.len());
         let gathered = !layout.gathered.is_empty();
         let shared: Option<Arc<Resource>> = resource.map(Arc::new);
-        for (member, functions) in members.iter().zip(functions) {
+        for (index, (member, functions)) in members.iter().zip(functions).enumerate() {
             for (number, indirect) in (0u64..).zip(&member.tables.indirect) {
                 let slot = member.share.indirect + number * uruk_jitlink::x86_64::SLOT_SIZE;
                 slots.push((slot, fixup::resolver(&member.graph, indirect.symbol)));
@@ -248,9 +239,17 @@ impl Batch {
                 false => Some(executor.register_unwind(member.share.lanes[0].clone(), unwind.clone())?),
             };
             let shown = shown.next().unwrap_or_default();
-            linked.push(Linked::new(member, registered, shared.clone(), functions, shown, gathered));
+            let mut one = Linked::new(member, registered, shared.clone(), functions, shown, gathered);
+            one.retained = retained.next().flatten().map(|graph| {
+                Arc::new(Retained::new(units[index], dylibs[index], *graph, &member.graph, &addresses[index]))
+            });
+            linked.push(one);
         }
         executor.run_resolvers(&slots)?;
+        for (index, linked) in linked.iter_mut().enumerate().filter(|(index, _)| !failed(*index)) {
+            linked.notice =
+                passes.linked(session, units[index], &Placed::new(&members[index].graph, &addresses[index], true));
+        }
         Finished { units, references, needs }.emit(session, failures, linked);
         Ok(())
     }
@@ -301,7 +300,17 @@ impl Batch {
                                 self.needs[index].push(*symbol);
                             }
                         }
+                        if found.collected {
+                            self.failures.push((index, collected(session, member, id, found.name)));
+                        }
                         found.address
+                    }
+                    (Reference::Symbol(symbol), Target::ThreadLocal(_)) => {
+                        let found = state.symbol(*symbol);
+                        if found.collected {
+                            self.failures.push((index, collected(session, member, id, found.name)));
+                        }
+                        continue;
                     }
                     (Reference::Linker, Target::Bound) => self.linker_defined(session, index, id),
                     _ => continue,
@@ -321,10 +330,14 @@ impl Batch {
         }
     }
 
-    /// Writes every member's bytes; returns those that failed.
-    fn write(&mut self, session: &Session, threads: Threads<'_>) -> Vec<(usize, Error)> {
+    /// Whether a member has failed since the batch was laid out.
+    pub fn has_failed(&self, index: usize) -> bool {
+        has_failed(&self.failures, index)
+    }
+
+    /// Writes every member's bytes.
+    fn write(&mut self, session: &Session, threads: Threads<'_>) {
         let bases = Lane::ALL.map(|lane| self.allocation.address(lane));
-        let cost = self.objects.iter().map(|object| object.interface.cost).sum();
         let (members, targets, addresses) = (&self.members, &self.targets, &self.addresses);
         let fixup = |index: usize| Fixup {
             member: &members[index],
@@ -333,21 +346,28 @@ impl Batch {
             threads,
         };
         let mut windows = split(self.allocation.working(), bases, members);
-        let results = session.parallel_mut(cost, &mut windows, |index, windows| fixup(index).write(windows));
-        let mut failures: Vec<(usize, Error)> = Vec::new();
+        let results = session.parallel_mut(self.cost, &mut windows, |index, windows| fixup(index).write(windows));
         for (index, result) in results.into_iter().enumerate() {
-            failures.extend(result.err().map(|error| (index, error.into())));
+            self.failures.extend(result.err().map(|error| (index, error.into())));
         }
         if !self.layout.gathered.is_empty() {
             let mut bytes = self.allocation.working().into_iter();
             let mut windows = bases.map(|address| Window { address, bytes: bytes.next().unwrap_or_default() });
             for index in 0..members.len() {
                 let result = fixup(index).write_gathered(&mut windows);
-                failures.extend(result.err().map(|error| (index, error.into())));
+                self.failures.extend(result.err().map(|error| (index, error.into())));
             }
         }
-        failures
     }
+}
+
+/// That a member refers to something that was dropped after it had been bound to it.
+fn collected(session: &Session, member: &Member, id: LocalId, name: Name) -> Error {
+    Error::Collected { symbol: session.names().text(name), referrer: first_reference(&member.graph, id.0) }
+}
+
+fn has_failed(failures: &[(usize, Error)], index: usize) -> bool {
+    failures.iter().any(|(failed, _)| *failed == index)
 }
 
 /// What is needed to hand a batch over once its bytes are final.
@@ -416,8 +436,11 @@ fn find_target(
     placement: Placement,
     others: &mut Vec<SymbolId>,
 ) -> Target {
-    let Reference::Symbol(id) = reference else {
-        return if reference == Reference::Linker { Target::Bound } else { Target::Known(0) };
+    let id = match reference {
+        Reference::Symbol(id) => id,
+        Reference::Own => return Target::Own,
+        Reference::Linker => return Target::Bound,
+        Reference::Null | Reference::Unknown => return Target::Known(0),
     };
     let symbol = state.symbol(id);
     if symbol.unit == unit {
@@ -437,7 +460,7 @@ fn find_target(
 }
 
 /// Cuts the lanes' working bytes into each member's own.
-fn split<'a>(working: [&'a mut [u8]; 3], bases: [u64; 3], members: &[Member]) -> Vec<[Window<'a>; 3]> {
+pub(super) fn split<'a>(working: [&'a mut [u8]; 3], bases: [u64; 3], members: &[Member]) -> Vec<[Window<'a>; 3]> {
     let mut rest = working;
     let mut at = bases;
     members

@@ -31,7 +31,7 @@ impl Session {
             self.shared.progress.notify_all();
         }
         if !freed.is_empty() {
-            self.give_back(freed.into_iter());
+            self.give_back(freed);
         }
         dropped.into_iter().for_each(|unit| shielded("a unit's destructor", self, || drop(unit)));
         cancelled.into_iter().for_each(|call| shielded("a task's destructor", self, || drop(call)));
