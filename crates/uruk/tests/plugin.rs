@@ -574,7 +574,7 @@ fn many_objects_on_several_threads() {
         assert_eq!(counts.count(&format!("f_{number}")), Some(2));
     }
     // SAFETY: nothing of it is used any more.
-    unsafe { tracker.remove() };
+    tracker.remove();
     assert_eq!(counts.removed.load(Relaxed), OBJECTS / 2);
 }
 
@@ -593,7 +593,7 @@ fn memory_returns_and_graphs_go_with_removal() {
         assert_eq!(counts.count("f"), Some(1));
         assert_eq!(jit.main().retained_graphs().len(), 1);
         // SAFETY: nothing of it is used any more.
-        unsafe { tracker.remove() };
+        tracker.remove();
         assert!(jit.main().retained_graphs().is_empty());
         assert!(jit.main().find("added").is_err());
         assert_eq!(counts.removed.load(Relaxed), round);
