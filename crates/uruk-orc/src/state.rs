@@ -7,6 +7,7 @@
 //! not ready when the dependant was emitted ([`readiness`]). What goes together when a tracker is removed is a *lot*
 //! ([`lots`]).
 
+mod coalesce;
 mod collection;
 mod define;
 mod effects;
@@ -158,6 +159,8 @@ pub(crate) struct Unit {
     pub task: Option<TaskId>,
     /// What it cannot go on without.
     awaits: Option<QueryId>,
+    /// Lazy functions that its code refers to, if that is of interest.
+    pub callees: Vec<(DylibId, Name)>,
     /// Where its thread-local variables lie.
     pub threads: Option<ThreadModule>,
     /// Symbols of units that were not ready when this one was emitted.
@@ -230,6 +233,11 @@ pub(crate) struct State {
     limbo: Limbo,
     /// Largest size and alignment that any object asks for, of symbols that are common in some object.
     commons: HashMap<SymbolId, (u64, u64)>,
+    /// The dylib whose search order decides which weak definitions of others count.
+    pub root: Option<DylibId>,
+    /// Weak definitions that stand for another dylib's, and the other way round.
+    coalesced: HashMap<SymbolId, SymbolId>,
+    sharers: HashMap<SymbolId, Vec<SymbolId>>,
     /// Objects that define a contested symbol and did not win it.
     rivals: HashMap<SymbolId, Vec<UnitId>>,
     /// What the latest regrouping marks units with.
@@ -257,6 +265,9 @@ impl State {
             limbo: Limbo::default(),
             commons: HashMap::new(),
             rivals: HashMap::new(),
+            root: None,
+            coalesced: HashMap::new(),
+            sharers: HashMap::new(),
             stamp: 0,
             ended: false,
         }
@@ -348,6 +359,13 @@ impl State {
             let symbol = self.symbol(id);
             ((entry.all_symbols || symbol.exported) && symbol.unit != REMOVED).then_some(id)
         })
+    }
+
+    /// The lazy functions that the code of a symbol refers to; they are told once.
+    pub fn take_callees(&mut self, source: DylibId, name: Name) -> Vec<(DylibId, Name)> {
+        let found = self.find(&self.dylib(source).order, name).map(|symbol| self.symbol(symbol).unit);
+        let unit = found.and_then(|unit| self.units.get_mut(unit.index()));
+        unit.map(|unit| std::mem::take(&mut unit.callees)).unwrap_or_default()
     }
 
     /// The names of the dylibs of a search order, for messages.

@@ -88,6 +88,7 @@ impl State {
             lot,
             task: None,
             awaits: None,
+            callees: Vec::new(),
             threads: None,
             needs: Vec::new(),
             dependants: Vec::new(),
@@ -262,6 +263,9 @@ impl State {
         let rivals = if symbol.contested { self.rivals.get(&id).cloned().unwrap_or_default() } else { Vec::new() };
         let heir = rivals.iter().find(|rival| matches!(self.unit(**rival).phase, Phase::Waiting));
         self.published.wipe(id);
+        if !self.coalesced.is_empty() {
+            self.part(id, symbol.unit);
+        }
         let slot = &mut self.symbols[id.index()];
         if let Some(heir) = heir {
             let fresh = Symbol::new(symbol.name, *heir, symbol.dylib, Rank::Weak, symbol.kind);

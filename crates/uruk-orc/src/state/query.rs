@@ -253,7 +253,7 @@ impl State {
     fn complete(&mut self, id: QueryId) {
         let Some(query) = self.queries.get(id) else { return };
         let address = |want: &Want| match *want {
-            Want::Symbol(id) => match self.symbol(id) {
+            Want::Symbol(id) => match self.symbol(self.representative_of(id)) {
                 symbol if symbol.collected => {
                     Err(Error::Collected { symbol: self.names.text(symbol.name), referrer: "a look-up".into() })
                 }
@@ -274,6 +274,7 @@ impl State {
 
     /// Lets look-ups find a symbol without the lock, if it is ready and has an address.
     pub fn publish(&self, id: SymbolId) -> Option<Known> {
+        let id = self.representative_of(id);
         let symbol = self.symbol(id);
         let addressless = symbol.side_effects_only || symbol.kind == SymbolKind::ThreadLocal;
         if addressless || symbol.collected || !self.is_ready(symbol.unit) {
