@@ -1,6 +1,6 @@
 //! Functions whose bodies come later, or change: lazy re-exports and redirectable symbols.
 //!
-//! Data flow: a name is defined as a stub → its first call asks [`Stubs`] of the session → that looks the body up,
+//! Data flow: a name is defined as a stub → its first call asks `Stubs` of the session → that looks the body up,
 //! which materializes it, and the stub leads there from then on. Other threads that call meanwhile wait for the same
 //! look-up.
 //! Invariants: stubs go with the lot of their names, and that lot holds what the stubs lead to. The session is not kept

@@ -190,8 +190,11 @@ impl Batch {
                 let addresses = &self.addresses[index][first as usize..];
                 let globals = self.references[index].iter().zip(self.targets[index].iter());
                 for ((reference, (_, target)), address) in globals.zip(addresses) {
-                    if let (Reference::Symbol(symbol), Target::Own) = (reference, target) {
-                        state.symbols[symbol.index()].address = *address;
+                    if let (Reference::Symbol(symbol), Target::Own) = (reference, target)
+                        && let symbol = &mut state.symbols[symbol.index()]
+                        && symbol.unit == *unit
+                    {
+                        symbol.address = *address;
                     }
                 }
                 state.resolved(*unit);
@@ -253,39 +256,43 @@ impl Batch {
             linked.notice =
                 passes.linked(session, units[index], &Placed::new(&members[index].graph, &addresses[index], true));
         }
-        Finished { units, references, needs }.emit(session, failures, linked);
+        Finished { units, members, references, addresses, needs }.emit(session, failures, linked);
         Ok(())
     }
 
-    /// Waits for units outside of the batch that others are making, until their addresses are known.
-    fn await_others(&self, session: &Session) {
+    /// The units outside of the batch that others are making and whose addresses are not known yet.
+    fn awaited(&self, state: &State) -> HashSet<UnitId> {
         let own = Own::new(&self.units);
         let mut awaited = HashSet::new();
-        {
-            let state = session.lock();
-            for (references, targets) in self.references.iter().zip(&self.targets) {
-                for (reference, (_, target)) in references.iter().zip(targets.iter()) {
-                    let (Reference::Symbol(symbol), Target::Near | Target::Far) = (reference, target) else { continue };
-                    let unit = state.symbol(*symbol).unit;
-                    if unit.index() < state.units.len()
-                        && !own.contains(unit)
-                        && matches!(state.unit(unit).phase, Phase::Waiting | Phase::Materializing)
-                    {
-                        awaited.insert(unit);
-                    }
+        for (references, targets) in self.references.iter().zip(&self.targets) {
+            for (reference, (_, target)) in references.iter().zip(targets.iter()) {
+                let (Reference::Symbol(symbol), Target::Near | Target::Far) = (reference, target) else { continue };
+                let unit = state.symbol(*symbol).unit;
+                if unit.index() < state.units.len()
+                    && !own.contains(unit)
+                    && matches!(state.unit(unit).phase, Phase::Waiting | Phase::Materializing)
+                {
+                    awaited.insert(unit);
                 }
             }
         }
-        if !awaited.is_empty() {
-            session.await_resolved(awaited.into_iter().collect());
-        }
+        awaited
     }
 
     /// Fills in the addresses of what is defined elsewhere, and notes what has to become ready or to stay for it.
     fn fill_addresses(&mut self, session: &Session) {
-        self.await_others(session);
         let own = Own::new(&self.units);
         let mut state = session.lock();
+        loop {
+            let awaited = self.awaited(&state);
+            if awaited.is_empty() {
+                break;
+            }
+            drop(state);
+            session.await_resolved(awaited.into_iter().collect());
+            // Meanwhile definitions may have been removed, and others have taken their place.
+            state = session.lock();
+        }
         for index in 0..self.units.len() {
             let member = &self.members[index];
             let first = member.graph.first_global.0;
@@ -387,7 +394,10 @@ fn has_failed(failures: &[(usize, Error)], index: usize) -> bool {
 /// What is needed to hand a batch over once its bytes are final.
 struct Finished {
     units: Vec<UnitId>,
+    members: Vec<Member>,
     references: Vec<Vec<Reference>>,
+    /// What each member's symbols were taken for.
+    addresses: Vec<Vec<u64>>,
     needs: Vec<Vec<SymbolId>>,
 }
 
@@ -395,11 +405,12 @@ impl Finished {
     /// Hands the finished members over; those that failed, and what needs them, are given up.
     fn emit(mut self, session: &Session, failures: Vec<(usize, Error)>, linked: Vec<Linked>) {
         session.update(|state| {
-            if !failures.is_empty() {
+            let mut failed: Vec<_> = failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
+            let was_removed = |unit: &UnitId| matches!(state.unit(*unit).phase, Phase::Failed(_));
+            if !failed.is_empty() || self.units.iter().any(was_removed) {
                 // Only now does it matter who in the batch needs whom.
-                self.add_inner_needs(state);
+                failed.extend(self.add_inner_needs(state));
             }
-            let failed: Vec<_> = failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
             for (unit, linked) in self.units.iter().zip(linked) {
                 state.keep_linked(*unit, linked);
             }
@@ -409,17 +420,26 @@ impl Finished {
         });
     }
 
-    fn add_inner_needs(&mut self, state: &State) {
-        for ((unit, needs), references) in self.units.iter().zip(&mut self.needs).zip(&self.references) {
+    /// Enters what members need of each other. Returns those that refer to what another definition has replaced.
+    fn add_inner_needs(&mut self, state: &State) -> Vec<(UnitId, Error)> {
+        let mut stale = Vec::new();
+        for (index, (unit, needs)) in self.units.iter().zip(&mut self.needs).enumerate() {
             let mut seen: HashSet<UnitId> = needs.iter().map(|symbol| state.symbol(*symbol).unit).collect();
-            needs.extend(references.iter().filter_map(|reference| match reference {
-                Reference::Symbol(symbol) => {
-                    let need = state.symbol(*symbol).unit;
-                    (need != *unit && need != NO_UNIT && seen.insert(need)).then_some(*symbol)
+            let first = self.members[index].graph.first_global.0 as usize;
+            for (reference, used) in self.references[index].iter().zip(&self.addresses[index][first..]) {
+                let Reference::Symbol(id) = reference else { continue };
+                let symbol = state.symbol(*id);
+                if symbol.unit == *unit || symbol.unit == NO_UNIT {
+                    continue;
                 }
-                _ => None,
-            }));
+                if symbol.kind != SymbolKind::ThreadLocal && symbol.address != *used {
+                    stale.push((*unit, Error::Removed { unit: state.symbol_text(*id) }));
+                } else if seen.insert(symbol.unit) {
+                    needs.push(*id);
+                }
+            }
         }
+        stale
     }
 }
 

@@ -148,14 +148,14 @@ impl Closure {
                     if let Some(other) = state.first_shown(before, global.name) {
                         state.coalesce(symbol, other);
                     } else if global.kind == SymbolKind::Object || global.unique {
-                        candidates.push((symbol, global.name));
+                        candidates.push((symbol, job.unit, global.name));
                     }
                 }
             }
         }
-        for (symbol, name) in candidates {
+        for (symbol, unit, name) in candidates {
             if let Some(found) = session.executor().find(&session.names().bytes(name)).filter(|it| !it.thread_local) {
-                session.lock().bind_to_address(symbol, found.address);
+                session.lock().bind_to_address(symbol, unit, found.address);
             }
         }
     }

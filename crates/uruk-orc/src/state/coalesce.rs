@@ -55,6 +55,7 @@ impl State {
             sharers.retain(|sharer| *sharer != id);
         }
         for own in self.sharers.remove(&id).unwrap_or_default() {
+            self.coalesced.remove(&own);
             let symbol = *self.symbol(own);
             if symbol.unit != unit {
                 self.dylibs[symbol.dylib.index()].table.set(symbol.name, None);
