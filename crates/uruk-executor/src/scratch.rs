@@ -2,11 +2,11 @@
 //! huge pages, since touching memory for the first time is much of a link's cost, and none of it lies in the C
 //! library's heap, which the linked program then finds as it would have.
 //!
-//! Data flow: small requests go to the C library. Others are rounded up to a power of two and taken from the free list
-//! of that size, else from the end of a region; what is freed goes to its list. Regions are never given back: they
-//! are for the command's own process, which ends with the program.
-//! Invariants: a block on a list is aligned to its size or to a huge page, whichever is less, and belongs to nobody;
-//! lists and the region's end are only touched under the lock; nothing in here allocates.
+//! Data flow: small requests go to the C library. Others are rounded up to the next of four sizes between two powers of
+//! two and taken from the free list of that size, else from the end of a region; what is freed goes to its list. Regions
+//! are never given back: they are for the command's own process, which ends with the program.
+//! Invariants: a block on a list is aligned to a page and belongs to nobody; lists and the region's end are only touched
+//! under the lock; nothing in here allocates.
 
 use crate::at_fork;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -19,10 +19,10 @@ const SMALL: usize = 16 << 10;
 const LARGE: usize = 64 << 20;
 /// What is reserved at a time.
 const REGION: usize = 256 << 20;
-/// Transparent huge pages of x86-64.
-const HUGE_PAGE: usize = 2 << 20;
+/// Every size is a multiple of this.
+const PAGE: usize = 4 << 10;
 /// Number of sizes, from `SMALL` to `LARGE`.
-const CLASSES: usize = (LARGE / SMALL).trailing_zeros() as usize + 1;
+const CLASSES: usize = (LARGE / SMALL).trailing_zeros() as usize * 4 + 1;
 
 /// The allocator; to be the `#[global_allocator]` of a command.
 pub struct ScratchAllocator {
@@ -66,29 +66,41 @@ impl Default for ScratchAllocator {
     }
 }
 
+/// A size of blocks: its number, and its bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Class {
+    number: usize,
+    size: usize,
+}
+
 /// The size class of a request, or `None` where the C library serves it.
-fn class(layout: Layout) -> Option<usize> {
-    let wanted = SMALL <= layout.size() && layout.size() <= LARGE && layout.align() <= SMALL;
-    wanted.then(|| (layout.size().next_power_of_two() / SMALL).trailing_zeros() as usize)
+fn class(layout: Layout) -> Option<Class> {
+    if layout.size() < SMALL || LARGE < layout.size() || PAGE < layout.align() {
+        return None;
+    }
+    let last = layout.size() - 1;
+    let power = last.ilog2() as usize;
+    // A quarter of the power of two below the size; how many of these there are is 4, 5, 6 or 7, and one for the rest.
+    let quarter = power - 2;
+    let quarters = last >> quarter;
+    const FIRST: usize = (SMALL - 1).ilog2() as usize * 4 + 7;
+    Some(Class { number: power * 4 + quarters - FIRST, size: (quarters + 1) << quarter })
 }
 
 impl State {
-    fn take(&mut self, class: usize) -> Option<NonNull<u8>> {
-        let block = self.free[class];
+    fn take(&mut self, class: Class) -> Option<NonNull<u8>> {
+        let block = self.free[class.number];
         if block != 0 {
             // SAFETY: a block on a list is ours, at least a word long and aligned; its first word is the link.
-            self.free[class] = unsafe { *(block as *const usize) };
+            self.free[class.number] = unsafe { *(block as *const usize) };
             return NonNull::new(block as *mut u8);
         }
-        let size = SMALL << class;
-        let align = size.min(HUGE_PAGE);
-        let place = self.start.next_multiple_of(align);
-        if self.end < place + size {
+        if self.end - self.start < class.size {
             self.reserve()?;
-            return self.take(class);
         }
-        self.start = place + size;
-        NonNull::new(place as *mut u8)
+        let block = self.start;
+        self.start += class.size;
+        NonNull::new(block as *mut u8)
     }
 
     /// Begins another region; what is left of the one before is lost.
@@ -107,8 +119,8 @@ impl State {
     }
 }
 
-// SAFETY: blocks of a class are as large as its power of two and aligned to it up to a huge page, so to `SMALL`, the
-// strictest alignment that is served; a block is handed out once until it comes back, as the lock sees to.
+// SAFETY: blocks of a class have its size, which is no less than what is asked for, and begin at a multiple of a page, the
+// strictest alignment that is served, since regions do and all sizes are multiples of one; a block is handed out once until it comes back, as the lock sees to.
 unsafe impl GlobalAlloc for ScratchAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match class(layout) {
@@ -126,8 +138,8 @@ unsafe impl GlobalAlloc for ScratchAllocator {
             Some(class) => {
                 let mut state = self.lock();
                 // SAFETY: the caller gives a block of this layout back, which `take` gave out for this class.
-                unsafe { *block.cast::<usize>() = state.free[class] };
-                state.free[class] = block as usize;
+                unsafe { *block.cast::<usize>() = state.free[class.number] };
+                state.free[class.number] = block as usize;
             }
             // SAFETY: the caller's promise; a request of this layout went to the C library.
             None => unsafe { System.dealloc(block, layout) },
@@ -176,12 +188,25 @@ mod tests {
                 assert!(std::slice::from_raw_parts(*block, size).iter().all(|byte| *byte == number as u8));
             }
             allocator.dealloc(blocks[2], layout(100_000));
-            assert_eq!(allocator.alloc(layout(131_072)), blocks[2], "the same size class, so the same block");
+            assert_eq!(allocator.alloc(layout(114_688)), blocks[2], "the same size class, so the same block");
             let grown = allocator.realloc(blocks[0], layout(SMALL), 1 << 20);
             assert_ne!(grown, blocks[0]);
             assert!(std::slice::from_raw_parts(grown, SMALL).iter().all(|byte| *byte == 0));
             assert_eq!(allocator.realloc(grown, layout(1 << 20), (1 << 20) - 5), grown);
         }
+    }
+
+    #[test]
+    fn classes_waste_a_fifth_at_most() {
+        let mut before = Class { number: 0, size: SMALL };
+        for size in (SMALL..=LARGE).step_by(1000).chain([LARGE]) {
+            let found = class(Layout::from_size_align(size, PAGE).unwrap()).unwrap();
+            assert!(found.number < CLASSES && found.size.is_multiple_of(PAGE));
+            assert!(size <= found.size && found.size - size <= found.size / 5 + 1, "{size} has {}", found.size);
+            assert!(found == before || found.number == before.number + 1 && before.size < found.size);
+            before = found;
+        }
+        assert_eq!((before.number, before.size), (CLASSES - 1, LARGE));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::hash::BuildHasher;
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// An interned name, meaningful in the pool that gave it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Name(u32);
 
 impl Name {
@@ -27,11 +27,44 @@ impl Name {
 
 /// A pool of names, shared by all threads of a session.
 pub struct Names {
+    hasher: foldhash::fast::RandomState,
     table: RwLock<Table>,
 }
 
+/// Names of one string table that are about to be interned. They are hashed without the pool's lock.
+pub struct Hashed<'a> {
+    hasher: &'a foldhash::fast::RandomState,
+    strings: &'a [u8],
+    names: Vec<HashedName>,
+}
+
+/// The upper half of a name's hash, and where it lies.
+#[derive(Clone, Copy)]
+struct HashedName {
+    hash: u32,
+    start: u32,
+    length: u32,
+}
+
+impl Hashed<'_> {
+    /// Adds a name, given by its place in the strings. Panics if it does not lie there.
+    pub fn push(&mut self, start: u32, length: u32) {
+        let name = HashedName { hash: 0, start, length };
+        let hash = upper(self.hasher.hash_one(self.bytes(&name)));
+        self.names.push(HashedName { hash, ..name });
+    }
+
+    fn bytes(&self, name: &HashedName) -> &[u8] {
+        &self.strings[name.start as usize..][..name.length as usize]
+    }
+}
+
+/// The half of a hash that is used.
+fn upper(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
 struct Table {
-    hasher: foldhash::fast::RandomState,
     /// `hash >> 32 << 32 | id + 1`, 0 where free; a power of two of them.
     slots: Vec<u64>,
     /// Where each name ends in `bytes`; it begins where the one before it ends.
@@ -41,56 +74,49 @@ struct Table {
 
 impl Default for Names {
     fn default() -> Self {
-        let hasher = foldhash::fast::RandomState::default();
-        Names { table: RwLock::new(Table { hasher, slots: vec![0; 1024], ends: Vec::new(), bytes: Vec::new() }) }
+        let table = Table { slots: vec![0; 1024], ends: Vec::new(), bytes: Vec::new() };
+        Names { hasher: foldhash::fast::RandomState::default(), table: RwLock::new(table) }
     }
 }
 
 impl Names {
     /// The name of these bytes, made if need be.
     pub fn intern(&self, bytes: &[u8]) -> Name {
-        if let Some(name) = self.find(bytes) {
-            return name;
-        }
-        let mut table = self.write();
-        let hash = table.hash(bytes);
-        table.intern(hash, bytes)
+        let hash = self.hash(bytes);
+        let known = self.read().probe(hash, bytes);
+        known.unwrap_or_else(|_| self.write().intern(hash, bytes))
+    }
+
+    /// A list of up to `count` names in a string table, to be interned together.
+    pub fn hashing<'a>(&'a self, strings: &'a [u8], count: usize) -> Hashed<'a> {
+        Hashed { hasher: &self.hasher, strings, names: Vec::with_capacity(count) }
     }
 
     /// Interns many at once, in order; one lock and one rehash at most, whatever their number.
-    pub fn intern_all<'a>(&self, strings: impl ExactSizeIterator<Item = &'a [u8]> + Clone, names: &mut Vec<Name>) {
+    pub fn intern_all<'a>(&self, hashed: &Hashed<'_>, mut names: impl Iterator<Item = &'a mut Name>) {
         let mut table = self.write();
-        table.reserve(strings.len());
-        names.reserve(strings.len());
+        table.reserve(hashed.names.len());
         // The table is larger than the caches. Each loop makes one kind of access for many names, which then overlap.
-        let mut hashes = [0; BLOCK];
         let mut firsts = [0; BLOCK];
         let mut ends = [0; BLOCK];
-        let mut rest = strings;
-        while rest.len() != 0 {
-            let count = rest.len().min(BLOCK);
-            for (hash, bytes) in hashes.iter_mut().zip(rest.clone().take(BLOCK)) {
-                *hash = table.hash(bytes);
+        for block in hashed.names.chunks(BLOCK) {
+            for (first, name) in firsts.iter_mut().zip(block) {
+                *first = table.slots[table.home(name.hash)];
             }
-            for (first, hash) in firsts.iter_mut().zip(&hashes[..count]) {
-                *first = table.slots[table.home(*hash)];
-            }
-            for (end, first) in ends.iter_mut().zip(&firsts[..count]) {
+            for (end, first) in ends.iter_mut().zip(&firsts[..block.len()]) {
                 *end = table.end(*first as u32);
             }
-            let seen: u8 = ends[..count].iter().fold(0, |seen, end| seen ^ table.last_byte(*end));
+            let seen: u8 = ends[..block.len()].iter().fold(0, |seen, end| seen ^ table.last_byte(*end));
             std::hint::black_box(seen);
-            for (hash, bytes) in hashes.iter().zip(rest.by_ref().take(BLOCK)) {
-                names.push(table.intern(*hash, bytes));
+            for (name, place) in block.iter().zip(names.by_ref()) {
+                *place = table.intern(name.hash, hashed.bytes(name));
             }
         }
     }
 
     /// The name of these bytes, if anything has interned them.
     pub fn find(&self, bytes: &[u8]) -> Option<Name> {
-        let table = self.read();
-        let hash = table.hash(bytes);
-        table.probe(hash, bytes).ok()
+        self.read().probe(self.hash(bytes), bytes).ok()
     }
 
     /// The bytes of a name.
@@ -113,6 +139,10 @@ impl Names {
         self.len() == 0
     }
 
+    fn hash(&self, bytes: &[u8]) -> u32 {
+        upper(self.hasher.hash_one(bytes))
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Table> {
         self.table.read().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -125,10 +155,6 @@ impl Names {
 const BLOCK: usize = 64;
 
 impl Table {
-    fn hash(&self, bytes: &[u8]) -> u64 {
-        self.hasher.hash_one(bytes)
-    }
-
     fn bytes(&self, id: u32) -> &[u8] {
         let id = id as usize;
         let start = if id == 0 { 0 } else { self.ends[id - 1] };
@@ -146,19 +172,19 @@ impl Table {
     }
 
     /// Where a name of this hash is first looked for.
-    fn home(&self, hash: u64) -> usize {
-        (((hash >> 32) * self.slots.len() as u64) >> 32) as usize
+    fn home(&self, hash: u32) -> usize {
+        ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
     }
 
     /// The name, or the free slot where it belongs.
-    fn probe(&self, hash: u64, bytes: &[u8]) -> Result<Name, usize> {
+    fn probe(&self, hash: u32, bytes: &[u8]) -> Result<Name, usize> {
         let mut at = self.home(hash);
         loop {
             let slot = self.slots[at];
             if slot == 0 {
                 return Err(at);
             }
-            if slot >> 32 == hash >> 32 && same(self.bytes(slot as u32 - 1), bytes) {
+            if upper(slot) == hash && same(self.bytes(slot as u32 - 1), bytes) {
                 return Ok(Name(slot as u32 - 1));
             }
             at = self.next(at);
@@ -169,7 +195,7 @@ impl Table {
         if at + 1 == self.slots.len() { 0 } else { at + 1 }
     }
 
-    fn intern(&mut self, hash: u64, bytes: &[u8]) -> Name {
+    fn intern(&mut self, hash: u32, bytes: &[u8]) -> Name {
         let at = match self.probe(hash, bytes) {
             Ok(name) => return name,
             Err(at) => at,
@@ -177,7 +203,7 @@ impl Table {
         let id = self.ends.len() as u32;
         self.bytes.extend_from_slice(bytes);
         self.ends.push(self.bytes.len() as u64);
-        self.slots[at] = hash >> 32 << 32 | u64::from(id + 1);
+        self.slots[at] = u64::from(hash) << 32 | u64::from(id + 1);
         self.reserve(1);
         Name(id)
     }
@@ -191,7 +217,7 @@ impl Table {
         let room = wanted.next_power_of_two().max(self.slots.len() * 2);
         let old = std::mem::replace(&mut self.slots, vec![0; room]);
         for slot in old.into_iter().filter(|slot| *slot != 0) {
-            let mut at = self.home(slot);
+            let mut at = self.home(upper(slot));
             while self.slots[at] != 0 {
                 at = self.next(at);
             }
@@ -217,8 +243,15 @@ mod tests {
     fn equal_bytes_are_one_name_in_order_of_first_sight() {
         let names = Names::default();
         let strings: Vec<String> = (0..5000).map(|i| format!("function_{}", i % 2500)).collect();
-        let mut ids = Vec::new();
-        names.intern_all(strings.iter().map(|s| s.as_bytes()), &mut ids);
+        let table: Vec<u8> = strings.iter().flat_map(|string| string.bytes()).collect();
+        let mut hashed = names.hashing(&table, strings.len());
+        let mut start = 0;
+        for string in &strings {
+            hashed.push(start, string.len() as u32);
+            start += string.len() as u32;
+        }
+        let mut ids = vec![Name::default(); strings.len()];
+        names.intern_all(&hashed, ids.iter_mut());
         assert_eq!(names.len(), 2500);
         for (position, (id, string)) in ids.iter().zip(&strings).enumerate() {
             assert_eq!(id.index(), position % 2500);

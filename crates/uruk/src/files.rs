@@ -16,7 +16,7 @@ const MAPPED_BYTES: u64 = 64 << 10;
 pub fn read_file(path: &Path) -> Result<Input, Error> {
     let name = path.display().to_string();
     let failed = |error| Error::File { file: name.clone(), source: Arc::new(error) };
-    let mut file = File::open(path).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
     if MAPPED_BYTES <= size {
         // SAFETY: the mapping is private and read-only; that nobody shortens the file meanwhile is asked of the user.
@@ -24,6 +24,9 @@ pub fn read_file(path: &Path) -> Result<Input, Error> {
         return Ok(Input::new(name, Arc::new(mapping)));
     }
     let mut bytes = Vec::with_capacity(size as usize);
-    file.read_to_end(&mut bytes).map_err(failed)?;
+    // Bounded by the size that is known, since otherwise it is asked for again, and the end is read as well. What has no
+    // size, as a pipe, is read to its end.
+    let limit = if size == 0 { u64::MAX } else { size };
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
     Ok(Input::from_bytes(name, bytes))
 }

@@ -170,7 +170,7 @@ impl Jit {
         session.set_search_order(dylib, vec![entry(dylib, true), process, own]);
         session.set_search_order(support, vec![own, process]);
         let read: Arc<ReadFile> = Arc::new(read_file);
-        let symbols = SupportSymbols::new(session, lifecycle::support_archives, read);
+        let symbols = SupportSymbols::new(lifecycle::support_archives, read);
         session.add_generator(support, Arc::new(symbols));
         Ok(Dylib::new(self, dylib))
     }
