@@ -23,7 +23,7 @@ const CHUNK_BYTES: u64 = 64 << 10;
 const MAX_CHUNK_BYTES: u64 = 512 << 10;
 /// A lane keeps at most this much in wholly free pages; beyond, half of it is given back to the system, so that
 /// adding and removing by turns makes no system calls.
-pub(super) const WARM_BYTES: u64 = 1 << 20;
+pub(super) const WARM_BYTES: u64 = 4 << 20;
 /// Runs given back that are at least this long become inaccessible as well, so that a stray jump into removed code
 /// is caught; shorter ones do not, since each may cost two of the kernel's mappings.
 const SEAL_BYTES: u64 = 256 << 10;
