@@ -1,10 +1,11 @@
 //! Interned symbol names: one copy each, compared and hashed as a 32-bit [`Name`].
 //!
-//! Data flow: bytes of a string table → hash → slot → id, in order of first sight, so that tables indexed by `Name`
-//! are walked almost in sequence by the link that follows. Names of a pool are never forgotten; local symbols'
-//! names are never interned. Invariants: a slot holds the upper half of the hash and `id + 1`; that half alone decides
-//! where a name is first looked for, so that growing needs no names; equal hashes are confirmed by comparing the
-//! bytes; the table is at most three quarters full.
+//! Data flow: bytes of a string table → hash → slot → record, whose ids are in order of first sight, so that tables indexed
+//! by `Name` are walked almost in sequence by the link that follows. Names of a pool are never forgotten; local symbols'
+//! names are never interned. Invariants: a slot holds half of the hash and the place of the record; that half alone decides
+//! where a name is first looked for, so that growing needs no names; equal hashes are confirmed by comparing the bytes; a
+//! record has id, length and bytes in one place, since each look elsewhere is a cache miss; the table is at most three
+//! quarters full.
 
 use std::hash::BuildHasher;
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -65,16 +66,17 @@ fn upper(hash: u64) -> u32 {
 }
 
 struct Table {
-    /// `hash >> 32 << 32 | id + 1`, 0 where free; a power of two of them.
+    /// Half of a hash, and above it the place of the record and 1, or 0 where free.
     slots: Vec<u64>,
-    /// Where each name ends in `bytes`; it begins where the one before it ends.
-    ends: Vec<u64>,
-    bytes: Vec<u8>,
+    /// Each name's id, length and bytes, with up to three bytes to the next multiple of four.
+    records: Vec<u8>,
+    /// Where each name's record begins, in units of four bytes.
+    places: Vec<u32>,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        let table = Table { slots: vec![0; 1024], ends: Vec::new(), bytes: Vec::new() };
+        let table = Table { slots: vec![0; 1024], records: Vec::new(), places: Vec::new() };
         Names { hasher: foldhash::fast::RandomState::default(), table: RwLock::new(table) }
     }
 }
@@ -92,25 +94,29 @@ impl Names {
         Hashed { hasher: &self.hasher, strings, names: Vec::with_capacity(count) }
     }
 
-    /// Interns many at once, in order; one lock and one rehash at most, whatever their number.
-    pub fn intern_all<'a>(&self, hashed: &Hashed<'_>, mut names: impl Iterator<Item = &'a mut Name>) {
-        let mut table = self.write();
-        table.reserve(hashed.names.len());
-        // The table is larger than the caches. Each loop makes one kind of access for many names, which then overlap.
-        let mut firsts = [0; BLOCK];
-        let mut ends = [0; BLOCK];
+    /// Interns many at once, in order; one rehash at most, whatever their number. Other threads are kept from it only while
+    /// what is new is entered.
+    pub fn intern_all<'a>(&self, hashed: &Hashed<'_>, names: impl Iterator<Item = &'a mut Name>) {
+        let mut unknown = Vec::new();
+        let table = self.read();
+        let mut names = hashed.names.iter().zip(names);
         for block in hashed.names.chunks(BLOCK) {
-            for (first, name) in firsts.iter_mut().zip(block) {
-                *first = table.slots[table.home(name.hash)];
+            table.fetch(block);
+            for (hashed_name, name) in names.by_ref().take(block.len()) {
+                match table.probe(hashed_name.hash, hashed.bytes(hashed_name)) {
+                    Ok(known) => *name = known,
+                    Err(_) => unknown.push((hashed_name, name)),
+                }
             }
-            for (end, first) in ends.iter_mut().zip(&firsts[..block.len()]) {
-                *end = table.end(*first as u32);
-            }
-            let seen: u8 = ends[..block.len()].iter().fold(0, |seen, end| seen ^ table.last_byte(*end));
-            std::hint::black_box(seen);
-            for (name, place) in block.iter().zip(names.by_ref()) {
-                *place = table.intern(name.hash, hashed.bytes(name));
-            }
+        }
+        drop(table);
+        if unknown.is_empty() {
+            return;
+        }
+        let mut table = self.write();
+        table.reserve(unknown.len());
+        for (hashed_name, name) in unknown {
+            *name = table.intern(hashed_name.hash, hashed.bytes(hashed_name));
         }
     }
 
@@ -121,17 +127,17 @@ impl Names {
 
     /// The bytes of a name.
     pub fn bytes(&self, name: Name) -> Vec<u8> {
-        self.read().bytes(name.0).to_vec()
+        self.read().bytes(name).to_vec()
     }
 
     /// The name as text, for messages; bytes that are no UTF-8 are replaced.
     pub fn text(&self, name: Name) -> String {
-        String::from_utf8_lossy(self.read().bytes(name.0)).into_owned()
+        String::from_utf8_lossy(self.read().bytes(name)).into_owned()
     }
 
     /// How many names there are.
     pub fn len(&self) -> usize {
-        self.read().ends.len()
+        self.read().places.len()
     }
 
     /// Whether nothing has been interned.
@@ -152,23 +158,34 @@ impl Names {
     }
 }
 
+/// How many names are looked for at a time.
 const BLOCK: usize = 64;
+/// Bytes of a record before those of the name.
+const RECORD_HEADER: usize = 8;
 
 impl Table {
-    fn bytes(&self, id: u32) -> &[u8] {
-        let id = id as usize;
-        let start = if id == 0 { 0 } else { self.ends[id - 1] };
-        &self.bytes[start as usize..self.ends[id] as usize]
+    fn bytes(&self, name: Name) -> &[u8] {
+        self.record(self.places[name.index()]).1
     }
 
-    /// Where the bytes of a name end, by its number counted from 1.
-    fn end(&self, number: u32) -> u64 {
-        number.checked_sub(1).map_or(0, |id| self.ends[id as usize])
+    /// The name at a place, and its bytes.
+    fn record(&self, place: u32) -> (Name, &[u8]) {
+        let record = &self.records[place as usize * 4..];
+        let (header, rest) = record.split_at(RECORD_HEADER);
+        let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        (Name(word(0)), &rest[..word(4) as usize])
     }
 
-    /// The byte before an end.
-    fn last_byte(&self, end: u64) -> u8 {
-        end.checked_sub(1).map_or(0, |at| self.bytes[at as usize])
+    /// Brings what names are first looked for in into the caches, which the table is larger than: each loop makes one kind
+    /// of access for many names, which then overlap.
+    fn fetch(&self, names: &[HashedName]) {
+        let mut places = [0; BLOCK];
+        for (place, name) in places.iter_mut().zip(names) {
+            *place = self.slots[self.home(name.hash)] as u32;
+        }
+        let first = |place: &u32| place.checked_sub(1).map_or(0, |place| self.records[place as usize * 4]);
+        let seen = places[..names.len()].iter().fold(0, |seen, place| seen ^ first(place));
+        std::hint::black_box(seen);
     }
 
     /// Where a name of this hash is first looked for.
@@ -184,8 +201,11 @@ impl Table {
             if slot == 0 {
                 return Err(at);
             }
-            if upper(slot) == hash && same(self.bytes(slot as u32 - 1), bytes) {
-                return Ok(Name(slot as u32 - 1));
+            if upper(slot) == hash {
+                let (name, known) = self.record(slot as u32 - 1);
+                if same(known, bytes) {
+                    return Ok(name);
+                }
             }
             at = self.next(at);
         }
@@ -200,17 +220,23 @@ impl Table {
             Ok(name) => return name,
             Err(at) => at,
         };
-        let id = self.ends.len() as u32;
-        self.bytes.extend_from_slice(bytes);
-        self.ends.push(self.bytes.len() as u64);
-        self.slots[at] = u64::from(hash) << 32 | u64::from(id + 1);
+        let id = self.places.len() as u32;
+        let place = (self.records.len() / 4) as u32;
+        // Places and 1 have to fit a slot's half; names of 16 GiB do not fit into memory with all else that they come with.
+        assert!(place < u32::MAX, "a session's names are shorter than 16 GiB in all");
+        self.records.extend_from_slice(&id.to_le_bytes());
+        self.records.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        self.records.extend_from_slice(bytes);
+        self.records.resize(self.records.len().next_multiple_of(4), 0);
+        self.places.push(place);
+        self.slots[at] = u64::from(hash) << 32 | u64::from(place + 1);
         self.reserve(1);
         Name(id)
     }
 
     /// Makes room for `more` names.
     fn reserve(&mut self, more: usize) {
-        let wanted = (self.ends.len() + more) / 3 * 4 + 4;
+        let wanted = (self.places.len() + more) / 3 * 4 + 4;
         if wanted <= self.slots.len() {
             return;
         }

@@ -130,34 +130,22 @@ impl Batch {
         let mut references = Vec::with_capacity(jobs.len());
         let mut targets = Vec::with_capacity(jobs.len());
         let swept: Vec<bool> = jobs.iter().map(|job| job.swept).collect();
-        let mut others = Vec::new();
-        let mut gather: Vec<Vec<u8>> = Vec::new();
+        let mut others = Others::default();
+        let mut gather = Vec::new();
         {
             let mut state = session.lock();
-            for job in jobs {
+            let found = session.parallel(cost, &jobs, |job| Found::new(session, &state, job, placement));
+            for (job, found) in jobs.into_iter().zip(found) {
                 let mut graph = job.graph;
-                let mut target = Targets::new(&graph);
-                for (index, (reference, global)) in (0..).zip(job.references.iter().zip(&job.object.interface.globals))
-                {
-                    let id = LocalId(graph.first_global.0 + index);
-                    let mut found = find_target(&state, job.unit, *reference, placement, &mut others);
-                    if found == Target::Bound && session.names().bytes(global.name) == THREAD_IMAGE {
-                        found = Target::ThreadImage;
-                    }
-                    target.set(id, found);
-                    if let (Target::Own, Strength::Common, Reference::Symbol(symbol)) =
-                        (found, global.strength, reference)
-                    {
-                        let (size, align) = state.common(*symbol);
-                        graph.allocate_common(id, size, align);
-                    }
-                    if *reference == Reference::Linker
-                        && let Some((name, _)) = bound(&session.names().bytes(global.name))
-                        && !gather.contains(&name)
-                    {
-                        gather.push(name);
-                    }
+                let mut target = found.targets;
+                for (id, other) in found.others {
+                    target.set(id, Target::ThreadLocal(others.number(other)));
                 }
+                for (id, symbol) in found.commons {
+                    let (size, align) = state.common(symbol);
+                    graph.allocate_common(id, size, align);
+                }
+                gather.extend(found.gathered);
                 let dylib = state.unit(job.unit).dylib;
                 let groups = &mut state.dylibs[dylib.index()].groups;
                 prune::drop_groups(&mut graph, &target, |group| {
@@ -170,6 +158,7 @@ impl Batch {
                 targets.push(target);
             }
         }
+        let others = others.symbols;
         let planned = session.parallel_mut(cost, &mut members, |index, member| {
             prune::drop_unwind_records(&mut member.graph)?;
             if swept[index] {
@@ -258,34 +247,48 @@ impl Batch {
     /// Fills in the addresses of what is defined elsewhere, waiting for units that other threads are linking.
     fn fill_addresses(&mut self, session: &Session) -> Result<(), Error> {
         let own = Own::new(&self.units);
+        let mut addresses = std::mem::take(&mut self.addresses);
         let mut state = session.lock();
-        for index in 0..self.units.len() {
-            let member = &self.members[index];
-            let first = member.graph.first_global.0;
-            for (number, (reference, (id, target))) in
-                (first..).zip(self.references[index].iter().zip(self.targets[index].iter()))
-            {
-                let address = match (reference, target) {
+        let later = session.parallel_mut(self.cost(), &mut addresses, |index, addresses| {
+            let mut later = Vec::new();
+            let first = self.members[index].graph.first_global.0;
+            let globals = self.references[index].iter().zip(self.targets[index].iter());
+            for ((reference, (id, target)), address) in globals.zip(&mut addresses[first as usize..]) {
+                match (reference, target) {
                     (Reference::Symbol(symbol), Target::Near | Target::Far) => {
-                        let mut found = *state.symbol(*symbol);
-                        if found.unit != NO_UNIT && !own.contains(found.unit) {
-                            while matches!(state.unit(found.unit).phase, Phase::Waiting | Phase::Materializing) {
-                                state = session.wait(state);
-                            }
-                            found = *state.symbol(*symbol);
-                            if !matches!(state.unit(found.unit).phase, Phase::Ready) {
-                                self.needs[index].push((found.unit, *symbol));
-                            }
+                        let found = state.symbol(*symbol);
+                        *address = found.address;
+                        let ready = |unit| matches!(state.unit(unit).phase, Phase::Ready);
+                        if !(found.unit == NO_UNIT || own.contains(found.unit) || ready(found.unit)) {
+                            later.push((id, *symbol));
                         }
-                        found.address
                     }
-                    (Reference::Linker, Target::Bound) => self.linker_defined(session, index, id),
-                    _ => continue,
-                };
-                self.addresses[index][number as usize] = address;
+                    (Reference::Linker, Target::Bound) => *address = self.linker_defined(session, index, id),
+                    _ => {}
+                }
+            }
+            later
+        });
+        for (index, later) in later.into_iter().enumerate() {
+            for (id, symbol) in later {
+                let unit = state.symbol(symbol).unit;
+                while matches!(state.unit(unit).phase, Phase::Waiting | Phase::Materializing) {
+                    state = session.wait(state);
+                }
+                let found = state.symbol(symbol);
+                addresses[index][id.0 as usize] = found.address;
+                if !matches!(state.unit(found.unit).phase, Phase::Ready) {
+                    self.needs[index].push((found.unit, symbol));
+                }
             }
         }
+        self.addresses = addresses;
         Ok(())
+    }
+
+    /// Input bytes of all members.
+    fn cost(&self) -> usize {
+        self.objects.iter().map(|object| object.interface.cost).sum()
     }
 
     /// The address of a symbol that the linker itself defines.
@@ -301,7 +304,7 @@ impl Batch {
     /// Writes every member's bytes; returns those that failed.
     fn write(&mut self, session: &Session, threads: Threads<'_>) -> Vec<(usize, Error)> {
         let bases = Lane::ALL.map(|lane| self.allocation.address(lane));
-        let cost = self.objects.iter().map(|object| object.interface.cost).sum();
+        let cost = self.cost();
         let (members, targets, addresses) = (&self.members, &self.targets, &self.addresses);
         let fixup = |index: usize| Fixup {
             member: &members[index],
@@ -390,32 +393,70 @@ impl Own {
     }
 }
 
-/// What a reference means to the linker.
-fn find_target(
-    state: &State,
-    unit: UnitId,
-    reference: Reference,
-    placement: Placement,
-    others: &mut Vec<SymbolId>,
-) -> Target {
-    let Reference::Symbol(id) = reference else {
-        return if reference == Reference::Linker { Target::Bound } else { Target::Known(0) };
-    };
-    let symbol = state.symbol(id);
-    if symbol.unit == unit {
-        return Target::Own;
+/// What the references of a job mean to the linker.
+struct Found {
+    /// Thread-local variables that are defined elsewhere are left to `others`.
+    targets: Targets,
+    others: Vec<(LocalId, SymbolId)>,
+    /// Common symbols that are this job's to allocate.
+    commons: Vec<(LocalId, SymbolId)>,
+    /// Sections whose bounds are asked for.
+    gathered: Vec<Vec<u8>>,
+}
+
+impl Found {
+    fn new(session: &Session, state: &State, job: &Job, placement: Placement) -> Found {
+        let targets = Targets::new(&job.graph);
+        let mut found = Found { targets, others: Vec::new(), commons: Vec::new(), gathered: Vec::new() };
+        let globals = job.references.iter().zip(&job.object.interface.globals);
+        for (id, (reference, global)) in (job.graph.first_global.0..).map(LocalId).zip(globals) {
+            let target = match *reference {
+                Reference::Symbol(symbol) => {
+                    let definition = state.symbol(symbol);
+                    if definition.unit == job.unit {
+                        if global.strength == Strength::Common {
+                            found.commons.push((id, symbol));
+                        }
+                        // As it is from the start.
+                        continue;
+                    }
+                    if definition.kind == SymbolKind::ThreadLocal {
+                        found.others.push((id, symbol));
+                        continue;
+                    }
+                    match definition.unit {
+                        NO_UNIT => Target::Known(definition.address),
+                        _ if state.placement(definition.dylib) == placement => Target::Near,
+                        _ => Target::Far,
+                    }
+                }
+                Reference::Linker => {
+                    let name = session.names().bytes(global.name);
+                    found.gathered.extend(bound(&name).map(|(section, _)| section));
+                    if name == THREAD_IMAGE { Target::ThreadImage } else { Target::Bound }
+                }
+                Reference::Null | Reference::Unknown => Target::Known(0),
+            };
+            found.targets.set(id, target);
+        }
+        found
     }
-    if symbol.kind == SymbolKind::ThreadLocal {
-        let number = others.iter().position(|other| *other == id).unwrap_or_else(|| {
-            others.push(id);
-            others.len() - 1
-        });
-        return Target::ThreadLocal(number as u32);
+}
+
+/// Thread-local variables of libraries and other batches, numbered.
+#[derive(Default)]
+struct Others {
+    symbols: Vec<SymbolId>,
+    numbers: HashMap<SymbolId, u32>,
+}
+
+impl Others {
+    fn number(&mut self, symbol: SymbolId) -> u32 {
+        *self.numbers.entry(symbol).or_insert_with(|| {
+            self.symbols.push(symbol);
+            self.symbols.len() as u32 - 1
+        })
     }
-    if symbol.unit == NO_UNIT {
-        return Target::Known(symbol.address);
-    }
-    if state.placement(symbol.dylib) == placement { Target::Near } else { Target::Far }
 }
 
 /// Cuts the lanes' working bytes into each member's own.
