@@ -80,7 +80,17 @@ pub enum Error {
         symbol: String,
         /// The object that failed.
         whose: String,
+        /// How many such steps lie between this and what failed first.
+        steps: usize,
         /// Why it failed.
+        cause: Arc<Error>,
+    },
+    /// The rest of a long chain of dependences, shortened to what failed first.
+    #[error("(through {steps} more) {cause}")]
+    Chain {
+        /// How many steps are left out.
+        steps: usize,
+        /// What failed first.
         cause: Arc<Error>,
     },
     /// What was needed has been removed.
@@ -89,6 +99,53 @@ pub enum Error {
         /// The object.
         unit: String,
     },
+    /// A unit was asked for something that it does not define.
+    #[error("{unit} did not promise to define `{symbol}`")]
+    NotPromised {
+        /// The unit.
+        unit: String,
+        /// The symbol.
+        symbol: String,
+    },
+    /// A unit was emitted before all that it promised had an address.
+    #[error("{unit} promised to define {} and did not", quoted(symbols))]
+    NotDefined {
+        /// The unit.
+        unit: String,
+        /// The symbols.
+        symbols: Vec<String>,
+    },
+    /// A unit's responsibility was dropped without being settled.
+    #[error("{unit} was given up without a reason")]
+    Abandoned {
+        /// The unit.
+        unit: String,
+    },
+    /// A materializer or a generator panicked.
+    #[error("{unit} panicked")]
+    Panicked {
+        /// The unit or the generator.
+        unit: String,
+    },
+    /// A wait could never end.
+    #[error(
+        "{unit} waits for something that waits for {unit}; let one of them be emitted with the other as a need instead of waiting for it"
+    )]
+    Deadlock {
+        /// A unit of the circle.
+        unit: String,
+    },
+    /// A tracker's content can be transferred within its dylib only.
+    #[error("a tracker of dylib `{dylib}` cannot be transferred to one of dylib `{other}`")]
+    OtherDylib {
+        /// The dylib.
+        dylib: String,
+        /// The other one.
+        other: String,
+    },
+    /// The session has ended.
+    #[error("the session has ended")]
+    Ended,
     /// The process could not do what linked code asks for.
     #[error("{what}: {reason}")]
     Executor {
@@ -114,6 +171,29 @@ impl From<LinkError> for Error {
 }
 
 impl Error {
+    /// A name that a look-up or a client's unit asked for and nothing defines.
+    pub(crate) fn missing(symbol: String, searched: Vec<String>) -> Error {
+        let missing = vec![Missing { symbol, referrer: String::new() }];
+        Error::Missing { missing: Arc::new(missing), searched: Arc::new(searched) }
+    }
+
+    /// What failed first, and how many steps of dependence lie between.
+    fn root(&self) -> (&Error, usize) {
+        match self {
+            Error::Dependency { steps, cause, .. } => (cause.root().0, *steps),
+            Error::Chain { cause, .. } => (cause, 0),
+            error => (error, 0),
+        }
+    }
+
+    /// The failure of something that needed what failed. Only the first steps of a long chain are kept one by one.
+    pub(crate) fn dependency(who: String, symbol: String, whose: String, cause: Error) -> Error {
+        const KEPT: usize = 16;
+        let (root, steps) = cause.root();
+        let cause = if steps < KEPT { cause } else { Error::Chain { steps, cause: Arc::new(root.clone()) } };
+        Error::Dependency { who, symbol, whose, steps: steps + 1, cause: Arc::new(cause) }
+    }
+
     /// One error for many: all missing names together, else the first that is not a mere consequence.
     pub(crate) fn of_many(errors: Vec<Error>) -> Result<(), Error> {
         let mut all: Vec<Missing> = Vec::new();
@@ -131,6 +211,10 @@ impl Error {
         let cause = errors.iter().find(|error| !matches!(error, Error::Dependency { .. })).or(errors.first());
         cause.map_or(Ok(()), |error| Err(error.clone()))
     }
+}
+
+fn quoted(symbols: &[String]) -> String {
+    symbols.iter().map(|symbol| format!("`{symbol}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn missing_text(missing: &[Missing], searched: &[String]) -> String {

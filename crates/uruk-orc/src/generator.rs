@@ -1,7 +1,7 @@
 //! Definition generators: asked for names that a dylib lacks, they may define them.
 
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::{Session, Suspended};
 use crate::state::DylibId;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -20,6 +20,21 @@ pub trait DefinitionGenerator: Send + Sync {
 
     /// What messages call it.
     fn name(&self) -> String;
+}
+
+/// The same, if it takes its time: the look-up that asks is suspended until the generator finishes it, from any thread.
+pub trait AsyncGenerator: Send + Sync {
+    /// Takes a look-up over; it goes on once [`Suspended::finish`] is called.
+    fn generate(&self, suspended: Suspended);
+
+    /// What messages call it.
+    fn name(&self) -> String;
+}
+
+#[derive(Clone)]
+pub(crate) enum Generator {
+    Now(Arc<dyn DefinitionGenerator>),
+    Later(Arc<dyn AsyncGenerator>),
 }
 
 /// What the target process and its libraries export.

@@ -4,13 +4,16 @@
 //! unit; `objects` links. The [`executor`] is the process where the code runs.
 #![forbid(unsafe_code)]
 
+pub mod dispatch;
 pub mod error;
 pub mod executor;
 pub mod generator;
 pub mod in_process;
 mod objects;
+pub mod responsibility;
 pub mod session;
 mod state;
 pub mod support;
+pub mod unit;
 
-pub use state::{DylibId, GcRoots, SearchEntry, TrackerId};
+pub use state::{Answer, DylibId, GcRoots, Required, SearchEntry, TrackerId};

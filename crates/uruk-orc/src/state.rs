@@ -1,23 +1,48 @@
-//! The session's state: dylibs, symbols and units, as a plain value. No thread, no callback and no I/O in here.
+//! The session's state: dylibs, symbols, units, queries and tasks, as a plain value. No thread, no callback and no I/O
+//! in here: what has to happen outside is an effect, which the session carries out once its lock is free.
 //!
 //! A *unit* is what is materialized as a whole: an object, or a client's own. A symbol belongs to the unit that won
 //! its definition. Phases of a unit: waiting → materializing → resolved (addresses known) → emitted (bytes final) →
 //! ready (all that it reaches is emitted too), or failed. Dependences are kept by unit, and only on units that were
-//! not ready when the dependant was emitted.
+//! not ready when the dependant was emitted ([`readiness`]). What goes together when a tracker is removed is a *lot*
+//! ([`lots`]).
 
-mod settle;
+mod collection;
+mod define;
+mod effects;
+mod limbo;
+mod lots;
+mod query;
+mod readiness;
+mod responsibility;
 mod table;
+#[cfg(test)]
+mod tests;
+mod work;
+
+pub(crate) use collection::Collection;
+pub use collection::GcRoots;
+pub(crate) use effects::Effects;
+pub(crate) use lots::{LotId, Pins};
+pub use query::{Answer, Required};
+pub(crate) use query::{Consumer, QueryId, Want};
+pub(crate) use work::{TaskId, Work};
 
 use crate::error::Error;
-use crate::objects::Object;
+use crate::objects::{Linked, Object};
+use crate::unit::MaterializationUnit;
+use limbo::{Epoch, Limbo};
+use lots::Lot;
+use query::Query;
+use slotmap::SlotMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use table::NameTable;
-use uruk_jitlink::elf::{Interface, Strength};
-use uruk_jitlink::graph::{SymbolKind, Visibility};
+use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::memory::Placement;
 use uruk_jitlink::names::{Name, Names};
 use uruk_jitlink::tls::Question;
+use work::Task;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -87,6 +112,10 @@ pub(crate) struct Symbol {
     pub collected: bool,
     /// Several objects define it, so several know its id.
     pub contested: bool,
+    /// It stands for what its unit does and has no address.
+    pub side_effects_only: bool,
+    /// A client's unit has said where it is.
+    pub resolved: bool,
 }
 
 /// How strong the definition that a symbol has is.
@@ -112,12 +141,29 @@ pub(crate) struct Unit {
     pub dylib: DylibId,
     pub phase: Phase,
     pub object: Option<Arc<Object>>,
-    /// Units that were not ready when this one was emitted, with a symbol through which each is needed.
-    pub needs: Vec<(UnitId, SymbolId)>,
+    /// What a client's unit is made by, until it is materialized.
+    pub client: Option<Box<dyn MaterializationUnit>>,
+    /// What a client's unit defines; an object knows its own.
+    pub symbols: Vec<SymbolId>,
+    /// Somebody is at work on it, whatever has happened to it meanwhile.
+    busy: bool,
+    /// It was removed, and its id is for others once nobody is at work on it.
+    gone: bool,
+    /// Its memory and registrations.
+    pub linked: Option<Linked>,
+    /// What it is removed with.
+    lot: LotId,
+    /// The task that materializes it.
+    pub task: Option<TaskId>,
     /// Where its thread-local variables lie.
     pub threads: Option<ThreadModule>,
-    /// What it is removed with.
-    pub tracker: Option<TrackerId>,
+    /// Symbols of units that were not ready when this one was emitted.
+    needs: Vec<SymbolId>,
+    /// The emitted units that need it, as long as it is not ready, each with the symbol through which it does.
+    dependants: Vec<(UnitId, SymbolId)>,
+    /// Queries that wait for it, with the symbol they ask for, if any.
+    asked: Vec<(QueryId, Option<SymbolId>)>,
+    tree: readiness::Node,
 }
 
 /// A loaded thread-local image.
@@ -129,30 +175,8 @@ pub(crate) struct ThreadModule {
     pub base: Option<u64>,
 }
 
-/// Which symbols of a dylib keep what they reach when its sections are collected. Symbols that were looked up before
-/// keep it in any case.
-#[derive(Clone, Debug)]
-pub enum GcRoots {
-    /// All that other dylibs see, as in a shared library.
-    Exported,
-    /// These, and what the process's libraries import, as in an executable.
-    Named(Vec<Name>),
-}
-
-/// The collection of a dylib's sections.
-#[derive(Clone, Debug)]
-pub(crate) struct Collection {
-    pub roots: GcRoots,
-    /// Generators have been asked for the roots.
-    pub sought: bool,
-    /// What defines the roots has been claimed.
-    pub rooted: bool,
-    /// How many of the dylib's whole inputs have been claimed with others.
-    pub claimed: usize,
-}
-
 /// A place in a dylib's search order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SearchEntry {
     /// The dylib.
     pub dylib: DylibId,
@@ -168,11 +192,17 @@ pub(crate) struct Dylib {
     pub groups: HashMap<Name, UnitId>,
     /// Whole inputs, whose initialisers are roots.
     pub roots: Vec<UnitId>,
+    /// Linked units whose initialisers have not run.
+    pub uninitialised: Vec<UnitId>,
+    /// What belongs to no other tracker belongs to this one.
+    pub tracker: TrackerId,
     /// How its sections are collected, if they are.
     pub collection: Option<Collection>,
     pub placement: Option<Placement>,
     /// The dylib that decides about this one's placement.
     pub placed_with: DylibId,
+    /// It is no longer part of the program.
+    pub removed: bool,
 }
 
 pub(crate) struct State {
@@ -180,13 +210,23 @@ pub(crate) struct State {
     pub dylibs: Vec<Dylib>,
     pub symbols: Vec<Symbol>,
     pub units: Vec<Unit>,
-    free_symbols: Vec<SymbolId>,
-    free_units: Vec<UnitId>,
-    trackers: Vec<Vec<UnitId>>,
+    queries: SlotMap<QueryId, Query>,
+    tasks: SlotMap<TaskId, Task>,
+    lots: SlotMap<LotId, Lot>,
+    trackers: Vec<lots::Tracker>,
+    /// Lots that were removed and whose memory somebody still holds.
+    retired: Vec<LotId>,
+    /// What has to happen outside of the lock.
+    effects: Effects,
+    limbo: Limbo,
     /// Largest size and alignment that any object asks for, of symbols that are common in some object.
     commons: HashMap<SymbolId, (u64, u64)>,
-    /// Emitted units that wait for others.
-    waiting: Vec<UnitId>,
+    /// Objects that define a contested symbol and did not win it.
+    rivals: HashMap<SymbolId, Vec<UnitId>>,
+    /// What the latest regrouping marks units with.
+    stamp: u32,
+    /// The session accepts no more work.
+    ended: bool,
 }
 
 impl State {
@@ -196,34 +236,55 @@ impl State {
             dylibs: Vec::new(),
             symbols: Vec::new(),
             units: Vec::new(),
-            free_symbols: Vec::new(),
-            free_units: Vec::new(),
+            queries: SlotMap::with_key(),
+            tasks: SlotMap::with_key(),
+            lots: SlotMap::with_key(),
             trackers: Vec::new(),
+            retired: Vec::new(),
+            effects: Effects::default(),
+            limbo: Limbo::default(),
             commons: HashMap::new(),
-            waiting: Vec::new(),
+            rivals: HashMap::new(),
+            stamp: 0,
+            ended: false,
         }
     }
 
     pub fn add_dylib(&mut self, name: &str) -> Result<DylibId, Error> {
-        if self.dylibs.iter().any(|dylib| &*dylib.name == name) {
+        if self.dylib_named(name).is_some() {
             return Err(Error::DylibExists(name.to_string()));
         }
         let id = DylibId(self.dylibs.len() as u32);
+        let tracker = self.add_tracker(id);
         self.dylibs.push(Dylib {
             name: name.into(),
             table: NameTable::default(),
             order: vec![SearchEntry { dylib: id, all_symbols: true }],
             groups: HashMap::new(),
             roots: Vec::new(),
+            uninitialised: Vec::new(),
+            tracker,
             collection: None,
             placement: None,
             placed_with: id,
+            removed: false,
         });
         Ok(id)
     }
 
+    pub fn dylib_named(&self, name: &str) -> Option<DylibId> {
+        let position = self.dylibs.iter().position(|dylib| &*dylib.name == name && !dylib.removed)?;
+        Some(DylibId(position as u32))
+    }
+
     pub fn dylib(&self, id: DylibId) -> &Dylib {
         &self.dylibs[id.index()]
+    }
+
+    /// The dylib, if it is still part of the program.
+    pub fn live_dylib(&mut self, id: DylibId) -> Result<&mut Dylib, Error> {
+        let dylib = &mut self.dylibs[id.index()];
+        if dylib.removed { Err(Error::Removed { unit: dylib.name.to_string() }) } else { Ok(dylib) }
     }
 
     /// Where a dylib's memory lies; near as long as nothing has decided otherwise.
@@ -235,133 +296,21 @@ impl State {
         &self.units[id.index()]
     }
 
+    fn unit_mut(&mut self, id: UnitId) -> &mut Unit {
+        &mut self.units[id.index()]
+    }
+
     pub fn symbol(&self, id: SymbolId) -> &Symbol {
         &self.symbols[id.index()]
     }
 
-    /// Makes a tracker.
-    pub fn add_tracker(&mut self) -> TrackerId {
-        self.trackers.push(Vec::new());
-        TrackerId(self.trackers.len() as u32 - 1)
+    pub fn symbol_text(&self, id: SymbolId) -> String {
+        self.names.text(self.symbol(id).name)
     }
 
-    /// The units of a tracker, which it gives up.
-    pub fn take_tracked(&mut self, tracker: TrackerId) -> Vec<UnitId> {
-        std::mem::take(&mut self.trackers[tracker.index()])
-    }
-
-    /// Adds an object whose symbols are defined by [`define`](State::define).
-    pub fn add_unit(&mut self, dylib: DylibId, tracker: Option<TrackerId>, object: Arc<Object>) -> UnitId {
-        let name = object.interface.input.name().clone();
-        let (phase, object, needs, threads) = (Phase::Waiting, Some(object), Vec::new(), None);
-        let unit = Unit { name, dylib, phase, object, needs, threads, tracker };
-        let id = self.free_units.pop().unwrap_or(UnitId(self.units.len() as u32));
-        match self.units.get_mut(id.index()) {
-            Some(free) => *free = unit,
-            None => self.units.push(unit),
-        }
-        if let Some(tracker) = tracker {
-            self.trackers[tracker.index()].push(id);
-        }
-        id
-    }
-
-    /// Forgets a unit and its symbols. Names that other objects define too are theirs when they are linked.
-    pub fn remove_unit(&mut self, id: UnitId) {
-        let object = self.units[id.index()].object.take();
-        for symbol_id in object.iter().flat_map(|object| object.symbols()).flatten() {
-            let symbol = &mut self.symbols[symbol_id.index()];
-            if symbol.unit != id {
-                continue;
-            }
-            symbol.unit = REMOVED;
-            if !symbol.contested {
-                self.dylibs[symbol.dylib.index()].table.set(symbol.name, None);
-                self.free_symbols.push(*symbol_id);
-            }
-        }
-        let unit = &mut self.units[id.index()];
-        unit.phase = Phase::Failed(Error::Removed { unit: unit.name.to_string() });
-        let dylib = &mut self.dylibs[unit.dylib.index()];
-        dylib.roots.retain(|root| *root != id);
-        if let Some(collection) = &mut dylib.collection {
-            collection.claimed = 0;
-        }
-        dylib.groups.retain(|_, owner| *owner != id);
-        self.free_units.push(id);
-    }
-
-    /// Takes over a definition that was removed, for another unit that has one.
-    pub fn take_over(&mut self, symbol: SymbolId, unit: UnitId) {
-        let symbol = &mut self.symbols[symbol.index()];
-        if symbol.unit == REMOVED {
-            (symbol.unit, symbol.collected) = (unit, false);
-        }
-    }
-
-    /// Enters a unit's definitions; `symbols` receives the symbol of each global, whoever won it, and `None` where
-    /// the unit only refers to it. Strong replaces common replaces weak as long as nobody was bound to it.
-    pub fn define(
-        &mut self,
-        unit: UnitId,
-        interface: &Interface,
-        symbols: &mut Vec<Option<SymbolId>>,
-    ) -> Result<(), Error> {
-        let dylib = self.unit(unit).dylib;
-        let globals = &interface.globals;
-        symbols.reserve_exact(globals.len());
-        for (position, global) in globals.iter().enumerate() {
-            let rank = match global.strength {
-                Strength::Undefined | Strength::UndefinedWeak => {
-                    symbols.push(None);
-                    continue;
-                }
-                Strength::Weak => Rank::Weak,
-                Strength::Common => Rank::Common,
-                Strength::Strong => Rank::Strong,
-            };
-            let new = Symbol {
-                address: 0,
-                name: global.name,
-                unit,
-                dylib,
-                strength: rank,
-                kind: global.kind,
-                exported: global.visibility != Visibility::Hidden,
-                bound: false,
-                wanted: false,
-                collected: false,
-                contested: false,
-            };
-            let table = &mut self.dylibs[dylib.index()].table;
-            let id = match table.get(global.name) {
-                None => {
-                    let id = self.free_symbols.pop().unwrap_or(SymbolId(self.symbols.len() as u32));
-                    match self.symbols.get_mut(id.index()) {
-                        Some(free) => *free = new,
-                        None => self.symbols.push(new),
-                    }
-                    table.set(global.name, Some(id));
-                    id
-                }
-                Some(id) => {
-                    self.redefine(id, new)?;
-                    id
-                }
-            };
-            if global.strength == Strength::Common {
-                let (size, align) = interface.common(position);
-                let room = self.commons.entry(id).or_insert((0, 1));
-                *room = (room.0.max(size), room.1.max(align));
-            }
-            symbols.push(Some(id));
-        }
-        Ok(())
-    }
-
-    /// The room for a common symbol: the largest that any object asks for.
-    pub fn common(&self, id: SymbolId) -> (u64, u64) {
-        self.commons.get(&id).copied().unwrap_or((0, 1))
+    /// What is to happen outside, since it was last asked.
+    pub fn take_effects(&mut self) -> Effects {
+        std::mem::take(&mut self.effects)
     }
 
     /// What is known of a thread-local variable of an earlier batch; `None` for one of a library.
@@ -378,63 +327,6 @@ impl State {
         }
     }
 
-    fn redefine(&mut self, id: SymbolId, new: Symbol) -> Result<(), Error> {
-        let old = self.symbols[id.index()];
-        // The most constraining visibility of all objects counts (gABI, "Symbol Visibility").
-        let exported = old.exported && new.exported;
-        let replaces = old.strength < new.strength;
-        let taken = old.unit != REMOVED && (old.strength == Rank::Strong || old.bound);
-        if new.strength == Rank::Strong && taken {
-            let name = |unit: UnitId| match unit {
-                NO_UNIT => "an absolute symbol".to_string(),
-                unit => self.unit(unit).name.to_string(),
-            };
-            return Err(Error::Duplicate {
-                symbol: self.names.text(new.name),
-                dylib: self.dylib(new.dylib).name.to_string(),
-                first: name(old.unit),
-                second: name(new.unit),
-            });
-        }
-        let symbol = &mut self.symbols[id.index()];
-        if old.unit == REMOVED || replaces && !old.bound {
-            *symbol = new;
-        }
-        symbol.contested = true;
-        symbol.exported = exported || old.unit == REMOVED && new.exported;
-        Ok(())
-    }
-
-    /// Defines a name at an address, if the dylib does not have it yet.
-    pub fn define_absolute(&mut self, dylib: DylibId, name: Name, address: u64, kind: SymbolKind) -> SymbolId {
-        if let Some(id) = self.dylib(dylib).table.get(name) {
-            return id;
-        }
-        let id = SymbolId(self.symbols.len() as u32);
-        let strength = Rank::Strong;
-        self.symbols.push(Symbol {
-            address,
-            name,
-            unit: NO_UNIT,
-            dylib,
-            strength,
-            kind,
-            exported: true,
-            bound: true,
-            wanted: false,
-            collected: false,
-            contested: false,
-        });
-        self.dylibs[dylib.index()].table.set(name, Some(id));
-        id
-    }
-
-    /// Takes a symbol away from its unit: what it stands for lies at an address outside of the session.
-    pub fn bind_to_address(&mut self, id: SymbolId, address: u64) {
-        let symbol = &mut self.symbols[id.index()];
-        (symbol.address, symbol.unit, symbol.bound) = (address, NO_UNIT, true);
-    }
-
     /// The definition that a reference from a dylib binds to, as far as it is known without generators.
     pub fn find(&self, order: &[SearchEntry], name: Name) -> Option<SymbolId> {
         order.iter().find_map(|entry| {
@@ -444,49 +336,8 @@ impl State {
         })
     }
 
-    /// Claims a unit for materialization, if nobody has.
-    pub fn claim(&mut self, id: UnitId) -> bool {
-        let unit = &mut self.units[id.index()];
-        let waiting = matches!(unit.phase, Phase::Waiting);
-        if waiting {
-            unit.phase = Phase::Materializing;
-        }
-        waiting
-    }
-
-    /// Whether sections of any dylib are collected.
-    pub fn collects(&self) -> bool {
-        self.dylibs.iter().any(|dylib| dylib.collection.is_some())
-    }
-
-    /// The roots that a dylib's collection names, as far as they are defined.
-    pub fn named_roots(&self, dylib: DylibId) -> Vec<SymbolId> {
-        let Dylib { collection, order, .. } = self.dylib(dylib);
-        match collection.as_ref().map(|collection| &collection.roots) {
-            Some(GcRoots::Named(names)) => names.iter().filter_map(|name| self.find(order, *name)).collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// Claims what has to be in one batch with claimed units: a collection must see all whole inputs of a dylib, and
-    /// what defines its roots, or it would drop what the rest of them needs.
-    pub fn claim_companions(&mut self, claimed: &mut Vec<UnitId>) {
-        let mut at = 0;
-        while let Some(unit) = claimed.get(at) {
-            let dylib = self.unit(*unit).dylib.index();
-            at += 1;
-            let Dylib { collection: Some(collection), roots, .. } = &mut self.dylibs[dylib] else { continue };
-            let mut units = roots[collection.claimed..].to_vec();
-            collection.claimed += units.len();
-            if !std::mem::replace(&mut collection.rooted, true) {
-                let found = self.named_roots(DylibId(dylib as u32));
-                units.extend(found.iter().map(|symbol| self.symbol(*symbol).unit));
-            }
-            units.retain(|unit| {
-                let is_object = self.units.get(unit.index()).is_some_and(|unit| unit.object.is_some());
-                is_object && self.claim(*unit)
-            });
-            claimed.extend(units);
-        }
+    /// The names of the dylibs of a search order, for messages.
+    pub fn searched(&self, order: &[SearchEntry]) -> Vec<String> {
+        order.iter().map(|entry| self.dylib(entry.dylib).name.to_string()).collect()
     }
 }

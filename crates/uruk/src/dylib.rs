@@ -35,7 +35,7 @@ impl<'jit> Dylib<'jit> {
 
     /// Adds objects that can be removed together, by the tracker that is returned.
     pub fn add_tracked(&self, objects: &[Input]) -> Result<Tracker<'jit>, Error> {
-        let id = self.jit.session().create_tracker();
+        let id = self.jit.session().create_tracker(self.id);
         let tracker = Tracker { jit: self.jit, id };
         tracker.add_objects(self, objects)?;
         Ok(tracker)

@@ -144,7 +144,7 @@ extern "C" fn host_is_done() {
 fn debugged_host() {
     let Some(object) = env::var_os(OBJECT) else { return };
     let jit = uruk::Jit::new().unwrap();
-    let tracker = jit.session().create_tracker();
+    let tracker = jit.session().create_tracker(jit.main().id());
     let input = uruk::read_file(Path::new(&object)).unwrap();
     jit.session().add_objects(jit.main().id(), Some(tracker), &[input]).unwrap();
     // SAFETY: this is how the program declares it.

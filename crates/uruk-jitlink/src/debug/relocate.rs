@@ -196,11 +196,7 @@ struct Section<'a> {
 }
 
 impl Section<'_> {
-    fn relocate(
-        mut self,
-        relocations: impl IntoIterator<Item = Raw>,
-        unwind: bool,
-    ) -> Result<(), LinkError> {
+    fn relocate(mut self, relocations: impl IntoIterator<Item = Raw>, unwind: bool) -> Result<(), LinkError> {
         for raw in relocations {
             let Some(kind) = BY_TYPE.get(raw.kind as usize).copied().flatten() else { continue };
             let info = x86_64::info(kind);

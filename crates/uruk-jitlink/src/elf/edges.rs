@@ -74,9 +74,9 @@ const fn rule(kind: EdgeKind) -> Rule {
             None => 0,
         },
         got_load: matches!(info.value, Value::GotLoad),
-        demands: needs_low as u8 * NEEDS_LOW
-            | needs_static_tls as u8 * NEEDS_STATIC_TLS
-            | is_tls_field as u8 * IS_TLS_FIELD,
+        demands: (needs_low as u8 * NEEDS_LOW)
+            | (needs_static_tls as u8 * NEEDS_STATIC_TLS)
+            | (is_tls_field as u8 * IS_TLS_FIELD),
     }
 }
 
@@ -111,7 +111,7 @@ impl<'a, 'b> Edges<'a, 'b> {
         let notes = graph.symbols.iter().map(|symbol| {
             let local = symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
             let absolute = symbol.definition == Definition::Absolute;
-            u16::from(local) * LOCAL | u16::from(absolute) * ABSOLUTE
+            (u16::from(local) * LOCAL) | (u16::from(absolute) * ABSOLUTE)
         });
         let notes = notes.collect();
         let mut edges = Edges { reader, left: graph.input.len() as u64, graph, notes, demands: 0 };
@@ -247,7 +247,8 @@ impl<'a, 'b> Edges<'a, 'b> {
             }
             return Ok(());
         }
-        let holds = raw.offset.checked_add(u64::from(rule.field_size)).is_some_and(|end| end <= site.bytes.len() as u64);
+        let holds =
+            raw.offset.checked_add(u64::from(rule.field_size)).is_some_and(|end| end <= site.bytes.len() as u64);
         let (true, Ok(offset)) = (holds, u32::try_from(raw.offset)) else {
             return Err(Refusal::Damage("a relocation that lies outside its section"));
         };

@@ -1,13 +1,14 @@
 //! A batch's way from graphs to callable code.
 
 use super::finish::{Linked, function_tables};
+use super::found::{Found, Others};
 use super::resolve::{Closure, Job, Reference, THREAD_IMAGE, bound};
 use super::shown;
 use super::threads::Loaded;
 use crate::error::Error;
 use crate::executor::Resource;
 use crate::session::Session;
-use crate::state::{NO_UNIT, Phase, State, SymbolId, UnitId};
+use crate::state::{DylibId, NO_UNIT, Phase, State, Symbol, SymbolId, TaskId, UnitId};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,15 +24,15 @@ use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::{self, Tables};
 use uruk_jitlink::x86_64;
 
-/// Links claimed units and everything that they pull in. When this returns, each of them is emitted or has failed.
-pub(crate) fn link(session: &Session, claimed: Vec<UnitId>) {
-    let mut closure = Closure::gather(session, claimed);
+/// Links claimed units and everything that they pull in, as part of a task. When this returns, each of them is emitted
+/// or has failed.
+pub(crate) fn link(session: &Session, task: TaskId, claimed: Vec<UnitId>) {
+    let mut closure = Closure::gather(session, task, claimed);
     closure.collect(session);
     closure.settle_bounds(session);
     closure.fail_dependants(session);
-    for (unit, error) in std::mem::take(&mut closure.failed) {
-        session.fail(unit, error);
-    }
+    let failed = std::mem::take(&mut closure.failed);
+    session.update(|state| state.give_up(failed));
     let mut near = Vec::new();
     let mut low = Vec::new();
     session.decide_placement(closure.jobs.iter().map(|job| (job.unit, job.graph.needs_low)));
@@ -110,12 +111,14 @@ pub(super) struct Batch {
     pub targets: Vec<Targets>,
     /// Thread-local variables of libraries and other batches, by number.
     pub others: Vec<SymbolId>,
+    /// Symbols that the linker itself defines: the member, and its number for it.
+    bounds: Vec<(usize, LocalId)>,
     pub layout: Layout,
     allocation: Box<dyn Allocation>,
     /// Final addresses of each member's symbols.
     pub addresses: Vec<Vec<u64>>,
-    /// For each member, the units outside of the batch that it reaches and that were not ready.
-    needs: Vec<Vec<(UnitId, SymbolId)>>,
+    /// For each member, symbols of the units outside of the batch that it reaches and that were not ready.
+    needs: Vec<Vec<SymbolId>>,
 }
 
 impl Batch {
@@ -131,10 +134,14 @@ impl Batch {
         let mut targets = Vec::with_capacity(jobs.len());
         let swept: Vec<bool> = jobs.iter().map(|job| job.swept).collect();
         let mut others = Others::default();
+        let mut bounds = Vec::new();
         let mut gather = Vec::new();
         {
             let mut state = session.lock();
-            let found = session.parallel(cost, &jobs, |job| Found::new(session, &state, job, placement));
+            let in_reach: Vec<bool> =
+                (0..state.dylibs.len() as u32).map(|dylib| state.placement(DylibId(dylib)) == placement).collect();
+            let symbols = &state.symbols;
+            let found = session.parallel(cost, &jobs, |job| Found::new(session, job, symbols, &in_reach));
             for (job, found) in jobs.into_iter().zip(found) {
                 let mut graph = job.graph;
                 let mut target = found.targets;
@@ -145,6 +152,7 @@ impl Batch {
                     let (size, align) = state.common(symbol);
                     graph.allocate_common(id, size, align);
                 }
+                bounds.extend(found.bounds.into_iter().map(|id| (units.len(), id)));
                 gather.extend(found.gathered);
                 let dylib = state.unit(job.unit).dylib;
                 let groups = &mut state.dylibs[dylib.index()].groups;
@@ -177,32 +185,43 @@ impl Batch {
         let addresses =
             session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
         let needs = vec![Vec::new(); units.len()];
-        let batch =
-            Batch { units, members, objects, references, targets, others, layout, allocation, addresses, needs };
+        let batch = Batch {
+            units,
+            members,
+            objects,
+            references,
+            targets,
+            others,
+            bounds,
+            layout,
+            allocation,
+            addresses,
+            needs,
+        };
         batch.publish(session);
         Ok(batch)
     }
 
     /// Enters the addresses of everything that the batch defines.
     fn publish(&self, session: &Session) {
-        let mut state = session.lock();
-        for (index, unit) in self.units.iter().enumerate() {
-            let first = self.members[index].graph.first_global.0;
-            let addresses = &self.addresses[index][first as usize..];
-            let globals = self.references[index].iter().zip(self.targets[index].iter());
-            for ((reference, (_, target)), address) in globals.zip(addresses) {
-                if let (Reference::Symbol(symbol), Target::Own) = (reference, target) {
-                    state.symbols[symbol.index()].address = *address;
+        session.update(|state| {
+            for (index, unit) in self.units.iter().enumerate() {
+                let first = self.members[index].graph.first_global.0;
+                let addresses = &self.addresses[index][first as usize..];
+                let globals = self.references[index].iter().zip(self.targets[index].iter());
+                for ((reference, (_, target)), address) in globals.zip(addresses) {
+                    if let (Reference::Symbol(symbol), Target::Own) = (reference, target) {
+                        state.symbols[symbol.index()].address = *address;
+                    }
                 }
+                state.resolved(*unit);
             }
-            state.resolved(*unit);
-        }
-        session.notify();
+        });
     }
 
     /// Fixes up, finalizes, registers and emits.
     fn finish(mut self, session: &Session) -> Result<(), Error> {
-        self.fill_addresses(session)?;
+        self.fill_addresses(session);
         let Loaded { questions, answers, module, resource } = self.load_threads(session)?;
         let failures = self.write(session, Threads { questions: &questions, answers: &answers });
         let functions: Vec<_> = {
@@ -217,11 +236,11 @@ impl Batch {
         let places = |index: usize| Places::new(&members[index], &targets[index], &addresses[index]);
         let failed = |index: usize| failures.iter().any(|(failed, _)| *failed == index);
         let static_threads = module.and_then(|module| module.base);
-        let trackers: Vec<_> = {
+        let lots: Vec<_> = {
             let state = session.lock();
-            units.iter().map(|unit| state.unit(*unit).tracker).collect()
+            units.iter().map(|unit| state.lot_of(*unit)).collect()
         };
-        let mut shown = shown::show(executor, &objects, &trackers, places, failed, static_threads).into_iter();
+        let mut shown = shown::show(executor, &objects, &lots, places, failed, static_threads).into_iter();
         let mut slots = Vec::new();
         let mut linked = Vec::with_capacity(units.len());
         let gathered = !layout.gathered.is_empty();
@@ -244,46 +263,72 @@ impl Batch {
         Ok(())
     }
 
-    /// Fills in the addresses of what is defined elsewhere, waiting for units that other threads are linking.
-    fn fill_addresses(&mut self, session: &Session) -> Result<(), Error> {
+    /// Fills in the addresses of what is defined elsewhere, waiting for units that others are making, and notes what has to
+    /// become ready or to stay for it.
+    fn fill_addresses(&mut self, session: &Session) {
         let own = Own::new(&self.units);
         let mut addresses = std::mem::take(&mut self.addresses);
-        let mut state = session.lock();
-        let later = session.parallel_mut(self.cost(), &mut addresses, |index, addresses| {
-            let mut later = Vec::new();
-            let first = self.members[index].graph.first_global.0;
-            let globals = self.references[index].iter().zip(self.targets[index].iter());
-            for ((reference, (id, target)), address) in globals.zip(&mut addresses[first as usize..]) {
-                match (reference, target) {
-                    (Reference::Symbol(symbol), Target::Near | Target::Far) => {
-                        let found = state.symbol(*symbol);
+        let foreign = {
+            let state = session.lock();
+            let lot = self.units.first().map(|unit| state.lot_of(*unit));
+            let one_lot = self.units.iter().all(|unit| Some(state.lot_of(*unit)) == lot);
+            let is_settled = |unit| unit == NO_UNIT || one_lot && own.contains(unit);
+            let (symbols, members, references, targets) =
+                (&state.symbols, &self.members, &self.references, &self.targets);
+            session.parallel_mut(self.cost(), &mut addresses, |index, addresses| {
+                let mut foreign = Vec::new();
+                let first = members[index].graph.first_global.0;
+                let globals = references[index].iter().zip(targets[index].iter());
+                for ((reference, (id, target)), address) in globals.zip(&mut addresses[first as usize..]) {
+                    if let (Reference::Symbol(symbol), Target::Near | Target::Far) = (reference, target) {
+                        let found = &symbols[symbol.index()];
                         *address = found.address;
-                        let ready = |unit| matches!(state.unit(unit).phase, Phase::Ready);
-                        if !(found.unit == NO_UNIT || own.contains(found.unit) || ready(found.unit)) {
-                            later.push((id, *symbol));
+                        if !is_settled(found.unit) {
+                            foreign.push((id, *symbol));
                         }
                     }
-                    (Reference::Linker, Target::Bound) => *address = self.linker_defined(session, index, id),
-                    _ => {}
                 }
-            }
-            later
-        });
-        for (index, later) in later.into_iter().enumerate() {
-            for (id, symbol) in later {
-                let unit = state.symbol(symbol).unit;
-                while matches!(state.unit(unit).phase, Phase::Waiting | Phase::Materializing) {
-                    state = session.wait(state);
-                }
-                let found = state.symbol(symbol);
+                foreign
+            })
+        };
+        self.await_units(session, foreign.iter().flatten().map(|(_, symbol)| *symbol));
+        let mut state = session.lock();
+        for (index, foreign) in foreign.into_iter().enumerate() {
+            let mut needed = HashSet::new();
+            for (id, symbol) in foreign {
+                let found = *state.symbol(symbol);
                 addresses[index][id.0 as usize] = found.address;
-                if !matches!(state.unit(found.unit).phase, Phase::Ready) {
-                    self.needs[index].push((found.unit, symbol));
+                state.refer(self.units[index], found.unit);
+                if !own.contains(found.unit) && !state.is_ready(found.unit) && needed.insert(found.unit) {
+                    self.needs[index].push(symbol);
                 }
             }
         }
+        drop(state);
+        for &(index, id) in &self.bounds {
+            addresses[index][id.0 as usize] = self.linker_defined(session, index, id);
+        }
         self.addresses = addresses;
-        Ok(())
+    }
+
+    /// Waits for units that others are making, until the addresses of these symbols are known.
+    fn await_units(&self, session: &Session, symbols: impl Iterator<Item = SymbolId>) {
+        let own = Own::new(&self.units);
+        let mut awaited = HashSet::new();
+        {
+            let state = session.lock();
+            for unit in symbols.map(|symbol| state.symbol(symbol).unit) {
+                if unit.index() < state.units.len()
+                    && !own.contains(unit)
+                    && matches!(state.unit(unit).phase, Phase::Waiting | Phase::Materializing)
+                {
+                    awaited.insert(unit);
+                }
+            }
+        }
+        if !awaited.is_empty() {
+            session.await_resolved(awaited.into_iter().collect());
+        }
     }
 
     /// Input bytes of all members.
@@ -334,43 +379,38 @@ impl Batch {
 struct Finished {
     units: Vec<UnitId>,
     references: Vec<Vec<Reference>>,
-    needs: Vec<Vec<(UnitId, SymbolId)>>,
+    needs: Vec<Vec<SymbolId>>,
 }
 
 impl Finished {
     /// Hands the finished members over; those that failed, and what needs them, are given up.
-    fn emit(self, session: &Session, failures: Vec<(usize, Error)>, linked: Vec<Linked>) {
-        let mut failed: HashMap<UnitId, Error> =
-            failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
-        let mut state = session.lock();
-        let mut emitted: Vec<_> = self.units.iter().copied().zip(self.needs).collect();
-        if !failed.is_empty() {
-            // Only now does it matter who in the batch needs whom.
-            for ((unit, needs), references) in emitted.iter_mut().zip(&self.references) {
-                needs.extend(references.iter().filter_map(|reference| match reference {
-                    Reference::Symbol(symbol) => Some((state.symbol(*symbol).unit, *symbol)),
-                    _ => None,
-                }));
-                needs.retain(|(need, _)| need != unit && *need != NO_UNIT);
-                needs.sort_unstable();
-                needs.dedup_by_key(|(need, _)| *need);
+    fn emit(mut self, session: &Session, failures: Vec<(usize, Error)>, linked: Vec<Linked>) {
+        session.update(|state| {
+            if !failures.is_empty() {
+                // Only now does it matter who in the batch needs whom.
+                self.add_inner_needs(state);
             }
+            let failed: Vec<_> = failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
+            for (unit, linked) in self.units.iter().zip(linked) {
+                state.keep_linked(*unit, linked);
+            }
+            state.fail(failed);
+            state.emit(self.units.iter().copied().zip(self.needs).collect());
+            self.units.iter().for_each(|unit| state.end_unit(*unit));
+        });
+    }
+
+    fn add_inner_needs(&mut self, state: &State) {
+        for ((unit, needs), references) in self.units.iter().zip(&mut self.needs).zip(&self.references) {
+            let mut seen: HashSet<UnitId> = needs.iter().map(|symbol| state.symbol(*symbol).unit).collect();
+            needs.extend(references.iter().filter_map(|reference| match reference {
+                Reference::Symbol(symbol) => {
+                    let need = state.symbol(*symbol).unit;
+                    (need != *unit && need != NO_UNIT && seen.insert(need)).then_some(*symbol)
+                }
+                _ => None,
+            }));
         }
-        for (unit, error) in failed.drain() {
-            state.fail(unit, error);
-        }
-        emitted.retain(|(unit, _)| !matches!(state.unit(*unit).phase, Phase::Failed(_)));
-        state.emit(emitted);
-        let units = &self.units;
-        let (kept, lost): (Vec<_>, Vec<_>) = units
-            .iter()
-            .copied()
-            .zip(linked)
-            .partition(|(unit, _)| !matches!(state.unit(*unit).phase, Phase::Failed(_)));
-        drop(state);
-        session.keep(kept);
-        session.give_back(lost.into_iter().map(|(_, linked)| linked));
-        session.notify();
     }
 }
 
@@ -390,72 +430,6 @@ impl Own {
 
     pub fn contains(&self, unit: UnitId) -> bool {
         self.range.contains(&unit.0) && (self.scattered.is_empty() || self.scattered.contains(&unit))
-    }
-}
-
-/// What the references of a job mean to the linker.
-struct Found {
-    /// Thread-local variables that are defined elsewhere are left to `others`.
-    targets: Targets,
-    others: Vec<(LocalId, SymbolId)>,
-    /// Common symbols that are this job's to allocate.
-    commons: Vec<(LocalId, SymbolId)>,
-    /// Sections whose bounds are asked for.
-    gathered: Vec<Vec<u8>>,
-}
-
-impl Found {
-    fn new(session: &Session, state: &State, job: &Job, placement: Placement) -> Found {
-        let targets = Targets::new(&job.graph);
-        let mut found = Found { targets, others: Vec::new(), commons: Vec::new(), gathered: Vec::new() };
-        let globals = job.references.iter().zip(&job.object.interface.globals);
-        for (id, (reference, global)) in (job.graph.first_global.0..).map(LocalId).zip(globals) {
-            let target = match *reference {
-                Reference::Symbol(symbol) => {
-                    let definition = state.symbol(symbol);
-                    if definition.unit == job.unit {
-                        if global.strength == Strength::Common {
-                            found.commons.push((id, symbol));
-                        }
-                        // As it is from the start.
-                        continue;
-                    }
-                    if definition.kind == SymbolKind::ThreadLocal {
-                        found.others.push((id, symbol));
-                        continue;
-                    }
-                    match definition.unit {
-                        NO_UNIT => Target::Known(definition.address),
-                        _ if state.placement(definition.dylib) == placement => Target::Near,
-                        _ => Target::Far,
-                    }
-                }
-                Reference::Linker => {
-                    let name = session.names().bytes(global.name);
-                    found.gathered.extend(bound(&name).map(|(section, _)| section));
-                    if name == THREAD_IMAGE { Target::ThreadImage } else { Target::Bound }
-                }
-                Reference::Null | Reference::Unknown => Target::Known(0),
-            };
-            found.targets.set(id, target);
-        }
-        found
-    }
-}
-
-/// Thread-local variables of libraries and other batches, numbered.
-#[derive(Default)]
-struct Others {
-    symbols: Vec<SymbolId>,
-    numbers: HashMap<SymbolId, u32>,
-}
-
-impl Others {
-    fn number(&mut self, symbol: SymbolId) -> u32 {
-        *self.numbers.entry(symbol).or_insert_with(|| {
-            self.symbols.push(symbol);
-            self.symbols.len() as u32 - 1
-        })
     }
 }
 

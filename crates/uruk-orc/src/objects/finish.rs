@@ -16,7 +16,16 @@ pub(crate) struct TableFunction {
     pub address: u64,
 }
 
+impl TableFunction {
+    /// An initialiser without a priority.
+    pub fn initialiser(address: u64) -> TableFunction {
+        const NO_PRIORITY: u32 = 65_536;
+        TableFunction { table: FunctionTable::Init, priority: NO_PRIORITY, address }
+    }
+}
+
 /// A linked unit's memory and registrations.
+#[derive(Default)]
 pub(crate) struct Linked {
     pub segments: Vec<Segment>,
     pub functions: Vec<TableFunction>,
@@ -26,6 +35,8 @@ pub(crate) struct Linked {
     pub threads: Option<Arc<Resource>>,
     /// What debuggers and backtraces know of it; given back before the memory.
     pub shown: Shown,
+    /// What a client's unit keeps.
+    pub kept: Vec<Resource>,
 }
 
 impl Linked {
@@ -45,7 +56,7 @@ impl Linked {
             .filter(|(lane, range)| !(range.is_empty() || gathered && *lane == Lane::Data))
             .map(|(lane, range)| Segment { lane, address: range.start, size: range.end - range.start })
             .collect();
-        Linked { segments, functions, unwind, threads, shown }
+        Linked { segments, functions, unwind, threads, shown, kept: Vec::new() }
     }
 }
 

@@ -8,12 +8,13 @@
 mod batch;
 mod collect;
 mod finish;
+mod found;
 mod resolve;
 mod shown;
 mod threads;
 
 pub(crate) use batch::link;
-pub(crate) use finish::Linked;
+pub(crate) use finish::{Linked, TableFunction};
 pub(crate) use resolve::is_linker_defined;
 
 use crate::state::SymbolId;

@@ -3,7 +3,7 @@
 use super::Object;
 use crate::error::{Error, Missing};
 use crate::session::Session;
-use crate::state::{NO_UNIT, Phase, SearchEntry, State, SymbolId, UnitId};
+use crate::state::{NO_UNIT, Phase, SearchEntry, State, SymbolId, TaskId, UnitId};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use uruk_jitlink::elf;
@@ -45,13 +45,13 @@ pub(super) struct Closure {
 
 impl Closure {
     /// Reads the claimed units and everything that they pull in.
-    pub fn gather(session: &Session, claimed: Vec<UnitId>) -> Closure {
+    pub fn gather(session: &Session, task: TaskId, claimed: Vec<UnitId>) -> Closure {
         let mut closure = Closure::default();
         let mut frontier = claimed;
         while !frontier.is_empty() {
             let first = closure.jobs.len();
             closure.read(session, &frontier);
-            frontier = closure.bind(session, first);
+            frontier = closure.bind(session, task, first);
         }
         closure
     }
@@ -59,7 +59,13 @@ impl Closure {
     fn read(&mut self, session: &Session, frontier: &[UnitId]) {
         let objects: Vec<_> = {
             let state = session.lock();
-            frontier.iter().filter_map(|unit| Some((*unit, state.unit(*unit).object.clone()?))).collect()
+            let object = |id: &UnitId| match &state.unit(*id).object {
+                Some(object) => Ok((*id, object.clone())),
+                None => Err((*id, Error::Removed { unit: state.unit(*id).name.to_string() })),
+            };
+            let (objects, removed): (Vec<_>, Vec<_>) = frontier.iter().map(object).partition(Result::is_ok);
+            self.failed.extend(removed.into_iter().filter_map(Result::err));
+            objects.into_iter().filter_map(Result::ok).collect()
         };
         let cost = objects.iter().map(|(_, object)| object.interface.cost).sum();
         let graphs =
@@ -76,26 +82,27 @@ impl Closure {
     }
 
     /// Binds the references of the jobs from `first` on; returns the units that were claimed for them.
-    fn bind(&mut self, session: &Session, first: usize) -> Vec<UnitId> {
+    fn bind(&mut self, session: &Session, task: TaskId, first: usize) -> Vec<UnitId> {
         let mut claimed = Vec::new();
         self.coalesce(session, first);
         let mut asked: HashSet<(u32, Name)> = HashSet::new();
         loop {
             // Names that nothing defines yet, by the dylib that asks, with whether they are required.
             let mut missing: HashMap<u32, Vec<(Name, bool)>> = HashMap::new();
-            {
-                let mut state = session.lock();
+            session.update(|state| {
+                let before = claimed.len();
                 for job in &mut self.jobs[first..] {
                     let dylib = state.unit(job.unit).dylib;
                     let order = state.dylib(dylib).order.clone();
-                    job.bind(&mut state, &order, &mut claimed, |name, required| {
+                    job.bind(state, &order, &mut claimed, |name, required| {
                         if asked.insert((dylib.0, name)) {
                             missing.entry(dylib.0).or_default().push((name, required));
                         }
                     });
                 }
                 state.claim_companions(&mut claimed);
-            }
+                state.assign(task, &claimed[before..]);
+            });
             if missing.is_empty() {
                 break;
             }
@@ -256,8 +263,9 @@ impl Job {
             symbol.bound = true;
             let unit = symbol.unit;
             if unit != self.unit && unit != NO_UNIT && matches!(state.unit(unit).phase, Phase::Waiting) {
-                let is_object = state.unit(unit).object.is_some();
-                if is_object && state.claim(unit) {
+                if state.unit(unit).object.is_none() {
+                    state.demand([unit]);
+                } else if state.claim(unit) {
                     claimed.push(unit);
                 }
             }

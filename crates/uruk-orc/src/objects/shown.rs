@@ -6,7 +6,7 @@
 
 use super::Object;
 use crate::executor::{Executor, NamedCode, Resource};
-use crate::state::TrackerId;
+use crate::state::LotId;
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::debug::{self, Origin, Places};
@@ -29,7 +29,7 @@ pub(crate) struct Shown {
 pub(crate) fn show(
     executor: &dyn Executor,
     objects: &[Arc<Object>],
-    trackers: &[Option<TrackerId>],
+    lots: &[LotId],
     places: impl Fn(usize) -> Places,
     failed: impl Fn(usize) -> bool,
     threads: Option<u64>,
@@ -42,9 +42,9 @@ pub(crate) fn show(
     let origin = Origin { base: 0, threads: threads.zip(known).map(|(image, known)| image.wrapping_sub(known)) };
     let mut shown: Vec<Shown> = objects.iter().map(|_| Shown::default()).collect();
     let mut whole: Vec<usize> = (0..objects.len()).filter(|index| !failed(*index)).collect();
-    // Objects that are removed together are shown together; most batches have one tracker, or none.
-    whole.sort_by_key(|index| trackers[*index]);
-    for units in whole.chunk_by(|one, other| trackers[*one] == trackers[*other]) {
+    // Objects that are removed together are shown together; most batches have one lot.
+    whole.sort_by_key(|index| lots[*index]);
+    for units in whole.chunk_by(|one, other| lots[*one] == lots[*other]) {
         let all: Vec<_> = units.iter().map(|index| (objects[*index].clone(), places(*index))).collect();
         if debug {
             let group = all.len().div_ceil(MAX_DEBUG_IMAGES).max(1);

@@ -1,40 +1,19 @@
 //! What the object layer needs of the session: its lock, its units' phases, and threads to work on.
 
-use super::{PARALLEL_BYTES, Session};
+use super::Session;
 use crate::error::Error;
 use crate::objects::Linked;
-use crate::state::{State, SymbolId, UnitId};
+use crate::state::{SymbolId, UnitId};
 use rayon::prelude::*;
-use std::sync::MutexGuard;
 use uruk_jitlink::memory::{Placement, Segment};
 
+/// Work below this many input bytes is not worth waking other threads (about 2 ms of linking).
+const PARALLEL_BYTES: usize = 3 << 20;
+
 impl Session {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// Waits for a unit to change its phase.
-    pub(crate) fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.progress.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    pub(crate) fn notify(&self) {
-        self.progress.notify_all();
-    }
-
-    pub(crate) fn report(&self, error: Error) {
-        self.reports.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(error);
-    }
-
-    pub(crate) fn fail(&self, unit: UnitId, error: Error) {
-        self.lock().fail(unit, error);
-        self.notify();
-    }
-
+    /// Fails units that a batch has claimed and gives up.
     pub(crate) fn fail_all(&self, units: &[UnitId], error: &Error) {
-        for unit in units {
-            self.fail(*unit, error.clone());
-        }
+        self.update(|state| state.give_up(units.iter().map(|unit| (*unit, error.clone())).collect()));
     }
 
     /// Decides where the dylibs of these units lie, where that is not decided: low if any of them needs it.
@@ -62,32 +41,19 @@ impl Session {
 
     pub(crate) fn symbol_name(&self, symbol: SymbolId) -> Vec<u8> {
         let name = self.lock().symbol(symbol).name;
-        self.names.bytes(name)
-    }
-
-    /// Keeps what was linked.
-    pub(crate) fn keep(&self, units: Vec<(UnitId, Linked)>) {
-        let state = self.lock();
-        let mut uninitialised = self.uninitialised.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut kept = self.linked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        for (unit, linked) in units {
-            if !linked.functions.is_empty() {
-                uninitialised.entry(state.unit(unit).dylib).or_default().push(unit);
-            }
-            kept.insert(unit, linked);
-        }
+        self.names().bytes(name)
     }
 
     /// Gives back what was linked.
     pub(crate) fn give_back(&self, units: impl Iterator<Item = Linked>) {
         // What units share goes with the last of them, and before the memory of any can be another's.
         let segments = units.map(|linked| {
-            drop((linked.shown, linked.unwind, linked.threads));
+            drop((linked.shown, linked.unwind, linked.threads, linked.kept));
             linked.segments
         });
         let segments: Vec<Vec<Segment>> = segments.collect();
         for segments in segments {
-            self.executor.memory().release(&segments);
+            self.executor().memory().release(&segments);
         }
     }
 
@@ -121,14 +87,14 @@ impl Session {
     }
 
     fn pool_for(&self, cost: usize, items: usize) -> Option<&rayon::ThreadPool> {
-        if self.threads == Some(1) || items < 2 || cost < PARALLEL_BYTES {
+        if self.shared.threads == Some(1) || items < 2 || cost < PARALLEL_BYTES {
             return None;
         }
         let make = || {
-            let threads = self.threads.or_else(|| Some(std::thread::available_parallelism().ok()?.get()))?;
+            let threads = self.shared.threads.or_else(|| Some(std::thread::available_parallelism().ok()?.get()))?;
             let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
             (1 < threads).then(|| builder.build().ok()).flatten()
         };
-        self.pool.get_or_init(make).as_ref()
+        self.shared.pool.get_or_init(make).as_ref()
     }
 }

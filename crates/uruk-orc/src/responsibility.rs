@@ -1,0 +1,122 @@
+//! What a client owes that materializes a unit.
+
+use crate::error::Error;
+use crate::session::Session;
+use crate::state::{DylibId, UnitId};
+use crate::unit::{Definition, MaterializationUnit, Promises};
+use std::any::Any;
+use uruk_jitlink::names::Name;
+
+/// The duty to define what a unit promised. It is settled by [`emit`](Responsibility::emit) or
+/// [`fail`](Responsibility::fail), on any thread and at any time; one that is dropped has failed.
+///
+/// Every method errors if the unit has failed meanwhile, because it was removed or its session ended; what was made for
+/// it is then to be given up.
+pub struct Responsibility {
+    session: Session,
+    unit: UnitId,
+    settled: bool,
+}
+
+impl Responsibility {
+    pub(crate) fn new(session: Session, unit: UnitId) -> Responsibility {
+        Responsibility { session, unit, settled: false }
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The dylib that the definitions are for.
+    pub fn dylib(&self) -> DylibId {
+        self.session.lock().unit(self.unit).dylib
+    }
+
+    /// The names that are owed: those promised that no stronger definition has taken.
+    pub fn owed(&self) -> Vec<Name> {
+        self.session.lock().owed(self.unit).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Those that somebody has asked for by now. The others may be [given back](Responsibility::replace).
+    pub fn requested(&self) -> Vec<Name> {
+        let owed = self.session.lock().owed(self.unit).into_iter();
+        owed.filter(|(_, requested)| *requested).map(|(name, _)| name).collect()
+    }
+
+    /// Says where definitions are. They can be referred to from now on, and called once they are emitted and all that
+    /// they reach is. Errors if one was not promised.
+    pub fn resolve(&self, addresses: &[(Name, u64)]) -> Result<(), Error> {
+        self.session.update(|state| state.resolve(self.unit, addresses))
+    }
+
+    /// Keeps something, memory or a registration, until the unit is removed; then it is dropped.
+    pub fn keep(&self, resource: impl Any + Send + Sync) -> Result<(), Error> {
+        self.session.update(|state| state.keep(self.unit, Box::new(resource)))
+    }
+
+    /// Functions to run, in this order, when the dylib is initialised next; each takes the arguments of `main`.
+    pub fn add_initialisers(&self, functions: &[u64]) -> Result<(), Error> {
+        self.session.update(|state| state.add_initialisers(self.unit, functions))
+    }
+
+    /// Says that the definitions are complete. They become ready together with all that they need: names, each found
+    /// along the search order of the dylib beside it, which is usually [this one](Responsibility::dylib).
+    /// Errors if promised definitions have no address, or something needed is missing or has failed.
+    pub fn emit(mut self, needs: &[(DylibId, Name)]) -> Result<(), Error> {
+        self.settled = true;
+        let emitted = self.session.update(|state| {
+            let orders: Vec<_> = needs.iter().map(|(dylib, name)| (state.dylib(*dylib).order.clone(), *name)).collect();
+            match state.bind_all(&orders) {
+                Ok(symbols) => state.emit_client(self.unit, symbols),
+                Err(error) => {
+                    state.fail(vec![(self.unit, error.clone())]);
+                    Err(error)
+                }
+            }
+        });
+        self.session.update(|state| state.end_unit(self.unit));
+        emitted
+    }
+
+    /// Says that the definitions cannot be had; whatever needs them fails, too.
+    pub fn fail(mut self, error: Error) {
+        self.give_up(error);
+    }
+
+    /// Promises more.
+    pub fn define(&self, definitions: &[Definition]) -> Result<(), Error> {
+        self.session.update(|state| state.define_more(self.unit, definitions))
+    }
+
+    /// Takes a part of the names over into a responsibility of its own.
+    pub fn delegate(&self, names: &[Name]) -> Result<Responsibility, Error> {
+        let unit = self.session.update(|state| state.delegate(self.unit, names))?;
+        Ok(Responsibility::new(self.session.clone(), unit))
+    }
+
+    /// Gives names back, with another unit that defines them if somebody asks.
+    pub fn replace(&self, unit: Box<dyn MaterializationUnit>) -> Result<(), Error> {
+        let promises = Promises::of(&*unit);
+        self.session.update(|state| state.replace(self.unit, unit, &promises))
+    }
+
+    fn give_up(&mut self, error: Error) {
+        self.settled = true;
+        self.session.update(|state| {
+            state.fail(vec![(self.unit, error)]);
+            state.end_unit(self.unit);
+        });
+    }
+}
+
+impl Drop for Responsibility {
+    fn drop(&mut self) {
+        if self.settled {
+            return;
+        }
+        let unit = self.session.lock().unit(self.unit).name.to_string();
+        let panicked = std::thread::panicking();
+        self.give_up(if panicked { Error::Panicked { unit } } else { Error::Abandoned { unit } });
+    }
+}

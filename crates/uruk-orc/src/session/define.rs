@@ -1,0 +1,102 @@
+//! Definitions that clients add.
+
+use super::Session;
+use crate::error::Error;
+use crate::objects::Object;
+use crate::state::{DylibId, TrackerId, UnitId};
+use crate::unit::{Definition, MaterializationUnit, Promises};
+use std::sync::Arc;
+use uruk_jitlink::elf::Interface;
+use uruk_jitlink::graph::SymbolKind;
+use uruk_jitlink::input::Input;
+use uruk_jitlink::names::Name;
+
+impl Session {
+    /// Adds objects as whole inputs of one static link: order among them does not matter, and their initialisers
+    /// run with their dylib's. Nothing is linked before somebody asks for it.
+    pub fn add_objects(&self, dylib: DylibId, tracker: Option<TrackerId>, inputs: &[Input]) -> Result<(), Error> {
+        let units = self.define_objects(dylib, tracker, inputs)?;
+        self.lock().dylibs[dylib.index()].roots.extend(units);
+        Ok(())
+    }
+
+    /// Adds objects that are linked only if something refers to them.
+    pub fn add_members(&self, dylib: DylibId, inputs: &[Input]) -> Result<(), Error> {
+        self.define_objects(dylib, None, inputs).map(drop)
+    }
+
+    fn define_objects(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        inputs: &[Input],
+    ) -> Result<Vec<UnitId>, Error> {
+        let cost = inputs.iter().map(|input| input.len()).sum();
+        let read = self.parallel(cost, inputs, |input| Interface::read(input, self.names()));
+        let mut interfaces = Vec::with_capacity(inputs.len());
+        for interface in read {
+            interfaces.push(interface?);
+        }
+        self.update(|state| {
+            let tracker = state.tracker_for(dylib, tracker)?;
+            let mut units = Vec::with_capacity(inputs.len());
+            for interface in interfaces {
+                let object = Arc::new(Object::new(interface));
+                let unit = state.add_object(dylib, tracker, object.clone());
+                let mut symbols = Vec::new();
+                let defined = state.define(unit, &object.interface, &mut symbols);
+                let _ = object.symbols.set(symbols);
+                units.push(unit);
+                if let Err(error) = defined {
+                    // One add call is one static link: what was part of it goes.
+                    for unit in units {
+                        state.withdraw_unit(unit);
+                    }
+                    return Err(error);
+                }
+            }
+            Ok(units)
+        })
+    }
+
+    /// Adds a unit of a client's own, which is materialized when somebody asks for one of its definitions, or, if it
+    /// has initialisers, when its dylib is initialised.
+    pub fn define(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        unit: Box<dyn MaterializationUnit>,
+    ) -> Result<(), Error> {
+        let promises = Promises::of(&*unit);
+        self.update(|state| {
+            let tracker = state.tracker_for(dylib, tracker)?;
+            state.add_client(dylib, tracker, unit, &promises)
+        })
+    }
+
+    /// Defines names at fixed addresses, all or, if one of them is defined already, none.
+    pub fn define_addresses(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        definitions: &[(Definition, u64)],
+    ) -> Result<(), Error> {
+        self.update(|state| {
+            let tracker = state.tracker_for(dylib, tracker)?;
+            state.add_absolute(dylib, tracker, definitions)
+        })
+    }
+
+    /// Defines names at fixed addresses for as long as the dylib stays; names that it has already keep their definition.
+    pub fn define_absolute(&self, dylib: DylibId, definitions: &[(Name, u64, SymbolKind)]) {
+        let mut state = self.lock();
+        for (name, address, kind) in definitions {
+            state.define_absolute(dylib, *name, *address, *kind);
+        }
+    }
+
+    /// Whether a dylib defines a name.
+    pub fn defines(&self, dylib: DylibId, name: Name) -> bool {
+        self.lock().dylib(dylib).table.get(name).is_some()
+    }
+}

@@ -1,0 +1,383 @@
+//! Look-ups: names → symbols, with the help of generators → a query → addresses.
+
+use super::Session;
+use crate::error::{Error, Missing};
+use crate::generator::Generator;
+use crate::state::*;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use uruk_jitlink::graph::SymbolKind;
+use uruk_jitlink::names::Name;
+
+/// What to look up, where, and how far it has to be.
+#[derive(Clone, Debug)]
+pub struct Request {
+    order: Vec<SearchEntry>,
+    names: Vec<(Name, bool)>,
+    required: Required,
+}
+
+impl Request {
+    /// Names that have to be there, to be found along a search order and to be ready.
+    pub fn new(order: &[SearchEntry], names: &[Name]) -> Request {
+        let names = names.iter().map(|name| (*name, true)).collect();
+        Request { order: order.to_vec(), names, required: Required::Ready }
+    }
+
+    /// A name besides, which may be missing: weakly referenced, it is no reason to take an archive's member in.
+    pub fn weak(mut self, name: Name) -> Request {
+        self.names.push((name, false));
+        self
+    }
+
+    /// Content with addresses: the code may not be called yet.
+    pub fn resolved(mut self) -> Request {
+        self.required = Required::Resolved;
+        self
+    }
+}
+
+/// A look-up under way. It goes on whatever becomes of this handle, which can be waited for or awaited.
+pub struct Lookup {
+    session: Session,
+    query: QueryId,
+    taken: bool,
+}
+
+impl Lookup {
+    /// Waits for the addresses, in the order of the names; `None` for weak references that nothing defines and for
+    /// names that stand for side effects only. Errors if something is missing or has failed, or if this thread
+    /// materializes what is asked for.
+    pub fn wait(mut self) -> Result<Vec<Option<u64>>, Error> {
+        self.taken = true;
+        self.session.wait_for(self.query)
+    }
+}
+
+impl Future for Lookup {
+    type Output = Result<Vec<Option<u64>>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let waker = context.waker().clone();
+        let (answer, replaced) = {
+            let mut state = self.session.lock();
+            match state.take_answer(self.query) {
+                Some(answer) => (Some(answer), None),
+                None => (None, state.wake_when_answered(self.query, waker)),
+            }
+        };
+        drop(replaced);
+        self.taken = answer.is_some();
+        answer.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl Drop for Lookup {
+    fn drop(&mut self) {
+        if !self.taken {
+            let cancelled = self.session.lock().cancel(self.query);
+            drop(cancelled);
+        }
+    }
+}
+
+impl Session {
+    /// The addresses of symbols, in the order of the names, linked and ready to be used. Fails if one is missing or
+    /// cannot be linked.
+    pub fn lookup(&self, order: &[SearchEntry], names: &[&str]) -> Result<Vec<u64>, Error> {
+        let names: Vec<Name> = names.iter().map(|name| self.names().intern(name.as_bytes())).collect();
+        let addresses = self.start(&Request::new(order, &names)).wait()?;
+        Ok(addresses.into_iter().map(Option::unwrap_or_default).collect())
+    }
+
+    /// Starts a look-up.
+    pub fn start(&self, request: &Request) -> Lookup {
+        let query = self.begin(request, Consumer::Waiter);
+        Lookup { session: self.clone(), query, taken: false }
+    }
+
+    /// Starts a look-up whose answer a function is told, on whatever thread it is known first.
+    pub fn start_with(&self, request: &Request, told: impl FnOnce(Answer) + Send + 'static) {
+        self.begin(request, Consumer::Callback(Box::new(told)));
+    }
+
+    fn begin(&self, request: &Request, consumer: Consumer) -> QueryId {
+        let Request { order, names, required } = request;
+        let (query, missing, collects) = {
+            let mut state = self.lock();
+            let query = state.open_query(*required, false, consumer);
+            let missing: Vec<_> =
+                names.iter().filter(|(name, _)| state.find(order, *name).is_none()).copied().collect();
+            (query, missing, state.collects())
+        };
+        if missing.is_empty() && !collects {
+            self.update(|state| state.ask_names(query, order, names));
+            return query;
+        }
+        let request = request.clone();
+        let then = move |session: &Session, result: Result<(), Error>| match result {
+            Err(error) => session.update(|state| state.answer(query, Err(error))),
+            Ok(()) => session.ask_found(query, &request),
+        };
+        self.search(order, missing, Box::new(then));
+        query
+    }
+
+    /// Goes on with a query once generators have had their say.
+    fn ask_found(&self, query: QueryId, request: &Request) {
+        let units = {
+            let state = self.lock();
+            if !state.collects() {
+                Vec::new()
+            } else {
+                let found = request.names.iter().filter_map(|(name, _)| state.find(&request.order, *name));
+                found.map(|symbol| state.symbol(symbol).unit).filter(|unit| unit.index() < state.units.len()).collect()
+            }
+        };
+        match self.seek_roots(&units) {
+            Ok(()) => self.update(|state| state.ask_names(query, &request.order, &request.names)),
+            Err(error) => self.update(|state| state.answer(query, Err(error))),
+        }
+    }
+
+    /// Links units, and waits until they are ready.
+    fn materialize(&self, units: Vec<UnitId>) -> Result<(), Error> {
+        self.seek_roots(&units)?;
+        let query = self.update(|state| {
+            let query = state.open_query(Required::Ready, false, Consumer::Waiter);
+            state.ask(query, units.into_iter().map(Want::Unit).collect());
+            query
+        });
+        self.wait_for(query).map(drop)
+    }
+
+    /// Waits until units have addresses, or have failed.
+    pub(crate) fn await_resolved(&self, units: Vec<UnitId>) {
+        let query = self.update(|state| {
+            let query = state.open_query(Required::Resolved, true, Consumer::Waiter);
+            state.ask(query, units.into_iter().map(Want::Unit).collect());
+            query
+        });
+        // What failed is asked of the units themselves.
+        let _ = self.wait_for(query);
+    }
+
+    /// Lets generators define the roots that collections name, before anything of their dylibs is linked.
+    fn seek_roots(&self, units: &[UnitId]) -> Result<(), Error> {
+        let mut sought = Vec::new();
+        {
+            let mut state = self.lock();
+            if !state.collects() {
+                return Ok(());
+            }
+            for unit in units {
+                let dylib = state.unit(*unit).dylib;
+                let Some(collection) = &mut state.dylibs[dylib.index()].collection else { continue };
+                if let (GcRoots::Named(names), false) = (&collection.roots, collection.sought) {
+                    sought.push((dylib, names.iter().map(|name| (*name, true)).collect::<Vec<_>>()));
+                    collection.sought = true;
+                }
+            }
+            for (dylib, names) in &mut sought {
+                let order = state.dylib(*dylib).order.clone();
+                names.retain(|(name, _)| state.find(&order, *name).is_none());
+            }
+        }
+        for (dylib, names) in sought {
+            self.generate(dylib, &names)?;
+        }
+        Ok(())
+    }
+
+    /// Links whole inputs of several dylibs in one batch.
+    pub fn materialize_all_roots(&self, dylibs: &[DylibId]) -> Result<(), Error> {
+        let mut roots = Vec::new();
+        {
+            let mut state = self.lock();
+            state.check_open()?;
+            for dylib in dylibs {
+                let dylib = &mut state.dylibs[dylib.index()];
+                roots.append(&mut dylib.roots);
+                if let Some(collection) = &mut dylib.collection {
+                    collection.claimed = 0;
+                }
+            }
+        }
+        self.materialize(roots)
+    }
+
+    /// The address of what a search order's own dylibs define under a name, linked, without asking generators;
+    /// thread-local variables have none.
+    pub fn lookup_defined(&self, order: &[SearchEntry], name: &[u8]) -> Option<u64> {
+        let name = self.names().find(name)?;
+        let query = self.update(|state| {
+            let symbol = state.find(order, name).filter(|id| state.symbol(*id).exported)?;
+            if state.symbol(symbol).kind == SymbolKind::ThreadLocal {
+                return None;
+            }
+            let query = state.open_query(Required::Ready, false, Consumer::Waiter);
+            state.ask(query, vec![Want::Symbol(symbol)]);
+            Some(query)
+        })?;
+        self.wait_for(query).ok()?.pop()?
+    }
+
+    /// The same for strong definitions of linked units only.
+    pub fn lookup_strong(&self, order: &[SearchEntry], name: &[u8]) -> Option<u64> {
+        let name = self.names().find(name)?;
+        let state = self.lock();
+        let symbol = state.symbol(state.find(order, name)?);
+        let strong = symbol.strength == Rank::Strong && symbol.kind != SymbolKind::ThreadLocal && !symbol.collected;
+        (strong && symbol.unit != NO_UNIT && matches!(state.unit(symbol.unit).phase, Phase::Ready))
+            .then_some(symbol.address)
+    }
+
+    /// Asks the generators along a dylib's search order for names that it lacks, and waits for them.
+    pub(crate) fn generate(&self, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
+        let (query, order) = {
+            let mut state = self.lock();
+            let query = state.open_query(Required::Resolved, false, Consumer::Waiter);
+            (query, state.dylib(dylib).order.clone())
+        };
+        let then = move |session: &Session, result: Result<(), Error>| {
+            session.update(|state| state.answer(query, result.map(|()| Vec::new())));
+        };
+        self.search(&order, wanted.to_vec(), Box::new(then));
+        self.wait_for(query).map(drop)
+    }
+
+    fn search(&self, order: &[SearchEntry], missing: Vec<(Name, bool)>, then: Then) {
+        let search = Search { session: self.clone(), order: order.to_vec(), missing, entry: 0, generator: 0, then };
+        search.advance(Ok(()));
+    }
+}
+
+type Then = Box<dyn FnOnce(&Session, Result<(), Error>) + Send>;
+
+/// A walk along the generators of a search order, which any of them may suspend.
+pub(crate) struct Search {
+    session: Session,
+    order: Vec<SearchEntry>,
+    missing: Vec<(Name, bool)>,
+    entry: usize,
+    generator: usize,
+    then: Then,
+}
+
+impl Search {
+    /// Goes on after a generator has finished.
+    fn advance(mut self, mut result: Result<(), Error>) {
+        loop {
+            if let Err(error) = result {
+                return (self.then)(&self.session, Err(error));
+            }
+            let Some((dylib, generator)) = self.next() else {
+                return (self.then)(&self.session, Ok(()));
+            };
+            match generator {
+                Generator::Later(generator) => {
+                    let unit = generator.name();
+                    let suspended = Suspended { dylib, search: Some(self), name: unit };
+                    // A panic drops the request, which ends the search.
+                    let _ = catch_unwind(AssertUnwindSafe(|| generator.generate(suspended)));
+                    return;
+                }
+                Generator::Now(generator) => {
+                    let call = || generator.generate(&self.session, dylib, &self.missing);
+                    let called = catch_unwind(AssertUnwindSafe(call));
+                    result = called.unwrap_or_else(|_| Err(Error::Panicked { unit: generator.name() }));
+                    self.drop_found();
+                }
+            }
+        }
+    }
+
+    fn drop_found(&mut self) {
+        let state = self.session.lock();
+        self.missing.retain(|(name, _)| state.find(&self.order, *name).is_none());
+    }
+
+    fn next(&mut self) -> Option<(DylibId, Generator)> {
+        while !self.missing.is_empty() {
+            let dylib = self.order.get(self.entry)?.dylib;
+            if let Some(generator) = self.session.generator(dylib, self.generator) {
+                self.generator += 1;
+                return Some((dylib, generator));
+            }
+            (self.entry, self.generator) = (self.entry + 1, 0);
+        }
+        None
+    }
+}
+
+/// A look-up that waits for a generator. It goes on when this is [finished](Suspended::finish), on whatever thread, and
+/// fails if it is dropped.
+pub struct Suspended {
+    dylib: DylibId,
+    search: Option<Search>,
+    name: String,
+}
+
+impl Suspended {
+    /// The session, to define things in.
+    pub fn session(&self) -> Session {
+        self.search.as_ref().expect("a search is taken out only by what consumes this").session.clone()
+    }
+
+    /// The dylib that lacks the names.
+    pub fn dylib(&self) -> DylibId {
+        self.dylib
+    }
+
+    /// The names, and whether each is required.
+    pub fn wanted(&self) -> &[(Name, bool)] {
+        self.search.as_ref().map_or(&[], |search| &search.missing)
+    }
+
+    /// Lets the look-up go on, with what has been defined meanwhile, or fail.
+    pub fn finish(mut self, result: Result<(), Error>) {
+        if let Some(mut search) = self.search.take() {
+            search.drop_found();
+            search.advance(result);
+        }
+    }
+}
+
+impl Drop for Suspended {
+    fn drop(&mut self) {
+        if let Some(search) = self.search.take() {
+            let unit = std::mem::take(&mut self.name);
+            let panicked = std::thread::panicking();
+            search.advance(Err(if panicked { Error::Panicked { unit } } else { Error::Abandoned { unit } }));
+        }
+    }
+}
+
+impl State {
+    /// Says which names, found along a search order, a query asks for; fails it if some are missing.
+    fn ask_names(&mut self, query: QueryId, order: &[SearchEntry], names: &[(Name, bool)]) {
+        if let Err(error) = self.check_open() {
+            return self.answer(query, Err(error));
+        }
+        let mut wants = Vec::with_capacity(names.len());
+        let mut missing = Vec::new();
+        for (name, required) in names {
+            match self.find(order, *name) {
+                Some(symbol) => wants.push(Want::Symbol(symbol)),
+                None if *required => {
+                    missing.push(Missing { symbol: self.names.text(*name), referrer: String::new() });
+                }
+                None => wants.push(Want::Nothing),
+            }
+        }
+        if missing.is_empty() {
+            self.ask(query, wants);
+        } else {
+            let searched = Arc::new(self.searched(order));
+            self.answer(query, Err(Error::Missing { missing: Arc::new(missing), searched }));
+        }
+    }
+}

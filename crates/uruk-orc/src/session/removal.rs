@@ -1,0 +1,135 @@
+//! Trackers, removal, and the handles that keep code from going.
+//!
+//! The contract: after a removal nobody finds the symbols any more. What is linked already and refers to the removed
+//! code keeps it, and so does a [`Pin`]; a pointer that was taken out of a pin does not. Memory goes with the last of
+//! them, and with it unwind records, debug information and whatever else was registered.
+
+use super::Session;
+use crate::error::Error;
+use crate::state::{DylibId, NO_UNIT, Phase, Pins, SearchEntry, State, TrackerId};
+use std::sync::{Arc, PoisonError};
+use uruk_jitlink::names::Name;
+
+/// Keeps code and data that a symbol stands for, and all that these refer to, from going.
+pub struct Pin {
+    session: Session,
+    address: u64,
+    /// `None` for what lies outside of the session.
+    pins: Option<Arc<Pins>>,
+}
+
+impl Pin {
+    /// Where the symbol is.
+    pub fn address(&self) -> u64 {
+        self.address
+    }
+}
+
+impl Clone for Pin {
+    fn clone(&self) -> Pin {
+        if let Some(pins) = &self.pins {
+            pins.pin();
+        }
+        Pin { session: self.session.clone(), address: self.address, pins: self.pins.clone() }
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        if self.pins.as_ref().is_some_and(|pins| pins.unpin()) {
+            self.session.sweep();
+        }
+    }
+}
+
+/// A removal, which may take until nobody holds what was removed.
+pub struct Removal {
+    session: Session,
+}
+
+impl Removal {
+    /// Waits until everything that was removed from the session is gone: no pin and no other code holds it.
+    /// A thread that holds a pin of it itself waits for ever.
+    pub fn wait(self) {
+        self.session.quiesce();
+    }
+}
+
+impl Session {
+    /// Makes a tracker for a dylib: what is added with it can be removed together.
+    pub fn create_tracker(&self, dylib: DylibId) -> TrackerId {
+        self.lock().add_tracker(dylib)
+    }
+
+    /// The tracker of what is added to a dylib without one.
+    pub fn default_tracker(&self, dylib: DylibId) -> TrackerId {
+        self.lock().dylib(dylib).tracker
+    }
+
+    /// Moves all that a tracker has to another one of the same dylib. The first can be used again.
+    pub fn transfer(&self, from: TrackerId, to: TrackerId) -> Result<(), Error> {
+        self.lock().transfer(from, to)
+    }
+
+    /// Removes what was added with a tracker. Its symbols cannot be found any more, and what is still being made fails;
+    /// memory and registrations go when nothing holds them. The tracker can be used again.
+    pub fn remove(&self, tracker: TrackerId) -> Removal {
+        self.update(|state| state.remove(tracker, false));
+        Removal { session: self.clone() }
+    }
+
+    /// Removes what was added with a tracker and frees it at once, regardless of pins and of other code that refers to it.
+    ///
+    /// The caller upholds that none of its code runs or will, and that nothing that stays uses it.
+    pub fn remove_forced(&self, tracker: TrackerId) {
+        self.update(|state| state.remove(tracker, true));
+    }
+
+    /// Removes everything that was defined in a dylib, which stays.
+    pub fn clear(&self, dylib: DylibId) -> Removal {
+        self.update(|state| state.clear(dylib));
+        Removal { session: self.clone() }
+    }
+
+    /// Removes a dylib with everything in it; its name is free again, and search orders lose it.
+    pub fn remove_dylib(&self, dylib: DylibId) -> Removal {
+        self.remove_generators(dylib);
+        self.update(|state| {
+            state.clear(dylib);
+            state.drop_dylib(dylib);
+        });
+        Removal { session: self.clone() }
+    }
+
+    /// Finds a ready symbol and keeps it from going. `None` if it is not ready, or not there.
+    pub fn pin(&self, order: &[SearchEntry], name: Name) -> Option<Pin> {
+        let state = self.lock();
+        let symbol = state.symbol(state.find(order, name)?);
+        if symbol.unit == NO_UNIT {
+            return Some(Pin { session: self.clone(), address: symbol.address, pins: None });
+        }
+        if !matches!(state.unit(symbol.unit).phase, Phase::Ready) || symbol.collected {
+            return None;
+        }
+        let pins = state.pins(symbol.unit)?;
+        pins.pin();
+        Some(Pin { session: self.clone(), address: symbol.address, pins: Some(pins) })
+    }
+
+    /// Waits until everything that was removed is gone.
+    pub fn quiesce(&self) {
+        let mut state = self.lock();
+        while !state.is_quiescent() {
+            state = self.shared.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Whether everything that was removed is gone.
+    pub fn is_quiescent(&self) -> bool {
+        self.lock().is_quiescent()
+    }
+
+    fn sweep(&self) {
+        self.update(State::sweep_lots);
+    }
+}

@@ -1,0 +1,309 @@
+//! Definitions: which units define which names, who wins a name, and what becomes of it when a unit goes.
+//!
+//! Strong replaces common replaces weak as long as nobody was bound to the definition. A name that several objects
+//! define has one symbol, known to all of them; when the winner is removed, one that was not linked yet inherits it.
+
+use super::readiness::Node;
+use super::*;
+use crate::unit::{Definition, Linkage, Promises};
+use uruk_jitlink::elf::{Interface, Strength};
+use uruk_jitlink::graph::Visibility;
+
+impl State {
+    /// Adds an object whose symbols are defined by [`define`](State::define).
+    pub fn add_object(&mut self, dylib: DylibId, tracker: TrackerId, object: Arc<Object>) -> UnitId {
+        let name = object.interface.input.name().clone();
+        let lot = self.lot(tracker);
+        let id = self.add_unit(dylib, lot, name);
+        self.unit_mut(id).object = Some(object);
+        id
+    }
+
+    /// Adds a client's unit, and what it promises to define; one with initialisers is a root of its dylib.
+    pub fn add_client(
+        &mut self,
+        dylib: DylibId,
+        tracker: TrackerId,
+        client: Box<dyn MaterializationUnit>,
+        promises: &Promises,
+    ) -> Result<(), Error> {
+        let lot = self.lot(tracker);
+        let id = self.add_unit(dylib, lot, promises.name.clone());
+        self.unit_mut(id).client = Some(client);
+        self.promise(id, &promises.definitions).inspect_err(|_| self.withdraw_unit(id))?;
+        if self.has_lost_all(id) {
+            self.withdraw_unit(id);
+        } else if promises.initialiser {
+            self.dylibs[dylib.index()].roots.push(id);
+        }
+        Ok(())
+    }
+
+    /// Symbols at fixed addresses, ready at once, that can be removed together.
+    pub fn add_absolute(
+        &mut self,
+        dylib: DylibId,
+        tracker: TrackerId,
+        definitions: &[(Definition, u64)],
+    ) -> Result<(), Error> {
+        let lot = self.lot(tracker);
+        let id = self.add_unit(dylib, lot, "absolute symbols".into());
+        let promised: Vec<Definition> = definitions.iter().map(|(definition, _)| *definition).collect();
+        self.promise(id, &promised).inspect_err(|_| self.withdraw_unit(id))?;
+        for (index, (_, address)) in definitions.iter().enumerate() {
+            let symbol = self.unit(id).symbols[index];
+            let symbol = &mut self.symbols[symbol.index()];
+            if symbol.unit == id {
+                (symbol.address, symbol.resolved) = (*address, true);
+            }
+        }
+        self.unit_mut(id).phase = Phase::Ready;
+        Ok(())
+    }
+
+    pub(super) fn add_unit(&mut self, dylib: DylibId, lot: LotId, name: Arc<str>) -> UnitId {
+        let id = self.limbo.take_unit().unwrap_or(UnitId(self.units.len() as u32));
+        let unit = Unit {
+            name,
+            dylib,
+            phase: Phase::Waiting,
+            object: None,
+            client: None,
+            symbols: Vec::new(),
+            busy: false,
+            gone: false,
+            linked: None,
+            lot,
+            task: None,
+            threads: None,
+            needs: Vec::new(),
+            dependants: Vec::new(),
+            asked: Vec::new(),
+            tree: Node::alone(id),
+        };
+        match self.units.get_mut(id.index()) {
+            Some(free) => *free = unit,
+            None => self.units.push(unit),
+        }
+        self.lots[lot].units.push(id);
+        id
+    }
+
+    /// Takes back a unit that was only just added.
+    pub fn withdraw_unit(&mut self, id: UnitId) {
+        self.forget_symbols(id);
+        let unit = self.unit_mut(id);
+        (unit.object, unit.gone) = (None, true);
+        unit.phase = Phase::Failed(Error::Removed { unit: unit.name.to_string() });
+        let (client, lot) = (unit.client.take(), unit.lot);
+        self.effects.dropped.extend(client);
+        let units = &mut self.lots[lot].units;
+        if let Some(at) = units.iter().rposition(|unit| *unit == id) {
+            units.swap_remove(at);
+        }
+        self.limbo.give_unit(id);
+    }
+
+    /// Enters what an object defines; `symbols` receives the symbol of each global, whoever won it, and `None` where
+    /// the unit only refers to it.
+    pub fn define(
+        &mut self,
+        unit: UnitId,
+        interface: &Interface,
+        symbols: &mut Vec<Option<SymbolId>>,
+    ) -> Result<(), Error> {
+        let dylib = self.unit(unit).dylib;
+        let globals = &interface.globals;
+        symbols.reserve_exact(globals.len());
+        for (position, global) in globals.iter().enumerate() {
+            let rank = match global.strength {
+                Strength::Undefined | Strength::UndefinedWeak => {
+                    symbols.push(None);
+                    continue;
+                }
+                Strength::Weak => Rank::Weak,
+                Strength::Common => Rank::Common,
+                Strength::Strong => Rank::Strong,
+            };
+            let exported = global.visibility != Visibility::Hidden;
+            let new = Symbol { exported, ..Symbol::new(global.name, unit, dylib, rank, global.kind) };
+            let id = self.enter(new)?;
+            if global.strength == Strength::Common {
+                let (size, align) = interface.common(position);
+                let room = self.commons.entry(id).or_insert((0, 1));
+                *room = (room.0.max(size), room.1.max(align));
+            }
+            symbols.push(Some(id));
+        }
+        Ok(())
+    }
+
+    /// Enters what a client's unit promises.
+    pub(super) fn promise(&mut self, unit: UnitId, definitions: &[Definition]) -> Result<(), Error> {
+        let dylib = self.unit(unit).dylib;
+        for definition in definitions {
+            let rank = match definition.linkage {
+                Linkage::Weak => Rank::Weak,
+                Linkage::Strong => Rank::Strong,
+            };
+            let new = Symbol {
+                exported: definition.exported,
+                side_effects_only: definition.side_effects_only,
+                ..Symbol::new(definition.name, unit, dylib, rank, definition.kind)
+            };
+            let id = self.enter(new)?;
+            self.unit_mut(unit).symbols.push(id);
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, new: Symbol) -> Result<SymbolId, Error> {
+        match self.dylib(new.dylib).table.get(new.name) {
+            Some(id) => self.redefine(id, new).map(|()| id),
+            None => Ok(self.add_symbol(new)),
+        }
+    }
+
+    fn add_symbol(&mut self, new: Symbol) -> SymbolId {
+        let id = self.limbo.take_symbol().unwrap_or(SymbolId(self.symbols.len() as u32));
+        match self.symbols.get_mut(id.index()) {
+            Some(free) => *free = new,
+            None => self.symbols.push(new),
+        }
+        self.dylibs[new.dylib.index()].table.set(new.name, Some(id));
+        id
+    }
+
+    fn redefine(&mut self, id: SymbolId, new: Symbol) -> Result<(), Error> {
+        let old = *self.symbol(id);
+        // The most constraining visibility of all objects counts (gABI, "Symbol Visibility").
+        let exported = old.exported && new.exported;
+        let replaces = old.strength < new.strength;
+        let removed = old.unit == REMOVED;
+        let taken = !removed && (old.strength == Rank::Strong || old.bound);
+        if new.strength == Rank::Strong && taken {
+            let name = |unit: UnitId| match unit {
+                NO_UNIT => "an absolute symbol".to_string(),
+                unit => self.unit(unit).name.to_string(),
+            };
+            return Err(Error::Duplicate {
+                symbol: self.names.text(new.name),
+                dylib: self.dylib(new.dylib).name.to_string(),
+                first: name(old.unit),
+                second: name(new.unit),
+            });
+        }
+        let symbol = &mut self.symbols[id.index()];
+        let mut rival = new.unit;
+        if removed || replaces && !old.bound {
+            *symbol = new;
+            rival = old.unit;
+        }
+        symbol.contested = true;
+        symbol.exported = exported || removed && new.exported;
+        if rival.index() < self.units.len() {
+            self.rivals.entry(id).or_default().push(rival);
+            if rival != new.unit && self.unit(rival).client.is_some() && self.has_lost_all(rival) {
+                self.withdraw_unit(rival);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a client's unit is left without any definition of its own.
+    fn has_lost_all(&self, id: UnitId) -> bool {
+        self.unit(id).symbols.iter().all(|symbol| self.symbol(*symbol).unit != id)
+    }
+
+    /// Forgets all symbols of a unit.
+    pub(super) fn forget_symbols(&mut self, id: UnitId) {
+        let object = self.unit(id).object.clone();
+        let own = std::mem::take(&mut self.unit_mut(id).symbols);
+        let symbols = object.iter().flat_map(|object| object.symbols()).flatten().copied();
+        self.forget(id, symbols.chain(own));
+    }
+
+    /// Forgets symbols of a unit. Names that other units define too are theirs.
+    pub(super) fn forget(&mut self, id: UnitId, symbols: impl Iterator<Item = SymbolId>) {
+        for symbol_id in symbols {
+            let symbol = *self.symbol(symbol_id);
+            if symbol.contested
+                && let Some(rivals) = self.rivals.get_mut(&symbol_id)
+            {
+                rivals.retain(|rival| *rival != id);
+            }
+            if symbol.unit == id {
+                self.bequeath(symbol_id, symbol);
+            }
+        }
+    }
+
+    /// Gives a symbol whose unit goes to another one that defines it and is not linked yet, if there is one.
+    fn bequeath(&mut self, id: SymbolId, symbol: Symbol) {
+        let rivals = if symbol.contested { self.rivals.get(&id).cloned().unwrap_or_default() } else { Vec::new() };
+        let heir = rivals.iter().find(|rival| matches!(self.unit(**rival).phase, Phase::Waiting));
+        let slot = &mut self.symbols[id.index()];
+        if let Some(heir) = heir {
+            let fresh = Symbol::new(symbol.name, *heir, symbol.dylib, Rank::Weak, symbol.kind);
+            *slot = Symbol { exported: symbol.exported, contested: true, ..fresh };
+        } else if !rivals.is_empty() {
+            slot.unit = REMOVED;
+        } else {
+            slot.unit = REMOVED;
+            self.rivals.remove(&id);
+            self.commons.remove(&id);
+            self.dylibs[symbol.dylib.index()].table.set(symbol.name, None);
+            self.limbo.give_symbol(id);
+        }
+    }
+
+    /// Takes over a definition that was removed, for another unit that has one.
+    pub fn take_over(&mut self, symbol: SymbolId, unit: UnitId) {
+        let symbol = &mut self.symbols[symbol.index()];
+        if symbol.unit == REMOVED {
+            (symbol.unit, symbol.collected) = (unit, false);
+        }
+    }
+
+    /// The room for a common symbol: the largest that any object asks for.
+    pub fn common(&self, id: SymbolId) -> (u64, u64) {
+        self.commons.get(&id).copied().unwrap_or((0, 1))
+    }
+
+    /// Defines a name at an address for as long as the dylib stays, if it does not have it yet.
+    pub fn define_absolute(&mut self, dylib: DylibId, name: Name, address: u64, kind: SymbolKind) -> SymbolId {
+        if let Some(id) = self.dylib(dylib).table.get(name)
+            && !self.is_removed(id)
+        {
+            return id;
+        }
+        let new = Symbol { address, bound: true, ..Symbol::new(name, NO_UNIT, dylib, Rank::Strong, kind) };
+        self.add_symbol(new)
+    }
+
+    /// Takes a symbol away from its unit: what it stands for lies at an address outside of the session.
+    pub fn bind_to_address(&mut self, id: SymbolId, address: u64) {
+        let symbol = &mut self.symbols[id.index()];
+        (symbol.address, symbol.unit, symbol.bound) = (address, NO_UNIT, true);
+    }
+}
+
+impl Symbol {
+    fn new(name: Name, unit: UnitId, dylib: DylibId, strength: Rank, kind: SymbolKind) -> Symbol {
+        Symbol {
+            address: 0,
+            name,
+            unit,
+            dylib,
+            strength,
+            kind,
+            exported: true,
+            bound: false,
+            wanted: false,
+            collected: false,
+            contested: false,
+            side_effects_only: false,
+            resolved: false,
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Trackers, and the lots of units that go together when one is removed.
+//!
+//! Data flow: a tracker's units are its lot → removal makes their symbols unfindable, fails what is still being made,
+//! and *retires* the lot → its memory goes once no pin and no lot that stays refers to it.
+//! Invariants: a lot *holds* each other lot that a unit of it refers to, once; it lets go when its own memory does.
+//! Retired lots that only hold each other go together.
+
+use super::{DylibId, Phase, State, TrackerId, UnitId};
+use crate::error::Error;
+use crate::objects::Linked;
+use slotmap::new_key_type;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+new_key_type! {
+    /// The units that go together.
+    pub(crate) struct LotId;
+}
+
+/// How many handles keep a lot from going.
+#[derive(Default)]
+pub(crate) struct Pins {
+    count: AtomicUsize,
+}
+
+impl Pins {
+    pub fn pin(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether this was the last.
+    pub fn unpin(&self) -> bool {
+        self.count.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    fn any(&self) -> bool {
+        self.count.load(Ordering::Acquire) != 0
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Lot {
+    pub units: Vec<UnitId>,
+    /// Pins of its own and of lots that it took over.
+    pins: Vec<Arc<Pins>>,
+    holds: HashSet<LotId>,
+    /// How many lots that are not retired hold it.
+    holders: usize,
+    retired: bool,
+    /// The lot that took it over.
+    heir: Option<LotId>,
+    /// The lots that it took over.
+    absorbed: Vec<LotId>,
+}
+
+pub(super) struct Tracker {
+    dylib: DylibId,
+    lot: Option<LotId>,
+}
+
+impl State {
+    /// Makes a tracker for units of a dylib.
+    pub fn add_tracker(&mut self, dylib: DylibId) -> TrackerId {
+        self.trackers.push(Tracker { dylib, lot: None });
+        TrackerId(self.trackers.len() as u32 - 1)
+    }
+
+    /// The lot that a tracker has now.
+    pub fn lot(&mut self, tracker: TrackerId) -> LotId {
+        let slot = &mut self.trackers[tracker.index()].lot;
+        *slot.get_or_insert_with(|| {
+            let pins = vec![Arc::default()];
+            self.lots.insert(Lot { pins, ..Lot::default() })
+        })
+    }
+
+    /// Notes that one unit refers to another, which must stay for as long as it does.
+    pub fn refer(&mut self, from: UnitId, to: UnitId) {
+        let Some(target) = self.units.get(to.index()) else { return };
+        let (from, to) = (self.unit(from).lot, target.lot);
+        if from != to {
+            self.hold(from, to);
+        }
+    }
+
+    fn hold(&mut self, from: LotId, to: LotId) {
+        let (from, to) = (self.heir(from), self.heir(to));
+        if from == to {
+            return;
+        }
+        let Some(lot) = self.lots.get_mut(from) else { return };
+        let live = !lot.retired;
+        if lot.holds.insert(to)
+            && live
+            && let Some(held) = self.lots.get_mut(to)
+        {
+            held.holders += 1;
+        }
+    }
+
+    fn heir(&self, mut id: LotId) -> LotId {
+        while let Some(heir) = self.lots.get(id).and_then(|lot| lot.heir) {
+            id = heir;
+        }
+        id
+    }
+
+    /// What a handle to a unit's code pins; `None` for what cannot be removed.
+    pub fn pins(&self, unit: UnitId) -> Option<Arc<Pins>> {
+        let lot = self.lots.get(self.heir(self.units.get(unit.index())?.lot))?;
+        lot.pins.first().cloned()
+    }
+
+    /// Moves everything of one tracker to another one of the same dylib.
+    pub fn transfer(&mut self, from: TrackerId, to: TrackerId) -> Result<(), Error> {
+        let (source, target) = (&self.trackers[from.index()], &self.trackers[to.index()]);
+        if source.dylib != target.dylib {
+            let name = |dylib: DylibId| self.dylib(dylib).name.to_string();
+            return Err(Error::OtherDylib { dylib: name(source.dylib), other: name(target.dylib) });
+        }
+        if from == to {
+            return Ok(());
+        }
+        let Some(source) = self.trackers[from.index()].lot.take() else { return Ok(()) };
+        let target = self.lot(to);
+        let Some(lot) = self.lots.get_mut(source) else { return Ok(()) };
+        let Lot { units, pins, holds, holders, absorbed, .. } = std::mem::take(lot);
+        lot.heir = Some(target);
+        for unit in &units {
+            self.unit_mut(*unit).lot = target;
+        }
+        for held in holds {
+            let held = self.heir(held);
+            if let Some(lot) = self.lots.get_mut(held) {
+                lot.holders -= 1;
+            }
+            self.hold(target, held);
+        }
+        if let Some(lot) = self.lots.get_mut(target) {
+            lot.units.extend(units);
+            lot.pins.extend(pins);
+            lot.holders += holders;
+            lot.absorbed.extend(absorbed);
+            lot.absorbed.push(source);
+        }
+        Ok(())
+    }
+
+    /// Removes what a tracker has: its symbols cannot be found any more, and what is being made fails. Memory goes when
+    /// nothing holds it, or at once if `forced`.
+    pub fn remove(&mut self, tracker: TrackerId, forced: bool) {
+        let Some(id) = self.trackers[tracker.index()].lot.take() else { return };
+        let units = self.lots.get(id).map(|lot| lot.units.clone()).unwrap_or_default();
+        self.withdraw(&units);
+        let Some(lot) = self.lots.get_mut(id) else { return };
+        lot.retired = true;
+        let holds: Vec<LotId> = lot.holds.iter().copied().collect();
+        for held in holds {
+            let held = self.heir(held);
+            if let Some(lot) = self.lots.get_mut(held) {
+                lot.holders -= 1;
+            }
+        }
+        if forced {
+            self.free_lot(id);
+        } else {
+            self.retired.push(id);
+        }
+        self.sweep_lots();
+    }
+
+    /// Takes units out of the program: nobody finds their symbols, and those that are not ready fail.
+    fn withdraw(&mut self, units: &[UnitId]) {
+        let mut failures = Vec::new();
+        for id in units {
+            let unit = self.unit(*id);
+            if !matches!(unit.phase, Phase::Ready | Phase::Failed(_)) {
+                failures.push((*id, Error::Removed { unit: unit.name.to_string() }));
+            }
+        }
+        self.fail(failures);
+        for id in units {
+            self.forget_symbols(*id);
+            let dylib = self.unit(*id).dylib;
+            let dylib = &mut self.dylibs[dylib.index()];
+            if let Some(at) = dylib.roots.iter().position(|root| root == id) {
+                dylib.roots.remove(at);
+            }
+            if let Some(collection) = &mut dylib.collection {
+                collection.claimed = 0;
+            }
+            dylib.uninitialised.retain(|unit| unit != id);
+            if !dylib.groups.is_empty() {
+                dylib.groups.retain(|_, owner| owner != id);
+            }
+        }
+    }
+
+    /// Frees retired lots that nothing holds any more.
+    pub fn sweep_lots(&mut self) {
+        if self.retired.is_empty() {
+            return;
+        }
+        let mut kept: HashSet<LotId> = HashSet::new();
+        let held = |lot: &Lot| lot.holders != 0 || lot.pins.iter().any(|pins| pins.any());
+        let mut open: Vec<LotId> = self.retired.iter().copied().filter(|id| held(&self.lots[*id])).collect();
+        while let Some(id) = open.pop() {
+            if !kept.insert(id) {
+                continue;
+            }
+            let holds = self.lots[id].holds.iter().map(|held| self.heir(*held));
+            open.extend(holds.filter(|held| self.lots.get(*held).is_some_and(|lot| lot.retired)));
+        }
+        let (kept, freed): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.retired).into_iter().partition(|id| kept.contains(id));
+        self.retired = kept;
+        for id in freed {
+            self.free_lot(id);
+        }
+    }
+
+    fn free_lot(&mut self, id: LotId) {
+        let Some(lot) = self.lots.remove(id) else { return };
+        for absorbed in lot.absorbed {
+            self.lots.remove(absorbed);
+        }
+        for id in lot.units {
+            let unit = self.unit_mut(id);
+            unit.gone = true;
+            unit.object = None;
+            let (linked, busy) = (unit.linked.take(), unit.busy);
+            self.effects.freed.extend(linked);
+            if !busy {
+                self.limbo.give_unit(id);
+            }
+        }
+        self.effects.progress = true;
+    }
+
+    /// The lot of a unit.
+    pub fn lot_of(&self, unit: UnitId) -> LotId {
+        self.unit(unit).lot
+    }
+
+    /// Enters what was made of an object. If it was removed meanwhile, that goes at once.
+    pub fn keep_linked(&mut self, id: UnitId, linked: Linked) {
+        let unit = self.unit_mut(id);
+        if matches!(unit.phase, Phase::Failed(_)) {
+            self.effects.freed.push(linked);
+            return;
+        }
+        let has_functions = !linked.functions.is_empty();
+        unit.linked = Some(linked);
+        let dylib = unit.dylib.index();
+        if has_functions {
+            self.dylibs[dylib].uninitialised.push(id);
+        }
+    }
+
+    /// Fails units that were claimed, and that nobody will work on any more.
+    pub fn give_up(&mut self, failures: Vec<(UnitId, Error)>) {
+        let units: Vec<UnitId> = failures.iter().map(|(unit, _)| *unit).collect();
+        self.fail(failures);
+        units.into_iter().for_each(|unit| self.end_unit(unit));
+    }
+
+    /// Whoever had claimed a unit is done with it.
+    pub fn end_unit(&mut self, id: UnitId) {
+        let unit = self.unit_mut(id);
+        unit.busy = false;
+        unit.task = None;
+        if unit.gone {
+            self.limbo.give_unit(id);
+        }
+    }
+
+    /// Whether everything that was removed is gone.
+    pub fn is_quiescent(&self) -> bool {
+        self.retired.is_empty()
+    }
+
+    /// The tracker for what is added to a dylib. Errors if the dylib is gone, or the tracker another dylib's.
+    pub fn tracker_for(&mut self, dylib: DylibId, tracker: Option<TrackerId>) -> Result<TrackerId, Error> {
+        self.check_open()?;
+        let default = self.live_dylib(dylib)?.tracker;
+        let tracker = tracker.unwrap_or(default);
+        let owner = self.trackers[tracker.index()].dylib;
+        if owner != dylib {
+            let name = |dylib: DylibId| self.dylib(dylib).name.to_string();
+            return Err(Error::OtherDylib { dylib: name(owner), other: name(dylib) });
+        }
+        Ok(tracker)
+    }
+
+    /// Removes everything of a dylib.
+    pub fn clear(&mut self, dylib: DylibId) {
+        for index in 0..self.trackers.len() {
+            if self.trackers[index].dylib == dylib {
+                self.remove(TrackerId(index as u32), false);
+            }
+        }
+        let dylib = &mut self.dylibs[dylib.index()];
+        dylib.table = Default::default();
+        dylib.groups.clear();
+        dylib.roots.clear();
+        dylib.uninitialised.clear();
+    }
+
+    /// Takes an empty dylib out of the program.
+    pub fn drop_dylib(&mut self, id: DylibId) {
+        self.dylibs[id.index()].removed = true;
+        for dylib in &mut self.dylibs {
+            dylib.order.retain(|entry| entry.dylib != id);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a client that materializes a unit may do to it: resolve, emit, split, extend, give back.
+
+use super::{NO_UNIT, Phase, State, SymbolId, Unit, UnitId};
+use crate::error::Error;
+use crate::objects::Linked;
+use crate::unit::{Definition, MaterializationUnit, Promises};
+use std::any::Any;
+use std::sync::Arc;
+use uruk_jitlink::names::Name;
+
+impl State {
+    /// The names that a unit still has to define, with whether somebody asked for each.
+    pub fn owed(&self, id: UnitId) -> Vec<(Name, bool)> {
+        let own = self.unit(id).symbols.iter().map(|symbol| self.symbol(*symbol)).filter(|symbol| symbol.unit == id);
+        own.map(|symbol| (symbol.name, symbol.bound)).collect()
+    }
+
+    /// Whether a unit may still be worked on. Errors with the reason if not.
+    fn check_working(&self, id: UnitId) -> Result<(), Error> {
+        match &self.unit(id).phase {
+            Phase::Failed(error) => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn promised(&self, id: UnitId, name: Name) -> Result<SymbolId, Error> {
+        let mut own = self.unit(id).symbols.iter().copied();
+        own.find(|symbol| self.symbol(*symbol).name == name)
+            .ok_or_else(|| Error::NotPromised { unit: self.unit(id).name.to_string(), symbol: self.names.text(name) })
+    }
+
+    /// Enters addresses of what a unit defines; definitions that it lost to others are ignored.
+    pub fn resolve(&mut self, id: UnitId, addresses: &[(Name, u64)]) -> Result<(), Error> {
+        self.check_working(id)?;
+        let mut symbols = Vec::with_capacity(addresses.len());
+        for (name, _) in addresses {
+            symbols.push(self.promised(id, *name)?);
+        }
+        for (symbol, (_, address)) in symbols.into_iter().zip(addresses) {
+            let symbol = &mut self.symbols[symbol.index()];
+            if symbol.unit == id {
+                (symbol.address, symbol.resolved) = (*address, true);
+            }
+        }
+        if self.unresolved(id).next().is_none() {
+            self.resolved(id);
+        }
+        Ok(())
+    }
+
+    fn unresolved(&self, id: UnitId) -> impl Iterator<Item = SymbolId> + '_ {
+        self.unit(id).symbols.iter().copied().filter(move |symbol| {
+            let symbol = self.symbol(*symbol);
+            symbol.unit == id && !symbol.resolved && !symbol.side_effects_only
+        })
+    }
+
+    /// Emits a client's unit, which needs these symbols. Errors if it has failed, also because it did not define what it
+    /// promised.
+    pub fn emit_client(&mut self, id: UnitId, needs: Vec<SymbolId>) -> Result<(), Error> {
+        self.check_working(id)?;
+        let missing: Vec<String> = self.unresolved(id).map(|symbol| self.symbol_text(symbol)).collect();
+        if !missing.is_empty() {
+            let error = Error::NotDefined { unit: self.unit(id).name.to_string(), symbols: missing };
+            self.fail(vec![(id, error.clone())]);
+            return Err(error);
+        }
+        self.resolved(id);
+        for symbol in &needs {
+            let need = self.symbol(*symbol).unit;
+            if need != NO_UNIT {
+                self.refer(id, need);
+            }
+        }
+        self.emit(vec![(id, needs)]);
+        self.check_working(id)
+    }
+
+    /// Adds promises to a unit that is being materialized.
+    pub fn define_more(&mut self, id: UnitId, definitions: &[Definition]) -> Result<(), Error> {
+        self.check_working(id)?;
+        let before = self.unit(id).symbols.len();
+        let promised = self.promise(id, definitions);
+        let added = self.unit(id).symbols[before..].to_vec();
+        if promised.is_err() {
+            self.unit_mut(id).symbols.truncate(before);
+            self.forget(id, added.into_iter());
+            return promised;
+        }
+        for symbol in added {
+            self.symbols[symbol.index()].bound = true;
+        }
+        Ok(())
+    }
+
+    /// Takes names from a unit for another one, which is claimed at once.
+    pub fn delegate(&mut self, id: UnitId, names: &[Name]) -> Result<UnitId, Error> {
+        self.check_working(id)?;
+        let name = self.unit(id).name.clone();
+        let mut moved = Vec::with_capacity(names.len());
+        for name in names {
+            moved.push(self.promised(id, *name)?);
+        }
+        let other = self.split(id, name, moved);
+        self.claim(other);
+        Ok(other)
+    }
+
+    /// Gives names of a unit back to another way of making them.
+    pub fn replace(
+        &mut self,
+        id: UnitId,
+        client: Box<dyn MaterializationUnit>,
+        promises: &Promises,
+    ) -> Result<(), Error> {
+        self.check_working(id)?;
+        let mut moved = Vec::with_capacity(promises.definitions.len());
+        for definition in &promises.definitions {
+            moved.push(self.promised(id, definition.name)?);
+        }
+        let other = self.split(id, promises.name.clone(), moved);
+        let asked = !self.unit(other).asked.is_empty() || !self.unit(other).dependants.is_empty();
+        self.unit_mut(other).client = Some(client);
+        if asked {
+            self.demand([other]);
+        }
+        Ok(())
+    }
+
+    /// Makes a unit of symbols of another one, together with everything that waits for them.
+    fn split(&mut self, id: UnitId, name: Arc<str>, symbols: Vec<SymbolId>) -> UnitId {
+        let Unit { dylib, lot, .. } = *self.unit(id);
+        let other = self.add_unit(dylib, lot, name);
+        for symbol in &symbols {
+            let symbol = &mut self.symbols[symbol.index()];
+            if symbol.unit == id {
+                symbol.unit = other;
+            }
+        }
+        self.unit_mut(id).symbols.retain(|symbol| !symbols.contains(symbol));
+        self.unit_mut(other).symbols = symbols;
+        self.move_asked(id, other);
+        self.move_dependants(id, other);
+        other
+    }
+
+    /// Keeps something until a unit is removed.
+    pub fn keep(&mut self, id: UnitId, resource: Box<dyn Any + Send + Sync>) -> Result<(), Error> {
+        self.check_working(id)?;
+        self.unit_mut(id).linked.get_or_insert_with(Linked::default).kept.push(resource);
+        Ok(())
+    }
+
+    /// A client's unit with initialisers, which run when its dylib is initialised.
+    pub fn add_initialisers(&mut self, id: UnitId, functions: &[u64]) -> Result<(), Error> {
+        self.check_working(id)?;
+        let dylib = self.unit(id).dylib;
+        let linked = self.unit_mut(id).linked.get_or_insert_with(Linked::default);
+        linked.functions.extend(functions.iter().map(|address| crate::objects::TableFunction::initialiser(*address)));
+        let waiting = &mut self.dylibs[dylib.index()].uninitialised;
+        if !waiting.contains(&id) {
+            waiting.push(id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,191 @@
+//! Tasks: who materializes what, who waits for whom meanwhile, and what a thread that waits may do instead.
+//!
+//! Invariants: a unit is claimed once. A task that has not started can be run by the thread that it was dispatched to
+//! or by any that waits for it, whoever comes first. A waiting thread runs only what its own query transitively needs:
+//! anything else might wait for what lies beneath it on the same stack.
+
+use super::effects::Call;
+use super::{Epoch, Phase, QueryId, SearchEntry, State, SymbolId, UnitId};
+use crate::dispatch::Priority;
+use crate::error::Error;
+use crate::unit::MaterializationUnit;
+use slotmap::new_key_type;
+use std::collections::HashSet;
+use uruk_jitlink::names::Name;
+
+new_key_type! {
+    /// A task of a session.
+    pub(crate) struct TaskId;
+}
+
+/// What a task does.
+pub(crate) enum Work {
+    /// Links claimed objects in one batch.
+    Link(Vec<UnitId>),
+    /// Materializes a client's unit.
+    Unit(UnitId, Box<dyn MaterializationUnit>),
+    /// Anything else.
+    Call(Call),
+}
+
+pub(crate) struct Task {
+    /// `None` once it runs.
+    work: Option<Work>,
+    /// What the thread that runs it waits for.
+    blocked: Option<QueryId>,
+    epoch: Epoch,
+    priority: Priority,
+}
+
+impl State {
+    /// Claims a unit for materialization, if nobody has.
+    pub fn claim(&mut self, id: UnitId) -> bool {
+        let unit = self.unit_mut(id);
+        let waiting = matches!(unit.phase, Phase::Waiting);
+        if waiting {
+            unit.phase = Phase::Materializing;
+            unit.busy = true;
+        }
+        waiting
+    }
+
+    /// Has units materialized that nobody has claimed: objects in one batch, others each in a task of its own.
+    pub fn demand(&mut self, units: impl IntoIterator<Item = UnitId>) {
+        let mut objects = Vec::new();
+        for id in units {
+            if !self.claim(id) {
+                continue;
+            }
+            match self.unit_mut(id).client.take() {
+                None => objects.push(id),
+                Some(client) => {
+                    let task = self.add_task(Work::Unit(id, client), Priority::Normal);
+                    self.unit_mut(id).task = Some(task);
+                }
+            }
+        }
+        if objects.is_empty() {
+            return;
+        }
+        self.claim_companions(&mut objects);
+        let task = self.add_task(Work::Link(Vec::new()), Priority::Normal);
+        self.assign(task, &objects);
+        if let Some(Task { work: Some(Work::Link(units)), .. }) = self.tasks.get_mut(task) {
+            *units = objects;
+        }
+    }
+
+    /// Notes that a task materializes these units, too.
+    pub fn assign(&mut self, task: TaskId, units: &[UnitId]) {
+        for id in units {
+            self.unit_mut(*id).task = Some(task);
+        }
+    }
+
+    pub fn add_task(&mut self, work: Work, priority: Priority) -> TaskId {
+        let epoch = self.limbo.enter();
+        let task = self.tasks.insert(Task { work: Some(work), blocked: None, epoch, priority });
+        self.effects.tasks.push(task);
+        self.effects.progress = true;
+        task
+    }
+
+    pub fn priority(&self, task: TaskId) -> Priority {
+        self.tasks.get(task).map_or(Priority::Normal, |task| task.priority)
+    }
+
+    /// What a task is to do, unless another thread does it.
+    pub fn start_task(&mut self, id: TaskId) -> Option<Work> {
+        self.tasks.get_mut(id)?.work.take()
+    }
+
+    pub fn end_task(&mut self, id: TaskId) {
+        if let Some(task) = self.tasks.remove(id) {
+            self.limbo.leave(task.epoch);
+        }
+    }
+
+    /// Tasks that have not started are dropped, and their units fail.
+    pub fn drop_tasks(&mut self) {
+        let ids: Vec<TaskId> = self.tasks.keys().collect();
+        let mut failures = Vec::new();
+        for id in ids {
+            match self.start_task(id) {
+                None => continue,
+                Some(Work::Link(units)) => failures.extend(units.into_iter().map(|unit| (unit, Error::Ended))),
+                Some(Work::Unit(unit, client)) => {
+                    failures.push((unit, Error::Ended));
+                    self.effects.dropped.push(client);
+                }
+                Some(Work::Call(call)) => self.effects.cancelled.push(call),
+            }
+            self.end_task(id);
+        }
+        self.fail(failures);
+    }
+
+    /// Notes what the thread of a task waits for, or that it does no more.
+    pub fn set_blocked(&mut self, task: Option<TaskId>, query: Option<QueryId>) {
+        if let Some(task) = task.and_then(|task| self.tasks.get_mut(task)) {
+            task.blocked = query;
+        }
+    }
+
+    /// What the thread of task `own` may do while it waits for a query: run a task that the query needs and that has
+    /// not started. Errors if it would wait for itself.
+    pub fn helpful_task(&self, query: QueryId, own: Option<TaskId>) -> Result<Option<TaskId>, Error> {
+        let mut seen = HashSet::new();
+        let mut open: Vec<UnitId> = self.outstanding(query).collect();
+        let mut helpful = None;
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let unit = self.unit(id);
+            if matches!(unit.phase, Phase::Emitted) {
+                open.extend(self.needed(id));
+                continue;
+            }
+            let Some((number, task)) = unit.task.and_then(|task| Some((task, self.tasks.get(task)?))) else { continue };
+            if Some(number) == own {
+                return Err(Error::Deadlock { unit: unit.name.to_string() });
+            }
+            if task.work.is_some() {
+                helpful = Some(number);
+            } else if let Some(query) = task.blocked {
+                open.extend(self.outstanding(query));
+            }
+        }
+        Ok(helpful)
+    }
+
+    /// Enters the need of one unit for symbols that a dylib's search order finds, which are materialized.
+    pub fn bind_all(&mut self, needs: &[(Vec<SearchEntry>, Name)]) -> Result<Vec<SymbolId>, Error> {
+        let mut symbols = Vec::with_capacity(needs.len());
+        for (order, name) in needs {
+            let Some(symbol) = self.find(order, *name) else {
+                return Err(Error::missing(self.names.text(*name), self.searched(order)));
+            };
+            self.symbols[symbol.index()].bound = true;
+            symbols.push(symbol);
+        }
+        let units = symbols.iter().map(|symbol| self.symbol(*symbol).unit);
+        let units: Vec<UnitId> = units.filter(|unit| unit.index() < self.units.len()).collect();
+        self.demand(units);
+        Ok(symbols)
+    }
+
+    /// Ends the session: what was not started is not, and every query is answered.
+    pub fn end(&mut self) {
+        self.ended = true;
+        self.drop_tasks();
+        let open: Vec<QueryId> = self.queries.keys().collect();
+        for query in open {
+            self.answer(query, Err(Error::Ended));
+        }
+    }
+
+    pub fn check_open(&self) -> Result<(), Error> {
+        if self.ended { Err(Error::Ended) } else { Ok(()) }
+    }
+}
