@@ -11,10 +11,13 @@ use std::hash::BuildHasher;
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// An interned name, meaningful in the pool that gave it.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Name(u32);
 
 impl Name {
+    /// Stands for a name that is not known yet.
+    pub(crate) const UNKNOWN: Name = Name(u32::MAX);
+
     /// Position in order of first sight, dense from 0.
     pub fn index(self) -> usize {
         self.0 as usize
@@ -39,24 +42,21 @@ pub struct Hashed<'a> {
     names: Vec<HashedName>,
 }
 
-/// The upper half of a name's hash, and where it lies.
+/// The upper half of a name's hash, where it lies, and what it is once it is known.
 #[derive(Clone, Copy)]
 struct HashedName {
     hash: u32,
     start: u32,
     length: u32,
+    name: Name,
 }
 
 impl Hashed<'_> {
     /// Adds a name, given by its place in the strings. Panics if it does not lie there.
     pub fn push(&mut self, start: u32, length: u32) {
-        let name = HashedName { hash: 0, start, length };
-        let hash = upper(self.hasher.hash_one(self.bytes(&name)));
-        self.names.push(HashedName { hash, ..name });
-    }
-
-    fn bytes(&self, name: &HashedName) -> &[u8] {
-        &self.strings[name.start as usize..][..name.length as usize]
+        let bytes = &self.strings[start as usize..][..length as usize];
+        let hash = upper(self.hasher.hash_one(bytes));
+        self.names.push(HashedName { hash, start, length, name: Name::UNKNOWN });
     }
 }
 
@@ -96,28 +96,31 @@ impl Names {
 
     /// Interns many at once, in order; one rehash at most, whatever their number. Other threads are kept from it only while
     /// what is new is entered.
-    pub fn intern_all<'a>(&self, hashed: &Hashed<'_>, names: impl Iterator<Item = &'a mut Name>) {
-        let mut unknown = Vec::new();
-        let table = self.read();
-        let mut names = hashed.names.iter().zip(names);
-        for block in hashed.names.chunks(BLOCK) {
-            table.fetch(block);
-            for (hashed_name, name) in names.by_ref().take(block.len()) {
-                match table.probe(hashed_name.hash, hashed.bytes(hashed_name)) {
-                    Ok(known) => *name = known,
-                    Err(_) => unknown.push((hashed_name, name)),
+    pub fn intern_all(&self, hashed: Hashed<'_>) -> impl Iterator<Item = Name> + use<> {
+        let Hashed { strings, mut names, .. } = hashed;
+        let bytes = |name: &HashedName| &strings[name.start as usize..][..name.length as usize];
+        let (mut count, mut size) = (0, 0);
+        {
+            let table = self.read();
+            for block in names.chunks_mut(BLOCK) {
+                table.fetch(block);
+                for name in block {
+                    match table.probe(name.hash, bytes(name)) {
+                        Ok(known) => name.name = known,
+                        Err(_) => (count, size) = (count + 1, size + record_size(name.length as usize)),
+                    }
                 }
             }
         }
-        drop(table);
-        if unknown.is_empty() {
-            return;
+        if count != 0 {
+            let mut table = self.write();
+            table.reserve(count);
+            table.records.reserve(size);
+            for name in names.iter_mut().filter(|name| name.name == Name::UNKNOWN) {
+                name.name = table.intern(name.hash, bytes(name));
+            }
         }
-        let mut table = self.write();
-        table.reserve(unknown.len());
-        for (hashed_name, name) in unknown {
-            *name = table.intern(hashed_name.hash, hashed.bytes(hashed_name));
-        }
+        names.into_iter().map(|name| name.name)
     }
 
     /// The name of these bytes, if anything has interned them.
@@ -162,6 +165,11 @@ impl Names {
 const BLOCK: usize = 64;
 /// Bytes of a record before those of the name.
 const RECORD_HEADER: usize = 8;
+
+/// Bytes of the record of a name of this length.
+fn record_size(length: usize) -> usize {
+    (RECORD_HEADER + length).next_multiple_of(4)
+}
 
 impl Table {
     fn bytes(&self, name: Name) -> &[u8] {
@@ -227,7 +235,7 @@ impl Table {
         self.records.extend_from_slice(&id.to_le_bytes());
         self.records.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
         self.records.extend_from_slice(bytes);
-        self.records.resize(self.records.len().next_multiple_of(4), 0);
+        self.records.resize(place as usize * 4 + record_size(bytes.len()), 0);
         self.places.push(place);
         self.slots[at] = u64::from(hash) << 32 | u64::from(place + 1);
         self.reserve(1);
@@ -276,8 +284,7 @@ mod tests {
             hashed.push(start, string.len() as u32);
             start += string.len() as u32;
         }
-        let mut ids = vec![Name::default(); strings.len()];
-        names.intern_all(&hashed, ids.iter_mut());
+        let ids: Vec<Name> = names.intern_all(hashed).collect();
         assert_eq!(names.len(), 2500);
         for (position, (id, string)) in ids.iter().zip(&strings).enumerate() {
             assert_eq!(id.index(), position % 2500);

@@ -29,7 +29,7 @@ mod inspect;
 mod jit;
 
 pub use dylib::{Dylib, Tracker};
-pub use files::read_file;
+pub use files::{read_file, read_files};
 pub use function::FunctionPointer;
 pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};

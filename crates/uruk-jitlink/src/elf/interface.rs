@@ -95,9 +95,11 @@ impl Interface {
             };
             let unique = attributes.binding == Binding::Unique;
             let (visibility, kind) = (attributes.visibility, attributes.kind);
-            globals.push(Global { name: Name::default(), strength, visibility, kind, unique });
+            globals.push(Global { name: Name::UNKNOWN, strength, visibility, kind, unique });
         }
-        names.intern_all(&hashed, globals.iter_mut().map(|global| &mut global.name));
+        for (global, name) in globals.iter_mut().zip(names.intern_all(hashed)) {
+            global.name = name;
+        }
         Ok(Interface { input: input.clone(), globals, commons, cost: input.len() })
     }
 }

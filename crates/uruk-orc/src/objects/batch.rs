@@ -2,21 +2,20 @@
 
 use super::finish::{Linked, function_tables};
 use super::found::{Found, Others};
-use super::resolve::{Closure, Job, Reference, THREAD_IMAGE, bound};
+use super::resolve::{Closure, Job, Reference, bound};
 use super::shown;
 use super::threads::Loaded;
 use crate::error::Error;
 use crate::executor::Resource;
 use crate::session::Session;
-use crate::state::{DylibId, NO_UNIT, Phase, State, Symbol, SymbolId, TaskId, UnitId};
+use crate::state::{DylibId, NO_UNIT, Phase, State, SymbolId, TaskId, UnitId};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::debug::Places;
-use uruk_jitlink::elf::Strength;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
-use uruk_jitlink::graph::{SymbolId as LocalId, SymbolKind};
+use uruk_jitlink::graph::SymbolId as LocalId;
 use uruk_jitlink::layout::{Layout, Member, Share};
 use uruk_jitlink::memory::{Allocation, Lane, Placement};
 use uruk_jitlink::prune;

@@ -115,6 +115,7 @@ impl State {
         let dylib = self.unit(unit).dylib;
         let globals = &interface.globals;
         symbols.reserve_exact(globals.len());
+        self.symbols.reserve(globals.len());
         for (position, global) in globals.iter().enumerate() {
             let rank = match global.strength {
                 Strength::Undefined | Strength::UndefinedWeak => {
