@@ -3,12 +3,14 @@
 //! Each function takes any bytes and returns; a panic is a finding. Errors are as good as values, but they must name
 //! the file, and what is read must keep the promises that the link graph makes.
 
+use super::edits;
 use super::parts::{Choices, split};
 use std::collections::HashSet;
 use std::path::Path;
 use uruk_jitlink::archive::{Archive, MemberData, Nesting};
 use uruk_jitlink::debug::{self, Origin, Places};
 use uruk_jitlink::dump;
+use uruk_jitlink::edit::Stage;
 use uruk_jitlink::elf::{self, Interface, Strength};
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
@@ -87,6 +89,15 @@ pub fn archive_reader(data: &[u8]) {
 
 /// Links the bytes without running them: one object or several, one after the other.
 pub fn link_noexec(data: &[u8]) {
+    link_with(data, |_, _, _| {});
+}
+
+/// The same with edits to every graph, before and after pruning.
+pub fn link_edited(data: &[u8]) {
+    link_with(data, edits::edit);
+}
+
+fn link_with(data: &[u8], edit: impl Fn(&mut LinkGraph, Stage, &mut Choices)) {
     let mut choices = Choices::new(data);
     let names = Names::default();
     let mut objects = Vec::new();
@@ -98,11 +109,14 @@ pub fn link_noexec(data: &[u8]) {
     }
     // Twice with other decisions about where everything lies.
     for _ in 0..2 {
-        let again = objects.iter().filter_map(|(interface, graph)| {
-            let graph = elf::read(&graph.input, &names).ok()?;
-            Some((interface, graph))
-        });
-        if let Err(error) = link(again.collect(), &names, &mut choices) {
+        let mut again = Vec::new();
+        for (interface, graph) in &objects {
+            let Ok(mut graph) = elf::read(&graph.input, &names) else { continue };
+            edit(&mut graph, Stage::BeforePruning, &mut choices);
+            check_edges(&graph);
+            again.push((interface.edited(&graph, &names), graph));
+        }
+        if let Err(error) = link(again, &names, &mut choices, &edit) {
             assert!(error.to_string().contains("fuzz"), "an error that does not name the file: {error}");
         }
     }
@@ -127,9 +141,18 @@ fn read_object(input: &Input) {
 /// What the link graph promises to whoever uses it.
 fn check(graph: &LinkGraph) {
     let len = graph.input.len();
-    let mut content = 0;
+    check_edges(graph);
+    let content: usize = graph.blocks.iter().map(|block| graph.content(block).len()).sum();
+    let members: usize = graph.groups.iter().map(|group| group.blocks.len()).sum();
+    assert!(members <= graph.blocks.len(), "a section in two groups");
+    // What is kept is never much more than the file.
+    assert!(content <= len, "{content} bytes of sections in a file of {len}");
+    assert!(graph.edges.len() <= len && graph.wants.len() <= len);
+}
+
+/// What it promises whoever has changed it.
+fn check_edges(graph: &LinkGraph) {
     for block in &graph.blocks {
-        content += graph.content(block).len();
         let _ = gathered_name(graph, block.section);
         let mut last = 0;
         for edge in graph.edges(block) {
@@ -146,15 +169,15 @@ fn check(graph: &LinkGraph) {
             let _ = graph.block(block);
         }
     }
-    let members: usize = graph.groups.iter().map(|group| group.blocks.len()).sum();
-    assert!(members <= graph.blocks.len(), "a section in two groups");
-    // What is kept is never much more than the file.
-    assert!(content <= len, "{content} bytes of sections in a file of {len}");
-    assert!(graph.edges.len() <= len && graph.wants.len() <= len);
 }
 
 /// One way through the linker, from graphs to bytes; `Ok` also where memory is refused.
-fn link(objects: Vec<(&Interface, LinkGraph)>, names: &Names, choices: &mut Choices) -> Result<(), LinkError> {
+fn link(
+    objects: Vec<(Interface, LinkGraph)>,
+    names: &Names,
+    choices: &mut Choices,
+    edit: impl Fn(&mut LinkGraph, Stage, &mut Choices),
+) -> Result<(), LinkError> {
     let (placement, base) = match choices.below(4) {
         0 => (Placement::Low, 0x1_0000),
         1 => (Placement::Near, u64::MAX - (ADDRESSES << 3)),
@@ -194,6 +217,9 @@ fn link(objects: Vec<(&Interface, LinkGraph)>, names: &Names, choices: &mut Choi
             }
         }
         prune::drop_groups(&mut graph, &target, |group| signatures.insert(group.signature));
+        prune::drop_unwind_records(&mut graph)?;
+        edit(&mut graph, Stage::AfterPruning, choices);
+        check_edges(&graph);
         prune::drop_unwind_records(&mut graph)?;
         far::rewrite(&mut graph, &target, &span);
         let tables = Tables::plan(&graph, &target, &span);

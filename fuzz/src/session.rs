@@ -41,7 +41,8 @@ pub fn link_session(data: &[u8]) {
     drop(added.map_err(|error| error.to_string()));
     drop(session.lookup(&order, &["main", "user", "f"]).map_err(|error| error.to_string()));
     drop(session.materialize_all_roots(&[dylib]).map_err(|error| error.to_string()));
-    for function in session.take_initialisers(dylib).into_iter().chain(session.take_finalisers(dylib)) {
+    let functions = session.take_functions(dylib);
+    for function in functions.initialisers.into_iter().chain(functions.finalisers) {
         drop(session.describe(function));
     }
     drop(session.defined_names());

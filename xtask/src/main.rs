@@ -29,7 +29,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "matrix",
-        usage: "[--all] [--filter STR] [--uruk PATH] [--list]",
+        usage: "[--all] [--filter STR] [--uruk PATH] [--list] [--readme]",
         about: "real programs by compilers and flags, each compared with a native link",
         run: matrix::run,
     },

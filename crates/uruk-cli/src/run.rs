@@ -44,13 +44,24 @@ pub fn execute(mut plan: Plan) -> ExitCode {
 
 /// A failure with what is needed to explain it.
 struct Failure {
-    error: uruk::Error,
+    error: Box<uruk::Error>,
+    /// The names that are defined.
     known: Vec<String>,
+    /// What went wrong where names were looked for.
+    reports: Vec<String>,
 }
 
 impl From<uruk::Error> for Failure {
     fn from(error: uruk::Error) -> Self {
-        Failure { error, known: Vec::new() }
+        Failure { error: error.into(), known: Vec::new(), reports: Vec::new() }
+    }
+}
+
+impl Failure {
+    fn new(error: uruk::Error, jit: &Jit) -> Failure {
+        let mut reports: Vec<_> = jit.session().take_reports().iter().map(ToString::to_string).collect();
+        reports.dedup();
+        Failure { error: error.into(), known: jit.session().defined_names(), reports }
     }
 }
 
@@ -81,9 +92,7 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     times.lap("read");
     progress.phase("linking");
     let linked = jit.link(&dylibs).and_then(|()| jit.main().find(&plan.entry)).and_then(|_| jit.interpose());
-    if let Err(error) = linked {
-        return Err(Failure { error, known: jit.session().defined_names() });
-    }
+    linked.map_err(|error| Failure::new(error, &jit))?;
     // A program may look at what is mapped in its process, as sanitizers do.
     dylibs.iter().for_each(Dylib::close_archives);
     times.lap("link");
@@ -110,7 +119,7 @@ fn run(plan: &Plan, jit: &Jit, times: &mut Stopwatch) -> Result<i32, Failure> {
     let arguments = std::iter::once(&plan.program).chain(&plan.arguments);
     jit.set_arguments(arguments.map(|argument| argument.as_encoded_bytes().to_vec()));
     times.report();
-    Ok(jit.main().run(&plan.entry)?)
+    jit.main().run(&plan.entry).map_err(|error| Failure::new(error, jit))
 }
 
 /// Says why the program cannot run, or starts anew where that helps.
@@ -120,7 +129,15 @@ fn refuse(plan: &Plan, failure: &Failure) -> ExitCode {
     {
         return fail(&format!("cannot start again with more room for thread-local variables: {error}"));
     }
-    let Some((missing, searched)) = failure.error.missing() else { return fail(&failure.error) };
+    let mut text = explain(plan, failure);
+    for report in &failure.reports {
+        text += &format!("\n  while looking for names: {report}");
+    }
+    fail(&text)
+}
+
+fn explain(plan: &Plan, failure: &Failure) -> String {
+    let Some((missing, searched)) = failure.error.missing() else { return failure.error.to_string() };
     let mut named: Vec<explain::Missing> = Vec::new();
     for one in missing {
         let (object, place) = match one.referrer.rsplit_once('(') {
@@ -134,7 +151,7 @@ fn refuse(plan: &Plan, failure: &Failure) -> ExitCode {
         }
     }
     let known = failure.known.iter().map(String::as_str);
-    fail(&explain::report(&named, &plan.dylibs[0].name, searched, known))
+    explain::report(&named, &plan.dylibs[0].name, searched, known)
 }
 
 /// Shows what the linker sees in a file.

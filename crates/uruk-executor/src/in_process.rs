@@ -5,18 +5,19 @@
 
 use crate::gdb;
 use crate::interpose::{self, MallocError, MallocGuard, RebindError};
-use crate::libraries::{self, Library, LibraryError, SymbolKind};
+use crate::libraries::{self, Definition, Library, LibraryError, SymbolKind};
 use crate::lifecycle::{self, Arguments};
 use crate::memory::{InProcessMemory, Options};
+use crate::stubs::{Setup, StubPool};
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use uruk_jitlink::memory::{MemoryManager, Placement};
 
 /// This process, as the place where linked code runs.
 pub struct InProcess {
-    memory: InProcessMemory,
+    memory: Arc<InProcessMemory>,
     arguments: RwLock<&'static Arguments>,
     libraries: Mutex<Vec<Library>>,
     debugger: OnceLock<bool>,
@@ -25,7 +26,7 @@ pub struct InProcess {
 impl InProcess {
     /// Nothing is reserved before it is needed.
     pub fn new(options: Options) -> InProcess {
-        let memory = InProcessMemory::new(options);
+        let memory = Arc::new(InProcessMemory::new(options));
         let arguments = RwLock::new(leak(Arguments::new(["uruk"])));
         InProcess { memory, arguments, libraries: Mutex::default(), debugger: OnceLock::new() }
     }
@@ -63,16 +64,23 @@ impl InProcess {
         if name == b"_dl_x86_cpu_features" {
             return Some((lifecycle::cpu_features()?, false));
         }
-        for library in self.libraries.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            if let Some(definition) = library.find(name) {
-                return Some((definition.address, definition.kind == SymbolKind::ThreadLocal));
-            }
+        if let Some(definition) = self.find_in_loaded(name) {
+            return Some((definition.address, definition.kind == SymbolKind::ThreadLocal));
         }
         let definition = match name.iter().position(|byte| *byte == b'@') {
             Some(at) if at != 0 => libraries::find_versioned(&name[..at], &name[at + 1..])?,
             _ => libraries::find(name)?,
         };
         Some((definition.address, definition.kind == SymbolKind::ThreadLocal))
+    }
+
+    /// What the libraries that this executor loaded define under a name that the executable does not define.
+    fn find_in_loaded(&self, name: &[u8]) -> Option<Definition> {
+        let libraries = self.libraries.lock().unwrap_or_else(PoisonError::into_inner);
+        if libraries.is_empty() || libraries::executable_defines(name) {
+            return None;
+        }
+        libraries.iter().find_map(|library| library.find(name))
     }
 
     /// Gives every thread a copy of a batch's variables.
@@ -87,6 +95,11 @@ impl InProcess {
         // SAFETY: the session has written and finalized the records, and drops the registration before it releases
         // their memory.
         unsafe { unwind::register(&[code], records.start as usize, length) }
+    }
+
+    /// Makes a pool of stubs, which has memory of this executor and keeps it.
+    pub fn stub_pool(&self, setup: Setup) -> StubPool {
+        StubPool::new(Arc::clone(&self.memory) as Arc<dyn MemoryManager>, setup)
     }
 
     /// Says whether debuggers see what is linked from now on. If nobody says so, they do if one is attached when the

@@ -13,6 +13,7 @@ pub mod phdr;
 mod range_index;
 pub mod restart;
 pub mod scratch;
+pub mod stubs;
 pub mod support;
 mod sys;
 pub mod tls;

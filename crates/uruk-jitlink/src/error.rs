@@ -64,9 +64,9 @@ pub enum LinkError {
         /// What to do.
         hint: &'static str,
     },
-    /// A reference to something that was dropped with its group.
+    /// A reference to something that was dropped: with its group, or by a pass.
     #[error(
-        "{place}: refers to `{symbol}`, which was dropped with its COMDAT group; compile both objects with the same compiler and flags"
+        "{place}: refers to `{symbol}`, which was dropped, by a plugin or with its COMDAT group; in the latter case compile both objects with the same compiler and flags"
     )]
     Discarded {
         /// Where the reference stands.

@@ -89,7 +89,7 @@ pub struct Window<'a> {
 
 impl Window<'_> {
     /// The bytes at a target address, if they all lie in this window.
-    fn at(&mut self, address: u64, size: u64) -> Option<&mut [u8]> {
+    pub fn at(&mut self, address: u64, size: u64) -> Option<&mut [u8]> {
         let start = usize::try_from(address.checked_sub(self.address)?).ok()?;
         self.bytes.get_mut(start..start.checked_add(usize::try_from(size).ok()?)?)
     }

@@ -217,7 +217,7 @@ impl<R: Fn(usize, SymbolId) -> Referent> Marking<'_, R> {
 
     fn refer(&mut self, position: usize, id: SymbolId) {
         let graph = self.candidates[position].graph;
-        if id < graph.first_global {
+        if id < graph.first_global || graph.symbol(id).binding == Binding::Local {
             return self.reach_definition(position, id);
         }
         if std::mem::replace(&mut self.reached[position].symbols[id.0 as usize], true) {

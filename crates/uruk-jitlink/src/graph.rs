@@ -83,7 +83,7 @@ pub struct Order {
 /// A section's name and use.
 #[derive(Clone, Debug)]
 pub struct Section {
-    /// Its name, as a range of the input, which the reader has checked.
+    /// Its name, as a range of the input, which the reader has checked, or past it of [`LinkGraph::added_names`].
     pub name: Range<u32>,
     /// What it is for.
     pub kind: SectionKind,
@@ -186,7 +186,7 @@ pub struct Symbol {
     pub value: u64,
     /// Size in bytes, 0 where not said.
     pub size: u64,
-    /// Offset of the name in the string table.
+    /// Offset of the name in the string table, or past it in [`LinkGraph::added_names`].
     pub name: u32,
     /// What `value` is relative to.
     pub definition: Definition,
@@ -253,6 +253,7 @@ pub struct Want {
 }
 
 /// One object, ready to be linked.
+#[derive(Clone)]
 pub struct LinkGraph {
     /// The object's bytes.
     pub input: Input,
@@ -278,8 +279,12 @@ pub struct LinkGraph {
     pub wants: Vec<Want>,
     /// The string table of local names, as a range of the input.
     pub strings: Range<usize>,
+    /// Names that passes have made, each with a zero byte behind it; empty or begins with one.
+    pub added_names: Vec<u8>,
     /// Symbols from this one on are seen by other objects, if they are not `Local` all the same.
     pub first_global: SymbolId,
+    /// Passes have added blocks to sections that are not the last: those of one section do not follow each other.
+    pub scattered: bool,
     /// An edge stores a 32-bit absolute address.
     pub needs_low: bool,
     /// An edge needs thread-local variables at a fixed offset from the thread pointer.
@@ -351,7 +356,11 @@ impl LinkGraph {
     /// A section's name.
     pub fn section_name(&self, id: SectionId) -> &[u8] {
         let name = &self.section(id).name;
-        self.input.get(name.start as usize..name.end as usize).unwrap_or_default()
+        let (start, end) = (name.start as usize, name.end as usize);
+        match start.checked_sub(self.input.len()) {
+            None => self.input.get(start..end).unwrap_or_default(),
+            Some(at) => self.added_names.get(at..at + (end - start)).unwrap_or_default(),
+        }
     }
 
     /// A symbol's name as the object's string table has it; a section symbol has its section's.
@@ -361,7 +370,10 @@ impl LinkGraph {
             return self.section_name(self.block(block).section);
         }
         let strings = self.input.get(self.strings.clone()).unwrap_or_default();
-        let name = strings.get(symbol.name as usize..).unwrap_or_default();
+        let name = match (symbol.name as usize).checked_sub(strings.len()) {
+            None => &strings[symbol.name as usize..],
+            Some(at) => self.added_names.get(at..).unwrap_or_default(),
+        };
         name.split(|byte| *byte == 0).next().unwrap_or_default()
     }
 

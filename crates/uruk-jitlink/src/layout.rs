@@ -25,7 +25,8 @@ pub struct Member {
 /// An object's share of the lanes, as offsets before and addresses after memory has been had.
 #[derive(Clone, Debug, Default)]
 pub struct Share {
-    /// One run a lane, indexed by `Lane as usize`; the data lane's without its zero-fill.
+    /// One run a lane, indexed by `Lane as usize`, with the gap that alignment left before it; the data lane's without its
+    /// zero-fill.
     pub lanes: [Range<u64>; 3],
     /// Its part of the data lane's zero-fill tail.
     pub zero: Range<u64>,
@@ -68,6 +69,10 @@ pub struct Layout {
 /// Bytes of initial values that threads can have in all, the gaps between them included.
 const MAX_TLS_DATA: u64 = 1 << 31;
 
+/// Base-2 logarithm of what a run's start and end are multiples of: what lies between two runs would be nobody's, and so
+/// never be given back.
+const RUN_ALIGN_LOG2: u8 = 4;
+
 /// A lane being filled.
 #[derive(Default)]
 struct Cursor {
@@ -81,6 +86,16 @@ impl Cursor {
         let start = self.at.checked_add(mask)? & !mask;
         self.at = start.checked_add(size).filter(|end| *end <= i64::MAX as u64)?;
         self.align_log2 = self.align_log2.max(align_log2);
+        Some(start)
+    }
+
+    /// Aligns for an object's run and gives its start: the gap before it belongs to it, so that every byte of a lane is
+    /// given back with some object.
+    fn begin_run(&mut self) -> Option<u64> {
+        // A cache line, so that two objects' writes do not meet in one.
+        const RUN_ALIGN_LOG2: u8 = 4;
+        let start = self.at;
+        self.take(0, RUN_ALIGN_LOG2)?;
         Some(start)
     }
 }
@@ -242,11 +257,9 @@ impl Layout {
 impl Member {
     /// Takes this object's runs of the lanes, without zero-fill.
     fn lay_out(&mut self, lanes: &mut [Cursor; 3], gather: &[&[u8]]) -> Option<()> {
-        // A run begins at a cache line, so that two objects' writes do not meet in one.
-        const RUN_ALIGN_LOG2: u8 = 4;
         let mut share = Share::default();
-        for lane in Lane::ALL {
-            share.lanes[lane as usize].start = lanes[lane as usize].take(0, RUN_ALIGN_LOG2)?;
+        for (range, cursor) in share.lanes.iter_mut().zip(lanes.iter_mut()) {
+            range.start = cursor.begin_run()?;
         }
         self.take_blocks(lanes, gather, |kind| !matches!(kind, SectionKind::Zero | SectionKind::EhFrame))?;
         let [code, read_only, _] = lanes;
@@ -262,19 +275,19 @@ impl Member {
         share.got = read_only.take(self.tables.got_bytes(), 3)?;
         share.indirect = data_slots(&mut lanes[Lane::Data as usize], &self.tables)?;
         for lane in Lane::ALL {
-            share.lanes[lane as usize].end = lanes[lane as usize].at;
+            share.lanes[lane as usize].end = lanes[lane as usize].take(0, RUN_ALIGN_LOG2)?;
         }
         self.share = share;
         Some(())
     }
 
     fn lay_out_zero(&mut self, data: &mut Cursor, gather: &[&[u8]]) -> Option<()> {
-        self.share.zero.start = data.take(0, 4)?;
+        self.share.zero.start = data.begin_run()?;
         let mut lanes: [Cursor; 3] = Default::default();
         std::mem::swap(&mut lanes[Lane::Data as usize], data);
         let taken = self.take_blocks(&mut lanes, gather, |kind| kind == SectionKind::Zero);
         std::mem::swap(&mut lanes[Lane::Data as usize], data);
-        self.share.zero.end = data.at;
+        self.share.zero.end = data.take(0, RUN_ALIGN_LOG2)?;
         taken
     }
 
@@ -291,7 +304,10 @@ impl Member {
             if large && !graph.sections.iter().any(|section| section.large) {
                 break;
             }
-            for (id, block) in (0u32..).zip(&graph.blocks) {
+            let order = graph.scattered.then(|| by_section(graph));
+            for position in 0..graph.blocks.len() as u32 {
+                let id = order.as_ref().map_or(position, |order| order[position as usize]);
+                let block = graph.block(BlockId(id));
                 let section = graph.section(block.section);
                 let Some(lane) = lane(section.kind) else { continue };
                 if !block.live || section.large != large || !wanted(section.kind) {
@@ -308,6 +324,13 @@ impl Member {
         }
         Some(())
     }
+}
+
+/// The blocks of a graph so that those of one section follow each other.
+fn by_section(graph: &LinkGraph) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..graph.blocks.len() as u32).collect();
+    order.sort_by_key(|id| graph.block(BlockId(*id)).section);
+    order
 }
 
 fn data_slots(data: &mut Cursor, tables: &Tables) -> Option<u64> {

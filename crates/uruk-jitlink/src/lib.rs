@@ -4,12 +4,14 @@
 //! The phases of a link, in order: [`elf::read`] makes a graph of each object; [`prune`] drops what is not needed, [`gc`] finds what
 //! nothing reaches if somebody asks;
 //! [`tables`] plans GOT slots and stubs; [`layout`] gives everything its place in a [`memory::Demand`]; [`fixup`]
-//! writes the bytes. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
+//! writes the bytes. Between these, [`edit`] lets passes of others change a graph, and [`placed`] shows them where
+//! everything lies. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
 #![forbid(unsafe_code)]
 
 pub mod archive;
 pub mod debug;
 pub mod dump;
+pub mod edit;
 pub mod ehframe;
 pub mod elf;
 pub mod error;
@@ -20,8 +22,10 @@ pub mod input;
 pub mod layout;
 pub mod memory;
 pub mod names;
+pub mod placed;
 pub mod prune;
 pub mod resolve;
 pub mod tables;
 pub mod tls;
+mod walk;
 pub mod x86_64;

@@ -20,7 +20,8 @@ pub fn drop_groups(graph: &mut LinkGraph, targets: &Targets, mut claim: impl FnM
     }
     let mut owned = vec![None; graph.groups.len()];
     for (id, symbol) in graph.globals() {
-        if let Definition::Block(block) = symbol.definition
+        // Local ones that passes have added stand among the global ones, and say nothing of who defines what.
+        if let (Definition::Block(block), true) = (symbol.definition, symbol.binding != Binding::Local)
             && let Some(group) = groups[block.0 as usize].checked_sub(1)
         {
             let own = targets.get(id) == Target::Own;

@@ -2,6 +2,8 @@
 
 #[path = "../../../fuzz/src/bodies.rs"]
 mod bodies;
+#[path = "../../../fuzz/src/edits.rs"]
+mod edits;
 #[path = "../../../fuzz/src/parts.rs"]
 mod parts;
 
@@ -34,4 +36,20 @@ fn archives() {
 #[test]
 fn links() {
     check("link_noexec", bodies::link_noexec);
+}
+
+#[test]
+fn edited_links() {
+    for folder in ["link_edited", "link_noexec", "elf_reader"] {
+        check(folder, |data| {
+            // The decisions hang on bytes that no reader looks at.
+            for seed in 0..40 {
+                let mut data = data.to_vec();
+                if let Some(spare) = data.get_mut(8) {
+                    *spare = seed;
+                }
+                bodies::link_edited(&data);
+            }
+        });
+    }
 }

@@ -3,6 +3,8 @@
 
 #[path = "../../../fuzz/src/bodies.rs"]
 mod bodies;
+#[path = "../../../fuzz/src/edits.rs"]
+mod edits;
 #[path = "../../../fuzz/src/parts.rs"]
 mod parts;
 mod support;
@@ -167,6 +169,7 @@ fn every_prefix_is_read_or_refused() {
         assert!(outcome == "ok" || outcome.starts_with("a.o"), "{length}: {outcome}");
         bodies::elf_reader(&good[..length]);
         bodies::link_noexec(&good[..length]);
+        bodies::link_edited(&good[..length]);
     }
 }
 
@@ -176,6 +179,7 @@ fn every_flipped_bit_is_read_or_refused() {
         let mut bytes = good();
         bytes[bit / 8] ^= 1 << (bit % 8);
         bodies::link_noexec(&bytes);
+        bodies::link_edited(&bytes);
         let outcome = outcome(bytes);
         assert!(outcome == "ok" || outcome.starts_with("a.o"), "{bit}: {outcome}");
     }

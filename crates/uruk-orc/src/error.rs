@@ -25,9 +25,9 @@ pub enum Error {
         /// The dylibs that were searched.
         searched: Arc<Vec<String>>,
     },
-    /// A symbol whose section a collection has dropped.
+    /// A symbol whose section a collection or a plugin has dropped.
     #[error(
-        "symbol `{symbol}`, which {referrer} asks for, was dropped with its section, as nothing needed it when its object was linked; make it a root or do not collect sections"
+        "symbol `{symbol}`, which {referrer} asks for, was dropped with its section, as nothing needed it when its object was linked or as a plugin wanted it; make it a root or do not collect sections"
     )]
     Collected {
         /// The symbol.
@@ -84,6 +84,18 @@ pub enum Error {
         steps: usize,
         /// Why it failed.
         cause: Arc<Error>,
+    },
+    /// A plugin has refused an object.
+    #[error("{object}: plugin `{plugin}` failed {phase}: {cause}")]
+    Plugin {
+        /// The object.
+        object: String,
+        /// What the plugin calls itself.
+        plugin: String,
+        /// Where the link was, as "before pruning".
+        phase: &'static str,
+        /// What it said.
+        cause: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// The rest of a long chain of dependences, shortened to what failed first.
     #[error("(through {steps} more) {cause}")]

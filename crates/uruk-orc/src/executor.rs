@@ -3,6 +3,7 @@
 use crate::error::Error;
 use std::any::Any;
 use std::ops::Range;
+pub use uruk_executor::stubs::{Resolver, Setup as StubSetup, Stub, StubId};
 use uruk_jitlink::memory::MemoryManager;
 use uruk_jitlink::tls::Question;
 
@@ -61,6 +62,22 @@ pub struct NamedCode {
     pub image: MakeImage,
 }
 
+/// Stubs that ask one resolver, which is called in this process wherever they are. Dropping this frees them all.
+///
+/// What is said of [`StubPool`](uruk_executor::stubs::StubPool) holds here: a stub is lazy until it is redirected or
+/// its first call is answered, each operation is done for all its stubs or for none, and a freed stub may be called no
+/// more. Each operation is one message and one answer, so it pays to do many stubs at once.
+pub trait Stubs: Send + Sync {
+    /// Makes lazy stubs.
+    fn make(&self, count: usize) -> Result<Vec<Stub>, Error>;
+
+    /// Lets stubs lead to other addresses, in this order.
+    fn redirect(&self, targets: &[(StubId, u64)]) -> Result<(), Error>;
+
+    /// Frees stubs.
+    fn free(&self, stubs: &[StubId]) -> Result<(), Error>;
+}
+
 /// The process where linked code runs. Called from several threads at once, and never with a lock of the session.
 pub trait Executor: Send + Sync {
     /// Its memory.
@@ -81,6 +98,11 @@ pub trait Executor: Send + Sync {
 
     /// Makes unwind records known for a run of code.
     fn register_unwind(&self, code: Range<u64>, records: Range<u64>) -> Result<Resource, Error>;
+
+    /// Prepares for making stubs. An executor that cannot make any says so.
+    fn stubs(&self, _setup: StubSetup) -> Result<Box<dyn Stubs>, Error> {
+        Err(Error::Executor { what: "making stubs".into(), reason: "this executor has none".into() })
+    }
 
     /// Whether debuggers are to see each object as it is linked.
     fn debug_wanted(&self) -> bool {

@@ -1,11 +1,14 @@
 //! The in-process executor, as a session sees it.
 
 use crate::error::Error;
-use crate::executor::{Executor, Found, NamedCode, Resource, ThreadRequest, ThreadStorage, ThreadVariable};
+use crate::executor::{
+    Executor, Found, NamedCode, Resource, Stub, StubId, StubSetup, Stubs, ThreadRequest, ThreadStorage, ThreadVariable,
+};
 use std::ops::Range;
 use uruk_executor::gdb;
 use uruk_executor::in_process::InProcess;
 use uruk_executor::phdr::{self, JitModule, ModuleSegment};
+use uruk_executor::stubs::{StubError, StubPool};
 use uruk_executor::tls::{TlsError, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use uruk_jitlink::memory::MemoryManager;
 use uruk_jitlink::tls::Question;
@@ -52,6 +55,10 @@ impl Executor for InProcess {
         }
     }
 
+    fn stubs(&self, setup: StubSetup) -> Result<Box<dyn Stubs>, Error> {
+        Ok(Box::new(self.stub_pool(setup)))
+    }
+
     fn debug_wanted(&self) -> bool {
         InProcess::debug_wanted(self)
     }
@@ -93,6 +100,24 @@ impl Executor for InProcess {
     fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
         uruk_executor::support::object(name)
     }
+}
+
+impl Stubs for StubPool {
+    fn make(&self, count: usize) -> Result<Vec<Stub>, Error> {
+        StubPool::make(self, count).map_err(|error| stub_error("making stubs", &error))
+    }
+
+    fn redirect(&self, targets: &[(StubId, u64)]) -> Result<(), Error> {
+        StubPool::redirect(self, targets).map_err(|error| stub_error("redirecting stubs", &error))
+    }
+
+    fn free(&self, stubs: &[StubId]) -> Result<(), Error> {
+        StubPool::free(self, stubs).map_err(|error| stub_error("freeing stubs", &error))
+    }
+}
+
+fn stub_error(what: &str, error: &StubError) -> Error {
+    Error::Executor { what: what.into(), reason: error.to_string() }
 }
 
 fn slot(variable: ThreadVariable<'_>, question: Question) -> TlsSlot<'_> {

@@ -1,7 +1,7 @@
 //! The execution session: dylibs, look-ups, and the layer that links objects when somebody asks for their symbols.
 //!
 //! [`session`] is the entrance; [`generator`] defines what is missing; `state` holds what is known of every symbol and
-//! unit; `objects` links. The [`executor`] is the process where the code runs.
+//! unit; `objects` links, and lets a [`plugin`] take part. The [`executor`] is the process where the code runs.
 #![forbid(unsafe_code)]
 
 pub mod dispatch;
@@ -10,10 +10,12 @@ pub mod executor;
 pub mod generator;
 pub mod in_process;
 mod objects;
+pub mod plugin;
 pub mod responsibility;
 pub mod session;
 mod state;
 pub mod support;
 pub mod unit;
 
-pub use state::{Answer, DylibId, GcRoots, Required, SearchEntry, TrackerId};
+pub use objects::Retained;
+pub use state::{Answer, DylibId, GcRoots, Required, SearchEntry, TrackerId, UnitId};

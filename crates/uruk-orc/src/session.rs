@@ -1,21 +1,22 @@
 //! The execution session: dylibs, their symbols, and the look-ups that bring code into being.
 //!
-//! Data flow: definitions come in ([`define`]) → a look-up finds names and claims what has to be materialized
-//! ([`lookup`]) → tasks run where the dispatcher wants ([`run`]) → units resolve, are emitted and become ready, and
-//! queries are answered. Trackers take things out again ([`removal`]).
+//! Data flow: definitions come in (`define`) → a look-up finds names and claims what has to be materialized
+//! (`lookup`) → tasks run where the dispatcher wants (`run`) → units resolve, are emitted and become ready, and
+//! queries are answered. Trackers take things out again (`removal`).
 //!
 //! Invariants: one mutex guards the `State`; it is never held while a generator, an executor, a materializer, a
-//! dispatcher, a callback or the linker runs: [`Session::update`] changes the state, frees the lock, and carries out
+//! dispatcher, a callback or the linker runs: `Session::update` changes the state, frees the lock, and carries out
 //! what the change asked for.
 
 mod define;
 mod inspect;
 mod layer;
 mod lookup;
+mod passes;
 mod removal;
 mod run;
 
-pub use inspect::Description;
+pub use inspect::{Description, Functions};
 pub use lookup::{Lookup, Request, Suspended};
 pub use removal::{Pin, Removal};
 
@@ -23,6 +24,7 @@ use crate::dispatch::{Dispatcher, InPlace};
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::generator::{AsyncGenerator, DefinitionGenerator, Generator};
+use crate::plugin::Wishes;
 use crate::state::*;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
@@ -51,6 +53,7 @@ struct Shared {
     threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
     reports: Mutex<Vec<Error>>,
+    wishes: Wishes,
 }
 
 impl Session {
@@ -68,6 +71,7 @@ impl Session {
             threads,
             pool: OnceLock::new(),
             reports: Mutex::default(),
+            wishes: Wishes::default(),
         };
         Session { shared: Arc::new(shared) }
     }
@@ -177,6 +181,19 @@ impl Session {
         drop(state);
         self.carry_out(effects);
         result
+    }
+
+    /// What clients want of links beside code.
+    pub(crate) fn wishes(&self) -> &Wishes {
+        &self.shared.wishes
+    }
+
+    /// Waits until a change of the state may matter to those that wait.
+    fn await_progress<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.watchers += 1;
+        let mut state = self.shared.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.watchers -= 1;
+        state
     }
 
     pub(crate) fn report(&self, error: Error) {

@@ -218,6 +218,8 @@ pub(crate) struct State {
     retired: Vec<LotId>,
     /// What has to happen outside of the lock.
     effects: Effects,
+    /// How many threads wait for progress.
+    pub watchers: usize,
     limbo: Limbo,
     /// Largest size and alignment that any object asks for, of symbols that are common in some object.
     commons: HashMap<SymbolId, (u64, u64)>,
@@ -242,6 +244,7 @@ impl State {
             trackers: Vec::new(),
             retired: Vec::new(),
             effects: Effects::default(),
+            watchers: 0,
             limbo: Limbo::default(),
             commons: HashMap::new(),
             rivals: HashMap::new(),
@@ -310,7 +313,10 @@ impl State {
 
     /// What is to happen outside, since it was last asked.
     pub fn take_effects(&mut self) -> Effects {
-        std::mem::take(&mut self.effects)
+        let mut effects = std::mem::take(&mut self.effects);
+        // Telling nobody is a system call all the same.
+        effects.progress &= self.watchers != 0;
+        effects
     }
 
     /// What is known of a thread-local variable of an earlier batch; `None` for one of a library.

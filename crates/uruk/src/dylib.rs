@@ -9,7 +9,7 @@ use uruk_jitlink::archive::Archive;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
 use uruk_orc::generator::{ArchiveMembers, archive_members};
-use uruk_orc::{DylibId, SearchEntry, TrackerId};
+use uruk_orc::{DylibId, Retained, SearchEntry, TrackerId};
 
 /// A part of the program with a name space of its own, like a shared library.
 #[derive(Clone, Copy)]
@@ -100,6 +100,11 @@ impl<'jit> Dylib<'jit> {
         let address = self.address(name)?;
         // SAFETY: the caller's promise.
         Ok(unsafe { F::from_address(address) })
+    }
+
+    /// The graphs of its linked objects, if the JIT [retains](crate::Builder::retain_graphs) them.
+    pub fn retained_graphs(&self) -> Vec<Arc<Retained>> {
+        self.jit.session().retained_graphs(self.id)
     }
 
     /// Links all objects that were added whole and runs the initialisers that have not run yet.

@@ -10,6 +10,7 @@ use uruk_executor::memory::{Options, Statistics};
 use uruk_executor::{at_exit, dl, lifecycle};
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
+use uruk_orc::plugin::Plugin;
 use uruk_orc::session::Session;
 use uruk_orc::support::SupportSymbols;
 use uruk_orc::{DylibId, GcRoots, SearchEntry};
@@ -56,6 +57,8 @@ pub struct Builder {
     gc_sections: bool,
     gc_roots: Option<Vec<String>>,
     debugger: Option<bool>,
+    plugins: Vec<Arc<dyn Plugin>>,
+    retain_graphs: bool,
 }
 
 impl Builder {
@@ -94,6 +97,18 @@ impl Builder {
         self
     }
 
+    /// Lets a plugin take part in every link, after those that were added before.
+    pub fn plugin(mut self, plugin: Arc<dyn Plugin>) -> Self {
+        self.plugins.push(plugin);
+        self
+    }
+
+    /// Keeps the graphs of linked objects, as they were once pruned, for [`Dylib::retained_graphs`].
+    pub fn retain_graphs(mut self, retain: bool) -> Self {
+        self.retain_graphs = retain;
+        self
+    }
+
     /// Makes the JIT.
     pub fn build(self) -> Result<Jit, Error> {
         let executor = Arc::new(InProcess::new(Options { strict: self.strict }));
@@ -101,10 +116,13 @@ impl Builder {
             executor.set_debugger(enabled);
         }
         let session = Session::new(executor.clone(), self.threads);
+        for plugin in self.plugins {
+            session.add_plugin(plugin);
+        }
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
-        let gc_sections = self.gc_sections;
-        let inner = Arc::new(Inner { session, executor, process, main: OnceLock::new(), gc_sections });
+        let Builder { gc_sections, retain_graphs, .. } = self;
+        let inner = Arc::new(Inner { session, executor, process, main: OnceLock::new(), gc_sections, retain_graphs });
         let directory = dl::install(Arc::new(Directory::new(&inner)));
         let jit = Jit { inner, _directory: directory };
         let main = jit.create_dylib("main")?.id();
@@ -133,6 +151,8 @@ pub(crate) struct Inner {
     pub main: OnceLock<DylibId>,
     /// The sections of new dylibs are collected.
     pub gc_sections: bool,
+    /// The graphs of new dylibs' objects stay.
+    pub retain_graphs: bool,
 }
 
 impl Jit {
@@ -162,6 +182,9 @@ impl Jit {
         let dylib = session.create_dylib(name)?;
         let support = session.create_dylib(&format!("{name} <support>"))?;
         session.place_with(support, dylib);
+        if self.inner.retain_graphs {
+            session.retain_graphs(&[dylib]);
+        }
         if self.inner.gc_sections {
             session.collect_sections(dylib, GcRoots::Exported);
         }
@@ -223,9 +246,9 @@ impl Inner {
         self.initialisation_order(dylib, &mut Vec::new(), &mut order);
         for dylib in order {
             self.session.materialize_all_roots(&[dylib])?;
-            let functions = self.session.take_initialisers(dylib);
-            at_exit::run_at_exit(self.session.take_finalisers(dylib));
-            self.executor.run_initialisers(&functions);
+            let functions = self.session.take_functions(dylib);
+            at_exit::run_at_exit(functions.finalisers);
+            self.executor.run_initialisers(&functions.initialisers);
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ mod files;
 mod function;
 mod inspect;
 mod jit;
+pub mod plugin;
 
 pub use dylib::{Dylib, Tracker};
 pub use files::{read_file, read_files};

@@ -117,11 +117,31 @@ fn hidden_symbols_are_seen_inside_their_dylib_only() {
 }
 
 #[test]
+fn internal_and_protected_symbols_are_seen_like_hidden_and_default_ones() {
+    let jit = Jit::new().unwrap();
+    let other = jit.create_dylib("other").unwrap();
+    let with = |visibility: &str| {
+        let source =
+            format!("__attribute__((visibility(\"{visibility}\"))) int {visibility}_one(void) {{ return 3; }}");
+        compile(&format!("{visibility}.c"), &source, &[])
+    };
+    let user =
+        "int internal_one(void), protected_one(void); int both(void) { return internal_one() + protected_one(); }";
+    other.add_objects(&[with("internal"), with("protected"), compile("user.c", user, &[])]).unwrap();
+    jit.main().link_against(&[other]);
+    assert_eq!(call(&jit, "both").unwrap(), 6);
+    assert_eq!(call(&jit, "protected_one").unwrap(), 3);
+    assert!(call(&jit, "internal_one").is_err());
+}
+
+#[test]
 fn one_bad_object_of_many_leaves_the_others_callable() {
     const COUNT: usize = 1000;
     let jit = Jit::builder().threads(2).build().unwrap();
     let mut objects = Vec::new();
-    let template = compile("t.c", "int f_0000(void) { return 1111; }", &[]);
+    // Sizes that leave gaps between objects.
+    let source = "static char odd[] = \"ab\", room[5]; int f_0000(void) { return 1111 + odd[2] + room[4]; }";
+    let template = compile("t.c", source, &[]);
     for number in 0..COUNT {
         // The same object with another name for its function.
         let mut bytes = template.to_vec();
@@ -129,8 +149,9 @@ fn one_bad_object_of_many_leaves_the_others_callable() {
         bytes[at..at + 6].copy_from_slice(format!("f_{number:04}").as_bytes());
         objects.push(uruk::Input::from_bytes(format!("{number}.o"), bytes));
     }
+    let good: Vec<_> = (0..COUNT).filter(|number| *number != 500).map(|number| objects[number].clone()).collect();
     objects[500] = compile("bad.c", "int gone(void); int f_0500(void) { return gone(); }", &[]);
-    jit.main().add_objects(&objects).unwrap();
+    let tracker = jit.main().add_tracked(&objects).unwrap();
     let error = jit.main().initialize().unwrap_err();
     let (missing, _) = error.missing().expect("a name is missing");
     assert_eq!(missing.len(), 1);
@@ -138,6 +159,15 @@ fn one_bad_object_of_many_leaves_the_others_callable() {
         assert_eq!(call(&jit, &format!("f_{number:04}")).unwrap(), 1111);
     }
     assert!(call(&jit, "f_0500").is_err());
+
+    // It takes as much memory as if the bad one had never been there, and all of it comes back.
+    let other = Jit::builder().threads(2).build().unwrap();
+    other.main().add_objects(&good).unwrap();
+    other.main().initialize().unwrap();
+    assert_eq!(jit.memory_statistics().live, other.memory_statistics().live);
+    // SAFETY: none of the functions runs or is called again.
+    unsafe { tracker.remove() };
+    assert_eq!(jit.memory_statistics().live, [0; 3]);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The task `bench`: what linking costs, beside mold, lld, JITLink and the plain floor.
 //!
 //! `bench link` takes a number of samples of each workload, alternating between the ways to link it, each in a fresh
-//! process, and writes medians, ratios and whether the targets hold to target/report/link.md.
+//! process, adds single operations in one process, and writes medians, ratios and whether the targets hold to
+//! target/report/link.md.
 
+mod alone;
 pub mod floor;
 mod object;
 mod report;
@@ -81,24 +83,33 @@ fn link(options: &Options) -> Result<bool> {
         None => matrix::build_uruk()?,
     };
     // The floor must be optimised as the linker is.
-    process::capture(
-        Command::new(env!("CARGO")).args(["build", "--release", "--package", "xtask"]).current_dir(paths::root()),
-    )?;
-    let ways = Ways { uruk, floor: paths::target().join("release/xtask") };
+    build_release(&["xtask"])?;
+    build_release(&["uruk", "--example", "measure"])?;
+    let release = paths::target().join("release");
+    let measure = release.join("examples/measure");
+    let ways = Ways { uruk, floor: release.join("xtask"), measure: measure.clone() };
     let mut results: Vec<(Workload, Samples)> = Vec::new();
     for workload in workloads(options)? {
         println!("{} ({} objects, {:.1} MB)", workload.name, workload.objects.len(), workload.bytes as f64 / 1e6);
         let samples = ways.sample(&workload, options.samples)?;
         results.push((workload, samples));
     }
-    if results.is_empty() {
+    let figures = alone::figures(&measure, &options.filter, options.samples)?;
+    if results.is_empty() && figures.is_empty() {
         bail!("no workload's name holds `{}`", options.filter);
     }
-    let report = report::Report::new(&results);
+    let report = report::Report::new(&results, &figures);
     let path = paths::target_folder("report")?.join("link.md");
     paths::write_whole(&path, report.text.as_bytes())?;
     println!("\n{}\n{}", report.text, path.display());
     Ok(report.all_hold)
+}
+
+/// Builds a package, optimised.
+fn build_release(package: &[&str]) -> Result<()> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--release", "--package"]).args(package).current_dir(paths::root());
+    process::capture(&mut command).map(drop)
 }
 
 fn workloads(options: &Options) -> Result<Vec<Workload>> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::Workload;
+use super::alone::Figure;
 use super::ways::{Median, Samples, Way};
 
 /// The text, and whether every target holds.
@@ -21,6 +22,7 @@ struct FloorTarget(&'static str, Way, f64);
 const FLOOR_TARGETS: &[FloorTarget] = &[
     FloorTarget("sqlite / gcc / -fPIC",             Way::UrukOne, 1.5),
     FloorTarget("sqlite / clang-22 / -O2 sections", Way::UrukOne, 1.5),
+    FloorTarget("sqlite / gcc / -fPIC",             Way::UrukAgain, 0.5),
     FloorTarget("100x1000",                         Way::UrukOne, 1.0),
     FloorTarget("100x1000-sections",                Way::UrukOne, 1.0),
     FloorTarget("1x100000",                         Way::UrukOne, 1.0),
@@ -46,11 +48,16 @@ type Results<'a> = &'a [(Workload, Samples)];
 
 impl Report {
     /// Writes the tables.
-    pub fn new(results: Results) -> Self {
-        let checks = checks(results);
+    pub fn new(results: Results, figures: &[Figure]) -> Self {
+        let mut checks = checks(results);
+        checks.extend(figures.iter().filter_map(|figure| {
+            let (what, measured) = (figure.what.to_owned(), figure.measured.as_ref().ok().copied());
+            Some(Check { what, target: figure.target?, measured })
+        }));
         let mut text = String::from("# What linking costs\n\n");
         text += &whole_process(results);
         text += &in_process(results);
+        text += &alone(figures);
         text += "\n## Targets (measured at most target)\n\n| what | target | measured | holds |\n|---|---|---|---|\n";
         let mut all_hold = true;
         for check in checks {
@@ -108,18 +115,31 @@ fn whole_process(results: Results) -> String {
 
 fn in_process(results: Results) -> String {
     let mut text = String::from("\nIn process, bytes to callable: ms (times the plain floor).\n\n");
-    text += "| workload | floor | uruk -j 1 | uruk -j 2 | gain of two threads |\n|---|---|---|---|---|\n";
+    text +=
+        "| workload | floor | uruk -j 1 | uruk -j 2 | again, -j 1 | gain of two threads |\n|---|---|---|---|---|---|\n";
     for (workload, samples) in results {
         let floor = inside(samples, Way::Floor);
         _ = write!(text, "| {} | {} |", workload.name, floor.map_or("–".into(), |ms| format!("{ms:.2}")));
-        let [one, two] = [Way::UrukOne, Way::UrukTwo].map(|way| inside(samples, way));
-        for ms in [one, two] {
+        let [one, two, again] = [Way::UrukOne, Way::UrukTwo, Way::UrukAgain].map(|way| inside(samples, way));
+        for ms in [one, two, again] {
             match (ms, floor) {
                 (Some(ms), Some(floor)) => _ = write!(text, " {ms:.2} ({:.2}) |", ms / floor),
                 _ => text += " – |",
             }
         }
         text += &one.zip(two).map_or(" – |\n".into(), |(one, two)| format!(" {:.2} |\n", one / two));
+    }
+    text
+}
+
+fn alone(figures: &[Figure]) -> String {
+    if figures.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("\nSingle operations, in one process.\n\n| what | measured |\n|---|---|\n");
+    for figure in figures {
+        let measured = figure.measured.as_ref().map_or_else(|reason| format!("– ({reason})"), |it| format!("{it:.2}"));
+        _ = writeln!(text, "| {} | {measured} |", figure.what);
     }
     text
 }

@@ -25,6 +25,8 @@ pub enum Way {
     UrukOne,
     /// `uruk run` on two threads.
     UrukTwo,
+    /// The second link in one process, on one thread, after the first was removed; by the example `measure`.
+    UrukAgain,
     /// mold writes a file.
     Mold,
     /// That file runs.
@@ -40,8 +42,17 @@ pub enum Way {
 }
 
 /// In the order of one round of samples: a file is linked before it runs.
-const WAYS: &[Way] =
-    &[Way::Floor, Way::UrukOne, Way::Mold, Way::MoldRun, Way::UrukTwo, Way::Lld, Way::LldRun, Way::JitLink];
+const WAYS: &[Way] = &[
+    Way::Floor,
+    Way::UrukOne,
+    Way::Mold,
+    Way::MoldRun,
+    Way::UrukTwo,
+    Way::Lld,
+    Way::LldRun,
+    Way::UrukAgain,
+    Way::JitLink,
+];
 
 /// The medians of one way.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +78,8 @@ pub struct Ways {
     pub uruk: PathBuf,
     /// An optimised `xtask`, which has the floor.
     pub floor: PathBuf,
+    /// The example `measure` of the library.
+    pub measure: PathBuf,
 }
 
 /// One run.
@@ -86,11 +99,8 @@ impl Ways {
         fs::write(&list, lines.join("\n"))?;
         let mut commands: Vec<(Way, Command, i32)> = Vec::new();
         for &way in WAYS {
-            let expected = if matches!(way, Way::UrukOne | Way::UrukTwo | Way::MoldRun | Way::LldRun) {
-                workload.status
-            } else {
-                0
-            };
+            let runs = matches!(way, Way::UrukOne | Way::UrukTwo | Way::UrukAgain | Way::MoldRun | Way::LldRun);
+            let expected = if runs { workload.status } else { 0 };
             commands.push((way, self.command(way, workload, &list, &folder)?, expected));
         }
         let mut samples: BTreeMap<Way, Result<Vec<Sample>, String>> =
@@ -118,6 +128,11 @@ impl Ways {
                 let mut command = Command::new(&self.uruk);
                 command.args(["run", "--times=json", "-j", if way == Way::UrukOne { "1" } else { "2" }]);
                 command.arg(&at_list).args(&workload.libs).arg("--").args(&workload.args);
+                command
+            }
+            Way::UrukAgain => {
+                let mut command = Command::new(&self.measure);
+                command.args(["again", &at_list, "--"]).args(&workload.args);
                 command
             }
             Way::Mold => linker("mold", &at_list, &workload.libs, &mold)?,
@@ -197,7 +212,8 @@ fn median(samples: &[Sample]) -> Median {
     }
 }
 
-fn middle(mut values: Vec<f64>) -> f64 {
+/// The median.
+pub fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use super::build::{self, Builder};
 use super::flags::{Compiler, FLAG_SETS, FlagSet};
-use super::programs::{Expect, PROGRAMS, Program};
+use super::programs::{Expect, GROUPS, Program};
 use crate::paths;
 use crate::process::{End, Output};
 
@@ -53,16 +53,16 @@ pub struct Failure {
 /// The cases to run: those of continuous integration, or all; those whose name holds `filter`.
 pub fn list(all: bool, filter: &str) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
-    for program in PROGRAMS {
+    for program in GROUPS.iter().flat_map(|group| group.programs) {
         for name in program.ci.iter().chain(program.all) {
             if !FLAG_SETS.iter().any(|set| set.name == *name) {
                 bail!("program {}: no set of flags is called `{name}`", program.name);
             }
         }
         for set in FLAG_SETS {
-            let wanted = program.ci.contains(&set.name) || all && program.all.contains(&set.name);
             for &compiler in program.compilers {
                 let case = Case { program, compiler, set };
+                let wanted = case.in_ci() || all && program.all.contains(&set.name);
                 if wanted && case.applies() && case.to_string().contains(filter) {
                     cases.push(case);
                 }
@@ -79,6 +79,11 @@ impl Case {
             Some(case) => Ok(case),
             None => bail!("no case is called `{name}`"),
         }
+    }
+
+    /// Whether it is always run.
+    pub fn in_ci(&self) -> bool {
+        self.program.ci.contains(&self.set.name)
     }
 
     fn applies(&self) -> bool {
@@ -158,6 +163,7 @@ fn judge_error(output: &Output, words: &[&str]) -> Option<Failure> {
     let absent: Vec<&str> = words.iter().copied().filter(|word| !message.contains(word)).collect();
     let short = match absent.as_slice() {
         _ if output.end != LINK_ERROR => format!("{}, not a link error", output.end),
+        _ if message.matches("uruk: error: ").count() != 1 || !output.stdout.is_empty() => "not one message".into(),
         [] => return None,
         _ => format!("message lacks {}", absent.join(", ")),
     };

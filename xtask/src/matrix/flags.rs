@@ -126,32 +126,10 @@ pub const PROMISED: &[&str] = &[
     "-fcommon",
     "-g -gz",
 ];
-/// Lua: all of them and every option of `uruk run`.
-pub const LUA: &[&str] = &[
-    "none",
-    "-fPIC",
-    "-fno-pic",
-    "-fPIE",
-    "-O0",
-    "-O2 sections",
-    "-fno-plt",
-    "-mcmodel=medium",
-    "-mcmodel=large",
-    "-mcmodel=large -fPIC",
-    "tls global-dynamic",
-    "tls local-dynamic",
-    "tls initial-exec",
-    "tls local-exec",
-    "tls gnu2",
-    "-fcommon",
-    "-g -gz",
-    "crel",
-    "fat lto",
-    "strict-wx",
-    "gc-sections",
-    "-j 4",
-    "@FILE",
-];
+/// What is not a compiler's flag, and flags beyond those.
+const OPTIONS: &[&str] = &["crel", "fat lto", "strict-wx", "gc-sections", "-j 4", "@FILE"];
+/// Lua: everything.
+pub const LUA: &[&str] = &joined::<{ PROMISED.len() + OPTIONS.len() }>(PROMISED, OPTIONS);
 /// What large programs are built with where time is short.
 pub const SIX: &[&str] = &["none", "-fPIC", "-fno-pic", "-O2 sections", "-mcmodel=large", "-g -gz"];
 /// What small programs are built with where time is short.
@@ -199,3 +177,16 @@ pub const CXX_ALL: &[&str] = &[
 ];
 /// One object is enough.
 pub const ONE: &[&str] = &["none"];
+
+const fn joined<const LEN: usize>(
+    first: &'static [&'static str],
+    second: &'static [&'static str],
+) -> [&'static str; LEN] {
+    let mut all = [""; LEN];
+    let mut index = 0;
+    while index < LEN {
+        all[index] = if index < first.len() { first[index] } else { second[index - first.len()] };
+        index += 1;
+    }
+    all
+}

@@ -2,12 +2,13 @@
 //! compiler and linker make of the same sources.
 //!
 //! `programs` and `flags` are the data; `sources` and `build` make objects and references, kept between runs; `case`
-//! runs and judges; `report` writes target/report/matrix.md.
+//! runs and judges; `report` writes target/report/matrix.md, `readme` the table in README.md.
 
 mod build;
 mod case;
 mod flags;
 mod programs;
+mod readme;
 mod report;
 mod sources;
 
@@ -36,6 +37,8 @@ pub struct Options {
     pub uruk: Option<PathBuf>,
     /// List the cases only.
     pub list: bool,
+    /// Write the table of README.md instead of checking it.
+    pub readme: bool,
 }
 
 /// How many cases went which way.
@@ -55,6 +58,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         match argument.as_str() {
             "--all" => options.all = true,
             "--list" => options.list = true,
+            "--readme" => options.readme = true,
             "--filter" => options.filter = value()?.clone(),
             "--uruk" => options.uruk = Some(std::path::absolute(value()?)?),
             _ => bail!("unknown argument `{argument}`"),
@@ -81,7 +85,16 @@ pub fn run_cases(options: &Options) -> Result<Count> {
     let outcomes = run_on_threads(&cases, &builder, &uruk)?;
     let passed = outcomes.iter().filter(|outcome| outcome.failure.is_none()).count();
     println!("matrix: {passed} of {} cases pass; {}", outcomes.len(), report::write(&outcomes)?.display());
-    Ok(Count { passed, failed: outcomes.len() - passed })
+    let mut count = Count { passed, failed: outcomes.len() - passed };
+    if options.filter.is_empty() {
+        let current = readme::check(&outcomes, options.readme)?;
+        if !current {
+            println!("README.md does not say what works now; `cargo xtask matrix --readme` writes it");
+        }
+        count.passed += usize::from(current);
+        count.failed += usize::from(!current);
+    }
+    Ok(count)
 }
 
 /// Builds `uruk` as users have it, optimised, and returns its path.

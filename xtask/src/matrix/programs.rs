@@ -81,59 +81,76 @@ const LLD: &[&str] = &["-fuse-ld=lld", "-B/usr/lib/llvm-22/bin"];
 const CXX_SOURCES: &[&str] = &["cxx_main.cpp", "cxx_other.cpp"];
 const CXX_ARCHIVES: &[&str] = &["file:libstdc++.a", "file:libm.a", "file:libgcc_eh.a"];
 
+/// Programs that show one thing, which is the name of the row in README.md.
+pub struct Group {
+    /// What they show.
+    pub name: &'static str,
+    /// The programs.
+    pub programs: &'static [Program],
+}
+
 #[rustfmt::skip]
-pub const PROGRAMS: &[Program] = &[
-    // Real programs.
-    Program { name: "lua",    sources: LUA_SOURCES, libs: &["-lm"], args: LUA_ARGS, flags: &["-w"], ci: LUA, ..C },
-    Program { name: "sqlite", sources: &["sqlite_main.c", "sqlite:sqlite3/sqlite3.c"], flags: SQLITE_FLAGS, libs: &["-lm", "-lpthread"], ci: SIX, ..C },
-    Program { name: "zstd",   sources: ZSTD_SOURCES, flags: &["-DZSTD_DISABLE_ASM", "-w"], ci: SIX, ..C },
-    Program { name: "zlib",   sources: ZLIB_SOURCES, flags: &["-w", "-DHAVE_UNISTD_H"], ..C },
-    // The distribution's archives instead of its shared libraries.
-    Program { name: "libz.a",      sources: &["zlib_main.c"], libs: &["file:libz.a"], flags: &["-w"], ..C },
-    Program { name: "libm.a",      sources: LUA_SOURCES, uruk: &["file:libm.a"], native: &["-lm"], expect: Expect::NativeStatic, args: LUA_ARGS, flags: &["-w"], ci: &["none", "-fno-pic"], ..C },
-    Program { name: "libstdc++.a", sources: CXX_SOURCES, uruk: CXX_ARCHIVES, args: &["word"], ci: &["none", "-fno-pic"], all: CXX, expect: Expect::NativeStatic, ..C },
-    // Languages.
-    Program { name: "c++",     sources: CXX_SOURCES, args: &["word"], ci: CXX, all: CXX_ALL, ..CPP },
-    Program { name: "rust",    sources: &["rust_main.rs"], libs: &["-lm"], args: &["word"], compilers: &[Rustc], ci: &["rustc", "rustc debug", "rustc source"], all: &[], ..DYNAMIC },
-    Program { name: "fortran", sources: &["fortran.f90"], uruk: &["file:libgfortran.so", "-lm"], args: &["word"], compilers: &[Gfortran], ci: &["gfortran", "gfortran -O2 -fPIC"], all: &[], ..C },
-    Program { name: "libgfortran.a", sources: &["fortran.f90"], uruk: &["file:libgfortran.a", "file:libquadmath.a", "-lm"], args: &["word"], compilers: &[Gfortran], ci: &["gfortran"], all: &[], ..C },
-    // The process and its end.
-    Program { name: "hello",      sources: &["hello.c"], args: &["one", "", "-- two"], env: &[("URUK_TEST", "1")], ..C },
-    Program { name: "atexit",     sources: &["atexit.c"], ..C },
-    Program { name: "quick_exit", sources: &["quick_exit.c"], ..C },
-    Program { name: "abort",      sources: &["abort.c"], ..C },
-    Program { name: "fork",       sources: &["fork.c", "fork_other.c"], ci: TLS, ..C },
-    Program { name: "runtime",    sources: &["runtime.c"], libs: &["-lm", "-lpthread"], ..C },
-    Program { name: "order",      sources: &["order.c", "order_other.c", "order.S"], ..C },
-    Program { name: "dlsym",      sources: &["dlsym.c"], native: &["-rdynamic"], ..DYNAMIC },
-    // Symbols and sections.
-    Program { name: "ifunc",      sources: &["ifunc.c", "ifunc_other.c"], native: LLD, ..DYNAMIC },
-    Program { name: "weak",       sources: &["weak.c", "weak_other.c"], ..C },
-    Program { name: "common",     sources: &["common.c", "common_other.c"], flags: &["-fcommon"], ..C },
-    Program { name: "bounds",     sources: &["bounds.c", "bounds_other.c"], ..C },
-    Program { name: "align",      sources: &["align.c"], ..C },
-    Program { name: "absolute",   sources: &["absolute.c", "absolute.S"], ..C },
-    Program { name: "sections",   sources: &["sections.c", "sections.S"], ci: ONE, all: &["-fno-pic"], ..C },
-    // Threads, signals, unwinding.
-    Program { name: "tls",     sources: &["tls.c", "tls_other.c"], libs: &["-lpthread"], ci: TLS, ..C },
-    Program { name: "setjmp",  sources: &["setjmp.c"], ..C },
-    Program { name: "sigalt",  sources: &["sigalt.c"], libs: &["-lpthread"], flags: &["-w"], ..C },
-    Program { name: "sigexc",  sources: &["sigexc.cpp"], flags: &["-fnon-call-exceptions"], ..CPP },
-    Program { name: "cancel",  sources: &["cancel.cpp"], libs: &["-lpthread"], expect: Expect::NativeDynamic, ..CPP },
-    // Interposition.
-    Program { name: "opnew",  sources: &["opnew.cpp"], ..CPP },
-    Program { name: "malloc", sources: &["malloc.c"], expect: Expect::NativeOrRefused, ..C },
-    // Instrumented objects, with their runtimes on the command line.
-    Program { name: "asan",       sources: &["asan.c"], flags: &["-fsanitize=address"], native: &["-fsanitize=address"], compilers: &[Clang], ci: ONE, all: &["-fPIC", "-O0"],
-              uruk: &["file:libclang_rt.asan-x86_64.a"], env: &[("ASAN_OPTIONS", "detect_leaks=0")], ..DYNAMIC },
-    Program { name: "asan gcc",   sources: &["asan.c"], flags: &["-fsanitize=address", "-w"], native: &["-fsanitize=address"], compilers: &[Gcc], ci: ONE, all: &["-fPIC", "-O0"],
-              uruk: &["file:libasan.so"], env: &[("ASAN_OPTIONS", "detect_leaks=0:verify_asan_link_order=0")], ..DYNAMIC },
-    Program { name: "profile",    sources: &["profile.c"], flags: &["-fprofile-instr-generate"], native: &["-fprofile-instr-generate"], compilers: &[Clang], ci: FEW,
-              uruk: &["file:libclang_rt.profile-x86_64.a"], env: &[("LLVM_PROFILE_FILE", "{run}.profraw")], ..C },
-    // Errors.
-    Program { name: "missing",   sources: &["missing.c"], ci: ONE, all: &[], expect: Expect::LinkError(&["first_missing_name", "second_missing_name", "missing"]), ..C },
-    Program { name: "duplicate", sources: &["duplicate.c", "duplicate_other.c"], ci: ONE, all: &[], expect: Expect::LinkError(&["defined_twice", "duplicate_other"]), ..C },
-    Program { name: "bitcode",   sources: &["hello.c"], flags: &["-flto"], ci: ONE, all: &[], expect: Expect::LinkError(&["-ffat-lto-objects"]), ..C },
+pub const GROUPS: &[Group] = &[
+    Group { name: "real programs", programs: &[
+        Program { name: "lua",    sources: LUA_SOURCES, libs: &["-lm"], args: LUA_ARGS, flags: &["-w"], ci: LUA, ..C },
+        Program { name: "sqlite", sources: &["sqlite_main.c", "sqlite:sqlite3/sqlite3.c"], flags: SQLITE_FLAGS, libs: &["-lm", "-lpthread"], ci: SIX, ..C },
+        Program { name: "zstd",   sources: ZSTD_SOURCES, flags: &["-DZSTD_DISABLE_ASM", "-w"], ci: SIX, ..C },
+        Program { name: "zlib",   sources: ZLIB_SOURCES, flags: &["-w", "-DHAVE_UNISTD_H"], ..C },
+    ] },
+    Group { name: "the distribution's archives instead of its shared libraries", programs: &[
+        Program { name: "libz.a",      sources: &["zlib_main.c"], libs: &["file:libz.a"], flags: &["-w"], ..C },
+        Program { name: "libm.a",      sources: LUA_SOURCES, uruk: &["file:libm.a"], native: &["-lm"], expect: Expect::NativeStatic, args: LUA_ARGS, flags: &["-w"], ci: &["none", "-fno-pic"], ..C },
+        Program { name: "libstdc++.a", sources: CXX_SOURCES, uruk: CXX_ARCHIVES, args: &["word"], ci: &["none", "-fno-pic"], all: CXX, expect: Expect::NativeStatic, ..C },
+    ] },
+    Group { name: "languages", programs: &[
+        Program { name: "c++",     sources: CXX_SOURCES, args: &["word"], ci: CXX, all: CXX_ALL, ..CPP },
+        Program { name: "rust",    sources: &["rust_main.rs"], libs: &["-lm"], args: &["word"], compilers: &[Rustc], ci: &["rustc", "rustc debug", "rustc source"], all: &[], ..DYNAMIC },
+        Program { name: "fortran", sources: &["fortran.f90"], uruk: &["file:libgfortran.so", "-lm"], args: &["word"], compilers: &[Gfortran], ci: &["gfortran", "gfortran -O2 -fPIC"], all: &[], ..C },
+        Program { name: "libgfortran.a", sources: &["fortran.f90"], uruk: &["file:libgfortran.a", "file:libquadmath.a", "-lm"], args: &["word"], compilers: &[Gfortran], ci: &["gfortran"], all: &[], ..C },
+    ] },
+    Group { name: "the process and its end", programs: &[
+        Program { name: "hello",      sources: &["hello.c"], args: &["one", "", "-- two"], env: &[("URUK_TEST", "1")], ..C },
+        Program { name: "atexit",     sources: &["atexit.c"], ..C },
+        Program { name: "quick_exit", sources: &["quick_exit.c"], ..C },
+        Program { name: "abort",      sources: &["abort.c"], ..C },
+        Program { name: "fork",       sources: &["fork.c", "fork_other.c"], ci: TLS, ..C },
+        Program { name: "runtime",    sources: &["runtime.c"], libs: &["-lm", "-lpthread"], ..C },
+        Program { name: "order",      sources: &["order.c", "order_other.c", "order.S"], ..C },
+        Program { name: "dlsym",      sources: &["dlsym.c"], native: &["-rdynamic"], ..DYNAMIC },
+    ] },
+    Group { name: "symbols and sections", programs: &[
+        Program { name: "ifunc",      sources: &["ifunc.c", "ifunc_other.c"], native: LLD, ..DYNAMIC },
+        Program { name: "weak",       sources: &["weak.c", "weak_other.c"], ..C },
+        Program { name: "common",     sources: &["common.c", "common_other.c"], flags: &["-fcommon"], ..C },
+        Program { name: "bounds",     sources: &["bounds.c", "bounds_other.c"], ..C },
+        Program { name: "align",      sources: &["align.c"], ..C },
+        Program { name: "absolute",   sources: &["absolute.c", "absolute.S"], ..C },
+        Program { name: "sections",   sources: &["sections.c", "sections.S"], ci: ONE, all: &["-fno-pic"], ..C },
+    ] },
+    Group { name: "threads, signals, unwinding", programs: &[
+        Program { name: "tls",     sources: &["tls.c", "tls_other.c"], libs: &["-lpthread"], ci: TLS, ..C },
+        Program { name: "setjmp",  sources: &["setjmp.c"], ..C },
+        Program { name: "sigalt",  sources: &["sigalt.c"], libs: &["-lpthread"], flags: &["-w"], ..C },
+        Program { name: "sigexc",  sources: &["sigexc.cpp"], flags: &["-fnon-call-exceptions"], ..CPP },
+        Program { name: "cancel",  sources: &["cancel.cpp"], libs: &["-lpthread"], expect: Expect::NativeDynamic, ..CPP },
+    ] },
+    Group { name: "functions of the libraries that the program replaces", programs: &[
+        Program { name: "opnew",  sources: &["opnew.cpp"], ..CPP },
+        Program { name: "malloc", sources: &["malloc.c"], expect: Expect::NativeOrRefused, ..C },
+    ] },
+    Group { name: "instrumented objects, with their runtimes on the command line", programs: &[
+        Program { name: "asan",       sources: &["asan.c"], flags: &["-fsanitize=address"], native: &["-fsanitize=address"], compilers: &[Clang], ci: ONE, all: &["-fPIC", "-O0"],
+                  uruk: &["file:libclang_rt.asan-x86_64.a"], env: &[("ASAN_OPTIONS", "detect_leaks=0")], ..DYNAMIC },
+        Program { name: "asan gcc",   sources: &["asan.c"], flags: &["-fsanitize=address", "-w"], native: &["-fsanitize=address"], compilers: &[Gcc], ci: ONE, all: &["-fPIC", "-O0"],
+                  uruk: &["file:libasan.so"], env: &[("ASAN_OPTIONS", "detect_leaks=0:verify_asan_link_order=0")], ..DYNAMIC },
+        Program { name: "profile",    sources: &["profile.c"], flags: &["-fprofile-instr-generate"], native: &["-fprofile-instr-generate"], compilers: &[Clang], ci: FEW,
+                  uruk: &["file:libclang_rt.profile-x86_64.a"], env: &[("LLVM_PROFILE_FILE", "{run}.profraw")], ..C },
+    ] },
+    Group { name: "mistakes, which are refused with an explanation", programs: &[
+        Program { name: "missing",   sources: &["missing.c"], ci: ONE, all: &[], expect: Expect::LinkError(&["first_missing_name", "second_missing_name", "missing"]), ..C },
+        Program { name: "duplicate", sources: &["duplicate.c", "duplicate_other.c"], ci: ONE, all: &[], expect: Expect::LinkError(&["defined_twice", "duplicate_other"]), ..C },
+        Program { name: "bitcode",   sources: &["hello.c"], flags: &["-flto"], ci: ONE, all: &[], expect: Expect::LinkError(&["-ffat-lto-objects"]), ..C },
+    ] },
 ];
 
 impl Program {

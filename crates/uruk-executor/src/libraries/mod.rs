@@ -68,6 +68,16 @@ pub fn find_versioned(name: &[u8], version: &[u8]) -> Option<Definition> {
     search(name, Some(version)).flatten()
 }
 
+/// Whether the executable itself defines `name`, which then precedes every library's definition: a variable of a library
+/// of which the executable holds a copy is that copy.
+pub fn executable_defines(name: &[u8]) -> bool {
+    let name = SymbolName::new(name, None);
+    with_objects(|objects| {
+        let executable = objects.exporting().next().filter(|object| object.path().is_empty());
+        executable.is_some_and(|object| object.find(&name).is_some())
+    })
+}
+
 /// The first object in load order that defines `name`, by its own tables: nothing is resolved,
 /// allocated or called. Objects loaded with `RTLD_LOCAL` take part.
 pub fn defining_object(name: &[u8]) -> Option<ObjectDefinition> {

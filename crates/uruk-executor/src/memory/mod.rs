@@ -108,7 +108,7 @@ impl InProcessMemory {
         InProcessMemory::with_system(options, Arc::new(Linux))
     }
 
-    fn with_system(options: Options, system: Arc<dyn System>) -> InProcessMemory {
+    pub(crate) fn with_system(options: Options, system: Arc<dyn System>) -> InProcessMemory {
         sys::prepare_process();
         let refusal = if options.strict { Ok(()) } else { try_writer(&system) };
         let refusal = AtomicI32::new(refusal.map_or_else(|error| error_number(&error), |()| 0));

@@ -4,7 +4,7 @@ use super::headers::{Headers, SymbolSection};
 use super::read::MAX_ALIGN;
 use super::strings::unversioned;
 use crate::error::LinkError;
-use crate::graph::{Binding, SymbolKind, Visibility};
+use crate::graph::{Binding, Definition, LinkGraph, SymbolKind, Visibility};
 use crate::input::Input;
 use crate::names::{Name, Names};
 use object::LittleEndian as LE;
@@ -23,6 +23,8 @@ pub enum Strength {
     Common,
     /// For good.
     Strong,
+    /// For itself only: a local symbol that a pass has added, or one that a pass has dropped.
+    Local,
 }
 
 /// A symbol that other objects may see.
@@ -101,6 +103,33 @@ impl Interface {
             global.name = name;
         }
         Ok(Interface { input: input.clone(), globals, commons, cost: input.len() })
+    }
+
+    /// The same with the symbols that passes have added to the object's graph behind its own, and without what they
+    /// have dropped: one global for each symbol of the graph from its first global one on.
+    pub fn edited(&self, graph: &LinkGraph, names: &Names) -> Interface {
+        let mut globals = self.globals.clone();
+        for (position, (id, symbol)) in graph.globals().enumerate() {
+            let local = symbol.binding == Binding::Local;
+            if let Some(global) = globals.get_mut(position) {
+                if local {
+                    global.strength = Strength::Local;
+                }
+                continue;
+            }
+            let strength = match (symbol.definition, symbol.binding) {
+                (_, Binding::Local) => Strength::Local,
+                (Definition::Undefined, Binding::Weak) => Strength::UndefinedWeak,
+                (Definition::Undefined, _) => Strength::Undefined,
+                (_, Binding::Weak | Binding::Unique) => Strength::Weak,
+                _ => Strength::Strong,
+            };
+            // Local names are not interned.
+            let name = names.intern(if local { b"" } else { graph.symbol_name(id) });
+            let unique = symbol.binding == Binding::Unique;
+            globals.push(Global { name, strength, visibility: symbol.visibility, kind: symbol.kind, unique });
+        }
+        Interface { input: self.input.clone(), globals, commons: self.commons.clone(), cost: self.cost }
     }
 }
 

@@ -2,22 +2,25 @@
 
 use super::finish::{Linked, function_tables};
 use super::found::{Found, Others};
-use super::resolve::{Closure, Job, Reference, bound};
+use super::passes::{Passes, Retained};
+use super::resolve::{Closure, Job, Reference, bound, first_reference};
 use super::shown;
 use super::threads::Loaded;
 use crate::error::Error;
 use crate::executor::Resource;
 use crate::session::Session;
 use crate::state::{DylibId, NO_UNIT, Phase, State, SymbolId, TaskId, UnitId};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::debug::Places;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
-use uruk_jitlink::graph::SymbolId as LocalId;
+use uruk_jitlink::graph::{LinkGraph, SymbolId as LocalId};
 use uruk_jitlink::layout::{Layout, Member, Share};
 use uruk_jitlink::memory::{Allocation, Lane, Placement};
+use uruk_jitlink::names::Name;
+use uruk_jitlink::placed::Placed;
 use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::{self, Tables};
@@ -30,6 +33,7 @@ pub(crate) fn link(session: &Session, task: TaskId, claimed: Vec<UnitId>) {
     closure.collect(session);
     closure.settle_bounds(session);
     closure.fail_dependants(session);
+    closure.post_prune(session);
     let failed = std::mem::take(&mut closure.failed);
     session.update(|state| state.give_up(failed));
     let mut near = Vec::new();
@@ -41,12 +45,13 @@ pub(crate) fn link(session: &Session, task: TaskId, claimed: Vec<UnitId>) {
             Placement::Low => low.push(job),
         }
     }
+    let passes = Arc::new(closure.passes);
     let parts: Vec<(Placement, Vec<Job>)> = vec![(Placement::Near, near), (Placement::Low, low)];
     let parts = parts.into_iter().filter(|(_, jobs)| !jobs.is_empty());
     let mut batches = Vec::new();
     for (placement, jobs) in parts {
         let units: Vec<UnitId> = jobs.iter().map(|job| job.unit).collect();
-        match Batch::lay_out(session, jobs, placement) {
+        match Batch::lay_out(session, jobs, placement, &passes) {
             Ok(batch) => batches.push(batch),
             Err(error) => session.fail_all(&units, &error),
         }
@@ -57,48 +62,7 @@ pub(crate) fn link(session: &Session, task: TaskId, claimed: Vec<UnitId>) {
             session.fail_all(&units, &error);
         }
     }
-}
-
-impl Closure {
-    /// Fails the jobs that refer to failed ones; what is left depends on none of these.
-    fn fail_dependants(&mut self, session: &Session) {
-        if self.failed.is_empty() {
-            return;
-        }
-        let state = session.lock();
-        let mut failed: HashMap<UnitId, Error> = self.failed.iter().cloned().collect();
-        loop {
-            let before = failed.len();
-            let jobs = std::mem::take(&mut self.jobs);
-            for job in jobs {
-                let cause = job.needs(&state).find_map(|(unit, symbol)| Some((unit, symbol, failed.get(&unit)?)));
-                match cause {
-                    None => self.jobs.push(job),
-                    Some((whose, symbol, cause)) => {
-                        let error = state.dependency(job.unit, symbol, whose, cause.clone());
-                        failed.insert(job.unit, error.clone());
-                        self.failed.push((job.unit, error));
-                    }
-                }
-            }
-            if failed.len() == before {
-                break;
-            }
-        }
-    }
-}
-
-impl Job {
-    /// The units that this one refers to.
-    fn needs<'a>(&'a self, state: &'a State) -> impl Iterator<Item = (UnitId, SymbolId)> + 'a {
-        self.references.iter().filter_map(|reference| match reference {
-            Reference::Symbol(id) => {
-                let unit = state.symbol(*id).unit;
-                (unit != self.unit && unit != NO_UNIT).then_some((unit, *id))
-            }
-            _ => None,
-        })
-    }
+    passes.report_failed(session);
 }
 
 /// Objects that are laid out together.
@@ -113,16 +77,23 @@ pub(super) struct Batch {
     /// Symbols that the linker itself defines: the member, and its number for it.
     bounds: Vec<(usize, LocalId)>,
     pub layout: Layout,
-    allocation: Box<dyn Allocation>,
+    pub allocation: Box<dyn Allocation>,
     /// Final addresses of each member's symbols.
     pub addresses: Vec<Vec<u64>>,
     /// For each member, symbols of the units outside of the batch that it reaches and that were not ready.
     needs: Vec<Vec<SymbolId>>,
+    /// Members that have failed since, with the cause.
+    pub failures: Vec<(usize, Error)>,
+    pub passes: Arc<Passes>,
+    /// The graphs that somebody wants to stay, by member.
+    retained: Vec<Option<LinkGraph>>,
+    /// Its objects' size, which says what is worth other threads.
+    pub cost: usize,
 }
 
 impl Batch {
     /// Plans, lays out, allocates, and publishes the addresses.
-    fn lay_out(session: &Session, jobs: Vec<Job>, placement: Placement) -> Result<Batch, Error> {
+    fn lay_out(session: &Session, jobs: Vec<Job>, placement: Placement, passes: &Arc<Passes>) -> Result<Batch, Error> {
         let memory = session.executor().memory();
         let span = memory.span(placement).map_err(|error| Error::from(LinkError::from(error)))?;
         let cost: usize = jobs.iter().map(|job| job.object.interface.cost).sum();
@@ -135,6 +106,8 @@ impl Batch {
         let mut others = Others::default();
         let mut bounds = Vec::new();
         let mut gather = Vec::new();
+        let wanted = session.wishes().retained();
+        let mut retain = Vec::with_capacity(jobs.len());
         {
             let mut state = session.lock();
             let in_reach: Vec<bool> =
@@ -158,6 +131,7 @@ impl Batch {
                 prune::drop_groups(&mut graph, &target, |group| {
                     *groups.entry(group.signature).or_insert(job.unit) == job.unit
                 });
+                retain.push(wanted.contains(&dylib));
                 units.push(job.unit);
                 members.push(Member { graph, tables: Tables::default(), share: Share::default() });
                 objects.push(job.object);
@@ -171,20 +145,19 @@ impl Batch {
             if swept[index] {
                 tables::wish_again(&mut member.graph);
             }
+            let retained = retain[index].then(|| member.graph.clone());
             x86_64::far::rewrite(&mut member.graph, &targets[index], &span);
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
-            Ok::<(), LinkError>(())
+            Ok::<_, LinkError>(retained)
         });
-        for result in planned {
-            result?;
-        }
+        let retained = planned.into_iter().collect::<Result<_, _>>()?;
         let mut layout = Layout::new(&mut members, &gather, placement)?;
         let allocation = memory.allocate(&layout.demand).map_err(LinkError::from)?;
         layout.place(&mut members, Lane::ALL.map(|lane| allocation.address(lane)));
         let addresses =
             session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
         let needs = vec![Vec::new(); units.len()];
-        let batch = Batch {
+        let mut batch = Batch {
             units,
             members,
             objects,
@@ -196,7 +169,12 @@ impl Batch {
             allocation,
             addresses,
             needs,
+            failures: Vec::new(),
+            passes: passes.clone(),
+            retained,
+            cost,
         };
+        batch.show(session, "after allocation", false, |plugin, context, graph| plugin.post_allocation(context, graph));
         batch.publish(session);
         Ok(batch)
     }
@@ -221,8 +199,10 @@ impl Batch {
     /// Fixes up, finalizes, registers and emits.
     fn finish(mut self, session: &Session) -> Result<(), Error> {
         self.fill_addresses(session);
+        self.show(session, "before fix-up", true, |plugin, context, graph| plugin.pre_fixup(context, graph));
         let Loaded { questions, answers, module, resource } = self.load_threads(session)?;
-        let failures = self.write(session, Threads { questions: &questions, answers: &answers });
+        self.write(session, Threads { questions: &questions, answers: &answers });
+        self.post_fixup(session);
         let functions: Vec<_> = {
             let data = self.allocation.address(Lane::Data);
             let [_, _, bytes] = self.allocation.working();
@@ -230,21 +210,22 @@ impl Batch {
             self.members.iter().map(|member| function_tables(member, &window)).collect()
         };
         let Batch { units, members, objects, references, targets, needs, layout, allocation, addresses, .. } = self;
+        let (failures, passes, mut retained) = (self.failures, self.passes, self.retained.into_iter());
         allocation.finalize().map_err(LinkError::from)?;
         let executor = session.executor();
         let places = |index: usize| Places::new(&members[index], &targets[index], &addresses[index]);
-        let failed = |index: usize| failures.iter().any(|(failed, _)| *failed == index);
+        let failed = |index: usize| has_failed(&failures, index);
         let static_threads = module.and_then(|module| module.base);
-        let lots: Vec<_> = {
+        let (lots, dylibs): (Vec<_>, Vec<_>) = {
             let state = session.lock();
-            units.iter().map(|unit| state.lot_of(*unit)).collect()
+            units.iter().map(|unit| (state.lot_of(*unit), state.unit(*unit).dylib)).unzip()
         };
         let mut shown = shown::show(executor, &objects, &lots, places, failed, static_threads).into_iter();
         let mut slots = Vec::new();
         let mut linked = Vec::with_capacity(units.len());
         let gathered = !layout.gathered.is_empty();
         let shared: Option<Arc<Resource>> = resource.map(Arc::new);
-        for (member, functions) in members.iter().zip(functions) {
+        for (index, (member, functions)) in members.iter().zip(functions).enumerate() {
             for (number, indirect) in (0u64..).zip(&member.tables.indirect) {
                 let slot = member.share.indirect + number * uruk_jitlink::x86_64::SLOT_SIZE;
                 slots.push((slot, fixup::resolver(&member.graph, indirect.symbol)));
@@ -255,9 +236,17 @@ impl Batch {
                 false => Some(executor.register_unwind(member.share.lanes[0].clone(), unwind.clone())?),
             };
             let shown = shown.next().unwrap_or_default();
-            linked.push(Linked::new(member, registered, shared.clone(), functions, shown, gathered));
+            let mut one = Linked::new(member, registered, shared.clone(), functions, shown, gathered);
+            one.retained = retained.next().flatten().map(|graph| {
+                Arc::new(Retained::new(units[index], dylibs[index], graph, &member.graph, &addresses[index]))
+            });
+            linked.push(one);
         }
         executor.run_resolvers(&slots)?;
+        for (index, linked) in linked.iter_mut().enumerate().filter(|(index, _)| !failed(*index)) {
+            linked.notice =
+                passes.linked(session, units[index], &Placed::new(&members[index].graph, &addresses[index], true));
+        }
         Finished { units, references, needs }.emit(session, failures, linked);
         Ok(())
     }
@@ -274,17 +263,22 @@ impl Batch {
             let is_settled = |unit| unit == NO_UNIT || one_lot && own.contains(unit);
             let (symbols, members, references, targets) =
                 (&state.symbols, &self.members, &self.references, &self.targets);
-            session.parallel_mut(self.cost(), &mut addresses, |index, addresses| {
+            session.parallel_mut(self.cost, &mut addresses, |index, addresses| {
                 let mut foreign = Vec::new();
                 let first = members[index].graph.first_global.0;
                 let globals = references[index].iter().zip(targets[index].iter());
                 for ((reference, (id, target)), address) in globals.zip(&mut addresses[first as usize..]) {
-                    if let (Reference::Symbol(symbol), Target::Near | Target::Far) = (reference, target) {
-                        let found = &symbols[symbol.index()];
+                    let Reference::Symbol(symbol) = reference else { continue };
+                    let near = matches!(target, Target::Near | Target::Far);
+                    if !near && !matches!(target, Target::ThreadLocal(_)) {
+                        continue;
+                    }
+                    let found = &symbols[symbol.index()];
+                    if near {
                         *address = found.address;
-                        if !is_settled(found.unit) {
-                            foreign.push((id, *symbol));
-                        }
+                    }
+                    if found.collected || near && !is_settled(found.unit) {
+                        foreign.push((id, *symbol));
                     }
                 }
                 foreign
@@ -296,6 +290,12 @@ impl Batch {
             let mut needed = HashSet::new();
             for (id, symbol) in foreign {
                 let found = *state.symbol(symbol);
+                if found.collected {
+                    self.failures.push((index, collected(session, &self.members[index], id, found.name)));
+                }
+                if matches!(self.targets[index].get(id), Target::ThreadLocal(_)) {
+                    continue;
+                }
                 addresses[index][id.0 as usize] = found.address;
                 state.refer(self.units[index], found.unit);
                 if !own.contains(found.unit) && !state.is_ready(found.unit) && needed.insert(found.unit) {
@@ -330,11 +330,6 @@ impl Batch {
         }
     }
 
-    /// Input bytes of all members.
-    fn cost(&self) -> usize {
-        self.objects.iter().map(|object| object.interface.cost).sum()
-    }
-
     /// The address of a symbol that the linker itself defines.
     fn linker_defined(&self, session: &Session, index: usize, id: LocalId) -> u64 {
         let member = &self.members[index];
@@ -345,10 +340,14 @@ impl Batch {
         }
     }
 
-    /// Writes every member's bytes; returns those that failed.
-    fn write(&mut self, session: &Session, threads: Threads<'_>) -> Vec<(usize, Error)> {
+    /// Whether a member has failed since the batch was laid out.
+    pub fn has_failed(&self, index: usize) -> bool {
+        has_failed(&self.failures, index)
+    }
+
+    /// Writes every member's bytes.
+    fn write(&mut self, session: &Session, threads: Threads<'_>) {
         let bases = Lane::ALL.map(|lane| self.allocation.address(lane));
-        let cost = self.cost();
         let (members, targets, addresses) = (&self.members, &self.targets, &self.addresses);
         let fixup = |index: usize| Fixup {
             member: &members[index],
@@ -357,21 +356,28 @@ impl Batch {
             threads,
         };
         let mut windows = split(self.allocation.working(), bases, members);
-        let results = session.parallel_mut(cost, &mut windows, |index, windows| fixup(index).write(windows));
-        let mut failures: Vec<(usize, Error)> = Vec::new();
+        let results = session.parallel_mut(self.cost, &mut windows, |index, windows| fixup(index).write(windows));
         for (index, result) in results.into_iter().enumerate() {
-            failures.extend(result.err().map(|error| (index, error.into())));
+            self.failures.extend(result.err().map(|error| (index, error.into())));
         }
         if !self.layout.gathered.is_empty() {
             let mut bytes = self.allocation.working().into_iter();
             let mut windows = bases.map(|address| Window { address, bytes: bytes.next().unwrap_or_default() });
             for index in 0..members.len() {
                 let result = fixup(index).write_gathered(&mut windows);
-                failures.extend(result.err().map(|error| (index, error.into())));
+                self.failures.extend(result.err().map(|error| (index, error.into())));
             }
         }
-        failures
     }
+}
+
+/// That a member refers to something that was dropped after it had been bound to it.
+fn collected(session: &Session, member: &Member, id: LocalId, name: Name) -> Error {
+    Error::Collected { symbol: session.names().text(name), referrer: first_reference(&member.graph, id.0) }
+}
+
+fn has_failed(failures: &[(usize, Error)], index: usize) -> bool {
+    failures.iter().any(|(failed, _)| *failed == index)
 }
 
 /// What is needed to hand a batch over once its bytes are final.
@@ -433,7 +439,7 @@ impl Own {
 }
 
 /// Cuts the lanes' working bytes into each member's own.
-fn split<'a>(working: [&'a mut [u8]; 3], bases: [u64; 3], members: &[Member]) -> Vec<[Window<'a>; 3]> {
+pub(super) fn split<'a>(working: [&'a mut [u8]; 3], bases: [u64; 3], members: &[Member]) -> Vec<[Window<'a>; 3]> {
     let mut rest = working;
     let mut at = bases;
     members

@@ -40,7 +40,7 @@ impl Closure {
     }
 
     /// Drops COMDAT groups that are another object's, which are no roots whatever they hold.
-    fn drop_groups(&mut self, session: &Session) {
+    pub(super) fn drop_groups(&mut self, session: &Session) {
         let mut state = session.lock();
         for job in self.jobs.iter_mut().filter(|job| !job.graph.groups.is_empty()) {
             let mut targets = Targets::new(&job.graph);
@@ -68,6 +68,7 @@ impl Closure {
                 let is_reached = reached.symbols[id.0 as usize];
                 let symbol = match *reference {
                     Reference::Symbol(symbol) => symbol,
+                    Reference::Own => continue,
                     _ => {
                         if !is_reached {
                             *reference = Reference::Null;

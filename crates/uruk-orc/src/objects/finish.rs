@@ -1,5 +1,6 @@
 //! What stays of a linked unit, and how it is given back.
 
+use super::passes::{Notice, Retained};
 use super::shown::Shown;
 use crate::executor::Resource;
 use std::sync::Arc;
@@ -35,6 +36,10 @@ pub(crate) struct Linked {
     pub threads: Option<Arc<Resource>>,
     /// What debuggers and backtraces know of it; given back before the memory.
     pub shown: Shown,
+    /// Its graph, if somebody wants that to stay.
+    pub retained: Option<Arc<Retained>>,
+    /// Tells plugins when it goes.
+    pub notice: Option<Notice>,
     /// What a client's unit keeps.
     pub kept: Vec<Resource>,
 }
@@ -56,7 +61,7 @@ impl Linked {
             .filter(|(lane, range)| !(range.is_empty() || gathered && *lane == Lane::Data))
             .map(|(lane, range)| Segment { lane, address: range.start, size: range.end - range.start })
             .collect();
-        Linked { segments, functions, unwind, threads, shown, kept: Vec::new() }
+        Linked { segments, functions, unwind, threads, shown, retained: None, notice: None, kept: Vec::new() }
     }
 }
 

@@ -49,6 +49,7 @@ impl Found {
                         _ => Target::Far,
                     }
                 }
+                Reference::Own => continue,
                 Reference::Linker => {
                     let name = session.names().bytes(global.name);
                     found.gathered.extend(bound(&name).map(|(section, _)| section));

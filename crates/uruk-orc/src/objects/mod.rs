@@ -3,18 +3,20 @@
 //! Data flow of a batch: the units that a look-up claimed → [`resolve`] reads their graphs, finds what they refer to
 //! and claims that too, until nothing new comes → [`collect`] drops what nothing reaches, where that is wanted →
 //! [`batch`] lays all of them out together, publishes addresses, fixes up and finalizes, and [`shown`] tells
-//! debuggers. A member that fails leaves the batch; only what depends on it fails with it.
+//! debuggers. [`passes`] lets plugins take part. A member that fails leaves the batch; only what depends on it fails with it.
 
 mod batch;
 mod collect;
 mod finish;
 mod found;
+mod passes;
 mod resolve;
 mod shown;
 mod threads;
 
 pub(crate) use batch::link;
 pub(crate) use finish::{Linked, TableFunction};
+pub use passes::Retained;
 pub(crate) use resolve::is_linker_defined;
 
 use crate::state::SymbolId;

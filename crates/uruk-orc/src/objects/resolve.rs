@@ -1,6 +1,7 @@
 //! Finding what a batch refers to: the graphs of its units, and of whatever else has to be linked with them.
 
 use super::Object;
+use super::passes::Passes;
 use crate::error::{Error, Missing};
 use crate::session::Session;
 use crate::state::{NO_UNIT, Phase, SearchEntry, State, SymbolId, TaskId, UnitId};
@@ -21,6 +22,8 @@ pub(super) enum Reference {
     Null,
     /// Something that the linker itself defines.
     Linker,
+    /// A local symbol that a plugin has added among the global ones.
+    Own,
     /// Nothing, so far.
     Unknown,
 }
@@ -41,16 +44,18 @@ pub(super) struct Job {
 pub(super) struct Closure {
     pub jobs: Vec<Job>,
     pub failed: Vec<(UnitId, Error)>,
+    pub passes: Passes,
 }
 
 impl Closure {
     /// Reads the claimed units and everything that they pull in.
     pub fn gather(session: &Session, task: TaskId, claimed: Vec<UnitId>) -> Closure {
-        let mut closure = Closure::default();
+        let mut closure = Closure { passes: Passes::new(session), ..Closure::default() };
         let mut frontier = claimed;
         while !frontier.is_empty() {
             let first = closure.jobs.len();
             closure.read(session, &frontier);
+            closure.pre_prune(session, first);
             frontier = closure.bind(session, task, first);
         }
         closure
@@ -229,6 +234,33 @@ impl Closure {
             }
         }
     }
+
+    /// Fails the jobs that refer to failed ones; what is left depends on none of these.
+    pub fn fail_dependants(&mut self, session: &Session) {
+        if self.failed.is_empty() {
+            return;
+        }
+        let state = session.lock();
+        let mut failed: HashMap<UnitId, Error> = self.failed.iter().cloned().collect();
+        loop {
+            let before = failed.len();
+            let jobs = std::mem::take(&mut self.jobs);
+            for job in jobs {
+                let cause = job.needs(&state).find_map(|(unit, symbol)| Some((unit, symbol, failed.get(&unit)?)));
+                match cause {
+                    None => self.jobs.push(job),
+                    Some((whose, symbol, cause)) => {
+                        let error = state.dependency(job.unit, symbol, whose, cause.clone());
+                        failed.insert(job.unit, error.clone());
+                        self.failed.push((job.unit, error));
+                    }
+                }
+            }
+            if failed.len() == before {
+                break;
+            }
+        }
+    }
 }
 
 impl Job {
@@ -270,6 +302,17 @@ impl Job {
                 }
             }
         }
+    }
+
+    /// The units that this one refers to.
+    fn needs<'a>(&'a self, state: &'a State) -> impl Iterator<Item = (UnitId, SymbolId)> + 'a {
+        self.references.iter().filter_map(|reference| match reference {
+            Reference::Symbol(id) => {
+                let unit = state.symbol(*id).unit;
+                (unit != self.unit && unit != NO_UNIT).then_some((unit, *id))
+            }
+            _ => None,
+        })
     }
 }
 

@@ -16,6 +16,15 @@ pub struct Description {
     pub symbol: Option<(Vec<u8>, u64)>,
 }
 
+/// Functions that run before `main` and after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Functions {
+    /// In the order in which they run: `.preinit_array`, then by priority, then in order of the objects.
+    pub initialisers: Vec<u64>,
+    /// In the order in which they run: the reverse of the initialisers'.
+    pub finalisers: Vec<u64>,
+}
+
 impl State {
     fn segments(&self, id: UnitId) -> &[Segment] {
         self.unit(id).linked.as_ref().map_or(&[], |linked| &linked.segments)
@@ -55,29 +64,22 @@ impl Session {
         state.symbols.iter().map(|symbol| self.names().text(symbol.name)).collect()
     }
 
-    /// The functions of a dylib's tables that have not run yet, in the order in which they run: `.preinit_array`,
-    /// then by priority, then in order of the objects. They count as having run from now on.
-    pub fn take_initialisers(&self, dylib: DylibId) -> Vec<u64> {
+    /// The functions of a dylib's tables that have not been taken yet. They count as having run from now on.
+    pub fn take_functions(&self, dylib: DylibId) -> Functions {
         let mut state = self.lock();
         let mut units = std::mem::take(&mut state.dylibs[dylib.index()].uninitialised);
         units.sort_unstable();
-        let linked = units.iter().filter_map(|unit| state.unit(*unit).linked.as_ref());
-        let functions = linked.flat_map(|linked| &linked.functions);
-        let mut functions: Vec<_> = functions.filter(|function| function.table != FunctionTable::Fini).collect();
+        let mut functions = Vec::new();
+        for unit in units {
+            functions.extend(state.units[unit.index()].linked.iter_mut().flat_map(|linked| linked.functions.drain(..)));
+        }
+        drop(state);
         functions.sort_by_key(|function| (function.table, function.priority));
-        functions.into_iter().map(|function| function.address).collect()
-    }
-
-    /// The finalisers of a dylib that have not been taken yet, in the order in which they run: the reverse of the
-    /// initialisers'.
-    pub fn take_finalisers(&self, dylib: DylibId) -> Vec<u64> {
-        let mut state = self.lock();
-        let units = state.units.iter_mut().filter(|unit| unit.dylib == dylib);
-        let mut functions: Vec<_> = units
-            .filter_map(|unit| unit.linked.as_mut())
-            .flat_map(|linked| linked.functions.extract_if(.., |function| function.table == FunctionTable::Fini))
-            .collect();
-        functions.sort_by_key(|function| function.priority);
-        functions.into_iter().rev().map(|function| function.address).collect()
+        let (last, first): (Vec<_>, Vec<_>) =
+            functions.into_iter().partition(|function| function.table == FunctionTable::Fini);
+        Functions {
+            initialisers: first.into_iter().map(|function| function.address).collect(),
+            finalisers: last.into_iter().rev().map(|function| function.address).collect(),
+        }
     }
 }

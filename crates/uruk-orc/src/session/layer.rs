@@ -45,9 +45,12 @@ impl Session {
     }
 
     /// Gives back what was linked.
-    pub(crate) fn give_back(&self, units: impl Iterator<Item = Linked>) {
+    pub(crate) fn give_back(&self, units: Vec<Linked>) {
+        for notice in units.iter().filter_map(|linked| linked.notice.as_ref()) {
+            notice.removing(self);
+        }
         // What units share goes with the last of them, and before the memory of any can be another's.
-        let segments = units.map(|linked| {
+        let segments = units.into_iter().map(|linked| {
             drop((linked.shown, linked.unwind, linked.threads, linked.kept));
             linked.segments
         });

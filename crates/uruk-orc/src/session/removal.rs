@@ -7,7 +7,7 @@
 use super::Session;
 use crate::error::Error;
 use crate::state::{DylibId, NO_UNIT, Phase, Pins, SearchEntry, State, TrackerId};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use uruk_jitlink::names::Name;
 
 /// Keeps code and data that a symbol stands for, and all that these refer to, from going.
@@ -120,7 +120,7 @@ impl Session {
     pub fn quiesce(&self) {
         let mut state = self.lock();
         while !state.is_quiescent() {
-            state = self.shared.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.await_progress(state);
         }
     }
 

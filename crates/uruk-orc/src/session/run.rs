@@ -8,7 +8,6 @@ use crate::responsibility::Responsibility;
 use crate::state::{Answer, Effects, QueryId, TaskId, Work};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::PoisonError;
 
 /// How many tasks a thread runs on top of each other before it leaves one to a new thread.
 const MAX_DEPTH: u32 = 64;
@@ -31,7 +30,7 @@ impl Session {
             self.shared.progress.notify_all();
         }
         if !freed.is_empty() {
-            self.give_back(freed.into_iter());
+            self.give_back(freed);
         }
         dropped.into_iter().for_each(|unit| shielded("a unit's destructor", self, || drop(unit)));
         cancelled.into_iter().for_each(|call| shielded("a task's destructor", self, || drop(call)));
@@ -113,7 +112,7 @@ impl Session {
         dispatcher.blocked();
         let mut state = self.lock();
         while !state.is_answered(query) && matches!(state.helpful_task(query, own), Ok(None)) {
-            state = self.shared.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.await_progress(state);
         }
         drop(state);
         dispatcher.unblocked();

@@ -104,8 +104,8 @@ impl State {
         self.limbo.give_unit(id);
     }
 
-    /// Enters what an object defines; `symbols` receives the symbol of each global, whoever won it, and `None` where
-    /// the unit only refers to it.
+    /// Enters what an object defines; `symbols`, which may hold those of its first globals already, receives the symbol
+    /// of each global, whoever won it, and `None` where the unit only refers to it.
     pub fn define(
         &mut self,
         unit: UnitId,
@@ -114,11 +114,12 @@ impl State {
     ) -> Result<(), Error> {
         let dylib = self.unit(unit).dylib;
         let globals = &interface.globals;
-        symbols.reserve_exact(globals.len());
-        self.symbols.reserve(globals.len());
-        for (position, global) in globals.iter().enumerate() {
+        let known = symbols.len();
+        symbols.reserve_exact(globals.len() - known);
+        self.symbols.reserve(globals.len() - known);
+        for (position, global) in globals.iter().enumerate().skip(known) {
             let rank = match global.strength {
-                Strength::Undefined | Strength::UndefinedWeak => {
+                Strength::Undefined | Strength::UndefinedWeak | Strength::Local => {
                     symbols.push(None);
                     continue;
                 }

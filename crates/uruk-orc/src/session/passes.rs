@@ -1,0 +1,31 @@
+//! What clients want of links beside code: plugins that take part in them, and graphs that stay.
+
+use super::Session;
+use crate::objects::Retained;
+use crate::plugin::Plugin;
+use crate::state::{DylibId, UnitId};
+use std::sync::Arc;
+
+impl Session {
+    /// Lets a plugin take part in all links from now on, after those that were added before.
+    pub fn add_plugin(&self, plugin: Arc<dyn Plugin>) {
+        self.wishes().add_plugin(plugin);
+    }
+
+    /// Keeps the graphs of what is linked from now on in these dylibs, for as long as it stays.
+    pub fn retain_graphs(&self, dylibs: &[DylibId]) {
+        self.wishes().retain(dylibs);
+    }
+
+    /// The retained graphs of a dylib's linked objects, in the order of their ids.
+    pub fn retained_graphs(&self, dylib: DylibId) -> Vec<Arc<Retained>> {
+        let state = self.lock();
+        let linked = state.units.iter().filter(|unit| unit.dylib == dylib).filter_map(|unit| unit.linked.as_ref());
+        linked.filter_map(|linked| linked.retained.clone()).collect()
+    }
+
+    /// The retained graph of a linked object.
+    pub fn retained_graph(&self, unit: UnitId) -> Option<Arc<Retained>> {
+        self.lock().units.get(unit.index())?.linked.as_ref()?.retained.clone()
+    }
+}

@@ -1,0 +1,53 @@
+//! The table of what works in README.md, made from the results of the cases that are always run.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::case::Outcome;
+use super::flags::FLAG_SETS;
+use super::programs::{GROUPS, Group};
+use crate::paths;
+
+/// What the table lies between.
+const START: &str = "<!-- From here on made by `cargo xtask matrix --readme`. -->\n";
+const END: &str = "<!-- To here. -->\n";
+
+/// Whether README.md says what `outcomes` say; with `write` it is made to.
+pub fn check(outcomes: &[Outcome], write: bool) -> Result<bool> {
+    let path: PathBuf = paths::root().join("README.md");
+    let readme = fs::read_to_string(&path).context("cannot read README.md")?;
+    let (before, rest) = readme.split_once(START).context("README.md has no place for the table of what works")?;
+    let (old, after) = rest.split_once(END).context("README.md does not say where the table of what works ends")?;
+    let always: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.case.in_ci()).collect();
+    let new = table(&always)?;
+    if write && old != new {
+        paths::write_whole(&path, format!("{before}{START}{new}{END}{after}").as_bytes())?;
+    }
+    Ok(write || old == new)
+}
+
+fn table(outcomes: &[&Outcome]) -> Result<String> {
+    let mut text = String::from("\n| what | programs | compilers | passed |\n| --- | --- | --- | --- |\n");
+    for group in GROUPS {
+        let of_group = || outcomes.iter().filter(|outcome| is_in(group, outcome));
+        let programs: Vec<&str> = group.programs.iter().map(|program| program.name).collect();
+        let compilers: BTreeSet<&str> = of_group().map(|outcome| outcome.case.compiler.name()).collect();
+        let compilers: Vec<&str> = compilers.into_iter().collect();
+        let passed = of_group().filter(|outcome| outcome.failure.is_none()).count();
+        let (programs, compilers) = (programs.join(", "), compilers.join(", "));
+        writeln!(text, "| {} | {programs} | {compilers} | {passed} of {} |", group.name, of_group().count())?;
+    }
+    let used = |name: &str| outcomes.iter().any(|outcome| outcome.case.set.name == name);
+    let flags: Vec<String> =
+        FLAG_SETS.iter().filter(|set| used(set.name)).map(|set| format!("`{}`", set.name)).collect();
+    writeln!(text, "\nThe sets of flags: {}.\n", flags.join(", "))?;
+    Ok(text)
+}
+
+fn is_in(group: &Group, outcome: &Outcome) -> bool {
+    group.programs.iter().any(|program| program.name == outcome.case.program.name)
+}
