@@ -111,7 +111,7 @@ fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk
             Input::Source { .. } => unreachable!("`compile` has turned sources into objects"),
         }
     }
-    dylib.add_objects(&uruk::read_files(&objects)?)
+    dylib.add_objects(&jit.read_files(&objects)?)
 }
 
 /// Runs the initialisers and the entry.

@@ -248,7 +248,9 @@ impl Table {
         if wanted <= self.slots.len() {
             return;
         }
-        let room = wanted.next_power_of_two().max(self.slots.len() * 2);
+        // Small tables grow in fewer steps; a large one that is larger than it need be costs more than its steps.
+        let factor = if self.slots.len() < 1 << 18 { 4 } else { 2 };
+        let room = wanted.next_power_of_two().max(self.slots.len() * factor);
         let old = std::mem::replace(&mut self.slots, vec![0; room]);
         for slot in old.into_iter().filter(|slot| *slot != 0) {
             let mut at = self.home(upper(slot));

@@ -11,8 +11,8 @@ use uruk_orc::error::Error;
 
 /// Files from this size on are mapped.
 const MAPPED_BYTES: u64 = 64 << 10;
-/// Small files are read into buffers of this size, since thousands of little ones cost more than their bytes.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Small files are read into buffers of up to this size, since thousands of little ones cost more than their bytes.
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// Opens a file as linker input. Whoever shortens a large file while it is in use ends the process with a bus error,
 /// as with shared libraries.
@@ -57,9 +57,9 @@ impl Buffers {
     fn read(&mut self, file: File, size: u64) -> io::Result<Contents> {
         let room = |buffer: &Vec<u8>| buffer.capacity() - buffer.len();
         if self.filled.last().is_none_or(|last| room(last) < size as usize) {
-            // The first file has a buffer of its own: it is often the only one.
-            let capacity = if self.filled.is_empty() { size as usize } else { BUFFER_BYTES };
-            self.filled.push(Vec::with_capacity(capacity));
+            // The first file has a buffer of its own, since it is often the only one; later buffers are larger.
+            let grown = self.filled.last().map_or(0, |last| 8 * last.capacity());
+            self.filled.push(Vec::with_capacity(grown.min(BUFFER_BYTES).max(size as usize)));
         }
         let number = self.filled.len() - 1;
         let buffer = &mut self.filled[number];

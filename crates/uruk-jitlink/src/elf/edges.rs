@@ -154,7 +154,10 @@ impl<'a, 'b> Edges<'a, 'b> {
 
     fn reserve(&mut self) {
         let sections = self.reader.headers.sections.iter();
-        let relocations = sections.filter(|header| header.sh_type.get(LE).0 == SHT_RELA);
+        let relocations = sections.filter(|header| {
+            header.sh_type.get(LE).0 == SHT_RELA
+                && matches!(self.reader.section_block(header.sh_info.get(LE)), Ok(Some(_)))
+        });
         let bytes: u64 = relocations.map(|header| header.sh_size.get(LE)).fold(0, u64::saturating_add);
         // What the headers claim is believed only as far as the file could hold it.
         let bytes = bytes.min(self.reader.headers.bytes.len() as u64);
