@@ -11,7 +11,7 @@ use uruk_jitlink::memory::{Allocation, Demand, Lane, MemoryError, MemoryManager,
 use uruk_jitlink::tls::Question;
 use uruk_orc::SearchEntry;
 use uruk_orc::error::Error;
-use uruk_orc::executor::{Executor, Found, Resource, ThreadRequest, ThreadStorage, ThreadVariable};
+use uruk_orc::executor::{Executor, Exports, Found, Resource, ThreadRequest, ThreadStorage, ThreadVariable};
 use uruk_orc::generator::ProcessSymbols;
 use uruk_orc::session::Session;
 
@@ -85,6 +85,10 @@ impl Executor for Machine {
 
     fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
         Err(refused(path_or_soname))
+    }
+
+    fn open_library(&self, _: &str) -> Result<Box<dyn Exports>, Error> {
+        Err(Error::Executor { what: "loading a library".into(), reason: "nothing runs here".into() })
     }
 
     fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {

@@ -62,6 +62,12 @@ pub struct NamedCode {
     pub image: MakeImage,
 }
 
+/// A library of the process where linked code runs.
+pub trait Exports: Send + Sync {
+    /// What it defines under a name.
+    fn find(&self, name: &[u8]) -> Option<Found>;
+}
+
 /// Stubs that ask one resolver, which is called in this process wherever they are. Dropping this frees them all.
 ///
 /// What is said of [`StubPool`](uruk_executor::stubs::StubPool) holds here: a stub is lazy until it is redirected or
@@ -92,6 +98,9 @@ pub trait Executor: Send + Sync {
 
     /// Loads a shared library for good, by path or soname.
     fn load_library(&self, path_or_soname: &str) -> Result<(), Error>;
+
+    /// Loads a shared library to be searched by itself, for as long as what is returned lives.
+    fn open_library(&self, path_or_soname: &str) -> Result<Box<dyn Exports>, Error>;
 
     /// Gives every thread a copy of a batch's thread-local variables.
     fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error>;

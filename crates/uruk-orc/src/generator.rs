@@ -1,6 +1,7 @@
 //! Definition generators: asked for names that a dylib lacks, they may define them.
 
 use crate::error::Error;
+use crate::executor::{Exports, Found};
 use crate::session::{Session, Suspended};
 use crate::state::DylibId;
 use std::collections::{HashMap, HashSet};
@@ -42,20 +43,49 @@ pub struct ProcessSymbols;
 
 impl DefinitionGenerator for ProcessSymbols {
     fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
-        let mut found = Vec::new();
-        for (name, _) in wanted {
-            if let Some(definition) = session.executor().find(&session.names().bytes(*name)) {
-                let kind = if definition.thread_local { SymbolKind::ThreadLocal } else { SymbolKind::None };
-                found.push((*name, definition.address, kind));
-            }
-        }
-        session.define_absolute(dylib, &found);
+        define_found(session, dylib, wanted, |name| session.executor().find(name));
         Ok(())
     }
 
     fn name(&self) -> String {
         "the process and its libraries".into()
     }
+}
+
+/// What one shared library exports; with [`Filtered`](crate::reexports::Filtered), some of that.
+pub struct LibrarySymbols {
+    name: String,
+    library: Box<dyn Exports>,
+}
+
+impl LibrarySymbols {
+    /// Loads a library by path or soname, for as long as this lives.
+    pub fn load(session: &Session, path_or_soname: &str) -> Result<LibrarySymbols, Error> {
+        Ok(LibrarySymbols { name: path_or_soname.into(), library: session.executor().open_library(path_or_soname)? })
+    }
+}
+
+impl DefinitionGenerator for LibrarySymbols {
+    fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
+        define_found(session, dylib, wanted, |name| self.library.find(name));
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+/// Defines what lies outside of the session.
+fn define_found(session: &Session, dylib: DylibId, wanted: &[(Name, bool)], find: impl Fn(&[u8]) -> Option<Found>) {
+    let mut found = Vec::new();
+    for (name, _) in wanted {
+        if let Some(definition) = find(&session.names().bytes(*name)) {
+            let kind = if definition.thread_local { SymbolKind::ThreadLocal } else { SymbolKind::None };
+            found.push((*name, definition.address, kind));
+        }
+    }
+    session.define_absolute(dylib, &found);
 }
 
 /// Shared libraries that are loaded, one after the other, when something is missing that they may define.

@@ -2,11 +2,13 @@
 
 use crate::error::Error;
 use crate::executor::{
-    Executor, Found, NamedCode, Resource, Stub, StubId, StubSetup, Stubs, ThreadRequest, ThreadStorage, ThreadVariable,
+    Executor, Exports, Found, NamedCode, Resource, Stub, StubId, StubSetup, Stubs, ThreadRequest, ThreadStorage,
+    ThreadVariable,
 };
 use std::ops::Range;
 use uruk_executor::gdb;
 use uruk_executor::in_process::InProcess;
+use uruk_executor::libraries::{self, Library, SymbolKind};
 use uruk_executor::phdr::{self, JitModule, ModuleSegment};
 use uruk_executor::stubs::{StubError, StubPool};
 use uruk_executor::tls::{TlsError, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
@@ -32,6 +34,13 @@ impl Executor for InProcess {
     fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
         InProcess::load_library(self, path_or_soname)
             .map_err(|error| Error::Executor { what: "loading a library".into(), reason: error.to_string() })
+    }
+
+    fn open_library(&self, path_or_soname: &str) -> Result<Box<dyn Exports>, Error> {
+        match libraries::load(path_or_soname) {
+            Ok(library) => Ok(Box::new(library)),
+            Err(error) => Err(Error::Executor { what: "loading a library".into(), reason: error.to_string() }),
+        }
     }
 
     fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
@@ -99,6 +108,14 @@ impl Executor for InProcess {
 
     fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
         uruk_executor::support::object(name)
+    }
+}
+
+impl Exports for Library {
+    fn find(&self, name: &[u8]) -> Option<Found> {
+        let definition = Library::find(self, name)?;
+        let thread_local = definition.kind == SymbolKind::ThreadLocal;
+        Some(Found { address: if thread_local { 0 } else { definition.address }, thread_local })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a client owes that materializes a unit.
 
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::{Request, Session};
 use crate::state::{DylibId, UnitId};
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
@@ -31,6 +31,10 @@ impl Responsibility {
     /// The dylib that the definitions are for.
     pub fn dylib(&self) -> DylibId {
         self.session.lock().unit(self.unit).dylib
+    }
+
+    pub(crate) fn unit(&self) -> UnitId {
+        self.unit
     }
 
     /// The names that are owed: those promised that no stronger definition has taken.
@@ -82,6 +86,17 @@ impl Responsibility {
     /// Says that the definitions cannot be had; whatever needs them fails, too.
     pub fn fail(mut self, error: Error) {
         self.give_up(error);
+    }
+
+    /// Looks up what is needed to go on, and goes on when it is known, on whatever thread that is. Unlike one that waits,
+    /// this takes no thread. A look-up that could never end, since it needs this very unit, is answered with an error.
+    pub fn look_up_then(
+        self,
+        request: &Request,
+        then: impl FnOnce(Responsibility, Result<Vec<Option<u64>>, Error>) + Send + 'static,
+    ) {
+        let (session, unit) = (self.session.clone(), self.unit);
+        session.start_for(unit, request, Box::new(move |answer| then(self, answer)));
     }
 
     /// Promises more.

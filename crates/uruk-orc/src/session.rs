@@ -24,6 +24,7 @@ use crate::dispatch::{Dispatcher, InPlace};
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::generator::{AsyncGenerator, DefinitionGenerator, Generator};
+use crate::lazy::Stubs;
 use crate::plugin::Wishes;
 use crate::state::*;
 use std::collections::HashMap;
@@ -45,6 +46,8 @@ pub struct WeakSession {
 
 struct Shared {
     names: Arc<Names>,
+    /// What of the state can be read without its lock.
+    published: Arc<Published>,
     state: Mutex<State>,
     progress: Condvar,
     executor: Arc<dyn Executor>,
@@ -53,6 +56,8 @@ struct Shared {
     threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
     reports: Mutex<Vec<Error>>,
+    stubs: Mutex<Option<Arc<Stubs>>>,
+    lazy_failure: OnceLock<u64>,
     wishes: Wishes,
 }
 
@@ -61,8 +66,10 @@ impl Session {
     /// there are processors if not said. Tasks run [in place](InPlace) at first.
     pub fn new(executor: Arc<dyn Executor>, threads: Option<usize>) -> Session {
         let names = Arc::new(Names::default());
+        let state = State::new(names.clone());
         let shared = Shared {
-            state: Mutex::new(State::new(names.clone())),
+            published: state.published.clone(),
+            state: Mutex::new(state),
             names,
             progress: Condvar::new(),
             executor,
@@ -71,6 +78,8 @@ impl Session {
             threads,
             pool: OnceLock::new(),
             reports: Mutex::default(),
+            stubs: Mutex::default(),
+            lazy_failure: OnceLock::new(),
             wishes: Wishes::default(),
         };
         Session { shared: Arc::new(shared) }
@@ -181,6 +190,21 @@ impl Session {
         drop(state);
         self.carry_out(effects);
         result
+    }
+
+    /// The stubs of the session, which it has from the first use on.
+    pub(crate) fn stubs(&self) -> Result<Arc<Stubs>, Error> {
+        let lock = || self.shared.stubs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stubs) = &*lock() {
+            return Ok(stubs.clone());
+        }
+        let made = Arc::new(Stubs::new(self, self.shared.lazy_failure.get().copied())?);
+        // Another thread may have been faster; its stubs are the session's then.
+        Ok(lock().get_or_insert(made).clone())
+    }
+
+    pub(crate) fn lazy_failure_cell(&self) -> &OnceLock<u64> {
+        &self.shared.lazy_failure
     }
 
     /// What clients want of links beside code.

@@ -12,10 +12,10 @@ mod define;
 mod effects;
 mod limbo;
 mod lots;
+mod published;
 mod query;
 mod readiness;
 mod responsibility;
-mod table;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -23,7 +23,8 @@ mod work;
 pub(crate) use collection::Collection;
 pub use collection::GcRoots;
 pub(crate) use effects::Effects;
-pub(crate) use lots::{LotId, Pins};
+pub(crate) use lots::LotId;
+pub(crate) use published::{Known, NO_PINS, PinsId, Published};
 pub use query::{Answer, Required};
 pub(crate) use query::{Consumer, QueryId, Want};
 pub(crate) use work::{TaskId, Work};
@@ -33,11 +34,11 @@ use crate::objects::{Linked, Object};
 use crate::unit::MaterializationUnit;
 use limbo::{Epoch, Limbo};
 use lots::Lot;
+use published::NameTable;
 use query::Query;
 use slotmap::SlotMap;
 use std::collections::HashMap;
 use std::sync::Arc;
-use table::NameTable;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::memory::Placement;
 use uruk_jitlink::names::{Name, Names};
@@ -155,6 +156,8 @@ pub(crate) struct Unit {
     lot: LotId,
     /// The task that materializes it.
     pub task: Option<TaskId>,
+    /// What it cannot go on without.
+    awaits: Option<QueryId>,
     /// Where its thread-local variables lie.
     pub threads: Option<ThreadModule>,
     /// Symbols of units that were not ready when this one was emitted.
@@ -186,7 +189,7 @@ pub struct SearchEntry {
 
 pub(crate) struct Dylib {
     pub name: Arc<str>,
-    pub table: NameTable,
+    pub table: Arc<NameTable>,
     pub order: Vec<SearchEntry>,
     /// COMDAT groups without global symbols: who brought each first.
     pub groups: HashMap<Name, UnitId>,
@@ -207,6 +210,8 @@ pub(crate) struct Dylib {
 
 pub(crate) struct State {
     pub names: Arc<Names>,
+    /// What is read without the lock.
+    pub published: Arc<Published>,
     pub dylibs: Vec<Dylib>,
     pub symbols: Vec<Symbol>,
     pub units: Vec<Unit>,
@@ -216,6 +221,10 @@ pub(crate) struct State {
     trackers: Vec<lots::Tracker>,
     /// Lots that were removed and whose memory somebody still holds.
     retired: Vec<LotId>,
+    /// Counters that no lot has.
+    free_pins: Vec<PinsId>,
+    /// How many counters there are.
+    pins: u32,
     /// What has to happen outside of the lock.
     effects: Effects,
     /// How many threads wait for progress.
@@ -235,6 +244,7 @@ impl State {
     pub fn new(names: Arc<Names>) -> State {
         State {
             names,
+            published: Arc::default(),
             dylibs: Vec::new(),
             symbols: Vec::new(),
             units: Vec::new(),
@@ -243,6 +253,8 @@ impl State {
             lots: SlotMap::with_key(),
             trackers: Vec::new(),
             retired: Vec::new(),
+            free_pins: Vec::new(),
+            pins: 0,
             effects: Effects::default(),
             watchers: 0,
             limbo: Limbo::default(),
@@ -259,9 +271,11 @@ impl State {
         }
         let id = DylibId(self.dylibs.len() as u32);
         let tracker = self.add_tracker(id);
+        let table = Arc::default();
+        self.published.add_dylib(id, &table);
         self.dylibs.push(Dylib {
             name: name.into(),
-            table: NameTable::default(),
+            table,
             order: vec![SearchEntry { dylib: id, all_symbols: true }],
             groups: HashMap::new(),
             roots: Vec::new(),

@@ -1,94 +1,24 @@
 //! Units of clients: what they may do, what they may do wrong, and what look-ups make of it.
 
+mod common;
+
+use common::{Body, Program, Unit, settle};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use uruk_executor::in_process::InProcess;
-use uruk_executor::memory::Options;
 use uruk_jitlink::names::Name;
 use uruk_orc::dispatch::ThreadPool;
 use uruk_orc::error::Error;
 use uruk_orc::generator::AsyncGenerator;
 use uruk_orc::responsibility::Responsibility;
-use uruk_orc::session::{Request, Session, Suspended};
-use uruk_orc::unit::{Definition, MaterializationUnit};
-use uruk_orc::{DylibId, SearchEntry};
+use uruk_orc::session::{Request, Suspended};
+use uruk_orc::unit::Definition;
 
-type Body = Box<dyn FnOnce(Responsibility) + Send>;
-
-/// A unit that does what a closure says.
-struct Unit {
-    definitions: Vec<Definition>,
-    body: Body,
-    dropped: Option<Arc<AtomicUsize>>,
-}
-
-impl MaterializationUnit for Unit {
-    fn name(&self) -> String {
-        "unit".into()
-    }
-
-    fn definitions(&self) -> Vec<Definition> {
-        self.definitions.clone()
-    }
-
-    fn materialize(mut self: Box<Self>, responsibility: Responsibility) {
-        let body = std::mem::replace(&mut self.body, Box::new(|_| ()));
-        body(responsibility);
-    }
-}
-
-impl Drop for Unit {
-    fn drop(&mut self) {
-        if let Some(dropped) = &self.dropped {
-            dropped.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-struct Program {
-    session: Session,
-    dylib: DylibId,
-}
-
-impl Program {
-    fn new() -> Program {
-        let session = Session::new(Arc::new(InProcess::new(Options::default())), Some(1));
-        let dylib = session.create_dylib("main").unwrap();
-        Program { session, dylib }
-    }
-
-    fn with_pool(threads: usize) -> Program {
-        let program = Program::new();
-        program.session.set_dispatcher(Arc::new(ThreadPool::new(threads)));
-        program
-    }
-
-    fn name(&self, name: &str) -> Name {
-        self.session.names().intern(name.as_bytes())
-    }
-
-    fn define(&self, names: &[&str], body: impl FnOnce(Responsibility) + Send + 'static) {
-        let definitions = names.iter().map(|name| Definition::function(self.name(name))).collect();
-        self.session
-            .define(self.dylib, None, Box::new(Unit { definitions, body: Box::new(body), dropped: None }))
-            .unwrap();
-    }
-
-    fn order(&self) -> Vec<SearchEntry> {
-        self.session.search_order(self.dylib)
-    }
-
-    fn lookup(&self, name: &str) -> Result<u64, Error> {
-        Ok(self.session.lookup(&self.order(), &[name])?[0])
-    }
-}
-
-/// Defines everything that is owed at one address, needing nothing.
-fn settle(responsibility: Responsibility, address: u64) {
-    let addresses: Vec<_> = responsibility.owed().into_iter().map(|name| (name, address)).collect();
-    responsibility.resolve(&addresses).unwrap();
-    responsibility.emit(&[]).unwrap();
+/// A session with threads of its own.
+fn pooled(threads: usize) -> Program {
+    let program = Program::new();
+    program.session.set_dispatcher(Arc::new(ThreadPool::new(threads)));
+    program
 }
 
 #[test]
@@ -203,7 +133,7 @@ fn a_failure_reaches_what_needs_it_with_the_cause() {
 
 #[test]
 fn a_wait_that_cannot_end_is_an_error() {
-    for program in [Program::new(), Program::with_pool(2)] {
+    for program in [Program::new(), pooled(2)] {
         let order = program.order();
         let crossed = |own: &str, other: &'static str| {
             let order = order.clone();
@@ -225,7 +155,7 @@ fn a_wait_that_cannot_end_is_an_error() {
 fn a_worker_that_waits_runs_only_what_it_needs() {
     // One worker: A waits for b while C, which waits for a, is queued; running C on top of A would never end.
     for first in ["a", "c"] {
-        let program = Program::with_pool(1);
+        let program = pooled(1);
         let order = program.order();
         let waiting = |own: &str, other: &'static str| {
             let order = order.clone();
@@ -250,7 +180,7 @@ fn a_worker_that_waits_runs_only_what_it_needs() {
 
 #[test]
 fn a_thousand_materializers_may_wait_on_top_of_each_other() {
-    for program in [Program::new(), Program::with_pool(2)] {
+    for program in [Program::new(), pooled(2)] {
         let order = program.order();
         for number in 0..1000 {
             let order = order.clone();

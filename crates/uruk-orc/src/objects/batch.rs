@@ -86,7 +86,7 @@ pub(super) struct Batch {
     pub failures: Vec<(usize, Error)>,
     pub passes: Arc<Passes>,
     /// The graphs that somebody wants to stay, by member.
-    retained: Vec<Option<LinkGraph>>,
+    retained: Vec<Option<Box<LinkGraph>>>,
     /// Its objects' size, which says what is worth other threads.
     pub cost: usize,
 }
@@ -145,7 +145,7 @@ impl Batch {
             if swept[index] {
                 tables::wish_again(&mut member.graph);
             }
-            let retained = retain[index].then(|| member.graph.clone());
+            let retained = retain[index].then(|| Box::new(member.graph.clone()));
             x86_64::far::rewrite(&mut member.graph, &targets[index], &span);
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
             Ok::<_, LinkError>(retained)
@@ -238,7 +238,7 @@ impl Batch {
             let shown = shown.next().unwrap_or_default();
             let mut one = Linked::new(member, registered, shared.clone(), functions, shown, gathered);
             one.retained = retained.next().flatten().map(|graph| {
-                Arc::new(Retained::new(units[index], dylibs[index], graph, &member.graph, &addresses[index]))
+                Arc::new(Retained::new(units[index], dylibs[index], *graph, &member.graph, &addresses[index]))
             });
             linked.push(one);
         }

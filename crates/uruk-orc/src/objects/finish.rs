@@ -39,7 +39,7 @@ pub(crate) struct Linked {
     /// Its graph, if somebody wants that to stay.
     pub retained: Option<Arc<Retained>>,
     /// Tells plugins when it goes.
-    pub notice: Option<Notice>,
+    pub notice: Option<Box<Notice>>,
     /// What a client's unit keeps.
     pub kept: Vec<Resource>,
 }

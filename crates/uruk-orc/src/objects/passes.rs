@@ -74,11 +74,11 @@ impl Passes {
     }
 
     /// Tells the plugins that an object is linked; what is returned tells them when it goes.
-    pub fn linked(&self, session: &Session, unit: UnitId, graph: &Placed<'_>) -> Option<Notice> {
+    pub fn linked(&self, session: &Session, unit: UnitId, graph: &Placed<'_>) -> Option<Box<Notice>> {
         let (plugins, context) = (self.plugins.as_ref()?, self.contexts.get(&unit)?);
         self.linked.lock().unwrap_or_else(PoisonError::into_inner).insert(unit);
         tell(session, plugins, |plugin| plugin.linked(context, graph));
-        Some(Notice { plugins: plugins.clone(), context: context.clone() })
+        Some(Box::new(Notice { plugins: plugins.clone(), context: context.clone() }))
     }
 
     /// Tells the plugins which of the objects that they have met have failed and will not be linked.
@@ -149,11 +149,7 @@ impl Closure {
             prune::drop_unwind_records(&mut job.graph)?;
             let mut editor = job.graph.edit(Stage::AfterPruning);
             passes.call(job.unit, "after pruning", |plugin, context| plugin.post_prune(context, &mut editor))?;
-            let changed = editor.is_changed();
             drop(editor);
-            if changed {
-                prune::drop_unwind_records(&mut job.graph)?;
-            }
             job.note_dropped(session);
             Ok(())
         });

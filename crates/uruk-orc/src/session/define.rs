@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::error::Error;
+use crate::executor::Resource;
 use crate::objects::Object;
 use crate::state::{DylibId, TrackerId, UnitId};
 use crate::unit::{Definition, MaterializationUnit, Promises};
@@ -83,7 +84,23 @@ impl Session {
     ) -> Result<(), Error> {
         self.update(|state| {
             let tracker = state.tracker_for(dylib, tracker)?;
-            state.add_absolute(dylib, tracker, definitions)
+            state.add_absolute(dylib, tracker, definitions).map(drop)
+        })
+    }
+
+    /// The same with something that is kept for as long as they are. Returns their unit.
+    pub(crate) fn define_owned(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        definitions: &[(Definition, u64)],
+        resource: Resource,
+    ) -> Result<UnitId, Error> {
+        self.update(|state| {
+            let tracker = state.tracker_for(dylib, tracker)?;
+            let unit = state.add_absolute(dylib, tracker, definitions)?;
+            state.keep(unit, resource)?;
+            Ok(unit)
         })
     }
 

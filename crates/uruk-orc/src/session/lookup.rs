@@ -2,8 +2,9 @@
 
 use super::Session;
 use crate::error::{Error, Missing};
-use crate::generator::Generator;
+use crate::generator::{DefinitionGenerator, Generator};
 use crate::state::*;
+use crate::unit::Definition;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -89,26 +90,90 @@ impl Session {
     /// cannot be linked.
     pub fn lookup(&self, order: &[SearchEntry], names: &[&str]) -> Result<Vec<u64>, Error> {
         let names: Vec<Name> = names.iter().map(|name| self.names().intern(name.as_bytes())).collect();
+        if let Some(known) = names.iter().map(|name| self.known(order, *name)).collect::<Option<Vec<_>>>() {
+            return Ok(known.into_iter().map(|known| known.address).collect());
+        }
         let addresses = self.start(&Request::new(order, &names)).wait()?;
         Ok(addresses.into_iter().map(Option::unwrap_or_default).collect())
     }
 
+    /// The address of one symbol, linked and ready to be used. That of one which was looked up before is found without
+    /// a lock.
+    pub fn address(&self, order: &[SearchEntry], name: Name) -> Result<u64, Error> {
+        if let Some(known) = self.known(order, name) {
+            return Ok(known.address);
+        }
+        let addresses = self.start(&Request::new(order, &[name])).wait()?;
+        Ok(addresses.first().copied().flatten().unwrap_or_default())
+    }
+
+    /// The same, or `None` if no dylib of the order defines the name and no generator does.
+    pub fn address_if_defined(&self, order: &[SearchEntry], name: Name) -> Result<Option<u64>, Error> {
+        if let Some(known) = self.known(order, name) {
+            return Ok(Some(known.address));
+        }
+        let absent = || {
+            let mut tables = order.iter().map(|entry| self.shared.published.table(entry.dylib));
+            tables.all(|table| table.is_none_or(|table| table.get(name).is_none()))
+        };
+        if absent() && self.generate_now(order, name)? && absent() {
+            return Ok(None);
+        }
+        match self.start(&Request::new(order, &[name])).wait() {
+            Ok(addresses) => Ok(addresses.first().copied().flatten()),
+            Err(Error::Missing { missing, .. }) if missing.iter().all(|missing| missing.referrer.is_empty()) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks the generators along a search order, as far as they answer at once; false if one does not.
+    fn generate_now(&self, order: &[SearchEntry], name: Name) -> Result<bool, Error> {
+        let mut walk = Walk::new(order, vec![(name, true)]);
+        while let Some((dylib, generator)) = walk.next(self) {
+            let Generator::Now(generator) = generator else { return Ok(false) };
+            walk.call(self, dylib, &*generator)?;
+        }
+        Ok(true)
+    }
+
+    /// What is known of a ready symbol without asking for the lock.
+    pub(super) fn known(&self, order: &[SearchEntry], name: Name) -> Option<Known> {
+        for entry in order {
+            let Some(symbol) = self.shared.published.table(entry.dylib)?.get(name) else { continue };
+            let known = self.shared.published.known(symbol, name)?;
+            if entry.all_symbols || known.exported {
+                return Some(known);
+            }
+        }
+        None
+    }
+
     /// Starts a look-up.
     pub fn start(&self, request: &Request) -> Lookup {
-        let query = self.begin(request, Consumer::Waiter);
+        let query = self.begin(request, Consumer::Waiter, None);
         Lookup { session: self.clone(), query, taken: false }
     }
 
     /// Starts a look-up whose answer a function is told, on whatever thread it is known first.
     pub fn start_with(&self, request: &Request, told: impl FnOnce(Answer) + Send + 'static) {
-        self.begin(request, Consumer::Callback(Box::new(told)));
+        self.begin(request, Consumer::Callback(Box::new(told)), None);
     }
 
-    fn begin(&self, request: &Request, consumer: Consumer) -> QueryId {
+    /// The same for a unit that cannot go on without the answer.
+    pub(crate) fn start_for(&self, unit: UnitId, request: &Request, told: Box<dyn FnOnce(Answer) + Send>) {
+        self.begin(request, Consumer::Callback(told), Some(unit));
+    }
+
+    fn begin(&self, request: &Request, consumer: Consumer, unit: Option<UnitId>) -> QueryId {
         let Request { order, names, required } = request;
         let (query, missing, collects) = {
             let mut state = self.lock();
             let query = state.open_query(*required, false, consumer);
+            if let Some(unit) = unit {
+                state.set_awaits(unit, query);
+            }
             let missing: Vec<_> =
                 names.iter().filter(|(name, _)| state.find(order, *name).is_none()).copied().collect();
             (query, missing, state.collects())
@@ -237,33 +302,79 @@ impl Session {
 
     /// Asks the generators along a dylib's search order for names that it lacks, and waits for them.
     pub(crate) fn generate(&self, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
-        let (query, order) = {
-            let mut state = self.lock();
-            let query = state.open_query(Required::Resolved, false, Consumer::Waiter);
-            (query, state.dylib(dylib).order.clone())
-        };
+        self.generate_in(&self.search_order(dylib), wanted)
+    }
+
+    /// The same along any search order.
+    pub fn generate_in(&self, order: &[SearchEntry], wanted: &[(Name, bool)]) -> Result<(), Error> {
+        let mut walk = Walk::new(order, wanted.to_vec());
+        walk.drop_found(self);
+        let query = self.lock().open_query(Required::Resolved, false, Consumer::Waiter);
         let then = move |session: &Session, result: Result<(), Error>| {
             session.update(|state| state.answer(query, result.map(|()| Vec::new())));
         };
-        self.search(&order, wanted.to_vec(), Box::new(then));
+        Search { session: self.clone(), walk, then: Box::new(then) }.advance(Ok(()));
         self.wait_for(query).map(drop)
     }
 
+    /// What the dylibs of a search order define of these names, generators aside.
+    pub fn definitions(&self, order: &[SearchEntry], names: impl Iterator<Item = Name>) -> Vec<Definition> {
+        let state = self.lock();
+        let symbols = names.filter_map(|name| state.find(order, name)).map(|symbol| state.symbol(symbol));
+        symbols.map(Symbol::definition).collect()
+    }
+
     fn search(&self, order: &[SearchEntry], missing: Vec<(Name, bool)>, then: Then) {
-        let search = Search { session: self.clone(), order: order.to_vec(), missing, entry: 0, generator: 0, then };
+        let search = Search { session: self.clone(), walk: Walk::new(order, missing), then };
         search.advance(Ok(()));
+    }
+}
+
+/// The generators of a search order, one after the other, as long as something is missing.
+struct Walk {
+    order: Vec<SearchEntry>,
+    missing: Vec<(Name, bool)>,
+    entry: usize,
+    generator: usize,
+}
+
+impl Walk {
+    fn new(order: &[SearchEntry], missing: Vec<(Name, bool)>) -> Walk {
+        Walk { order: order.to_vec(), missing, entry: 0, generator: 0 }
+    }
+
+    fn next(&mut self, session: &Session) -> Option<(DylibId, Generator)> {
+        while !self.missing.is_empty() {
+            let dylib = self.order.get(self.entry)?.dylib;
+            if let Some(generator) = session.generator(dylib, self.generator) {
+                self.generator += 1;
+                return Some((dylib, generator));
+            }
+            (self.entry, self.generator) = (self.entry + 1, 0);
+        }
+        None
+    }
+
+    /// Lets a generator define what it can.
+    fn call(&mut self, session: &Session, dylib: DylibId, generator: &dyn DefinitionGenerator) -> Result<(), Error> {
+        let called = catch_unwind(AssertUnwindSafe(|| generator.generate(session, dylib, &self.missing)));
+        called.unwrap_or_else(|_| Err(Error::Panicked { unit: generator.name() }))?;
+        self.drop_found(session);
+        Ok(())
+    }
+
+    fn drop_found(&mut self, session: &Session) {
+        let state = session.lock();
+        self.missing.retain(|(name, _)| state.find(&self.order, *name).is_none());
     }
 }
 
 type Then = Box<dyn FnOnce(&Session, Result<(), Error>) + Send>;
 
-/// A walk along the generators of a search order, which any of them may suspend.
+/// A walk that any of the generators may suspend.
 pub(crate) struct Search {
     session: Session,
-    order: Vec<SearchEntry>,
-    missing: Vec<(Name, bool)>,
-    entry: usize,
-    generator: usize,
+    walk: Walk,
     then: Then,
 }
 
@@ -274,42 +385,19 @@ impl Search {
             if let Err(error) = result {
                 return (self.then)(&self.session, Err(error));
             }
-            let Some((dylib, generator)) = self.next() else {
-                return (self.then)(&self.session, Ok(()));
-            };
-            match generator {
-                Generator::Later(generator) => {
-                    let unit = generator.name();
-                    let suspended = Suspended { dylib, search: Some(self), name: unit };
-                    // A panic drops the request, which ends the search.
+            match self.walk.next(&self.session) {
+                None => return (self.then)(&self.session, Ok(())),
+                Some((dylib, Generator::Now(generator))) => {
+                    result = self.walk.call(&self.session, dylib, &*generator);
+                }
+                Some((dylib, Generator::Later(generator))) => {
+                    let suspended = Suspended { dylib, name: generator.name(), search: Some(self) };
+                    // A panic drops the suspended look-up, which ends it.
                     let _ = catch_unwind(AssertUnwindSafe(|| generator.generate(suspended)));
                     return;
                 }
-                Generator::Now(generator) => {
-                    let call = || generator.generate(&self.session, dylib, &self.missing);
-                    let called = catch_unwind(AssertUnwindSafe(call));
-                    result = called.unwrap_or_else(|_| Err(Error::Panicked { unit: generator.name() }));
-                    self.drop_found();
-                }
             }
         }
-    }
-
-    fn drop_found(&mut self) {
-        let state = self.session.lock();
-        self.missing.retain(|(name, _)| state.find(&self.order, *name).is_none());
-    }
-
-    fn next(&mut self) -> Option<(DylibId, Generator)> {
-        while !self.missing.is_empty() {
-            let dylib = self.order.get(self.entry)?.dylib;
-            if let Some(generator) = self.session.generator(dylib, self.generator) {
-                self.generator += 1;
-                return Some((dylib, generator));
-            }
-            (self.entry, self.generator) = (self.entry + 1, 0);
-        }
-        None
     }
 }
 
@@ -334,13 +422,13 @@ impl Suspended {
 
     /// The names, and whether each is required.
     pub fn wanted(&self) -> &[(Name, bool)] {
-        self.search.as_ref().map_or(&[], |search| &search.missing)
+        self.search.as_ref().map_or(&[], |search| &search.walk.missing)
     }
 
     /// Lets the look-up go on, with what has been defined meanwhile, or fail.
     pub fn finish(mut self, result: Result<(), Error>) {
         if let Some(mut search) = self.search.take() {
-            search.drop_found();
+            search.walk.drop_found(&search.session);
             search.advance(result);
         }
     }

@@ -6,16 +6,14 @@
 
 use super::Session;
 use crate::error::Error;
-use crate::state::{DylibId, NO_UNIT, Phase, Pins, SearchEntry, State, TrackerId};
-use std::sync::Arc;
+use crate::state::{DylibId, Known, NO_PINS, PinsId, SearchEntry, State, TrackerId};
 use uruk_jitlink::names::Name;
 
 /// Keeps code and data that a symbol stands for, and all that these refer to, from going.
 pub struct Pin {
     session: Session,
     address: u64,
-    /// `None` for what lies outside of the session.
-    pins: Option<Arc<Pins>>,
+    pins: PinsId,
 }
 
 impl Pin {
@@ -27,18 +25,14 @@ impl Pin {
 
 impl Clone for Pin {
     fn clone(&self) -> Pin {
-        if let Some(pins) = &self.pins {
-            pins.pin();
-        }
-        Pin { session: self.session.clone(), address: self.address, pins: self.pins.clone() }
+        self.session.hold(self.pins);
+        Pin { session: self.session.clone(), address: self.address, pins: self.pins }
     }
 }
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        if self.pins.as_ref().is_some_and(|pins| pins.unpin()) {
-            self.session.sweep();
-        }
+        self.session.release(self.pins);
     }
 }
 
@@ -101,19 +95,35 @@ impl Session {
         Removal { session: self.clone() }
     }
 
-    /// Finds a ready symbol and keeps it from going. `None` if it is not ready, or not there.
+    /// Finds a ready symbol and keeps it from going. `None` if it is not ready, or not there. One that was looked up
+    /// before is found without a lock.
     pub fn pin(&self, order: &[SearchEntry], name: Name) -> Option<Pin> {
+        let pin = |known: Known| Pin { session: self.clone(), address: known.address, pins: known.pins };
+        if let Some(known) = self.known(order, name) {
+            self.hold(known.pins);
+            // From here on it stays, if it was not removed just now.
+            if self.known(order, name) == Some(known) {
+                return Some(pin(known));
+            }
+            self.release(known.pins);
+        }
         let state = self.lock();
-        let symbol = state.symbol(state.find(order, name)?);
-        if symbol.unit == NO_UNIT {
-            return Some(Pin { session: self.clone(), address: symbol.address, pins: None });
+        let symbol = state.find(order, name)?;
+        let known = state.publish(symbol)?;
+        self.hold(known.pins);
+        Some(pin(known))
+    }
+
+    fn hold(&self, pins: PinsId) {
+        if pins != NO_PINS {
+            self.shared.published.pins(pins).pin();
         }
-        if !matches!(state.unit(symbol.unit).phase, Phase::Ready) || symbol.collected {
-            return None;
+    }
+
+    fn release(&self, pins: PinsId) {
+        if pins != NO_PINS && self.shared.published.pins(pins).unpin() && self.shared.published.is_retired() {
+            self.update(State::sweep_lots);
         }
-        let pins = state.pins(symbol.unit)?;
-        pins.pin();
-        Some(Pin { session: self.clone(), address: symbol.address, pins: Some(pins) })
     }
 
     /// Waits until everything that was removed is gone.
@@ -127,9 +137,5 @@ impl Session {
     /// Whether everything that was removed is gone.
     pub fn is_quiescent(&self) -> bool {
         self.lock().is_quiescent()
-    }
-
-    fn sweep(&self) {
-        self.update(State::sweep_lots);
     }
 }

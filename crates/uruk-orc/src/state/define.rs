@@ -39,26 +39,38 @@ impl State {
         Ok(())
     }
 
-    /// Symbols at fixed addresses, ready at once, that can be removed together.
+    /// Symbols at fixed addresses, ready at once, that can be removed together: all of a lot belong to one unit.
     pub fn add_absolute(
         &mut self,
         dylib: DylibId,
         tracker: TrackerId,
         definitions: &[(Definition, u64)],
-    ) -> Result<(), Error> {
+    ) -> Result<UnitId, Error> {
         let lot = self.lot(tracker);
-        let id = self.add_unit(dylib, lot, "absolute symbols".into());
-        let promised: Vec<Definition> = definitions.iter().map(|(definition, _)| *definition).collect();
-        self.promise(id, &promised).inspect_err(|_| self.withdraw_unit(id))?;
-        for (index, (_, address)) in definitions.iter().enumerate() {
+        let id = match self.lots[lot].absolute {
+            Some(id) => id,
+            None => {
+                let id = self.add_unit(dylib, lot, "absolute symbols".into());
+                self.unit_mut(id).phase = Phase::Ready;
+                self.lots[lot].absolute = Some(id);
+                id
+            }
+        };
+        let before = self.unit(id).symbols.len();
+        let promised = self.promise(id, definitions.iter().map(|(definition, _)| definition));
+        if let Err(error) = promised {
+            let added = self.unit_mut(id).symbols.split_off(before);
+            self.forget(id, added.into_iter());
+            return Err(error);
+        }
+        for (index, (_, address)) in (before..).zip(definitions) {
             let symbol = self.unit(id).symbols[index];
             let symbol = &mut self.symbols[symbol.index()];
             if symbol.unit == id {
                 (symbol.address, symbol.resolved) = (*address, true);
             }
         }
-        self.unit_mut(id).phase = Phase::Ready;
-        Ok(())
+        Ok(id)
     }
 
     pub(super) fn add_unit(&mut self, dylib: DylibId, lot: LotId, name: Arc<str>) -> UnitId {
@@ -75,6 +87,7 @@ impl State {
             linked: None,
             lot,
             task: None,
+            awaits: None,
             threads: None,
             needs: Vec::new(),
             dependants: Vec::new(),
@@ -141,7 +154,11 @@ impl State {
     }
 
     /// Enters what a client's unit promises.
-    pub(super) fn promise(&mut self, unit: UnitId, definitions: &[Definition]) -> Result<(), Error> {
+    pub(super) fn promise<'a>(
+        &mut self,
+        unit: UnitId,
+        definitions: impl IntoIterator<Item = &'a Definition>,
+    ) -> Result<(), Error> {
         let dylib = self.unit(unit).dylib;
         for definition in definitions {
             let rank = match definition.linkage {
@@ -195,6 +212,7 @@ impl State {
                 second: name(new.unit),
             });
         }
+        self.published.wipe(id);
         let symbol = &mut self.symbols[id.index()];
         let mut rival = new.unit;
         if removed || replaces && !old.bound {
@@ -244,6 +262,7 @@ impl State {
     fn bequeath(&mut self, id: SymbolId, symbol: Symbol) {
         let rivals = if symbol.contested { self.rivals.get(&id).cloned().unwrap_or_default() } else { Vec::new() };
         let heir = rivals.iter().find(|rival| matches!(self.unit(**rival).phase, Phase::Waiting));
+        self.published.wipe(id);
         let slot = &mut self.symbols[id.index()];
         if let Some(heir) = heir {
             let fresh = Symbol::new(symbol.name, *heir, symbol.dylib, Rank::Weak, symbol.kind);
@@ -285,12 +304,20 @@ impl State {
 
     /// Takes a symbol away from its unit: what it stands for lies at an address outside of the session.
     pub fn bind_to_address(&mut self, id: SymbolId, address: u64) {
+        self.published.wipe(id);
         let symbol = &mut self.symbols[id.index()];
         (symbol.address, symbol.unit, symbol.bound) = (address, NO_UNIT, true);
     }
 }
 
 impl Symbol {
+    /// What a client could have promised it with.
+    pub fn definition(&self) -> Definition {
+        let linkage = if self.strength == Rank::Strong { Linkage::Strong } else { Linkage::Weak };
+        let Symbol { name, exported, kind, side_effects_only, .. } = *self;
+        Definition { name, linkage, exported, kind, side_effects_only }
+    }
+
     fn new(name: Name, unit: UnitId, dylib: DylibId, strength: Rank, kind: SymbolKind) -> Symbol {
         Symbol {
             address: 0,

@@ -5,45 +5,25 @@
 //! Invariants: a lot *holds* each other lot that a unit of it refers to, once; it lets go when its own memory does.
 //! Retired lots that only hold each other go together.
 
-use super::{DylibId, Phase, State, TrackerId, UnitId};
+use super::{DylibId, NO_PINS, Phase, PinsId, State, TrackerId, UnitId};
 use crate::error::Error;
 use crate::objects::Linked;
 use slotmap::new_key_type;
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use uruk_jitlink::names::Name;
 
 new_key_type! {
     /// The units that go together.
     pub(crate) struct LotId;
 }
 
-/// How many handles keep a lot from going.
-#[derive(Default)]
-pub(crate) struct Pins {
-    count: AtomicUsize,
-}
-
-impl Pins {
-    pub fn pin(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Whether this was the last.
-    pub fn unpin(&self) -> bool {
-        self.count.fetch_sub(1, Ordering::AcqRel) == 1
-    }
-
-    fn any(&self) -> bool {
-        self.count.load(Ordering::Acquire) != 0
-    }
-}
-
 #[derive(Default)]
 pub(crate) struct Lot {
     pub units: Vec<UnitId>,
+    /// The unit of its absolute symbols, if it has any.
+    pub absolute: Option<UnitId>,
     /// Pins of its own and of lots that it took over.
-    pins: Vec<Arc<Pins>>,
+    pins: Vec<PinsId>,
     holds: HashSet<LotId>,
     /// How many lots that are not retired hold it.
     holders: usize,
@@ -68,11 +48,16 @@ impl State {
 
     /// The lot that a tracker has now.
     pub fn lot(&mut self, tracker: TrackerId) -> LotId {
-        let slot = &mut self.trackers[tracker.index()].lot;
-        *slot.get_or_insert_with(|| {
-            let pins = vec![Arc::default()];
-            self.lots.insert(Lot { pins, ..Lot::default() })
-        })
+        if let Some(lot) = self.trackers[tracker.index()].lot {
+            return lot;
+        }
+        let pins = self.free_pins.pop().unwrap_or_else(|| {
+            self.pins += 1;
+            PinsId(self.pins - 1)
+        });
+        let lot = self.lots.insert(Lot { pins: vec![pins], ..Lot::default() });
+        self.trackers[tracker.index()].lot = Some(lot);
+        lot
     }
 
     /// Notes that one unit refers to another, which must stay for as long as it does.
@@ -82,6 +67,14 @@ impl State {
         if from != to {
             self.hold(from, to);
         }
+    }
+
+    /// The same for what a dylib's search order finds under a name, if that is still at the address.
+    pub fn refer_to(&mut self, from: UnitId, source: DylibId, name: Name, address: u64) -> bool {
+        let found = self.find(&self.dylib(source).order, name).map(|symbol| *self.symbol(symbol));
+        let Some(symbol) = found.filter(|symbol| symbol.address == address) else { return false };
+        self.refer(from, symbol.unit);
+        true
     }
 
     fn hold(&mut self, from: LotId, to: LotId) {
@@ -106,10 +99,10 @@ impl State {
         id
     }
 
-    /// What a handle to a unit's code pins; `None` for what cannot be removed.
-    pub fn pins(&self, unit: UnitId) -> Option<Arc<Pins>> {
-        let lot = self.lots.get(self.heir(self.units.get(unit.index())?.lot))?;
-        lot.pins.first().cloned()
+    /// What a handle to a unit's code pins.
+    pub fn pins_of(&self, unit: UnitId) -> PinsId {
+        let lot = self.units.get(unit.index()).and_then(|unit| self.lots.get(unit.lot));
+        lot.and_then(|lot| lot.pins.first().copied()).unwrap_or(NO_PINS)
     }
 
     /// Moves everything of one tracker to another one of the same dylib.
@@ -199,11 +192,14 @@ impl State {
 
     /// Frees retired lots that nothing holds any more.
     pub fn sweep_lots(&mut self) {
+        // Said before the pins are looked at, so that whoever lets go of one later comes back here.
+        self.published.set_retired(!self.retired.is_empty());
         if self.retired.is_empty() {
             return;
         }
         let mut kept: HashSet<LotId> = HashSet::new();
-        let held = |lot: &Lot| lot.holders != 0 || lot.pins.iter().any(|pins| pins.any());
+        let published = self.published.clone();
+        let held = |lot: &Lot| lot.holders != 0 || lot.pins.iter().any(|pins| published.pins(*pins).any());
         let mut open: Vec<LotId> = self.retired.iter().copied().filter(|id| held(&self.lots[*id])).collect();
         while let Some(id) = open.pop() {
             if !kept.insert(id) {
@@ -215,6 +211,7 @@ impl State {
         let (kept, freed): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.retired).into_iter().partition(|id| kept.contains(id));
         self.retired = kept;
+        self.published.set_retired(!self.retired.is_empty());
         for id in freed {
             self.free_lot(id);
         }
@@ -222,6 +219,7 @@ impl State {
 
     fn free_lot(&mut self, id: LotId) {
         let Some(lot) = self.lots.remove(id) else { return };
+        self.free_pins.extend(lot.pins);
         for absorbed in lot.absorbed {
             self.lots.remove(absorbed);
         }
@@ -301,7 +299,13 @@ impl State {
             }
         }
         let dylib = &mut self.dylibs[dylib.index()];
-        dylib.table = Default::default();
+        let left = dylib.table.clear();
+        for symbol in left {
+            self.published.wipe(symbol);
+            self.rivals.remove(&symbol);
+            self.commons.remove(&symbol);
+            self.limbo.give_symbol(symbol);
+        }
         dylib.groups.clear();
         dylib.roots.clear();
         dylib.uninitialised.clear();

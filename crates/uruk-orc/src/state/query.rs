@@ -4,10 +4,11 @@
 //! entries of queries that are gone are ignored.
 
 use super::effects::Callback;
-use super::{Epoch, NO_UNIT, Phase, State, SymbolId, UnitId};
+use super::{Epoch, Known, NO_UNIT, Phase, State, SymbolId, UnitId};
 use crate::error::Error;
 use slotmap::new_key_type;
 use std::task::Waker;
+use uruk_jitlink::graph::SymbolKind;
 
 new_key_type! {
     /// A query of a session.
@@ -52,6 +53,8 @@ pub(crate) struct Query {
     required: Required,
     /// Units that fail count as done.
     tolerant: bool,
+    /// The unit that cannot go on without the answer.
+    unit: Option<UnitId>,
     consumer: Consumer,
     answer: Option<Answer>,
     epoch: Epoch,
@@ -61,8 +64,16 @@ impl State {
     /// A query that does not ask for anything yet.
     pub fn open_query(&mut self, required: Required, tolerant: bool, consumer: Consumer) -> QueryId {
         let epoch = self.limbo.enter();
-        let query = Query { wants: Vec::new(), outstanding: 0, required, tolerant, consumer, answer: None, epoch };
-        self.queries.insert(query)
+        let (wants, unit, answer) = (Vec::new(), None, None);
+        self.queries.insert(Query { wants, outstanding: 0, required, tolerant, unit, consumer, answer, epoch })
+    }
+
+    /// Notes that a unit cannot go on before a query is answered.
+    pub fn set_awaits(&mut self, unit: UnitId, query: QueryId) {
+        self.unit_mut(unit).awaits = Some(query);
+        if let Some(query) = self.queries.get_mut(query) {
+            query.unit = Some(unit);
+        }
     }
 
     /// Says what a query asks for, and has it materialized.
@@ -111,6 +122,10 @@ impl State {
         self.demand(waiting);
         if outstanding == 0 {
             self.complete(id);
+        } else if let Some(unit) = self.queries.get(id).and_then(|query| query.unit)
+            && self.reaches(id, unit)
+        {
+            self.answer(id, Err(Error::Deadlock { unit: self.unit(unit).name.to_string() }));
         }
     }
 
@@ -154,6 +169,9 @@ impl State {
             Consumer::Callback(_) => {
                 let Some(query) = self.queries.remove(id) else { return };
                 self.limbo.leave(query.epoch);
+                if let Some(unit) = query.unit {
+                    self.unit_mut(unit).awaits = None;
+                }
                 if let Consumer::Callback(callback) = query.consumer {
                     self.effects.answers.push((callback, answer));
                 }
@@ -244,6 +262,25 @@ impl State {
             Want::Unit(_) | Want::Nothing => Ok(None),
         };
         let answer = query.wants.iter().map(address).collect();
+        if query.required == Required::Ready {
+            for want in &query.wants {
+                if let Want::Symbol(symbol) = *want {
+                    self.publish(symbol);
+                }
+            }
+        }
         self.answer(id, answer);
+    }
+
+    /// Lets look-ups find a symbol without the lock, if it is ready and has an address.
+    pub fn publish(&self, id: SymbolId) -> Option<Known> {
+        let symbol = self.symbol(id);
+        let addressless = symbol.side_effects_only || symbol.kind == SymbolKind::ThreadLocal;
+        if addressless || symbol.collected || !self.is_ready(symbol.unit) {
+            return None;
+        }
+        let known = Known { address: symbol.address, exported: symbol.exported, pins: self.pins_of(symbol.unit) };
+        self.published.publish(id, symbol.name, known);
+        Some(known)
     }
 }

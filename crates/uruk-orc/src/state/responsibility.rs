@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::objects::Linked;
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
+use std::collections::HashSet;
 use std::sync::Arc;
 use uruk_jitlink::names::Name;
 
@@ -137,7 +138,8 @@ impl State {
                 symbol.unit = other;
             }
         }
-        self.unit_mut(id).symbols.retain(|symbol| !symbols.contains(symbol));
+        let moved: HashSet<SymbolId> = symbols.iter().copied().collect();
+        self.unit_mut(id).symbols.retain(|symbol| !moved.contains(symbol));
         self.unit_mut(other).symbols = symbols;
         self.move_asked(id, other);
         self.move_dependants(id, other);

@@ -134,29 +134,47 @@ impl State {
     /// What the thread of task `own` may do while it waits for a query: run a task that the query needs and that has
     /// not started. Errors if it would wait for itself.
     pub fn helpful_task(&self, query: QueryId, own: Option<TaskId>) -> Result<Option<TaskId>, Error> {
-        let mut seen = HashSet::new();
-        let mut open: Vec<UnitId> = self.outstanding(query).collect();
         let mut helpful = None;
-        while let Some(id) = open.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
+        for id in self.awaited(query) {
             let unit = self.unit(id);
-            if matches!(unit.phase, Phase::Emitted) {
-                open.extend(self.needed(id));
-                continue;
-            }
             let Some((number, task)) = unit.task.and_then(|task| Some((task, self.tasks.get(task)?))) else { continue };
             if Some(number) == own {
                 return Err(Error::Deadlock { unit: unit.name.to_string() });
             }
             if task.work.is_some() {
                 helpful = Some(number);
-            } else if let Some(query) = task.blocked {
-                open.extend(self.outstanding(query));
             }
         }
         Ok(helpful)
+    }
+
+    /// Whether a query cannot be answered before a unit has gone on.
+    pub(super) fn reaches(&self, query: QueryId, unit: UnitId) -> bool {
+        self.awaited(query).any(|awaited| awaited == unit)
+    }
+
+    /// The units that have to go on before a query can be answered.
+    fn awaited(&self, query: QueryId) -> impl Iterator<Item = UnitId> + '_ {
+        let mut seen = HashSet::new();
+        let mut open: Vec<UnitId> = self.outstanding(query).collect();
+        std::iter::from_fn(move || {
+            loop {
+                let id = open.pop()?;
+                if !seen.insert(id) {
+                    continue;
+                }
+                let unit = self.unit(id);
+                if matches!(unit.phase, Phase::Emitted) {
+                    open.extend(self.needed(id));
+                    continue;
+                }
+                let blocked = unit.task.and_then(|task| self.tasks.get(task)?.blocked);
+                for query in blocked.into_iter().chain(unit.awaits) {
+                    open.extend(self.outstanding(query));
+                }
+                return Some(id);
+            }
+        })
     }
 
     /// Enters the need of one unit for symbols that a dylib's search order finds, which are materialized.

@@ -1,0 +1,214 @@
+//! Functions whose bodies come later, or change: lazy re-exports and redirectable symbols.
+//!
+//! Data flow: a name is defined as a stub → its first call asks [`Stubs`] of the session → that looks the body up,
+//! which materializes it, and the stub leads there from then on. Other threads that call meanwhile wait for the same
+//! look-up.
+//! Invariants: stubs go with the lot of their names, and that lot holds what the stubs lead to. The session is not kept
+//! by its stubs.
+
+use crate::error::Error;
+use crate::executor::{Resolver, Stub, StubId, StubSetup, Stubs as ExecutorStubs};
+use crate::responsibility::Responsibility;
+use crate::session::{Session, WeakSession};
+use crate::state::{DylibId, TrackerId, UnitId};
+use crate::unit::{Definition, MaterializationUnit};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use uruk_jitlink::memory::Placement;
+use uruk_jitlink::names::Name;
+
+/// The body that a stub stands for.
+#[derive(Clone, Copy)]
+struct Body {
+    /// The unit of the stub.
+    unit: UnitId,
+    /// Where the body is looked for.
+    source: DylibId,
+    name: Name,
+}
+
+/// A session's stubs.
+pub(crate) struct Stubs {
+    pool: Box<dyn ExecutorStubs>,
+    bodies: Arc<Bodies>,
+}
+
+struct Bodies {
+    session: WeakSession,
+    /// Of the stubs that are lazy.
+    lazy: Mutex<HashMap<StubId, Body>>,
+}
+
+impl Bodies {
+    fn lock(&self) -> MutexGuard<'_, HashMap<StubId, Body>> {
+        self.lazy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Resolver for Bodies {
+    fn resolve(&self, stub: StubId) -> Option<u64> {
+        let session = self.session.upgrade()?;
+        let Body { unit, source, name } = *self.lock().get(&stub)?;
+        match session.body(unit, source, name) {
+            Ok(address) => Some(address),
+            Err(error) => {
+                session.report(error);
+                None
+            }
+        }
+    }
+}
+
+impl Stubs {
+    pub fn new(session: &Session, failure: Option<u64>) -> Result<Stubs, Error> {
+        let bodies = Arc::new(Bodies { session: session.downgrade(), lazy: Mutex::default() });
+        let setup = StubSetup { resolver: bodies.clone(), failure, placement: Placement::Near };
+        Ok(Stubs { pool: session.executor().stubs(setup)?, bodies })
+    }
+}
+
+/// Stubs that are freed when this is dropped.
+struct Owned {
+    stubs: Arc<Stubs>,
+    ids: Vec<StubId>,
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let mut lazy = self.stubs.bodies.lock();
+        for id in &self.ids {
+            lazy.remove(id);
+        }
+        drop(lazy);
+        // They exist; an executor that is gone has none.
+        let _ = self.stubs.pool.free(&self.ids);
+    }
+}
+
+/// Functions of another dylib, materialized by their first calls.
+struct LazyReexports {
+    stubs: Arc<Stubs>,
+    source: DylibId,
+    functions: HashMap<Name, (Definition, Name)>,
+}
+
+impl MaterializationUnit for LazyReexports {
+    fn name(&self) -> String {
+        "lazy re-exports".into()
+    }
+
+    fn definitions(&self) -> Vec<Definition> {
+        self.functions.values().map(|(definition, _)| *definition).collect()
+    }
+
+    fn materialize(self: Box<Self>, responsibility: Responsibility) {
+        let owed = responsibility.owed();
+        let made = match self.stubs.pool.make(owed.len()) {
+            Ok(made) => made,
+            Err(error) => return responsibility.fail(error),
+        };
+        let unit = responsibility.unit();
+        {
+            let mut lazy = self.stubs.bodies.lock();
+            for (Stub { id, .. }, name) in made.iter().zip(&owed) {
+                lazy.insert(*id, Body { unit, source: self.source, name: self.functions[name].1 });
+            }
+        }
+        let addresses: Vec<_> = owed.iter().zip(&made).map(|(name, stub)| (*name, stub.address)).collect();
+        let owned = Owned { stubs: self.stubs, ids: made.iter().map(|stub| stub.id).collect() };
+        // Errors mean that the unit was removed, which those who asked are told; dropped stubs are freed.
+        if responsibility.keep(owned).is_ok() && responsibility.resolve(&addresses).is_ok() {
+            let _ = responsibility.emit(&[]);
+        }
+    }
+}
+
+/// Functions that can be replaced while others call them. They go with their tracker.
+#[derive(Clone)]
+pub struct Redirectable {
+    session: Session,
+    stubs: Arc<Stubs>,
+    unit: UnitId,
+    ids: Arc<HashMap<Name, StubId>>,
+}
+
+impl Redirectable {
+    /// Lets functions lead to other addresses, all or, if one of the names is not theirs or they have been removed, none.
+    /// A call goes to the old body or to the new one; of several functions, one that is called by running code may be
+    /// new before another, so callees are best named before their callers.
+    ///
+    /// The caller keeps the new bodies for as long as they are used.
+    pub fn redirect(&self, targets: &[(Name, u64)]) -> Result<(), Error> {
+        let mut redirected = Vec::with_capacity(targets.len());
+        for (name, target) in targets {
+            let Some(id) = self.ids.get(name) else {
+                let symbol = self.session.names().text(*name);
+                return Err(Error::NotPromised { unit: "redirectable symbols".into(), symbol });
+            };
+            redirected.push((*id, *target));
+        }
+        self.stubs.pool.redirect(&redirected)
+    }
+
+    /// The same to symbols that a dylib's search order finds, which are materialized first and kept for as long as these
+    /// functions are.
+    pub fn redirect_to(&self, source: DylibId, targets: &[(Name, Name)]) -> Result<(), Error> {
+        let mut addresses = Vec::with_capacity(targets.len());
+        for (name, target) in targets {
+            addresses.push((*name, self.session.body(self.unit, source, *target)?));
+        }
+        self.redirect(&addresses)
+    }
+}
+
+impl Session {
+    /// Says where calls go whose body cannot be had, in the place of a message and the end of the process: to code that
+    /// is entered with the arguments of the call, and may throw into its caller. To be said before the first stub is made.
+    pub fn set_lazy_failure(&self, address: u64) {
+        self.lazy_failure_cell().get_or_init(|| address);
+    }
+
+    /// Defines functions, in the place of those of a dylib's search order beside them, that are materialized when they
+    /// are called first. Looking such a function up, or pointing to it, materializes nothing.
+    pub fn define_lazy_reexports(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        source: DylibId,
+        functions: &[(Definition, Name)],
+    ) -> Result<(), Error> {
+        let functions = functions.iter().map(|function| (function.0.name, *function)).collect();
+        self.define(dylib, tracker, Box::new(LazyReexports { stubs: self.stubs()?, source, functions }))
+    }
+
+    /// Defines functions at addresses that can be changed while others call them.
+    pub fn define_redirectable(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        functions: &[(Definition, u64)],
+    ) -> Result<Redirectable, Error> {
+        let stubs = self.stubs()?;
+        let made = stubs.pool.make(functions.len())?;
+        let owned = Owned { stubs: stubs.clone(), ids: made.iter().map(|stub| stub.id).collect() };
+        let targets: Vec<_> = made.iter().zip(functions).map(|(stub, (_, target))| (stub.id, *target)).collect();
+        stubs.pool.redirect(&targets)?;
+        let placed: Vec<_> =
+            functions.iter().zip(&made).map(|((definition, _), stub)| (*definition, stub.address)).collect();
+        let unit = self.define_owned(dylib, tracker, &placed, Box::new(owned))?;
+        let ids = functions.iter().zip(&made).map(|((definition, _), stub)| (definition.name, stub.id)).collect();
+        Ok(Redirectable { session: self.clone(), stubs, unit, ids: Arc::new(ids) })
+    }
+
+    /// The address of a body that a stub leads to, ready and kept for as long as the stub is.
+    fn body(&self, stub: UnitId, source: DylibId, name: Name) -> Result<u64, Error> {
+        loop {
+            let address = self.address(&self.search_order(source), name)?;
+            let held = self.update(|state| state.refer_to(stub, source, name, address));
+            // It may have been removed or redefined just now.
+            if held {
+                return Ok(address);
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A session with one dylib, and units that do what closures say.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use uruk_executor::in_process::InProcess;
+use uruk_executor::memory::Options;
+use uruk_jitlink::names::Name;
+use uruk_orc::error::Error;
+use uruk_orc::responsibility::Responsibility;
+use uruk_orc::session::Session;
+use uruk_orc::unit::{Definition, MaterializationUnit};
+use uruk_orc::{DylibId, SearchEntry};
+
+pub type Body = Box<dyn FnOnce(Responsibility) + Send>;
+
+/// A unit that does what a closure says.
+pub struct Unit {
+    pub definitions: Vec<Definition>,
+    pub body: Body,
+    /// Counts how often it was dropped.
+    pub dropped: Option<Arc<AtomicUsize>>,
+}
+
+impl MaterializationUnit for Unit {
+    fn name(&self) -> String {
+        "unit".into()
+    }
+
+    fn definitions(&self) -> Vec<Definition> {
+        self.definitions.clone()
+    }
+
+    fn materialize(mut self: Box<Self>, responsibility: Responsibility) {
+        let body = std::mem::replace(&mut self.body, Box::new(|_| ()));
+        body(responsibility);
+    }
+}
+
+impl Drop for Unit {
+    fn drop(&mut self) {
+        if let Some(dropped) = &self.dropped {
+            dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A session whose main dylib is empty.
+pub struct Program {
+    pub session: Session,
+    pub dylib: DylibId,
+}
+
+impl Program {
+    pub fn new() -> Program {
+        let session = Session::new(Arc::new(InProcess::new(Options::default())), Some(1));
+        let dylib = session.create_dylib("main").unwrap();
+        Program { session, dylib }
+    }
+
+    pub fn name(&self, name: &str) -> Name {
+        self.session.names().intern(name.as_bytes())
+    }
+
+    pub fn define(&self, names: &[&str], body: impl FnOnce(Responsibility) + Send + 'static) {
+        let definitions = names.iter().map(|name| Definition::function(self.name(name))).collect();
+        self.session
+            .define(self.dylib, None, Box::new(Unit { definitions, body: Box::new(body), dropped: None }))
+            .unwrap();
+    }
+
+    pub fn order(&self) -> Vec<SearchEntry> {
+        self.session.search_order(self.dylib)
+    }
+
+    pub fn lookup(&self, name: &str) -> Result<u64, Error> {
+        Ok(self.session.lookup(&self.order(), &[name])?[0])
+    }
+}
+
+/// Defines everything that is owed at one address, needing nothing.
+pub fn settle(responsibility: Responsibility, address: u64) {
+    let addresses: Vec<_> = responsibility.owed().into_iter().map(|name| (name, address)).collect();
+    responsibility.resolve(&addresses).unwrap();
+    responsibility.emit(&[]).unwrap();
+}
