@@ -212,21 +212,22 @@ impl Session {
         &self.shared.wishes
     }
 
-    /// Waits until a change of the state may matter to those that wait.
-    fn await_progress<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        state.watchers += 1;
-        let mut state = self.shared.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
-        state.watchers -= 1;
-        state
-    }
-
     pub(crate) fn report(&self, error: Error) {
-        self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+        self.shared.report(error);
     }
 
     /// Problems of generators that did not fail a look-up, since the session's start or the last call.
     pub fn take_reports(&self) -> Vec<Error> {
         std::mem::take(&mut self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.dissolve();
+        let effects = state.take_effects();
+        self.perform(effects);
     }
 }
 

@@ -105,6 +105,8 @@ pub(crate) struct Symbol {
     pub kind: SymbolKind,
     /// Other dylibs see it.
     pub exported: bool,
+    /// They would, if it were the only definition of its name.
+    own_exported: bool,
     /// Somebody was given this definition, so that it cannot be replaced any more.
     pub bound: bool,
     /// Somebody outside of its batch asks for it, so that a collection keeps it.
@@ -221,6 +223,8 @@ pub(crate) struct State {
     trackers: Vec<lots::Tracker>,
     /// Lots that were removed and whose memory somebody still holds.
     retired: Vec<LotId>,
+    /// How much is being given back at this moment.
+    freeing: usize,
     /// Counters that no lot has.
     free_pins: Vec<PinsId>,
     /// How many counters there are.
@@ -232,8 +236,10 @@ pub(crate) struct State {
     limbo: Limbo,
     /// Largest size and alignment that any object asks for, of symbols that are common in some object.
     commons: HashMap<SymbolId, (u64, u64)>,
-    /// Objects that define a contested symbol and did not win it.
-    rivals: HashMap<SymbolId, Vec<UnitId>>,
+    /// What contested symbols would be for those that define them and did not win them.
+    rivals: HashMap<SymbolId, Vec<Symbol>>,
+    /// Units of clients that lost a definition to one that is being added.
+    superseded: Vec<UnitId>,
     /// What the latest regrouping marks units with.
     stamp: u32,
     /// The session accepts no more work.
@@ -253,6 +259,7 @@ impl State {
             lots: SlotMap::with_key(),
             trackers: Vec::new(),
             retired: Vec::new(),
+            freeing: 0,
             free_pins: Vec::new(),
             pins: 0,
             effects: Effects::default(),
@@ -260,6 +267,7 @@ impl State {
             limbo: Limbo::default(),
             commons: HashMap::new(),
             rivals: HashMap::new(),
+            superseded: Vec::new(),
             stamp: 0,
             ended: false,
         }
@@ -323,6 +331,11 @@ impl State {
 
     pub fn symbol_text(&self, id: SymbolId) -> String {
         self.names.text(self.symbol(id).name)
+    }
+
+    /// Has something foreign dropped once the lock is free.
+    pub fn drop_later(&mut self, dropped: impl Send + 'static) {
+        self.effects.dropped.push(Box::new(dropped));
     }
 
     /// What is to happen outside, since it was last asked.

@@ -10,6 +10,7 @@ use uruk_executor::in_process::{InProcess, InterposeError};
 use uruk_executor::memory::{Options, Statistics};
 use uruk_executor::{at_exit, dl, lifecycle};
 use uruk_jitlink::input::Input;
+use uruk_orc::dispatch::ThreadPool;
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
 use uruk_orc::plugin::Plugin;
@@ -55,6 +56,8 @@ impl Error {
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     threads: Option<usize>,
+    compile_threads: Option<usize>,
+    lazy_failure: Option<u64>,
     strict: bool,
     gc_sections: bool,
     gc_roots: Option<Vec<String>>,
@@ -67,6 +70,19 @@ impl Builder {
     /// How many threads link large inputs, the calling one among them; as many as there are processors if not said.
     pub fn threads(mut self, count: usize) -> Self {
         self.threads = Some(count.max(1));
+        self
+    }
+
+    /// Materializes units on this many threads of the JIT's own instead of the one that looks them up.
+    pub fn compile_threads(mut self, count: usize) -> Self {
+        self.compile_threads = Some(count);
+        self
+    }
+
+    /// Where calls go whose body cannot be had, instead of a message and the end of the process: code that is entered
+    /// with the arguments of the call, and may throw into its caller. See [`Dylib::lazy_reexport`].
+    pub fn lazy_failure(mut self, address: u64) -> Self {
+        self.lazy_failure = Some(address);
         self
     }
 
@@ -118,6 +134,12 @@ impl Builder {
             executor.set_debugger(enabled);
         }
         let session = Session::new(executor.clone(), self.threads);
+        if let Some(count) = self.compile_threads {
+            session.set_dispatcher(Arc::new(ThreadPool::new(count)));
+        }
+        if let Some(address) = self.lazy_failure {
+            session.set_lazy_failure(address);
+        }
         for plugin in self.plugins {
             session.add_plugin(plugin);
         }

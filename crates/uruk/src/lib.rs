@@ -31,9 +31,14 @@ pub mod plugin;
 
 pub use dylib::{Dylib, Tracker};
 pub use files::{read_file, read_files};
-pub use function::FunctionPointer;
+pub use function::{Function, FunctionPointer};
 pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
 pub use uruk_executor::{restart, scratch};
 pub use uruk_jitlink::input::Input;
+pub use uruk_jitlink::names::Name;
 pub use uruk_orc::error::Missing;
+pub use uruk_orc::lazy::Redirectable;
+pub use uruk_orc::responsibility::Responsibility;
+pub use uruk_orc::session::{Removal, Session};
+pub use uruk_orc::unit::{Definition, MaterializationUnit};

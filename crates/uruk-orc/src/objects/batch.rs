@@ -16,7 +16,7 @@ use std::sync::Arc;
 use uruk_jitlink::debug::Places;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
-use uruk_jitlink::graph::{LinkGraph, SymbolId as LocalId};
+use uruk_jitlink::graph::{LinkGraph, SymbolId as LocalId, SymbolKind};
 use uruk_jitlink::layout::{Layout, Member, Share};
 use uruk_jitlink::memory::{Allocation, Lane, Placement};
 use uruk_jitlink::names::Name;
@@ -112,9 +112,8 @@ impl Batch {
             let mut state = session.lock();
             let in_reach: Vec<bool> =
                 (0..state.dylibs.len() as u32).map(|dylib| state.placement(DylibId(dylib)) == placement).collect();
-            let symbols = &state.symbols;
-            let found = session.parallel(cost, &jobs, |job| Found::new(session, job, symbols, &in_reach));
-            for (job, found) in jobs.into_iter().zip(found) {
+            for job in jobs {
+                let found = Found::new(session, &job, &state.symbols, &in_reach);
                 let mut graph = job.graph;
                 let mut target = found.targets;
                 for (id, other) in found.others {
@@ -187,8 +186,11 @@ impl Batch {
                 let addresses = &self.addresses[index][first as usize..];
                 let globals = self.references[index].iter().zip(self.targets[index].iter());
                 for ((reference, (_, target)), address) in globals.zip(addresses) {
-                    if let (Reference::Symbol(symbol), Target::Own) = (reference, target) {
-                        state.symbols[symbol.index()].address = *address;
+                    if let (Reference::Symbol(symbol), Target::Own) = (reference, target)
+                        && let symbol = &mut state.symbols[symbol.index()]
+                        && symbol.unit == *unit
+                    {
+                        symbol.address = *address;
                     }
                 }
                 state.resolved(*unit);
@@ -247,7 +249,7 @@ impl Batch {
             linked.notice =
                 passes.linked(session, units[index], &Placed::new(&members[index].graph, &addresses[index], true));
         }
-        Finished { units, references, needs }.emit(session, failures, linked);
+        Finished { units, members, references, addresses, needs }.emit(session, failures, linked);
         Ok(())
     }
 
@@ -255,79 +257,67 @@ impl Batch {
     /// become ready or to stay for it.
     fn fill_addresses(&mut self, session: &Session) {
         let own = Own::new(&self.units);
-        let mut addresses = std::mem::take(&mut self.addresses);
-        let foreign = {
-            let state = session.lock();
-            let lot = self.units.first().map(|unit| state.lot_of(*unit));
-            let one_lot = self.units.iter().all(|unit| Some(state.lot_of(*unit)) == lot);
-            let is_settled = |unit| unit == NO_UNIT || one_lot && own.contains(unit);
-            let (symbols, members, references, targets) =
-                (&state.symbols, &self.members, &self.references, &self.targets);
-            session.parallel_mut(self.cost, &mut addresses, |index, addresses| {
-                let mut foreign = Vec::new();
-                let first = members[index].graph.first_global.0;
-                let globals = references[index].iter().zip(targets[index].iter());
-                for ((reference, (id, target)), address) in globals.zip(&mut addresses[first as usize..]) {
-                    let Reference::Symbol(symbol) = reference else { continue };
-                    let near = matches!(target, Target::Near | Target::Far);
-                    if !near && !matches!(target, Target::ThreadLocal(_)) {
-                        continue;
-                    }
-                    let found = &symbols[symbol.index()];
-                    if near {
-                        *address = found.address;
-                    }
-                    if found.collected || near && !is_settled(found.unit) {
-                        foreign.push((id, *symbol));
-                    }
-                }
-                foreign
-            })
-        };
-        self.await_units(session, foreign.iter().flatten().map(|(_, symbol)| *symbol));
         let mut state = session.lock();
-        for (index, foreign) in foreign.into_iter().enumerate() {
-            let mut needed = HashSet::new();
-            for (id, symbol) in foreign {
-                let found = *state.symbol(symbol);
-                if found.collected {
-                    self.failures.push((index, collected(session, &self.members[index], id, found.name)));
-                }
-                if matches!(self.targets[index].get(id), Target::ThreadLocal(_)) {
-                    continue;
-                }
-                addresses[index][id.0 as usize] = found.address;
-                state.refer(self.units[index], found.unit);
-                if !own.contains(found.unit) && !state.is_ready(found.unit) && needed.insert(found.unit) {
-                    self.needs[index].push(symbol);
-                }
+        let foreign = loop {
+            let foreign = self.fill_settled(&state, &own);
+            let awaited = foreign.iter().map(|(_, _, symbol)| state.symbol(*symbol).unit);
+            let awaited: HashSet<UnitId> =
+                awaited.filter(|unit| !own.contains(*unit) && is_unresolved(&state, *unit)).collect();
+            if awaited.is_empty() {
+                break foreign;
+            }
+            drop(state);
+            session.await_resolved(awaited.into_iter().collect());
+            // Meanwhile definitions may have been removed, and others have taken their place.
+            state = session.lock();
+        };
+        let mut needed = HashSet::new();
+        for (index, id, symbol) in foreign {
+            let found = *state.symbol(symbol);
+            if found.collected {
+                self.failures.push((index, collected(session, &self.members[index], id, found.name)));
+            }
+            if matches!(self.targets[index].get(id), Target::ThreadLocal(_)) {
+                continue;
+            }
+            state.refer(self.units[index], found.unit);
+            if !own.contains(found.unit) && !state.is_ready(found.unit) && needed.insert((index, found.unit)) {
+                self.needs[index].push(symbol);
             }
         }
         drop(state);
-        for &(index, id) in &self.bounds {
-            addresses[index][id.0 as usize] = self.linker_defined(session, index, id);
+        for (index, id) in std::mem::take(&mut self.bounds) {
+            self.addresses[index][id.0 as usize] = self.linker_defined(session, index, id);
         }
-        self.addresses = addresses;
     }
 
-    /// Waits for units that others are making, until the addresses of these symbols are known.
-    fn await_units(&self, session: &Session, symbols: impl Iterator<Item = SymbolId>) {
-        let own = Own::new(&self.units);
-        let mut awaited = HashSet::new();
-        {
-            let state = session.lock();
-            for unit in symbols.map(|symbol| state.symbol(symbol).unit) {
-                if unit.index() < state.units.len()
-                    && !own.contains(unit)
-                    && matches!(state.unit(unit).phase, Phase::Waiting | Phase::Materializing)
-                {
-                    awaited.insert(unit);
+    /// Fills in the addresses as they are known. Returns the references, with their member, that need more thought: to
+    /// units outside of the batch, or of another lot, and to what was dropped.
+    fn fill_settled(&mut self, state: &State, own: &Own) -> Vec<(usize, LocalId, SymbolId)> {
+        let lot = self.units.first().map(|unit| state.lot_of(*unit));
+        let one_lot = self.units.iter().all(|unit| Some(state.lot_of(*unit)) == lot);
+        let mut foreign = Vec::new();
+        let members = self.members.iter().zip(&mut self.addresses);
+        let globals = self.references.iter().zip(&self.targets);
+        for (index, ((member, addresses), (references, targets))) in members.zip(globals).enumerate() {
+            let addresses = &mut addresses[member.graph.first_global.0 as usize..];
+            for ((reference, (id, target)), address) in references.iter().zip(targets.iter()).zip(addresses) {
+                let Reference::Symbol(symbol) = reference else { continue };
+                let near = matches!(target, Target::Near | Target::Far);
+                if !near && !matches!(target, Target::ThreadLocal(_)) {
+                    continue;
+                }
+                let found = state.symbol(*symbol);
+                if near {
+                    *address = found.address;
+                }
+                let settled = found.unit == NO_UNIT || one_lot && own.contains(found.unit);
+                if found.collected || near && !settled {
+                    foreign.push((index, id, *symbol));
                 }
             }
         }
-        if !awaited.is_empty() {
-            session.await_resolved(awaited.into_iter().collect());
-        }
+        foreign
     }
 
     /// The address of a symbol that the linker itself defines.
@@ -383,7 +373,10 @@ fn has_failed(failures: &[(usize, Error)], index: usize) -> bool {
 /// What is needed to hand a batch over once its bytes are final.
 struct Finished {
     units: Vec<UnitId>,
+    members: Vec<Member>,
     references: Vec<Vec<Reference>>,
+    /// What each member's symbols were taken for.
+    addresses: Vec<Vec<u64>>,
     needs: Vec<Vec<SymbolId>>,
 }
 
@@ -391,11 +384,12 @@ impl Finished {
     /// Hands the finished members over; those that failed, and what needs them, are given up.
     fn emit(mut self, session: &Session, failures: Vec<(usize, Error)>, linked: Vec<Linked>) {
         session.update(|state| {
-            if !failures.is_empty() {
+            let mut failed: Vec<_> = failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
+            let was_removed = |unit: &UnitId| matches!(state.unit(*unit).phase, Phase::Failed(_));
+            if !failed.is_empty() || self.units.iter().any(was_removed) {
                 // Only now does it matter who in the batch needs whom.
-                self.add_inner_needs(state);
+                failed.extend(self.add_inner_needs(state));
             }
-            let failed: Vec<_> = failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
             for (unit, linked) in self.units.iter().zip(linked) {
                 state.keep_linked(*unit, linked);
             }
@@ -405,17 +399,26 @@ impl Finished {
         });
     }
 
-    fn add_inner_needs(&mut self, state: &State) {
-        for ((unit, needs), references) in self.units.iter().zip(&mut self.needs).zip(&self.references) {
+    /// Enters what members need of each other. Returns those that refer to what another definition has replaced.
+    fn add_inner_needs(&mut self, state: &State) -> Vec<(UnitId, Error)> {
+        let mut stale = Vec::new();
+        for (index, (unit, needs)) in self.units.iter().zip(&mut self.needs).enumerate() {
             let mut seen: HashSet<UnitId> = needs.iter().map(|symbol| state.symbol(*symbol).unit).collect();
-            needs.extend(references.iter().filter_map(|reference| match reference {
-                Reference::Symbol(symbol) => {
-                    let need = state.symbol(*symbol).unit;
-                    (need != *unit && need != NO_UNIT && seen.insert(need)).then_some(*symbol)
+            let first = self.members[index].graph.first_global.0 as usize;
+            for (reference, used) in self.references[index].iter().zip(&self.addresses[index][first..]) {
+                let Reference::Symbol(id) = reference else { continue };
+                let symbol = state.symbol(*id);
+                if symbol.unit == *unit || symbol.unit == NO_UNIT {
+                    continue;
                 }
-                _ => None,
-            }));
+                if symbol.kind != SymbolKind::ThreadLocal && symbol.address != *used {
+                    stale.push((*unit, Error::Removed { unit: state.symbol_text(*id) }));
+                } else if seen.insert(symbol.unit) {
+                    needs.push(*id);
+                }
+            }
         }
+        stale
     }
 }
 
@@ -436,6 +439,11 @@ impl Own {
     pub fn contains(&self, unit: UnitId) -> bool {
         self.range.contains(&unit.0) && (self.scattered.is_empty() || self.scattered.contains(&unit))
     }
+}
+
+/// Whether a unit's addresses are still to come.
+fn is_unresolved(state: &State, unit: UnitId) -> bool {
+    unit.index() < state.units.len() && matches!(state.unit(unit).phase, Phase::Waiting | Phase::Materializing)
 }
 
 /// Cuts the lanes' working bytes into each member's own.

@@ -1,4 +1,4 @@
-//! What a job's references mean to the linker. Reads the session's symbols and changes nothing, so jobs are looked at in parallel.
+//! What a job's references mean to the linker, from what the session knows of their symbols.
 
 use super::resolve::{Job, Reference, THREAD_IMAGE, bound};
 use crate::session::Session;

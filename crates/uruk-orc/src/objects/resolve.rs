@@ -139,13 +139,13 @@ impl Closure {
                         && (global.kind == SymbolKind::Object || global.unique)
                         && state.symbol(symbol).unit == job.unit
                         && state.symbol(symbol).exported;
-                    shared.then_some((symbol, global.name))
+                    shared.then_some((symbol, job.unit, global.name))
                 }));
             }
         }
-        for (symbol, name) in candidates {
+        for (symbol, unit, name) in candidates {
             if let Some(found) = session.executor().find(&session.names().bytes(name)).filter(|it| !it.thread_local) {
-                session.lock().bind_to_address(symbol, found.address);
+                session.lock().bind_to_address(symbol, unit, found.address);
             }
         }
     }

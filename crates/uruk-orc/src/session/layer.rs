@@ -2,10 +2,9 @@
 
 use super::Session;
 use crate::error::Error;
-use crate::objects::Linked;
 use crate::state::{SymbolId, UnitId};
 use rayon::prelude::*;
-use uruk_jitlink::memory::{Placement, Segment};
+use uruk_jitlink::memory::Placement;
 
 /// Work below this many input bytes is not worth waking other threads (about 2 ms of linking).
 const PARALLEL_BYTES: usize = 3 << 20;
@@ -42,22 +41,6 @@ impl Session {
     pub(crate) fn symbol_name(&self, symbol: SymbolId) -> Vec<u8> {
         let name = self.lock().symbol(symbol).name;
         self.names().bytes(name)
-    }
-
-    /// Gives back what was linked.
-    pub(crate) fn give_back(&self, units: Vec<Linked>) {
-        for notice in units.iter().filter_map(|linked| linked.notice.as_ref()) {
-            notice.removing(self);
-        }
-        // What units share goes with the last of them, and before the memory of any can be another's.
-        let segments = units.into_iter().map(|linked| {
-            drop((linked.shown, linked.unwind, linked.threads, linked.kept));
-            linked.segments
-        });
-        let segments: Vec<Vec<Segment>> = segments.collect();
-        for segments in segments {
-            self.executor().memory().release(&segments);
-        }
     }
 
     /// Maps items, on several threads if their `cost` in input bytes to be linked is worth it.

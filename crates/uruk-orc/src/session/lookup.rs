@@ -208,17 +208,6 @@ impl Session {
         }
     }
 
-    /// Links units, and waits until they are ready.
-    fn materialize(&self, units: Vec<UnitId>) -> Result<(), Error> {
-        self.seek_roots(&units)?;
-        let query = self.update(|state| {
-            let query = state.open_query(Required::Ready, false, Consumer::Waiter);
-            state.ask(query, units.into_iter().map(Want::Unit).collect());
-            query
-        });
-        self.wait_for(query).map(drop)
-    }
-
     /// Waits until units have addresses, or have failed.
     pub(crate) fn await_resolved(&self, units: Vec<UnitId>) {
         let query = self.update(|state| {
@@ -260,7 +249,8 @@ impl Session {
     /// Links whole inputs of several dylibs in one batch.
     pub fn materialize_all_roots(&self, dylibs: &[DylibId]) -> Result<(), Error> {
         let mut roots = Vec::new();
-        {
+        // Opened before the lock is freed: it keeps the units' ids from being given to others.
+        let query = {
             let mut state = self.lock();
             state.check_open()?;
             for dylib in dylibs {
@@ -270,8 +260,14 @@ impl Session {
                     collection.claimed = 0;
                 }
             }
-        }
-        self.materialize(roots)
+            state.open_query(Required::Ready, false, Consumer::Waiter)
+        };
+        let sought = self.seek_roots(&roots);
+        self.update(|state| match sought {
+            Ok(()) => state.ask(query, roots.into_iter().map(Want::Unit).collect()),
+            Err(error) => state.answer(query, Err(error)),
+        });
+        self.wait_for(query).map(drop)
     }
 
     /// The address of what a search order's own dylibs define under a name, linked, without asking generators;
@@ -279,6 +275,7 @@ impl Session {
     pub fn lookup_defined(&self, order: &[SearchEntry], name: &[u8]) -> Option<u64> {
         let name = self.names().find(name)?;
         let query = self.update(|state| {
+            state.check_open().ok()?;
             let symbol = state.find(order, name).filter(|id| state.symbol(*id).exported)?;
             if state.symbol(symbol).kind == SymbolKind::ThreadLocal {
                 return None;

@@ -43,7 +43,7 @@ pub struct Removal {
 
 impl Removal {
     /// Waits until everything that was removed from the session is gone: no pin and no other code holds it.
-    /// A thread that holds a pin of it itself waits for ever.
+    /// A thread that holds a pin of it itself waits for ever, and so does the destructor of something that was kept.
     pub fn wait(self) {
         self.session.quiesce();
     }
@@ -128,10 +128,7 @@ impl Session {
 
     /// Waits until everything that was removed is gone.
     pub fn quiesce(&self) {
-        let mut state = self.lock();
-        while !state.is_quiescent() {
-            state = self.await_progress(state);
-        }
+        self.sleep_while(|state| !state.is_quiescent());
     }
 
     /// Whether everything that was removed is gone.
