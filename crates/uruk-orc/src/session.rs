@@ -28,6 +28,7 @@ use crate::lazy::Stubs;
 use crate::plugin::Wishes;
 use crate::state::*;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use uruk_jitlink::names::Names;
 
@@ -35,7 +36,7 @@ use uruk_jitlink::names::Names;
 /// last of them.
 #[derive(Clone)]
 pub struct Session {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// A session that does not keep it alive, for what the session itself keeps: units, generators, dispatchers.
@@ -44,7 +45,7 @@ pub struct WeakSession {
     shared: Weak<Shared>,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     names: Arc<Names>,
     /// What of the state can be read without its lock.
     published: Arc<Published>,
@@ -56,8 +57,9 @@ struct Shared {
     threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
     reports: Mutex<Vec<Error>>,
-    stubs: Mutex<Option<Arc<Stubs>>>,
-    lazy_failure: OnceLock<u64>,
+    pub(crate) stubs: Mutex<Option<Arc<Stubs>>>,
+    pub(crate) lazy_failure: OnceLock<u64>,
+    pub(crate) speculates: AtomicBool,
     wishes: Wishes,
 }
 
@@ -80,6 +82,7 @@ impl Session {
             reports: Mutex::default(),
             stubs: Mutex::default(),
             lazy_failure: OnceLock::new(),
+            speculates: AtomicBool::new(false),
             wishes: Wishes::default(),
         };
         Session { shared: Arc::new(shared) }
@@ -136,6 +139,12 @@ impl Session {
         self.lock().dylib(dylib).order.clone()
     }
 
+    /// The dylib that stands for the program: weak definitions of the dylibs that its search order reaches are those of
+    /// the first one in that order, breadth first. Without a root each dylib has its own.
+    pub fn set_root(&self, dylib: DylibId) {
+        self.lock().root = Some(dylib);
+    }
+
     /// Makes a dylib's memory lie where another's does, in reach of it. To be said before either has code.
     pub fn place_with(&self, dylib: DylibId, leader: DylibId) {
         self.lock().dylibs[dylib.index()].placed_with = leader;
@@ -190,21 +199,6 @@ impl Session {
         drop(state);
         self.carry_out(effects);
         result
-    }
-
-    /// The stubs of the session, which it has from the first use on.
-    pub(crate) fn stubs(&self) -> Result<Arc<Stubs>, Error> {
-        let lock = || self.shared.stubs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stubs) = &*lock() {
-            return Ok(stubs.clone());
-        }
-        let made = Arc::new(Stubs::new(self, self.shared.lazy_failure.get().copied())?);
-        // Another thread may have been faster; its stubs are the session's then.
-        Ok(lock().get_or_insert(made).clone())
-    }
-
-    pub(crate) fn lazy_failure_cell(&self) -> &OnceLock<u64> {
-        &self.shared.lazy_failure
     }
 
     /// What clients want of links beside code.

@@ -7,6 +7,7 @@
 //! not ready when the dependant was emitted ([`readiness`]). What goes together when a tracker is removed is a *lot*
 //! ([`lots`]).
 
+mod coalesce;
 mod collection;
 mod define;
 mod effects;
@@ -160,6 +161,8 @@ pub(crate) struct Unit {
     pub task: Option<TaskId>,
     /// What it cannot go on without.
     awaits: Option<QueryId>,
+    /// Lazy functions that its code refers to, if that is of interest.
+    pub callees: Vec<(DylibId, Name)>,
     /// Where its thread-local variables lie.
     pub threads: Option<ThreadModule>,
     /// Symbols of units that were not ready when this one was emitted.
@@ -236,6 +239,11 @@ pub(crate) struct State {
     limbo: Limbo,
     /// Largest size and alignment that any object asks for, of symbols that are common in some object.
     commons: HashMap<SymbolId, (u64, u64)>,
+    /// The dylib whose search order decides which weak definitions of others count.
+    pub root: Option<DylibId>,
+    /// Weak definitions that stand for another dylib's, and the other way round.
+    coalesced: HashMap<SymbolId, SymbolId>,
+    sharers: HashMap<SymbolId, Vec<SymbolId>>,
     /// What contested symbols would be for those that define them and did not win them.
     rivals: HashMap<SymbolId, Vec<Symbol>>,
     /// Units of clients that lost a definition to one that is being added.
@@ -267,6 +275,9 @@ impl State {
             limbo: Limbo::default(),
             commons: HashMap::new(),
             rivals: HashMap::new(),
+            root: None,
+            coalesced: HashMap::new(),
+            sharers: HashMap::new(),
             superseded: Vec::new(),
             stamp: 0,
             ended: false,
@@ -367,6 +378,13 @@ impl State {
             let symbol = self.symbol(id);
             ((entry.all_symbols || symbol.exported) && symbol.unit != REMOVED).then_some(id)
         })
+    }
+
+    /// The lazy functions that the code of a symbol refers to; they are told once.
+    pub fn take_callees(&mut self, source: DylibId, name: Name) -> Vec<(DylibId, Name)> {
+        let found = self.find(&self.dylib(source).order, name).map(|symbol| self.symbol(symbol).unit);
+        let unit = found.and_then(|unit| self.units.get_mut(unit.index()));
+        unit.map(|unit| std::mem::take(&mut unit.callees)).unwrap_or_default()
     }
 
     /// The names of the dylibs of a search order, for messages.

@@ -2,7 +2,7 @@
 //! `libc_nonshared.a`, and the compiler's own support archives.
 
 use crate::error::Error;
-use crate::generator::{ArchiveMembers, DefinitionGenerator, ReadFile};
+use crate::generator::{ArchiveMembers, DefinitionGenerator, ReadFile, Wanted};
 use crate::session::Session;
 use crate::state::DylibId;
 use std::collections::HashSet;
@@ -41,12 +41,12 @@ impl SupportSymbols {
 }
 
 impl DefinitionGenerator for SupportSymbols {
-    fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
+    fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
         let mut missing = Vec::new();
         let mut inputs = Vec::new();
         {
             let mut added = self.added.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            for (name, required) in wanted {
+            for (name, required) in wanted.names {
                 let text = session.names().bytes(*name);
                 let object = session.executor().support_object(&text).filter(|_| added.insert(*name));
                 match object {
@@ -65,7 +65,7 @@ impl DefinitionGenerator for SupportSymbols {
             return Ok(());
         }
         for archive in self.archives(session) {
-            archive.generate(session, dylib, &missing)?;
+            archive.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
         }
         Ok(())
     }

@@ -38,6 +38,11 @@ impl<'jit> Dylib<'jit> {
         Ok(self.jit.session().add_objects(self.id, None, objects)?)
     }
 
+    /// Adds an object that is linked only if something refers to it.
+    pub fn add_member(&self, object: &Input) -> Result<(), Error> {
+        Ok(self.jit.session().add_members(self.id, std::slice::from_ref(object))?)
+    }
+
     /// Adds objects that can be removed together, by the tracker that is returned.
     pub fn add_tracked(&self, objects: &[Input]) -> Result<Tracker<'jit>, Error> {
         let id = self.jit.session().create_tracker(self.id);

@@ -151,6 +151,7 @@ impl Builder {
         let jit = Jit { inner, _directory: directory };
         let main = jit.create_dylib("main")?.id();
         jit.inner.main.get_or_init(|| main);
+        jit.session().set_root(main);
         if let (true, Some(names)) = (gc_sections, self.gc_roots) {
             let session = jit.session();
             let names = names.iter().map(|name| session.names().intern(name.as_bytes()));

@@ -171,6 +171,40 @@ fn a_handle_keeps_what_its_code_needs() {
 }
 
 #[test]
+fn callees_are_linked_ahead_and_first_calls_recorded() {
+    let jit = Jit::builder().compile_threads(2).build().unwrap();
+    let session = jit.session();
+    session.set_speculation(true);
+    let bodies = jit.create_dylib("bodies").unwrap();
+    let lazy = jit.create_dylib("lazy").unwrap();
+    lazy.lazy_reexport(&bodies, &["f", "g", "h"]).unwrap();
+    bodies.link_against(&[lazy]);
+    let count = Arc::new(AtomicUsize::new(0));
+    let source = "int lazy_g(int); int f(int x) { return x < 0 ? lazy_g(x) : x; }";
+    bodies.add_member(&compile("f.c", source, &["-O1"])).unwrap();
+    lazy.alias(&[("lazy_g", "g")]).unwrap();
+    for (name, address) in [("g", increment as Number), ("h", double as Number)] {
+        let name = session.names().intern(name.as_bytes());
+        let unit = Counted { name, address: address as usize as u64, count: count.clone() };
+        bodies.define_unit(Box::new(unit)).unwrap();
+    }
+    // SAFETY: as declared.
+    let [f, g] = unsafe { ["f", "g"].map(|name| lazy.handle::<Number>(name).unwrap()) };
+    assert_eq!(f(1), 1);
+    // The body of `g` comes by itself; that of `h`, which `f` does not refer to, does not.
+    while count.load(Ordering::Relaxed) == 0 {
+        thread::yield_now();
+    }
+    assert_eq!((g(1), count.load(Ordering::Relaxed)), (2, 1));
+    let called: Vec<String> = session.first_calls().iter().map(|(_, name)| session.names().text(*name)).collect();
+    assert_eq!(called, ["f", "g"]);
+    session.prefetch(&[(bodies.id(), session.names().intern(b"h"))]);
+    while count.load(Ordering::Relaxed) == 1 {
+        thread::yield_now();
+    }
+}
+
+#[test]
 fn an_alias_and_a_filtered_library_serve_linked_code() {
     let jit = Jit::new().unwrap();
     jit.main().alias(&[("other", "f")]).unwrap();

@@ -201,6 +201,9 @@ impl Batch {
     /// Fixes up, finalizes, registers and emits.
     fn finish(mut self, session: &Session) -> Result<(), Error> {
         self.fill_addresses(session);
+        if session.speculates() {
+            self.note_callees(session);
+        }
         self.show(session, "before fix-up", true, |plugin, context, graph| plugin.pre_fixup(context, graph));
         let Loaded { questions, answers, module, resource } = self.load_threads(session)?;
         self.write(session, Threads { questions: &questions, answers: &answers });
@@ -318,6 +321,17 @@ impl Batch {
             }
         }
         foreign
+    }
+
+    /// Notes which lazy functions each member refers to.
+    fn note_callees(&self, session: &Session) {
+        for (index, unit) in self.units.iter().enumerate() {
+            let first = self.members[index].graph.first_global.0 as usize;
+            let globals = self.targets[index].iter().zip(&self.addresses[index][first..]);
+            let outside = globals.filter(|((_, target), _)| matches!(target, Target::Near | Target::Far));
+            let callees = session.lazy_among(outside.map(|(_, address)| *address));
+            session.lock().units[unit.index()].callees = callees;
+        }
     }
 
     /// The address of a symbol that the linker itself defines.

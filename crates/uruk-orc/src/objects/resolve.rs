@@ -124,23 +124,33 @@ impl Closure {
         claimed
     }
 
-    /// Lets weak variables that a library of the process exports as well be the library's: inline variables,
-    /// function-local statics and type information are one for the whole program.
+    /// Lets weak definitions be those of the first dylib in the root's order that has them too, and weak variables that
+    /// a library of the process exports as well be the library's: inline variables, function-local statics and type
+    /// information are one for the whole program.
     fn coalesce(&self, session: &Session, first: usize) {
         let mut candidates = Vec::new();
         {
-            let state = session.lock();
+            let mut state = session.lock();
+            let scope = state.scope();
             for job in &self.jobs[first..] {
-                let globals = job.object.interface.globals.iter().zip(job.object.symbols());
-                candidates.extend(globals.filter_map(|(global, symbol)| {
-                    let symbol = (*symbol)?;
-                    let shared = global.strength == Strength::Weak
-                        && global.visibility == Visibility::Default
-                        && (global.kind == SymbolKind::Object || global.unique)
-                        && state.symbol(symbol).unit == job.unit
-                        && state.symbol(symbol).exported;
-                    shared.then_some((symbol, job.unit, global.name))
-                }));
+                let dylib = state.unit(job.unit).dylib;
+                let before = scope.iter().position(|other| *other == dylib).map_or(&[][..], |at| &scope[..at]);
+                for (global, symbol) in job.object.interface.globals.iter().zip(job.object.symbols()) {
+                    let Some(symbol) = *symbol else { continue };
+                    let found = state.symbol(symbol);
+                    if global.strength != Strength::Weak
+                        || global.visibility != Visibility::Default
+                        || found.unit != job.unit
+                        || !found.exported
+                    {
+                        continue;
+                    }
+                    if let Some(other) = state.first_shown(before, global.name) {
+                        state.coalesce(symbol, other);
+                    } else if global.kind == SymbolKind::Object || global.unique {
+                        candidates.push((symbol, job.unit, global.name));
+                    }
+                }
             }
         }
         for (symbol, unit, name) in candidates {
@@ -284,7 +294,7 @@ impl Job {
             let found = match symbols.get(index).copied().flatten() {
                 Some(own) => {
                     state.take_over(own, self.unit);
-                    Some(own)
+                    Some(state.representative_of(own))
                 }
                 None => state.find(order, global.name),
             };

@@ -89,6 +89,7 @@ impl State {
             lot,
             task: None,
             awaits: None,
+            callees: Vec::new(),
             threads: None,
             needs: Vec::new(),
             dependants: Vec::new(),
@@ -290,6 +291,9 @@ impl State {
     /// is kept, for none to find, as long as others define it that know the symbol.
     fn bequeath(&mut self, id: SymbolId) {
         self.published.wipe(id);
+        if !self.coalesced.is_empty() {
+            self.part(id, self.symbol(id).unit);
+        }
         let rivals = self.rivals.get(&id).into_iter().flatten().enumerate();
         let waiting = rivals.filter(|(_, rival)| matches!(self.unit(rival.unit).phase, Phase::Waiting));
         let heir = waiting.min_by_key(|(_, rival)| Reverse(rival.strength)).map(|(at, _)| at);
