@@ -30,7 +30,7 @@ mod jit;
 pub mod plugin;
 
 pub use dylib::{Dylib, Tracker};
-pub use files::read_file;
+pub use files::{read_file, read_files};
 pub use function::{Function, FunctionPointer};
 pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
