@@ -234,6 +234,8 @@ pub(crate) struct State {
     pins: u32,
     /// What has to happen outside of the lock.
     effects: Effects,
+    /// How many threads wait for progress.
+    pub watchers: usize,
     limbo: Limbo,
     /// Largest size and alignment that any object asks for, of symbols that are common in some object.
     commons: HashMap<SymbolId, (u64, u64)>,
@@ -269,6 +271,7 @@ impl State {
             free_pins: Vec::new(),
             pins: 0,
             effects: Effects::default(),
+            watchers: 0,
             limbo: Limbo::default(),
             commons: HashMap::new(),
             rivals: HashMap::new(),
@@ -348,7 +351,10 @@ impl State {
 
     /// What is to happen outside, since it was last asked.
     pub fn take_effects(&mut self) -> Effects {
-        std::mem::take(&mut self.effects)
+        let mut effects = std::mem::take(&mut self.effects);
+        // Telling nobody is a system call all the same.
+        effects.progress &= self.watchers != 0;
+        effects
     }
 
     /// What is known of a thread-local variable of an earlier batch; `None` for one of a library.

@@ -2,12 +2,14 @@
 
 use crate::directory::Directory;
 use crate::dylib::Dylib;
-use crate::files::read_file;
+use crate::files::{read_file, read_files};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use uruk_executor::dl::InstallGuard;
 use uruk_executor::in_process::{InProcess, InterposeError};
 use uruk_executor::memory::{Options, Statistics};
 use uruk_executor::{at_exit, dl, lifecycle};
+use uruk_jitlink::input::Input;
 use uruk_orc::dispatch::ThreadPool;
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
@@ -216,7 +218,7 @@ impl Jit {
         session.set_search_order(dylib, vec![entry(dylib, true), process, own]);
         session.set_search_order(support, vec![own, process]);
         let read: Arc<ReadFile> = Arc::new(read_file);
-        let symbols = SupportSymbols::new(session, lifecycle::support_archives, read);
+        let symbols = SupportSymbols::new(lifecycle::support_archives, read);
         session.add_generator(support, Arc::new(symbols));
         Ok(Dylib::new(self, dylib))
     }
@@ -234,6 +236,20 @@ impl Jit {
     /// The arguments that initialisers and `main` get, the program's name first.
     pub fn set_arguments<T: Into<Vec<u8>>>(&self, arguments: impl IntoIterator<Item = T>) {
         self.inner.executor.set_arguments(arguments);
+    }
+
+    /// Opens files as [`read_files`](crate::read_files) does, many of them on several threads.
+    pub fn read_files<P: AsRef<Path> + Sync>(&self, paths: &[P]) -> Result<Vec<Input>, Error> {
+        /// What opening and reading a file takes, in bytes to be linked.
+        const COST: usize = 4 << 10;
+        const CHUNK: usize = 64;
+        let chunks: Vec<&[P]> = paths.chunks(CHUNK).collect();
+        let read = self.inner.session.parallel(paths.len() * COST, &chunks, |chunk| read_files(chunk));
+        let mut inputs = Vec::with_capacity(paths.len());
+        for chunk in read {
+            inputs.append(&mut chunk?);
+        }
+        Ok(inputs)
     }
 
     /// What the linked code and data take.

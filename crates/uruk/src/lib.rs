@@ -38,7 +38,7 @@ pub mod plugin;
 mod guide {}
 
 pub use dylib::{Dylib, Tracker};
-pub use files::read_file;
+pub use files::{read_file, read_files};
 pub use function::{Function, FunctionPointer};
 pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
