@@ -45,8 +45,8 @@ fn a_lookup_is_a_future_that_is_woken_once_its_answer_is_there() {
     assert_eq!(answer.unwrap(), [Some(4)]);
 }
 
-fn archive(folder: &Path) -> Input {
-    std::fs::write(folder.join("f.c"), "int f(void) { return 1; }").unwrap();
+/// An archive of what `f.c` of a folder compiles to.
+fn archive_of(folder: &Path) -> Input {
     let run = |program: &str, arguments: &[&str]| {
         assert!(Command::new(program).args(arguments).current_dir(folder).status().unwrap().success());
     };
@@ -59,14 +59,35 @@ fn archive(folder: &Path) -> Input {
 fn archives_add_nothing_for_the_running_program() {
     let program = Program::new();
     let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("f.c"), "int f(void) { return 1; }").unwrap();
     let read = Arc::new(|_: &Path| Err(Error::Ended));
-    let members = ArchiveMembers::new(&program.session, archive(folder.path()), read).unwrap();
+    let members = ArchiveMembers::new(&program.session, archive_of(folder.path()), read).unwrap();
     program.session.add_generator(program.dylib, Arc::new(members));
     let request = Request::new(&program.order(), &[program.name("f")]);
     let dynamic = program.session.start(&request.clone().dynamic()).wait();
     assert!(matches!(dynamic, Err(Error::Missing { .. })));
     let linked = program.session.start(&request).wait().unwrap();
     assert_eq!(program.session.start(&request.dynamic()).wait().unwrap(), linked);
+}
+
+#[test]
+fn a_member_is_pulled_once_for_all_who_need_it_and_again_after_it_was_removed() {
+    let program = Program::new();
+    let folder = tempfile::tempdir().unwrap();
+    let source: String = (0..8).map(|number| format!("int f{number}(void) {{ return {number}; }}")).collect();
+    std::fs::write(folder.path().join("f.c"), source).unwrap();
+    let read = Arc::new(|_: &Path| Err(Error::Ended));
+    let members = ArchiveMembers::new(&program.session, archive_of(folder.path()), read).unwrap();
+    program.session.add_generator(program.dylib, Arc::new(members));
+    for _ in 0..50 {
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let program = &program;
+                scope.spawn(move || assert_ne!(program.lookup(&format!("f{number}")).unwrap(), 0));
+            }
+        });
+        program.session.clear(program.dylib).wait();
+    }
 }
 
 /// This process, as if its compilers put an underscore before every name.
