@@ -89,6 +89,12 @@ pub trait Executor: Send + Sync {
     /// Its memory.
     fn memory(&self) -> &dyn MemoryManager;
 
+    /// What compilers for the target put before the names of functions and variables: nothing on most systems, `_` on
+    /// Darwin. [`find`](Executor::find) and [`Exports::find`] take names without it.
+    fn symbol_prefix(&self) -> Option<u8> {
+        None
+    }
+
     /// What the process itself and its libraries define under a name.
     fn find(&self, name: &[u8]) -> Option<Found>;
 
@@ -145,7 +151,7 @@ pub trait Executor: Send + Sync {
     /// Calls functions that take the program's arguments as `main` does, one after the other.
     fn run_initialisers(&self, functions: &[u64]) -> Result<(), Error>;
 
-    /// Code and data that a static link adds to every program: objects in memory, searched like archives after
-    /// everything else.
-    fn support_objects(&self) -> Vec<(String, Vec<u8>)>;
+    /// Code and data that a static link adds to every program: the object that defines a name, if there is one. They
+    /// are searched like archives after everything else.
+    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>>;
 }

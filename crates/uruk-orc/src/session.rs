@@ -28,14 +28,15 @@ use crate::lazy::Stubs;
 use crate::plugin::Wishes;
 use crate::state::*;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
-use uruk_jitlink::names::Names;
+use uruk_jitlink::names::{Name, Names};
 
 /// A program that is being put together and run. Cheap to clone: all clones are the same session, which goes with the
 /// last of them.
 #[derive(Clone)]
 pub struct Session {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// A session that does not keep it alive, for what the session itself keeps: units, generators, dispatchers.
@@ -44,7 +45,7 @@ pub struct WeakSession {
     shared: Weak<Shared>,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     names: Arc<Names>,
     /// What of the state can be read without its lock.
     published: Arc<Published>,
@@ -56,8 +57,9 @@ struct Shared {
     threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
     reports: Mutex<Vec<Error>>,
-    stubs: Mutex<Option<Arc<Stubs>>>,
-    lazy_failure: OnceLock<u64>,
+    pub(crate) stubs: Mutex<Option<Arc<Stubs>>>,
+    pub(crate) lazy_failure: OnceLock<u64>,
+    pub(crate) speculates: AtomicBool,
     wishes: Wishes,
 }
 
@@ -80,6 +82,7 @@ impl Session {
             reports: Mutex::default(),
             stubs: Mutex::default(),
             lazy_failure: OnceLock::new(),
+            speculates: AtomicBool::new(false),
             wishes: Wishes::default(),
         };
         Session { shared: Arc::new(shared) }
@@ -88,6 +91,14 @@ impl Session {
     /// The names of this session.
     pub fn names(&self) -> &Names {
         &self.shared.names
+    }
+
+    /// The linker's name for a function or variable of a source: with the target's prefix, if it has one.
+    pub fn mangle(&self, name: &str) -> Name {
+        match self.executor().symbol_prefix() {
+            None => self.names().intern(name.as_bytes()),
+            Some(prefix) => self.names().intern(&[&[prefix], name.as_bytes()].concat()),
+        }
     }
 
     /// The process where code runs.
@@ -134,6 +145,12 @@ impl Session {
     /// Where references from a dylib are looked for.
     pub fn search_order(&self, dylib: DylibId) -> Vec<SearchEntry> {
         self.lock().dylib(dylib).order.clone()
+    }
+
+    /// The dylib that stands for the program: weak definitions of the dylibs that its search order reaches are those of
+    /// the first one in that order, breadth first. Without a root each dylib has its own.
+    pub fn set_root(&self, dylib: DylibId) {
+        self.lock().root = Some(dylib);
     }
 
     /// Makes a dylib's memory lie where another's does, in reach of it. To be said before either has code.
@@ -190,21 +207,6 @@ impl Session {
         drop(state);
         self.carry_out(effects);
         result
-    }
-
-    /// The stubs of the session, which it has from the first use on.
-    pub(crate) fn stubs(&self) -> Result<Arc<Stubs>, Error> {
-        let lock = || self.shared.stubs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stubs) = &*lock() {
-            return Ok(stubs.clone());
-        }
-        let made = Arc::new(Stubs::new(self, self.shared.lazy_failure.get().copied())?);
-        // Another thread may have been faster; its stubs are the session's then.
-        Ok(lock().get_or_insert(made).clone())
-    }
-
-    pub(crate) fn lazy_failure_cell(&self) -> &OnceLock<u64> {
-        &self.shared.lazy_failure
     }
 
     /// What clients want of links beside code.

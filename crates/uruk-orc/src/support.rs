@@ -2,19 +2,17 @@
 //! `libc_nonshared.a`, and the compiler's own support archives.
 
 use crate::error::Error;
-use crate::generator::{ArchiveMembers, DefinitionGenerator, ReadFile};
+use crate::generator::{ArchiveMembers, DefinitionGenerator, ReadFile, Wanted};
 use crate::session::Session;
 use crate::state::DylibId;
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use uruk_jitlink::input::Input;
-use uruk_jitlink::names::Name;
 
 /// Defines, in a dylib's own support dylib, what neither its objects nor the process define.
 pub struct SupportSymbols {
-    /// Objects in memory that have not been added yet.
-    objects: Mutex<HashMap<Name, Input>>,
+    /// Held while a look-up is served, so that another one does not miss what this one is about to add.
+    turn: Mutex<()>,
     /// Finds the archives; asked once, since it looks through folders.
     archives: fn() -> Vec<PathBuf>,
     read: Arc<ReadFile>,
@@ -24,13 +22,8 @@ pub struct SupportSymbols {
 
 impl SupportSymbols {
     /// The executor's support objects, then these archives, which are looked for when first needed.
-    pub fn new(session: &Session, archives: fn() -> Vec<PathBuf>, read: Arc<ReadFile>) -> SupportSymbols {
-        let objects = session.executor().support_objects().into_iter();
-        let objects = objects.map(|(name, bytes)| {
-            let input = Input::from_bytes(format!("{name} (built in)"), bytes);
-            (session.names().intern(name.as_bytes()), input)
-        });
-        SupportSymbols { objects: Mutex::new(objects.collect()), archives, read, opened: OnceLock::new() }
+    pub fn new(archives: fn() -> Vec<PathBuf>, read: Arc<ReadFile>) -> SupportSymbols {
+        SupportSymbols { turn: Mutex::default(), archives, read, opened: OnceLock::new() }
     }
 
     fn archives(&self, session: &Session) -> &[ArchiveMembers] {
@@ -46,17 +39,22 @@ impl SupportSymbols {
 }
 
 impl DefinitionGenerator for SupportSymbols {
-    fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
+    fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut missing = Vec::new();
         let mut inputs = Vec::new();
-        {
-            let mut objects = self.objects.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            for (name, required) in wanted {
-                match objects.remove(name) {
-                    Some(input) => inputs.push(input),
-                    None if *required => missing.push((*name, true)),
-                    None => {}
+        for (name, required) in wanted.names {
+            if session.defines(dylib, *name) {
+                continue;
+            }
+            let text = session.names().bytes(*name);
+            match session.executor().support_object(&text) {
+                Some(bytes) => {
+                    let name = String::from_utf8_lossy(&text);
+                    inputs.push(Input::from_bytes(format!("{name} (built in)"), bytes));
                 }
+                None if *required => missing.push((*name, true)),
+                None => {}
             }
         }
         session.add_members(dylib, &inputs)?;
@@ -65,7 +63,7 @@ impl DefinitionGenerator for SupportSymbols {
             return Ok(());
         }
         for archive in self.archives(session) {
-            archive.generate(session, dylib, &missing)?;
+            archive.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
         }
         Ok(())
     }

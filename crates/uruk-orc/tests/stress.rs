@@ -1,13 +1,14 @@
 //! Eight threads that add, look up, fail, transfer, pin and remove in dylibs that search each other, with a pool of workers
 //! besides. Nothing may hang, every query is answered exactly once, and in the end everything is gone.
 
-mod common;
+#[path = "session/support.rs"]
+mod support;
 
-use common::{Body, Unit, compile_all};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
+use support::{Body, Unit, compile_all};
 use uruk_executor::in_process::InProcess;
 use uruk_executor::memory::Options;
 use uruk_jitlink::input::Input;
@@ -27,7 +28,7 @@ const TRACKERS: usize = 6;
 
 /// How often each thread does something.
 fn rounds() -> usize {
-    std::env::var("URUK_STRESS_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(6000)
+    std::env::var("URUK_STRESS_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(300_000)
 }
 
 /// What all threads share.
@@ -192,14 +193,13 @@ impl Arena {
 /// Ends the process if a minute passes without any thread getting on.
 fn watch(arena: Arc<Arena>, done: mpsc::Receiver<()>) {
     let mut last = Vec::new();
-    while done.recv_timeout(Duration::from_secs(10)) == Err(mpsc::RecvTimeoutError::Timeout) {
+    while done.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout) {
         let now: Vec<usize> = arena.progress.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         if now == last {
             let (asked, answered) = (arena.asked.load(Ordering::Relaxed), arena.answered.load(Ordering::Relaxed));
             eprintln!("stuck: rounds of each thread {now:?}; {answered} of {asked} callbacks were called");
             eprintln!("{:#?}", arena.session.population());
-            eprintln!("STUCK");
-            std::thread::sleep(Duration::from_secs(1000));
+            std::process::abort();
         }
         last = now;
     }

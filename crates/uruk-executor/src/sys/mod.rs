@@ -91,6 +91,11 @@ pub(crate) fn prepare_process() {
     linux::prepare_process();
 }
 
+/// Reads a file of `/proc`.
+pub(crate) fn read_proc(path: &str) -> io::Result<Vec<u8>> {
+    linux::read_proc(path)
+}
+
 /// The size of a page in bytes.
 pub(crate) fn page_bytes() -> u64 {
     linux::page_bytes()

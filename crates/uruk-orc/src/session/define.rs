@@ -4,7 +4,7 @@ use super::Session;
 use crate::error::Error;
 use crate::executor::Resource;
 use crate::objects::Object;
-use crate::state::{DylibId, TrackerId, UnitId};
+use crate::state::{DylibId, SearchEntry, TrackerId, UnitId};
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::sync::Arc;
 use uruk_jitlink::elf::Interface;
@@ -121,6 +121,6 @@ impl Session {
 
     /// Whether a dylib defines a name.
     pub fn defines(&self, dylib: DylibId, name: Name) -> bool {
-        self.lock().dylib(dylib).table.get(name).is_some()
+        self.lock().find(&[SearchEntry { dylib, all_symbols: true }], name).is_some()
     }
 }

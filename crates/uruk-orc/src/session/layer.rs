@@ -43,13 +43,8 @@ impl Session {
         self.names().bytes(name)
     }
 
-    /// Maps items, on several threads if their `cost` in input bytes is worth it.
-    pub(crate) fn parallel<T: Sync, R: Send>(
-        &self,
-        cost: usize,
-        items: &[T],
-        f: impl Fn(&T) -> R + Send + Sync,
-    ) -> Vec<R> {
+    /// Maps items, on several threads if their `cost` in input bytes to be linked is worth it.
+    pub fn parallel<T: Sync, R: Send>(&self, cost: usize, items: &[T], f: impl Fn(&T) -> R + Send + Sync) -> Vec<R> {
         match self.pool_for(cost, items.len()) {
             Some(pool) => pool.install(|| items.par_iter().map(f).collect()),
             None => items.iter().map(f).collect(),

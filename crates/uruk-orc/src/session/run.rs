@@ -116,8 +116,10 @@ impl Session {
     pub(super) fn sleep_while(&self, mut reason: impl FnMut(&mut State) -> bool) {
         let dispatcher = self.dispatcher();
         self.shared.shielded("a dispatcher", || dispatcher.blocked());
-        let state = self.shared.progress.wait_while(self.lock(), &mut reason);
-        drop(state.unwrap_or_else(PoisonError::into_inner));
+        let mut state = self.lock();
+        state.watchers += 1;
+        let state = self.shared.progress.wait_while(state, &mut reason);
+        state.unwrap_or_else(PoisonError::into_inner).watchers -= 1;
         self.shared.shielded("a dispatcher", || dispatcher.unblocked());
     }
 }
@@ -129,8 +131,13 @@ impl Shared {
         if !freed.is_empty() {
             let count = freed.len();
             self.give_back(freed);
-            self.state.lock().unwrap_or_else(PoisonError::into_inner).freed(count);
-            self.progress.notify_all();
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.freed(count);
+            let watched = state.watchers != 0;
+            drop(state);
+            if watched {
+                self.progress.notify_all();
+            }
         }
         dropped.into_iter().for_each(|dropped| self.shielded("a destructor", || drop(dropped)));
         wakers.into_iter().for_each(|waker| self.shielded("a waker", || waker.wake()));

@@ -99,6 +99,7 @@ impl State {
             lot,
             task: None,
             awaits: None,
+            callees: Vec::new(),
             threads: None,
             needs: Vec::new(),
             generation: 0,
@@ -142,6 +143,7 @@ impl State {
         let globals = &interface.globals;
         let known = symbols.len();
         symbols.reserve_exact(globals.len() - known);
+        self.symbols.reserve(globals.len() - known);
         for (position, global) in globals.iter().enumerate().skip(known) {
             let rank = match global.strength {
                 Strength::Undefined | Strength::UndefinedWeak | Strength::Local => {
@@ -334,6 +336,9 @@ impl State {
     /// is kept, for none to find, as long as others define it that know the symbol.
     fn bequeath(&mut self, id: SymbolId) {
         self.published.wipe(id);
+        if !self.coalesced.is_empty() {
+            self.part(id, self.symbol(id).unit);
+        }
         let rivals = self.rivals.get(&id).into_iter().flatten().enumerate();
         let waiting = rivals.filter(|(_, rival)| matches!(self.unit(rival.unit).phase, Phase::Waiting));
         let heir = waiting.min_by_key(|(_, rival)| Reverse(rival.strength)).map(|(at, _)| at);

@@ -262,7 +262,7 @@ impl State {
     fn complete(&mut self, id: QueryId) {
         let Some(query) = self.queries.get(id) else { return };
         let address = |want: &Want| match *want {
-            Want::Symbol(id) => self.found(id, query.required),
+            Want::Symbol(id) => self.found(self.representative_of(id), query.required),
             Want::Unit(_) | Want::Nothing => Ok(None),
         };
         let answer = query.wants.iter().map(address).collect();
@@ -294,6 +294,7 @@ impl State {
 
     /// Lets look-ups find a symbol without the lock, if it is ready and has an address.
     pub fn publish(&self, id: SymbolId) -> Option<Known> {
+        let id = self.representative_of(id);
         let symbol = self.symbol(id);
         let addressless = symbol.side_effects_only || symbol.kind == SymbolKind::ThreadLocal;
         if addressless || symbol.collected || !self.is_ready(symbol.unit) {

@@ -7,6 +7,7 @@ use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Arc;
+use uruk_jitlink::memory::Segment;
 use uruk_jitlink::names::Name;
 
 impl State {
@@ -179,6 +180,13 @@ impl State {
             return Err(error);
         }
         self.unit_mut(id).linked.get_or_insert_with(Linked::default).kept.push(resource);
+        Ok(())
+    }
+
+    /// Gives memory to a unit, with which it goes.
+    pub fn keep_segment(&mut self, id: UnitId, segment: Segment) -> Result<(), Error> {
+        self.check_working(id)?;
+        self.unit_mut(id).linked.get_or_insert_with(Linked::default).segments.push(segment);
         Ok(())
     }
 

@@ -229,7 +229,8 @@ impl Model {
                 let before = self.reference.units[key].promised.len();
                 let expected = works && self.reference.promise(key, promises);
                 assert_eq!(self.state.define_more(id, &definitions).is_ok(), expected);
-                for sym in self.reference.units[key].promised[before..].to_vec() {
+                let added = self.reference.units[key].promised[before..].to_vec();
+                for sym in added {
                     self.reference.syms[sym].bound |= self.reference.syms[sym].owner == Owner::Unit(key);
                 }
                 if expected {
