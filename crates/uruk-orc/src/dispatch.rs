@@ -5,9 +5,10 @@
 
 use crate::session::Session;
 use crate::state::TaskId;
+use crate::sync::{Condvar, Mutex, MutexGuard, thread, thread_local};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 /// How urgent a task is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -65,32 +66,43 @@ thread_local! {
     static POOL: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
 }
 
-impl Dispatcher for InPlace {
-    fn dispatch(&self, task: Runnable) {
-        WAITING.with_borrow_mut(|waiting| waiting.push_back(task));
-        if RUNNING.replace(true) {
+impl InPlace {
+    /// Runs what waits on this thread, unless that is going on already.
+    fn run_waiting() {
+        if RUNNING.with(|running| running.replace(true)) {
             return;
         }
-        while let Some(task) = WAITING.with_borrow_mut(VecDeque::pop_front) {
+        while let Some(task) = WAITING.with(|waiting| waiting.borrow_mut().pop_front()) {
             task.run();
         }
-        RUNNING.set(false);
+        RUNNING.with(|running| running.set(false));
+    }
+}
+
+impl Dispatcher for InPlace {
+    fn dispatch(&self, task: Runnable) {
+        WAITING.with(|waiting| waiting.borrow_mut().push_back(task));
+        InPlace::run_waiting();
     }
 
     fn blocked(&self) {
-        let waiting = WAITING.take();
+        let waiting = WAITING.with(RefCell::take);
         if waiting.is_empty() {
             return;
         }
         let waiting = Arc::new(Mutex::new(waiting));
-        let taken = waiting.clone();
-        let run = move || {
-            let tasks = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
-            tasks.into_iter().for_each(|task| InPlace.dispatch(task));
+        let take = |tasks: &Mutex<VecDeque<Runnable>>| {
+            let tasks = std::mem::take(&mut *tasks.lock().unwrap_or_else(PoisonError::into_inner));
+            WAITING.with(|waiting| waiting.replace(tasks));
         };
-        if std::thread::Builder::new().name("uruk".into()).spawn(run).is_err() {
+        let theirs = waiting.clone();
+        let run = move || {
+            take(&theirs);
+            InPlace::run_waiting();
+        };
+        if thread::Builder::new().name("uruk".into()).spawn(run).is_err() {
             // They come when this thread goes on.
-            WAITING.set(std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner)));
+            take(&waiting);
         }
     }
 }
@@ -139,7 +151,7 @@ impl Shared {
 
     /// Whether this thread is one of the pool's.
     fn is_current(&self) -> bool {
-        std::ptr::eq(POOL.get(), self)
+        std::ptr::eq(POOL.with(Cell::get), self)
     }
 
     /// Starts a thread if there is work that nobody is free for.
@@ -148,7 +160,7 @@ impl Shared {
         let limit = self.threads + queue.blocked.min(MAX_REPLACEMENTS);
         if queue.resting < work && queue.alive < limit {
             let shared = self.clone();
-            let thread = std::thread::Builder::new().name("uruk".into());
+            let thread = thread::Builder::new().name("uruk".into());
             // Without a new thread those that exist do the work, or whoever waits for it.
             if thread.spawn(move || shared.work()).is_ok() {
                 queue.alive += 1;
@@ -157,7 +169,7 @@ impl Shared {
     }
 
     fn work(&self) {
-        POOL.set(self);
+        POOL.with(|pool| pool.set(self));
         let mut queue = self.lock();
         loop {
             let surplus = self.threads + queue.blocked.min(MAX_REPLACEMENTS) < queue.alive;

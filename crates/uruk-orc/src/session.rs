@@ -27,9 +27,10 @@ use crate::generator::{AsyncGenerator, DefinitionGenerator, Generator};
 use crate::lazy::Stubs;
 use crate::plugin::Wishes;
 use crate::state::*;
+use crate::sync::{Condvar, Mutex, MutexGuard, RwLock};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use uruk_jitlink::names::{Name, Names};
 
 /// A program that is being put together and run. Cheap to clone: all clones are the same session, which goes with the

@@ -4,6 +4,7 @@ use super::Session;
 use crate::error::{Error, Missing};
 use crate::generator::{DefinitionGenerator, Generator, LookupKind, Wanted};
 use crate::state::*;
+use crate::sync::{thread, thread_local};
 use crate::unit::Definition;
 use std::cell::Cell;
 use std::future::Future;
@@ -370,13 +371,13 @@ impl Walk {
     /// Lets a generator define what it can.
     fn call(&mut self, session: &Session, dylib: DylibId, generator: &dyn DefinitionGenerator) -> Result<(), Error> {
         let name = || name_of(|| generator.name());
-        if MAX_NESTED <= NESTED.get() {
+        if MAX_NESTED <= NESTED.with(Cell::get) {
             return Err(Error::Endless { generator: name() });
         }
-        NESTED.set(NESTED.get() + 1);
+        NESTED.with(|nested| nested.set(nested.get() + 1));
         let wanted = Wanted { kind: self.kind, names: &self.missing };
         let called = catch_unwind(AssertUnwindSafe(|| generator.generate(session, dylib, wanted)));
-        NESTED.set(NESTED.get() - 1);
+        NESTED.with(|nested| nested.set(nested.get() - 1));
         called.unwrap_or_else(|_| Err(Error::Panicked { unit: name() }))?;
         self.drop_found(session);
         Ok(())
@@ -466,7 +467,7 @@ impl Drop for Suspended {
     fn drop(&mut self) {
         if let Some(search) = self.search.take() {
             let unit = std::mem::take(&mut self.name);
-            let panicked = std::thread::panicking();
+            let panicked = thread::panicking();
             search.advance(Err(if panicked { Error::Panicked { unit } } else { Error::Abandoned { unit } }));
         }
     }

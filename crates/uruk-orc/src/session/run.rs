@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::objects::{self, Linked};
 use crate::responsibility::Responsibility;
 use crate::state::{Answer, Effects, QueryId, State, TaskId, Work};
+use crate::sync::{thread, thread_local};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
@@ -49,7 +50,7 @@ impl Session {
     /// Runs a task that no other thread has started.
     pub(crate) fn run_task(&self, id: TaskId) {
         let Some(work) = self.lock().start_task(id) else { return };
-        STACK.with_borrow_mut(|stack| stack.push((Arc::as_ptr(&self.shared), id)));
+        STACK.with(|stack| stack.borrow_mut().push((Arc::as_ptr(&self.shared), id)));
         match work {
             Work::Link(units) => {
                 if catch_unwind(AssertUnwindSafe(|| objects::link(self, id, units))).is_err() {
@@ -63,14 +64,14 @@ impl Session {
             }
             Work::Call(call) => self.shared.shielded("a task", || call(self)),
         }
-        STACK.with_borrow_mut(Vec::pop);
+        STACK.with(|stack| stack.borrow_mut().pop());
         self.update(|state| state.end_task(id));
     }
 
     /// Waits for a query's answer. Meanwhile this thread runs tasks that the query needs; if there are none, it blocks.
     pub(super) fn wait_for(&self, query: QueryId) -> Answer {
         let own = self.own_tasks();
-        let depth = STACK.with_borrow(Vec::len);
+        let depth = STACK.with(|stack| stack.borrow().len());
         loop {
             let mut state = self.lock();
             if let Some(answer) = state.take_answer(query) {
@@ -98,13 +99,13 @@ impl Session {
     /// The tasks of this session on this thread's stack.
     fn own_tasks(&self) -> Vec<TaskId> {
         let is_own = |(session, _): &&(*const Shared, TaskId)| std::ptr::eq(*session, Arc::as_ptr(&self.shared));
-        STACK.with_borrow(|stack| stack.iter().filter(is_own).map(|(_, task)| *task).collect())
+        STACK.with(|stack| stack.borrow().iter().filter(is_own).map(|(_, task)| *task).collect())
     }
 
     /// Runs a task on a thread of its own; false if there is none to be had.
     fn run_elsewhere(&self, task: TaskId) -> bool {
         let session = self.clone();
-        std::thread::Builder::new().name("uruk deep".into()).spawn(move || session.run_task(task)).is_ok()
+        thread::Builder::new().name("uruk deep".into()).spawn(move || session.run_task(task)).is_ok()
     }
 
     /// Waits until a query is answered, there is something to do for it, or it cannot be answered.
@@ -154,8 +155,8 @@ impl Shared {
             linked.segments
         });
         let segments: Vec<Vec<Segment>> = segments.collect();
-        for segments in segments {
-            self.executor.memory().release(&segments);
+        for segments in segments.iter().filter(|segments| !segments.is_empty()) {
+            self.executor.memory().release(segments);
         }
     }
 
