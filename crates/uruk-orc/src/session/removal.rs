@@ -65,6 +65,11 @@ impl Session {
         self.lock().transfer(from, to)
     }
 
+    /// Gives a tracker up: what it has belongs to the dylib's default one from now on.
+    pub fn drop_tracker(&self, tracker: TrackerId) -> Result<(), Error> {
+        self.lock().drop_tracker(tracker)
+    }
+
     /// Removes what was added with a tracker. Its symbols cannot be found any more, and what is still being made fails;
     /// memory and registrations go when nothing holds them. The tracker can be used again.
     pub fn remove(&self, tracker: TrackerId) -> Removal {
