@@ -3,12 +3,14 @@
 //! Invariant: the addresses that it is given are those of finished code and data of the session that calls; the
 //! session hands them over once they are ready, and releases nothing that is still in use.
 
+use crate::at_exit;
 use crate::gdb;
 use crate::interpose::{self, MallocError, MallocGuard, RebindError};
 use crate::libraries::{self, Definition, Library, LibraryError, SymbolKind};
 use crate::lifecycle::{self, Arguments};
 use crate::memory::{InProcessMemory, Options};
 use crate::stubs::{Setup, StubPool};
+use crate::thread_exit;
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
 use std::ops::Range;
@@ -57,9 +59,8 @@ impl InProcess {
     /// What the process and its libraries define under a name, perhaps with a version (`name@V`), and whether it is
     /// thread-local.
     pub fn find(&self, name: &[u8]) -> Option<(u64, bool)> {
-        let mut overrides = crate::dl::overrides().iter().chain(lifecycle::overrides());
-        if let Some((_, address)) = overrides.find(|(known, _)| known.as_bytes() == name) {
-            return Some((*address as u64, false));
+        if let Some(address) = overridden(name) {
+            return Some((address, false));
         }
         if name == b"_dl_x86_cpu_features" {
             return Some((lifecycle::cpu_features()?, false));
@@ -137,11 +138,32 @@ impl InProcess {
         unsafe { lifecycle::call_main(address, self.arguments()) }
     }
 
-    /// Runs what a dylib registered with `atexit` and its kin, and forgets it.
-    pub fn finalize(&self, dso_handle: u64) {
-        // SAFETY: the session gives the address of a dylib's `__dso_handle`, before it releases the dylib's code.
-        unsafe { lifecycle::finalize(dso_handle) }
+    /// Lets finalisers run in this order when the process exits, or when their memory is given to `end`.
+    pub fn run_at_exit(&self, functions: &[u64]) {
+        // SAFETY: the session gives finished functions of its objects' tables, once each, and names their memory to `end`
+        // before it releases it.
+        unsafe { at_exit::run_at_exit(functions) }
     }
+
+    /// Ends code and data in these ranges, which will be released: runs what was registered for the process's end, the
+    /// latest first, if `run` says so, and forgets all that was registered, also for `quick_exit`, `fork` and the ends of
+    /// threads.
+    pub fn end(&self, memory: &[Range<u64>], run: bool) {
+        if run {
+            // SAFETY: the session releases the memory only afterwards.
+            unsafe { at_exit::run_within(memory) };
+        } else {
+            at_exit::forget_within(memory);
+        }
+        thread_exit::forget_within(memory);
+    }
+}
+
+/// The address of what stands in for a function of the process.
+pub(crate) fn overridden(name: &[u8]) -> Option<u64> {
+    let functions = crate::dl::overrides().iter().copied().chain(at_exit::overrides()).chain(thread_exit::overrides());
+    let (_, address) = functions.into_iter().find(|(known, _)| known.as_bytes() == name)?;
+    Some(address as u64)
 }
 
 /// Why the process's libraries could not be made to use a program's own definitions.

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::SystemTime;
 
+pub(crate) use interpose::loaded_files;
 pub use interpose::{FrameCallback, PhdrCallback, backtrace, iterate_phdr};
 
 pub use crate::range_index::RangeError;
