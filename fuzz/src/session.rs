@@ -130,8 +130,8 @@ impl Executor for Machine {
         Ok(())
     }
 
-    fn support_objects(&self) -> Vec<(String, Vec<u8>)> {
-        Vec::new()
+    fn support_object(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
     }
 }
 

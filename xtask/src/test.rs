@@ -99,13 +99,13 @@ fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the tests of all targets: with nextest, where it is installed, each in a process of its own.
+/// Runs all tests, which benchmarks are not: with nextest, where it is installed, each in a process of its own.
 fn run_tests() -> Result<Count> {
     let has_nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     if has_nextest {
-        count_tests(&["nextest", "run", "--workspace", "--all-targets", "--no-fail-fast", "--no-tests=pass"])
+        count_tests(&["nextest", "run", "--workspace", "--tests", "--no-fail-fast", "--no-tests=pass"])
     } else {
-        count_tests(&["test", "--workspace", "--all-targets", "--no-fail-fast"])
+        count_tests(&["test", "--workspace", "--tests", "--no-fail-fast"])
     }
 }
 

@@ -103,7 +103,7 @@ fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk
     let mut objects = Vec::new();
     for input in inputs {
         match input {
-            Input::Object(path) => objects.push(uruk::read_file(path)?),
+            Input::Object(path) => objects.push(path),
             Input::Archive { path, whole: true } => dylib.add_whole_archive(&uruk::read_file(path)?)?,
             Input::Archive { path, whole: false } => dylib.add_archive(uruk::read_file(path)?)?,
             Input::Library { library: Library::Path(path), .. } => jit.load_library(&path.to_string_lossy())?,
@@ -111,7 +111,7 @@ fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk
             Input::Source { .. } => unreachable!("`compile` has turned sources into objects"),
         }
     }
-    dylib.add_objects(&objects)
+    dylib.add_objects(&jit.read_files(&objects)?)
 }
 
 /// Runs the initialisers and the entry.

@@ -121,7 +121,8 @@ unsafe fn announce(action: u32, entry: NonNull<Entry>) {
 
 /// Whether a debugger (or another tracer, such as strace) is attached to this process now.
 pub fn debugger_present() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = crate::sys::read_proc("/proc/self/status").unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
     let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
     tracer.is_some_and(|pid| pid.trim() != "0")
 }

@@ -2,11 +2,12 @@
 //! huge pages, since touching memory for the first time is much of a link's cost, and none of it lies in the C
 //! library's heap, which the linked program then finds as it would have.
 //!
-//! Data flow: small requests go to the C library. Others are rounded up to a power of two and taken from the free list
-//! of that size, else from the end of a region; what is freed goes to its list. Regions are never given back: they
-//! are for the command's own process, which ends with the program.
-//! Invariants: a block on a list is aligned to its size or to a huge page, whichever is less, and belongs to nobody;
-//! lists and the region's end are only touched under the lock; nothing in here allocates.
+//! Data flow: small requests go to the C library. Others are rounded up to the next of four sizes between two powers of
+//! two and taken from the free list of that size, else from the largest block that was freed and is being cut up, else from
+//! the end of a region; what is freed goes to its list, or is cut up next. Regions are never given back: they are for the
+//! command's own process, which ends with the program.
+//! Invariants: a block on a list is aligned to a page and belongs to nobody; lists and the region's end are only touched
+//! under the lock; nothing in here allocates.
 
 use crate::at_fork;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -19,10 +20,10 @@ const SMALL: usize = 16 << 10;
 const LARGE: usize = 64 << 20;
 /// What is reserved at a time.
 const REGION: usize = 256 << 20;
-/// Transparent huge pages of x86-64.
-const HUGE_PAGE: usize = 2 << 20;
+/// Every size is a multiple of this.
+const PAGE: usize = 4 << 10;
 /// Number of sizes, from `SMALL` to `LARGE`.
-const CLASSES: usize = (LARGE / SMALL).trailing_zeros() as usize + 1;
+const CLASSES: usize = (LARGE / SMALL).trailing_zeros() as usize * 4 + 1;
 
 /// The allocator; to be the `#[global_allocator]` of a command.
 pub struct ScratchAllocator {
@@ -31,16 +32,41 @@ pub struct ScratchAllocator {
 
 struct State {
     /// The unused part of the newest region.
-    start: usize,
-    end: usize,
+    region: Rest,
+    /// What is left of a large block that was freed: it has been touched, which the region has not.
+    cut: Rest,
     /// For each size the first free block, whose first word holds the next one's address, or 0.
     free: [usize; CLASSES],
+}
+
+/// Memory that blocks are cut from, whole pages.
+#[derive(Clone, Copy)]
+struct Rest {
+    start: usize,
+    end: usize,
+}
+
+impl Rest {
+    const NONE: Rest = Rest { start: 0, end: 0 };
+
+    fn size(&self) -> usize {
+        self.end - self.start
+    }
+
+    fn cut(&mut self, size: usize) -> Option<NonNull<u8>> {
+        if self.size() < size {
+            return None;
+        }
+        let block = self.start;
+        self.start += size;
+        NonNull::new(block as *mut u8)
+    }
 }
 
 impl ScratchAllocator {
     /// An allocator that has nothing yet.
     pub const fn new() -> Self {
-        ScratchAllocator { state: Mutex::new(State { start: 0, end: 0, free: [0; CLASSES] }) }
+        ScratchAllocator { state: Mutex::new(State { region: Rest::NONE, cut: Rest::NONE, free: [0; CLASSES] }) }
     }
 }
 
@@ -66,29 +92,81 @@ impl Default for ScratchAllocator {
     }
 }
 
+/// A size of blocks: its number, and its bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Class {
+    number: usize,
+    size: usize,
+}
+
 /// The size class of a request, or `None` where the C library serves it.
-fn class(layout: Layout) -> Option<usize> {
-    let wanted = SMALL <= layout.size() && layout.size() <= LARGE && layout.align() <= SMALL;
-    wanted.then(|| (layout.size().next_power_of_two() / SMALL).trailing_zeros() as usize)
+fn class(layout: Layout) -> Option<Class> {
+    let wanted = SMALL <= layout.size() && layout.size() <= LARGE && layout.align() <= PAGE;
+    wanted.then(|| Class::of(layout.size()))
+}
+
+impl Class {
+    /// The smallest class that holds `size` bytes, between `SMALL` and `LARGE`.
+    fn of(size: usize) -> Class {
+        let last = size - 1;
+        let power = last.ilog2() as usize;
+        // A quarter of the power of two below the size. There are 4 to 7 whole ones, and one for the rest.
+        let quarter = power - 2;
+        let quarters = last >> quarter;
+        const FIRST: usize = (SMALL - 1).ilog2() as usize * 4 + 7;
+        Class { number: power * 4 + quarters - FIRST, size: (quarters + 1) << quarter }
+    }
+
+    /// The largest class that fits into `size` bytes.
+    fn within(size: usize) -> Option<Class> {
+        if size < SMALL {
+            return None;
+        }
+        let above = Class::of(size.min(LARGE));
+        if above.size <= size {
+            return Some(above);
+        }
+        let quarter = above.size.ilog2() as usize - 2;
+        // A power of two ends a row of smaller steps.
+        let step = if above.size.is_power_of_two() { 1 << (quarter - 1) } else { 1 << quarter };
+        Some(Class { number: above.number - 1, size: above.size - step })
+    }
 }
 
 impl State {
-    fn take(&mut self, class: usize) -> Option<NonNull<u8>> {
-        let block = self.free[class];
+    fn take(&mut self, class: Class) -> Option<NonNull<u8>> {
+        let block = self.free[class.number];
         if block != 0 {
             // SAFETY: a block on a list is ours, at least a word long and aligned; its first word is the link.
-            self.free[class] = unsafe { *(block as *const usize) };
+            self.free[class.number] = unsafe { *(block as *const usize) };
             return NonNull::new(block as *mut u8);
         }
-        let size = SMALL << class;
-        let align = size.min(HUGE_PAGE);
-        let place = self.start.next_multiple_of(align);
-        if self.end < place + size {
-            self.reserve()?;
-            return self.take(class);
+        if let Some(block) = self.cut.cut(class.size) {
+            return Some(block);
         }
-        self.start = place + size;
-        NonNull::new(place as *mut u8)
+        if self.region.size() < class.size {
+            self.reserve()?;
+        }
+        self.region.cut(class.size)
+    }
+
+    /// Takes a block back. The larger of it and what is being cut up is cut up from now on.
+    ///
+    /// # Safety
+    /// The block has the size of the class and is nobody's any more.
+    unsafe fn give(&mut self, block: usize, class: Class) {
+        let (mut start, mut class) = (block, Some(class));
+        if let Some(Class { size, .. }) = class
+            && self.cut.size() < size
+        {
+            let rest = std::mem::replace(&mut self.cut, Rest { start, end: start + size });
+            (start, class) = (rest.start, Class::within(rest.size()));
+        }
+        if let Some(class) = class {
+            // SAFETY: the start of a block that is nobody's, by the caller's promise, or of what is no longer cut up.
+            unsafe { *(start as *mut usize) = self.free[class.number] };
+            self.free[class.number] = start;
+        }
     }
 
     /// Begins another region; what is left of the one before is lost.
@@ -101,14 +179,13 @@ impl State {
         }
         // SAFETY: the range was just mapped; advice that the kernel does not take changes nothing.
         unsafe { libc::madvise(region, REGION, libc::MADV_HUGEPAGE) };
-        self.start = region as usize;
-        self.end = self.start + REGION;
+        self.region = Rest { start: region as usize, end: region as usize + REGION };
         Some(())
     }
 }
 
-// SAFETY: blocks of a class are as large as its power of two and aligned to it up to a huge page, so to `SMALL`, the
-// strictest alignment that is served; a block is handed out once until it comes back, as the lock sees to.
+// SAFETY: blocks of a class have its size, which is no less than what is asked for, and begin at a multiple of a page, the
+// strictest alignment that is served, since regions do and all sizes are multiples of one; a block is handed out once until it comes back, as the lock sees to.
 unsafe impl GlobalAlloc for ScratchAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match class(layout) {
@@ -126,8 +203,7 @@ unsafe impl GlobalAlloc for ScratchAllocator {
             Some(class) => {
                 let mut state = self.lock();
                 // SAFETY: the caller gives a block of this layout back, which `take` gave out for this class.
-                unsafe { *block.cast::<usize>() = state.free[class] };
-                state.free[class] = block as usize;
+                unsafe { state.give(block as usize, class) };
             }
             // SAFETY: the caller's promise; a request of this layout went to the C library.
             None => unsafe { System.dealloc(block, layout) },
@@ -175,13 +251,33 @@ mod tests {
             for (number, (block, size)) in blocks.iter().zip(sizes).enumerate() {
                 assert!(std::slice::from_raw_parts(*block, size).iter().all(|byte| *byte == number as u8));
             }
+            allocator.dealloc(blocks[3], layout(3 << 20));
             allocator.dealloc(blocks[2], layout(100_000));
-            assert_eq!(allocator.alloc(layout(131_072)), blocks[2], "the same size class, so the same block");
+            assert_eq!(allocator.alloc(layout(114_688)), blocks[2], "the same size class, so the same block");
+            assert_eq!(allocator.alloc(layout(SMALL)), blocks[3], "a part of the larger block");
             let grown = allocator.realloc(blocks[0], layout(SMALL), 1 << 20);
             assert_ne!(grown, blocks[0]);
             assert!(std::slice::from_raw_parts(grown, SMALL).iter().all(|byte| *byte == 0));
             assert_eq!(allocator.realloc(grown, layout(1 << 20), (1 << 20) - 5), grown);
         }
+    }
+
+    #[test]
+    fn classes_waste_a_fifth_at_most() {
+        let (mut below, mut before) = (None, Class { number: 0, size: SMALL });
+        for size in (SMALL..=LARGE).step_by(1000).chain([LARGE]) {
+            let found = class(Layout::from_size_align(size, PAGE).unwrap()).unwrap();
+            assert!(found.number < CLASSES && found.size.is_multiple_of(PAGE));
+            assert!(size <= found.size && found.size - size <= found.size / 5 + 1, "{size} has {}", found.size);
+            assert!(found == before || found.number == before.number + 1 && before.size < found.size);
+            if found != before {
+                below = Some(before);
+            }
+            assert!(Class::within(size) == if found.size == size { Some(found) } else { below }, "{size}");
+            before = found;
+        }
+        assert_eq!((before.number, before.size), (CLASSES - 1, LARGE));
+        assert!(Class::within(SMALL - 1).is_none());
     }
 
     #[test]

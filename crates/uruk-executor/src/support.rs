@@ -7,11 +7,12 @@ use object::{
     Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind, SymbolScope,
 };
 
-/// Name and bytes of each object. Their symbols are hidden, so every dylib has its own.
-pub fn objects() -> Vec<(String, Vec<u8>)> {
-    let templates = TEMPLATES.iter().map(|template| (template.name.to_string(), function(template)));
-    let variables = VARIABLES.iter().map(|(name, bytes)| (name.to_string(), variable(name, bytes)));
-    variables.chain(templates).collect()
+/// The object that defines a name, if there is one. Its symbol is hidden, so every dylib has its own.
+pub fn object(name: &[u8]) -> Option<Vec<u8>> {
+    if let Some((name, bytes)) = VARIABLES.iter().find(|(known, _)| known.as_bytes() == name) {
+        return Some(variable(name, bytes));
+    }
+    TEMPLATES.iter().find(|template| template.name.as_bytes() == name).map(function)
 }
 
 /// What a linker defines for an executable: the variable whose address names a dylib; a dynamic section and a file

@@ -55,7 +55,7 @@ pub trait Dispatcher: Send + Sync {
 }
 
 /// Runs each task on the thread that caused it. What tasks cause meanwhile comes after them, so that chains of any
-/// length need no stack.
+/// length need no stack; if one waits for something else than them, a new thread runs them.
 pub struct InPlace;
 
 thread_local! {
@@ -75,6 +75,23 @@ impl Dispatcher for InPlace {
             task.run();
         }
         RUNNING.set(false);
+    }
+
+    fn blocked(&self) {
+        let waiting = WAITING.take();
+        if waiting.is_empty() {
+            return;
+        }
+        let waiting = Arc::new(Mutex::new(waiting));
+        let taken = waiting.clone();
+        let run = move || {
+            let tasks = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
+            tasks.into_iter().for_each(|task| InPlace.dispatch(task));
+        };
+        if std::thread::Builder::new().name("uruk".into()).spawn(run).is_err() {
+            // They come when this thread goes on.
+            WAITING.set(std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner)));
+        }
     }
 }
 
@@ -160,6 +177,10 @@ impl Shared {
             }
         }
         queue.alive -= 1;
+        if !queue.normal.is_empty() || !queue.idle.is_empty() {
+            // This thread may have been woken for a task that it leaves to another.
+            self.wake.notify_one();
+        }
     }
 }
 

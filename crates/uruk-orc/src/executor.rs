@@ -145,7 +145,7 @@ pub trait Executor: Send + Sync {
     /// Calls functions that take the program's arguments as `main` does, one after the other.
     fn run_initialisers(&self, functions: &[u64]) -> Result<(), Error>;
 
-    /// Code and data that a static link adds to every program: objects in memory, searched like archives after
-    /// everything else.
-    fn support_objects(&self) -> Vec<(String, Vec<u8>)>;
+    /// Code and data that a static link adds to every program: the object that defines a name, if there is one. They
+    /// are searched like archives after everything else.
+    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>>;
 }

@@ -13,11 +13,36 @@ use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Name;
 
+/// Who looks names up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LookupKind {
+    /// A linker, on behalf of objects or of a client that builds the program: what is not there may be brought in.
+    #[default]
+    Static,
+    /// The running program, as by `dlsym`: archives add nothing to it.
+    Dynamic,
+}
+
+/// The names that a look-up misses in a dylib.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Who looks them up.
+    pub kind: LookupKind,
+    /// The names, and whether each is required; a weak reference is content with a definition that is there anyway.
+    pub names: &'a [(Name, bool)],
+}
+
+impl Wanted<'_> {
+    /// The names that are required.
+    pub fn required(&self) -> impl Iterator<Item = Name> + '_ {
+        self.names.iter().filter(|(_, required)| *required).map(|(name, _)| *name)
+    }
+}
+
 /// Defines what is missing in a dylib. Called without any lock of the session, perhaps by several threads at once.
 pub trait DefinitionGenerator: Send + Sync {
-    /// Defines those of `wanted` that it can, in `dylib`. The flag says whether a name is required; a weak reference
-    /// is content with a definition that is there anyway.
-    fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error>;
+    /// Defines those of the wanted names that it can, in `dylib`.
+    fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error>;
 
     /// What messages call it.
     fn name(&self) -> String;
@@ -42,7 +67,7 @@ pub(crate) enum Generator {
 pub struct ProcessSymbols;
 
 impl DefinitionGenerator for ProcessSymbols {
-    fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
+    fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
         define_found(session, dylib, wanted, |name| session.executor().find(name));
         Ok(())
     }
@@ -66,7 +91,7 @@ impl LibrarySymbols {
 }
 
 impl DefinitionGenerator for LibrarySymbols {
-    fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
+    fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
         define_found(session, dylib, wanted, |name| self.library.find(name));
         Ok(())
     }
@@ -77,9 +102,9 @@ impl DefinitionGenerator for LibrarySymbols {
 }
 
 /// Defines what lies outside of the session.
-fn define_found(session: &Session, dylib: DylibId, wanted: &[(Name, bool)], find: impl Fn(&[u8]) -> Option<Found>) {
+fn define_found(session: &Session, dylib: DylibId, wanted: Wanted<'_>, find: impl Fn(&[u8]) -> Option<Found>) {
     let mut found = Vec::new();
-    for (name, _) in wanted {
+    for (name, _) in wanted.names {
         if let Some(definition) = find(&session.names().bytes(*name)) {
             let kind = if definition.thread_local { SymbolKind::ThreadLocal } else { SymbolKind::None };
             found.push((*name, definition.address, kind));
@@ -102,18 +127,16 @@ impl LibrariesOnDemand {
 }
 
 impl DefinitionGenerator for LibrariesOnDemand {
-    fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
-        let mut wanted = wanted.to_vec();
+    fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
+        let mut missing: Vec<(Name, bool)> = wanted.required().map(|name| (name, true)).collect();
+        missing.retain(|(name, _)| !crate::objects::is_linker_defined(&session.names().bytes(*name)));
         loop {
-            wanted.retain(|(name, required)| {
-                *required && !crate::objects::is_linker_defined(&session.names().bytes(*name))
-            });
             let next = self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
-            let (false, Some(soname)) = (wanted.is_empty(), next) else { return Ok(()) };
+            let (false, Some(soname)) = (missing.is_empty(), next) else { return Ok(()) };
             // A library that is not installed defines nothing.
             if session.executor().load_library(&soname).is_ok() {
-                ProcessSymbols.generate(session, dylib, &wanted)?;
-                wanted.retain(|(name, _)| !session.defines(dylib, *name));
+                ProcessSymbols.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
+                missing.retain(|(name, _)| !session.defines(dylib, *name));
             }
         }
     }
@@ -236,12 +259,15 @@ fn archive_error(input: &Input, error: &ArchiveError) -> Error {
 }
 
 impl DefinitionGenerator for ArchiveMembers {
-    fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
+    fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
+        if wanted.kind == LookupKind::Dynamic {
+            return Ok(());
+        }
         let mut pulled = Vec::new();
         {
             let mut known = self.pulled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            for (name, _) in wanted.iter().filter(|(_, required)| *required) {
-                if let Some(member) = self.index.get(name)
+            for name in wanted.required() {
+                if let Some(member) = self.index.get(&name)
                     && known.insert(*member)
                 {
                     pulled.push(*member);

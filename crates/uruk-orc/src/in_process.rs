@@ -106,8 +106,8 @@ impl Executor for InProcess {
         Ok(())
     }
 
-    fn support_objects(&self) -> Vec<(String, Vec<u8>)> {
-        uruk_executor::support::objects()
+    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
+        uruk_executor::support::object(name)
     }
 }
 

@@ -1,18 +1,20 @@
 //! Functions whose bodies come later, or change: lazy re-exports and redirectable symbols.
 //!
-//! Data flow: a name is defined as a stub → its first call asks [`Stubs`] of the session → that looks the body up,
+//! Data flow: a name is defined as a stub → its first call asks `Stubs` of the session → that looks the body up,
 //! which materializes it, and the stub leads there from then on. Other threads that call meanwhile wait for the same
 //! look-up.
 //! Invariants: stubs go with the lot of their names, and that lot holds what the stubs lead to. The session is not kept
 //! by its stubs.
 
+use crate::dispatch::Priority;
 use crate::error::Error;
 use crate::executor::{Resolver, Stub, StubId, StubSetup, Stubs as ExecutorStubs};
 use crate::responsibility::Responsibility;
-use crate::session::{Session, WeakSession};
+use crate::session::{Request, Session, WeakSession};
 use crate::state::{DylibId, TrackerId, UnitId};
 use crate::unit::{Definition, MaterializationUnit};
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uruk_jitlink::memory::Placement;
 use uruk_jitlink::names::Name;
@@ -35,22 +37,35 @@ pub(crate) struct Stubs {
 
 struct Bodies {
     session: WeakSession,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
     /// Of the stubs that are lazy.
-    lazy: Mutex<HashMap<StubId, Body>>,
+    lazy: HashMap<StubId, Body>,
+    /// The same stubs by address.
+    by_address: HashMap<u64, StubId>,
+    /// Bodies in the order of their first calls.
+    called: Vec<(DylibId, Name)>,
 }
 
 impl Bodies {
-    fn lock(&self) -> MutexGuard<'_, HashMap<StubId, Body>> {
-        self.lazy.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Resolver for Bodies {
     fn resolve(&self, stub: StubId) -> Option<u64> {
         let session = self.session.upgrade()?;
-        let Body { unit, source, name } = *self.lock().get(&stub)?;
+        let Body { unit, source, name } = *self.lock().lazy.get(&stub)?;
         match session.body(unit, source, name) {
-            Ok(address) => Some(address),
+            Ok(address) => {
+                self.lock().called.push((source, name));
+                session.speculate(source, name);
+                Some(address)
+            }
             Err(error) => {
                 session.report(error);
                 None
@@ -61,7 +76,7 @@ impl Resolver for Bodies {
 
 impl Stubs {
     pub fn new(session: &Session, failure: Option<u64>) -> Result<Stubs, Error> {
-        let bodies = Arc::new(Bodies { session: session.downgrade(), lazy: Mutex::default() });
+        let bodies = Arc::new(Bodies { session: session.downgrade(), known: Mutex::default() });
         let setup = StubSetup { resolver: bodies.clone(), failure, placement: Placement::Near };
         Ok(Stubs { pool: session.executor().stubs(setup)?, bodies })
     }
@@ -70,18 +85,21 @@ impl Stubs {
 /// Stubs that are freed when this is dropped.
 struct Owned {
     stubs: Arc<Stubs>,
-    ids: Vec<StubId>,
+    made: Vec<Stub>,
 }
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        let mut lazy = self.stubs.bodies.lock();
-        for id in &self.ids {
-            lazy.remove(id);
+        {
+            let mut known = self.stubs.bodies.lock();
+            for Stub { id, address } in &self.made {
+                known.lazy.remove(id);
+                known.by_address.remove(address);
+            }
         }
-        drop(lazy);
+        let ids: Vec<StubId> = self.made.iter().map(|stub| stub.id).collect();
         // They exist; an executor that is gone has none.
-        let _ = self.stubs.pool.free(&self.ids);
+        let _ = self.stubs.pool.free(&ids);
     }
 }
 
@@ -109,13 +127,14 @@ impl MaterializationUnit for LazyReexports {
         };
         let unit = responsibility.unit();
         {
-            let mut lazy = self.stubs.bodies.lock();
-            for (Stub { id, .. }, name) in made.iter().zip(&owed) {
-                lazy.insert(*id, Body { unit, source: self.source, name: self.functions[name].1 });
+            let mut known = self.stubs.bodies.lock();
+            for (Stub { id, address }, name) in made.iter().zip(&owed) {
+                known.lazy.insert(*id, Body { unit, source: self.source, name: self.functions[name].1 });
+                known.by_address.insert(*address, *id);
             }
         }
         let addresses: Vec<_> = owed.iter().zip(&made).map(|(name, stub)| (*name, stub.address)).collect();
-        let owned = Owned { stubs: self.stubs, ids: made.iter().map(|stub| stub.id).collect() };
+        let owned = Owned { stubs: self.stubs, made };
         // Errors mean that the unit was removed, which those who asked are told; dropped stubs are freed.
         if responsibility.keep(owned).is_ok() && responsibility.resolve(&addresses).is_ok() {
             let _ = responsibility.emit(&[]);
@@ -165,7 +184,18 @@ impl Session {
     /// Says where calls go whose body cannot be had, in the place of a message and the end of the process: to code that
     /// is entered with the arguments of the call, and may throw into its caller. To be said before the first stub is made.
     pub fn set_lazy_failure(&self, address: u64) {
-        self.lazy_failure_cell().get_or_init(|| address);
+        self.shared.lazy_failure.get_or_init(|| address);
+    }
+
+    /// The stubs of the session, which it has from the first use on.
+    fn stubs(&self) -> Result<Arc<Stubs>, Error> {
+        if let Some(stubs) = self.existing_stubs() {
+            return Ok(stubs);
+        }
+        let made = Arc::new(Stubs::new(self, self.shared.lazy_failure.get().copied())?);
+        // Another thread may have been faster; its stubs are the session's then.
+        let mut stubs = self.shared.stubs.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(stubs.get_or_insert(made).clone())
     }
 
     /// Defines functions, in the place of those of a dylib's search order beside them, that are materialized when they
@@ -190,7 +220,7 @@ impl Session {
     ) -> Result<Redirectable, Error> {
         let stubs = self.stubs()?;
         let made = stubs.pool.make(functions.len())?;
-        let owned = Owned { stubs: stubs.clone(), ids: made.iter().map(|stub| stub.id).collect() };
+        let owned = Owned { stubs: stubs.clone(), made: made.clone() };
         let targets: Vec<_> = made.iter().zip(functions).map(|(stub, (_, target))| (stub.id, *target)).collect();
         stubs.pool.redirect(&targets)?;
         let placed: Vec<_> =
@@ -198,6 +228,54 @@ impl Session {
         let unit = self.define_owned(dylib, tracker, &placed, Box::new(owned))?;
         let ids = functions.iter().zip(&made).map(|((definition, _), stub)| (definition.name, stub.id)).collect();
         Ok(Redirectable { session: self.clone(), stubs, unit, ids: Arc::new(ids) })
+    }
+
+    /// Materializes, when a lazy function is first called, also the lazy functions that its code refers to: they are
+    /// likely to be called next. This is idle work of the dispatcher, which had better have threads for it. To be said
+    /// before that code is linked.
+    pub fn set_speculation(&self, speculate: bool) {
+        self.shared.speculates.store(speculate, Ordering::Relaxed);
+    }
+
+    /// The bodies of lazy functions in the order of their first calls: the dylib where each was looked for, and its name.
+    pub fn first_calls(&self) -> Vec<(DylibId, Name)> {
+        self.existing_stubs().map(|stubs| stubs.bodies.lock().called.clone()).unwrap_or_default()
+    }
+
+    /// Materializes symbols, each found along a dylib's search order, in this order and as idle work of the dispatcher.
+    /// What cannot be had is reported when it is called.
+    pub fn prefetch(&self, bodies: &[(DylibId, Name)]) {
+        for (source, name) in bodies.iter().copied() {
+            self.spawn(Priority::Idle, move |session| {
+                let request = Request::new(&session.search_order(source), &[name]);
+                session.start_with(&request, drop);
+            });
+        }
+    }
+
+    /// The lazy functions among addresses that an object refers to, if anybody wants to know.
+    pub(crate) fn lazy_among(&self, addresses: impl Iterator<Item = u64>) -> Vec<(DylibId, Name)> {
+        let Some(stubs) = self.existing_stubs() else { return Vec::new() };
+        let known = stubs.bodies.lock();
+        let ids = addresses.filter_map(|address| known.by_address.get(&address));
+        let bodies = ids.filter_map(|id| known.lazy.get(id));
+        bodies.map(|body| (body.source, body.name)).collect()
+    }
+
+    pub(crate) fn speculates(&self) -> bool {
+        self.shared.speculates.load(Ordering::Relaxed)
+    }
+
+    /// Prefetches what the code of a body refers to.
+    fn speculate(&self, source: DylibId, name: Name) {
+        if self.speculates() {
+            let callees = self.lock().take_callees(source, name);
+            self.prefetch(&callees);
+        }
+    }
+
+    fn existing_stubs(&self) -> Option<Arc<Stubs>> {
+        self.shared.stubs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The address of a body that a stub leads to, ready and kept for as long as the stub is.

@@ -1,7 +1,7 @@
 //! Other names for what is defined elsewhere: aliases, and what one dylib offers of another.
 
 use crate::error::Error;
-use crate::generator::DefinitionGenerator;
+use crate::generator::{DefinitionGenerator, Wanted};
 use crate::responsibility::Responsibility;
 use crate::session::{Request, Session};
 use crate::state::{DylibId, SearchEntry};
@@ -79,10 +79,10 @@ impl Reexports {
 }
 
 impl DefinitionGenerator for Reexports {
-    fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
+    fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
         let shown = [SearchEntry { dylib: self.source, all_symbols: false }];
         session.generate_in(&shown, wanted)?;
-        let definitions = session.definitions(&shown, wanted.iter().map(|(name, _)| *name));
+        let definitions = session.definitions(&shown, wanted.names.iter().map(|(name, _)| *name));
         if definitions.is_empty() {
             return Ok(());
         }
@@ -108,10 +108,13 @@ impl<G: DefinitionGenerator, F: Fn(&[u8]) -> bool + Send + Sync> Filtered<G, F> 
 }
 
 impl<G: DefinitionGenerator, F: Fn(&[u8]) -> bool + Send + Sync> DefinitionGenerator for Filtered<G, F> {
-    fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
-        let mut wanted = wanted.to_vec();
-        wanted.retain(|(name, _)| (self.accepts)(&session.names().bytes(*name)));
-        if wanted.is_empty() { Ok(()) } else { self.generator.generate(session, dylib, &wanted) }
+    fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
+        let mut names = wanted.names.to_vec();
+        names.retain(|(name, _)| (self.accepts)(&session.names().bytes(*name)));
+        if names.is_empty() {
+            return Ok(());
+        }
+        self.generator.generate(session, dylib, Wanted { names: &names, ..wanted })
     }
 
     fn name(&self) -> String {

@@ -28,6 +28,7 @@ use crate::lazy::Stubs;
 use crate::plugin::Wishes;
 use crate::state::*;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use uruk_jitlink::names::Names;
 
@@ -35,7 +36,7 @@ use uruk_jitlink::names::Names;
 /// last of them.
 #[derive(Clone)]
 pub struct Session {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// A session that does not keep it alive, for what the session itself keeps: units, generators, dispatchers.
@@ -44,7 +45,7 @@ pub struct WeakSession {
     shared: Weak<Shared>,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     names: Arc<Names>,
     /// What of the state can be read without its lock.
     published: Arc<Published>,
@@ -56,8 +57,9 @@ struct Shared {
     threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
     reports: Mutex<Vec<Error>>,
-    stubs: Mutex<Option<Arc<Stubs>>>,
-    lazy_failure: OnceLock<u64>,
+    pub(crate) stubs: Mutex<Option<Arc<Stubs>>>,
+    pub(crate) lazy_failure: OnceLock<u64>,
+    pub(crate) speculates: AtomicBool,
     wishes: Wishes,
 }
 
@@ -80,6 +82,7 @@ impl Session {
             reports: Mutex::default(),
             stubs: Mutex::default(),
             lazy_failure: OnceLock::new(),
+            speculates: AtomicBool::new(false),
             wishes: Wishes::default(),
         };
         Session { shared: Arc::new(shared) }
@@ -134,6 +137,12 @@ impl Session {
     /// Where references from a dylib are looked for.
     pub fn search_order(&self, dylib: DylibId) -> Vec<SearchEntry> {
         self.lock().dylib(dylib).order.clone()
+    }
+
+    /// The dylib that stands for the program: weak definitions of the dylibs that its search order reaches are those of
+    /// the first one in that order, breadth first. Without a root each dylib has its own.
+    pub fn set_root(&self, dylib: DylibId) {
+        self.lock().root = Some(dylib);
     }
 
     /// Makes a dylib's memory lie where another's does, in reach of it. To be said before either has code.
@@ -192,33 +201,27 @@ impl Session {
         result
     }
 
-    /// The stubs of the session, which it has from the first use on.
-    pub(crate) fn stubs(&self) -> Result<Arc<Stubs>, Error> {
-        let lock = || self.shared.stubs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stubs) = &*lock() {
-            return Ok(stubs.clone());
-        }
-        let made = Arc::new(Stubs::new(self, self.shared.lazy_failure.get().copied())?);
-        // Another thread may have been faster; its stubs are the session's then.
-        Ok(lock().get_or_insert(made).clone())
-    }
-
-    pub(crate) fn lazy_failure_cell(&self) -> &OnceLock<u64> {
-        &self.shared.lazy_failure
-    }
-
     /// What clients want of links beside code.
     pub(crate) fn wishes(&self) -> &Wishes {
         &self.shared.wishes
     }
 
     pub(crate) fn report(&self, error: Error) {
-        self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+        self.shared.report(error);
     }
 
     /// Problems of generators that did not fail a look-up, since the session's start or the last call.
     pub fn take_reports(&self) -> Vec<Error> {
         std::mem::take(&mut self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.dissolve();
+        let effects = state.take_effects();
+        self.perform(effects);
     }
 }
 

@@ -7,6 +7,7 @@
 //! not ready when the dependant was emitted ([`readiness`]). What goes together when a tracker is removed is a *lot*
 //! ([`lots`]).
 
+mod coalesce;
 mod collection;
 mod define;
 mod effects;
@@ -105,6 +106,8 @@ pub(crate) struct Symbol {
     pub kind: SymbolKind,
     /// Other dylibs see it.
     pub exported: bool,
+    /// They would, if it were the only definition of its name.
+    own_exported: bool,
     /// Somebody was given this definition, so that it cannot be replaced any more.
     pub bound: bool,
     /// Somebody outside of its batch asks for it, so that a collection keeps it.
@@ -158,6 +161,8 @@ pub(crate) struct Unit {
     pub task: Option<TaskId>,
     /// What it cannot go on without.
     awaits: Option<QueryId>,
+    /// Lazy functions that its code refers to, if that is of interest.
+    pub callees: Vec<(DylibId, Name)>,
     /// Where its thread-local variables lie.
     pub threads: Option<ThreadModule>,
     /// Symbols of units that were not ready when this one was emitted.
@@ -221,17 +226,28 @@ pub(crate) struct State {
     trackers: Vec<lots::Tracker>,
     /// Lots that were removed and whose memory somebody still holds.
     retired: Vec<LotId>,
+    /// How much is being given back at this moment.
+    freeing: usize,
     /// Counters that no lot has.
     free_pins: Vec<PinsId>,
     /// How many counters there are.
     pins: u32,
     /// What has to happen outside of the lock.
     effects: Effects,
+    /// How many threads wait for progress.
+    pub watchers: usize,
     limbo: Limbo,
     /// Largest size and alignment that any object asks for, of symbols that are common in some object.
     commons: HashMap<SymbolId, (u64, u64)>,
-    /// Objects that define a contested symbol and did not win it.
-    rivals: HashMap<SymbolId, Vec<UnitId>>,
+    /// The dylib whose search order decides which weak definitions of others count.
+    pub root: Option<DylibId>,
+    /// Weak definitions that stand for another dylib's, and the other way round.
+    coalesced: HashMap<SymbolId, SymbolId>,
+    sharers: HashMap<SymbolId, Vec<SymbolId>>,
+    /// What contested symbols would be for those that define them and did not win them.
+    rivals: HashMap<SymbolId, Vec<Symbol>>,
+    /// Units of clients that lost a definition to one that is being added.
+    superseded: Vec<UnitId>,
     /// What the latest regrouping marks units with.
     stamp: u32,
     /// The session accepts no more work.
@@ -251,12 +267,18 @@ impl State {
             lots: SlotMap::with_key(),
             trackers: Vec::new(),
             retired: Vec::new(),
+            freeing: 0,
             free_pins: Vec::new(),
             pins: 0,
             effects: Effects::default(),
+            watchers: 0,
             limbo: Limbo::default(),
             commons: HashMap::new(),
             rivals: HashMap::new(),
+            root: None,
+            coalesced: HashMap::new(),
+            sharers: HashMap::new(),
+            superseded: Vec::new(),
             stamp: 0,
             ended: false,
         }
@@ -322,9 +344,17 @@ impl State {
         self.names.text(self.symbol(id).name)
     }
 
+    /// Has something foreign dropped once the lock is free.
+    pub fn drop_later(&mut self, dropped: impl Send + 'static) {
+        self.effects.dropped.push(Box::new(dropped));
+    }
+
     /// What is to happen outside, since it was last asked.
     pub fn take_effects(&mut self) -> Effects {
-        std::mem::take(&mut self.effects)
+        let mut effects = std::mem::take(&mut self.effects);
+        // Telling nobody is a system call all the same.
+        effects.progress &= self.watchers != 0;
+        effects
     }
 
     /// What is known of a thread-local variable of an earlier batch; `None` for one of a library.
@@ -348,6 +378,13 @@ impl State {
             let symbol = self.symbol(id);
             ((entry.all_symbols || symbol.exported) && symbol.unit != REMOVED).then_some(id)
         })
+    }
+
+    /// The lazy functions that the code of a symbol refers to; they are told once.
+    pub fn take_callees(&mut self, source: DylibId, name: Name) -> Vec<(DylibId, Name)> {
+        let found = self.find(&self.dylib(source).order, name).map(|symbol| self.symbol(symbol).unit);
+        let unit = found.and_then(|unit| self.units.get_mut(unit.index()));
+        unit.map(|unit| std::mem::take(&mut unit.callees)).unwrap_or_default()
     }
 
     /// The names of the dylibs of a search order, for messages.

@@ -2,10 +2,10 @@
 //! `libc_nonshared.a`, and the compiler's own support archives.
 
 use crate::error::Error;
-use crate::generator::{ArchiveMembers, DefinitionGenerator, ReadFile};
+use crate::generator::{ArchiveMembers, DefinitionGenerator, ReadFile, Wanted};
 use crate::session::Session;
 use crate::state::DylibId;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use uruk_jitlink::input::Input;
@@ -13,8 +13,8 @@ use uruk_jitlink::names::Name;
 
 /// Defines, in a dylib's own support dylib, what neither its objects nor the process define.
 pub struct SupportSymbols {
-    /// Objects in memory that have not been added yet.
-    objects: Mutex<HashMap<Name, Input>>,
+    /// Names whose objects in memory have been added.
+    added: Mutex<HashSet<Name>>,
     /// Finds the archives; asked once, since it looks through folders.
     archives: fn() -> Vec<PathBuf>,
     read: Arc<ReadFile>,
@@ -24,13 +24,8 @@ pub struct SupportSymbols {
 
 impl SupportSymbols {
     /// The executor's support objects, then these archives, which are looked for when first needed.
-    pub fn new(session: &Session, archives: fn() -> Vec<PathBuf>, read: Arc<ReadFile>) -> SupportSymbols {
-        let objects = session.executor().support_objects().into_iter();
-        let objects = objects.map(|(name, bytes)| {
-            let input = Input::from_bytes(format!("{name} (built in)"), bytes);
-            (session.names().intern(name.as_bytes()), input)
-        });
-        SupportSymbols { objects: Mutex::new(objects.collect()), archives, read, opened: OnceLock::new() }
+    pub fn new(archives: fn() -> Vec<PathBuf>, read: Arc<ReadFile>) -> SupportSymbols {
+        SupportSymbols { added: Mutex::default(), archives, read, opened: OnceLock::new() }
     }
 
     fn archives(&self, session: &Session) -> &[ArchiveMembers] {
@@ -46,14 +41,19 @@ impl SupportSymbols {
 }
 
 impl DefinitionGenerator for SupportSymbols {
-    fn generate(&self, session: &Session, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
+    fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
         let mut missing = Vec::new();
         let mut inputs = Vec::new();
         {
-            let mut objects = self.objects.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            for (name, required) in wanted {
-                match objects.remove(name) {
-                    Some(input) => inputs.push(input),
+            let mut added = self.added.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            for (name, required) in wanted.names {
+                let text = session.names().bytes(*name);
+                let object = session.executor().support_object(&text).filter(|_| added.insert(*name));
+                match object {
+                    Some(bytes) => {
+                        let name = String::from_utf8_lossy(&text);
+                        inputs.push(Input::from_bytes(format!("{name} (built in)"), bytes));
+                    }
                     None if *required => missing.push((*name, true)),
                     None => {}
                 }
@@ -65,7 +65,7 @@ impl DefinitionGenerator for SupportSymbols {
             return Ok(());
         }
         for archive in self.archives(session) {
-            archive.generate(session, dylib, &missing)?;
+            archive.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
         }
         Ok(())
     }

@@ -328,7 +328,7 @@ fn a_generator_may_answer_from_another_thread() {
     program.session.add_async_generator(program.dylib, Arc::new(Elsewhere(Mutex::new(sender))));
     let generator = thread::spawn(move || {
         for suspended in suspended.iter().take(2) {
-            let wanted: Vec<_> = suspended.wanted().iter().map(|(name, _)| *name).collect();
+            let wanted: Vec<_> = suspended.wanted().required().collect();
             let names = suspended.session().names().text(wanted[0]);
             if names == "never" {
                 drop(suspended);

@@ -1,14 +1,19 @@
 //! A dylib of a JIT, as its users see it.
 
 use crate::files::read_file;
-use crate::function::FunctionPointer;
+use crate::function::{Function, FunctionPointer};
 use crate::jit::{Error, Jit};
 use std::path::Path;
 use std::sync::Arc;
 use uruk_jitlink::archive::Archive;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
-use uruk_orc::generator::{ArchiveMembers, archive_members};
+use uruk_jitlink::names::Name;
+use uruk_orc::generator::{ArchiveMembers, LibrarySymbols, archive_members};
+use uruk_orc::lazy::Redirectable;
+use uruk_orc::reexports::{Aliases, Filtered};
+use uruk_orc::session::Removal;
+use uruk_orc::unit::{Definition, MaterializationUnit};
 use uruk_orc::{DylibId, Retained, SearchEntry, TrackerId};
 
 /// A part of the program with a name space of its own, like a shared library.
@@ -31,6 +36,11 @@ impl<'jit> Dylib<'jit> {
     /// Adds objects as one static link would take them: their order does not matter.
     pub fn add_objects(&self, objects: &[Input]) -> Result<(), Error> {
         Ok(self.jit.session().add_objects(self.id, None, objects)?)
+    }
+
+    /// Adds an object that is linked only if something refers to it.
+    pub fn add_member(&self, object: &Input) -> Result<(), Error> {
+        Ok(self.jit.session().add_members(self.id, std::slice::from_ref(object))?)
     }
 
     /// Adds objects that can be removed together, by the tracker that is returned.
@@ -107,6 +117,75 @@ impl<'jit> Dylib<'jit> {
         self.jit.session().retained_graphs(self.id)
     }
 
+    /// A function, linked, initialised and ready to be called, that cannot be removed before the handle is dropped.
+    ///
+    /// # Safety
+    /// The symbol is a function of this very type. A pointer that is copied out of the handle must not be used once the
+    /// function may have been removed.
+    pub unsafe fn handle<F: FunctionPointer>(&self, name: &str) -> Result<Function<F>, Error> {
+        let session = self.jit.session();
+        let interned = session.names().intern(name.as_bytes());
+        loop {
+            self.address(name)?;
+            // If it was removed just now, the look-up says so, or finds another.
+            if let Some(pin) = session.pin(&session.search_order(self.id), interned) {
+                // SAFETY: the caller's promise.
+                return Ok(unsafe { Function::new(pin) });
+            }
+        }
+    }
+
+    /// Defines other names for symbols that this dylib finds.
+    pub fn alias(&self, aliases: &[(&str, &str)]) -> Result<(), Error> {
+        let aliases = self.pairs(aliases);
+        Ok(self.jit.session().define(self.id, None, Box::new(Aliases::new(self.id, aliases)))?)
+    }
+
+    /// Defines functions of another dylib, under the same names, that are linked when they are called first. Looking one
+    /// up, or pointing to it, links nothing. A call whose function cannot be had goes where
+    /// [`lazy_failure`](crate::Builder::lazy_failure) says.
+    pub fn lazy_reexport(&self, source: &Dylib<'_>, names: &[&str]) -> Result<(), Error> {
+        let pairs: Vec<_> = names.iter().map(|name| (*name, *name)).collect();
+        Ok(self.jit.session().define_lazy_reexports(self.id, None, source.id, &self.pairs(&pairs))?)
+    }
+
+    /// Defines functions that can be replaced while others call them, with the addresses of their first bodies.
+    pub fn redirectable(&self, functions: &[(&str, u64)]) -> Result<Redirectable, Error> {
+        let functions = functions.iter().map(|(name, address)| (self.definition(name), *address));
+        Ok(self.jit.session().define_redirectable(self.id, None, &functions.collect::<Vec<_>>())?)
+    }
+
+    /// Adds a unit of your own, which is materialized when something asks for what it defines.
+    pub fn define_unit(&self, unit: Box<dyn MaterializationUnit>) -> Result<(), Error> {
+        Ok(self.jit.session().define(self.id, None, unit)?)
+    }
+
+    /// Loads a shared library, by path or soname, and offers those of its symbols that are accepted.
+    pub fn add_library(
+        &self,
+        path_or_soname: &str,
+        accepts: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
+    ) -> Result<(), Error> {
+        let session = self.jit.session();
+        let library = LibrarySymbols::load(session, path_or_soname)?;
+        session.add_generator(self.id, Arc::new(Filtered::new(library, accepts)));
+        Ok(())
+    }
+
+    /// Removes everything that was defined here. Memory goes when no handle and no other code holds it.
+    pub fn clear(&self) -> Removal {
+        self.jit.session().clear(self.id)
+    }
+
+    fn definition(&self, name: &str) -> Definition {
+        Definition::function(self.jit.session().names().intern(name.as_bytes()))
+    }
+
+    fn pairs(&self, pairs: &[(&str, &str)]) -> Vec<(Definition, Name)> {
+        let name = |name: &str| self.jit.session().names().intern(name.as_bytes());
+        pairs.iter().map(|(own, target)| (self.definition(own), name(target))).collect()
+    }
+
     /// Links all objects that were added whole and runs the initialisers that have not run yet.
     pub fn initialize(&self) -> Result<(), Error> {
         self.jit.inner().initialize(self.id)
@@ -131,11 +210,25 @@ impl Tracker<'_> {
         Ok(self.jit.session().add_objects(dylib.id, Some(self.id), objects)?)
     }
 
-    /// Removes the objects, and gives back their memory and everything that was registered for them.
+    /// Removes the objects: nobody finds their symbols any more. Their memory, and everything that was registered for
+    /// them, goes when no [handle](Dylib::handle) and no other code holds it.
+    ///
+    /// Pointers to them that were got in other ways must not be used any more; that they are not is part of the promise
+    /// that was made when they were got.
+    pub fn remove(&self) -> Removal {
+        self.jit.session().remove(self.id)
+    }
+
+    /// Removes the objects at once, whoever holds them.
     ///
     /// # Safety
-    /// None of their code runs, nothing that stays refers to them, and no pointer to them is used any more.
-    pub unsafe fn remove(&self) {
+    /// None of their code runs, nothing that stays refers to them, and no pointer to them and no handle is used any more.
+    pub unsafe fn remove_forced(&self) {
         self.jit.session().remove_forced(self.id);
+    }
+
+    /// Moves everything that was added with this tracker to another one of the same dylib.
+    pub fn transfer(&self, to: &Tracker<'_>) -> Result<(), Error> {
+        Ok(self.jit.session().transfer(self.id, to.id)?)
     }
 }

@@ -1,4 +1,38 @@
-//! Function pointers, told apart from everything else that is as large as an address.
+//! Function pointers, told apart from everything else that is as large as an address, and handles that keep what they
+//! point to.
+
+use std::ops::Deref;
+use uruk_orc::session::Pin;
+
+/// A function that is not removed as long as this lives, nor is anything that it refers to. It can be called as what
+/// it stands for.
+#[derive(Clone)]
+pub struct Function<F> {
+    function: F,
+    pin: Pin,
+}
+
+impl<F: FunctionPointer> Function<F> {
+    /// # Safety
+    /// What is pinned is a function of this very type.
+    pub(crate) unsafe fn new(pin: Pin) -> Function<F> {
+        // SAFETY: the caller's promise; the pin keeps the function for as long as this lives.
+        Function { function: unsafe { F::from_address(pin.address()) }, pin }
+    }
+
+    /// Where the function is.
+    pub fn address(&self) -> u64 {
+        self.pin.address()
+    }
+}
+
+impl<F> Deref for Function<F> {
+    type Target = F;
+
+    fn deref(&self) -> &F {
+        &self.function
+    }
+}
 
 /// A function pointer type with the C calling convention.
 ///

@@ -2,12 +2,15 @@
 
 use crate::directory::Directory;
 use crate::dylib::Dylib;
-use crate::files::read_file;
+use crate::files::{read_file, read_files};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use uruk_executor::dl::InstallGuard;
 use uruk_executor::in_process::{InProcess, InterposeError};
 use uruk_executor::memory::{Options, Statistics};
 use uruk_executor::{at_exit, dl, lifecycle};
+use uruk_jitlink::input::Input;
+use uruk_orc::dispatch::ThreadPool;
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
 use uruk_orc::plugin::Plugin;
@@ -53,6 +56,8 @@ impl Error {
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     threads: Option<usize>,
+    compile_threads: Option<usize>,
+    lazy_failure: Option<u64>,
     strict: bool,
     gc_sections: bool,
     gc_roots: Option<Vec<String>>,
@@ -65,6 +70,19 @@ impl Builder {
     /// How many threads link large inputs, the calling one among them; as many as there are processors if not said.
     pub fn threads(mut self, count: usize) -> Self {
         self.threads = Some(count.max(1));
+        self
+    }
+
+    /// Materializes units on this many threads of the JIT's own instead of the one that looks them up.
+    pub fn compile_threads(mut self, count: usize) -> Self {
+        self.compile_threads = Some(count);
+        self
+    }
+
+    /// Where calls go whose body cannot be had, instead of a message and the end of the process: code that is entered
+    /// with the arguments of the call, and may throw into its caller. See [`Dylib::lazy_reexport`].
+    pub fn lazy_failure(mut self, address: u64) -> Self {
+        self.lazy_failure = Some(address);
         self
     }
 
@@ -116,6 +134,12 @@ impl Builder {
             executor.set_debugger(enabled);
         }
         let session = Session::new(executor.clone(), self.threads);
+        if let Some(count) = self.compile_threads {
+            session.set_dispatcher(Arc::new(ThreadPool::new(count)));
+        }
+        if let Some(address) = self.lazy_failure {
+            session.set_lazy_failure(address);
+        }
         for plugin in self.plugins {
             session.add_plugin(plugin);
         }
@@ -127,6 +151,7 @@ impl Builder {
         let jit = Jit { inner, _directory: directory };
         let main = jit.create_dylib("main")?.id();
         jit.inner.main.get_or_init(|| main);
+        jit.session().set_root(main);
         if let (true, Some(names)) = (gc_sections, self.gc_roots) {
             let session = jit.session();
             let names = names.iter().map(|name| session.names().intern(name.as_bytes()));
@@ -193,7 +218,7 @@ impl Jit {
         session.set_search_order(dylib, vec![entry(dylib, true), process, own]);
         session.set_search_order(support, vec![own, process]);
         let read: Arc<ReadFile> = Arc::new(read_file);
-        let symbols = SupportSymbols::new(session, lifecycle::support_archives, read);
+        let symbols = SupportSymbols::new(lifecycle::support_archives, read);
         session.add_generator(support, Arc::new(symbols));
         Ok(Dylib::new(self, dylib))
     }
@@ -211,6 +236,20 @@ impl Jit {
     /// The arguments that initialisers and `main` get, the program's name first.
     pub fn set_arguments<T: Into<Vec<u8>>>(&self, arguments: impl IntoIterator<Item = T>) {
         self.inner.executor.set_arguments(arguments);
+    }
+
+    /// Opens files as [`read_files`](crate::read_files) does, many of them on several threads.
+    pub fn read_files<P: AsRef<Path> + Sync>(&self, paths: &[P]) -> Result<Vec<Input>, Error> {
+        /// What opening and reading a file takes, in bytes to be linked.
+        const COST: usize = 4 << 10;
+        const CHUNK: usize = 64;
+        let chunks: Vec<&[P]> = paths.chunks(CHUNK).collect();
+        let read = self.inner.session.parallel(paths.len() * COST, &chunks, |chunk| read_files(chunk));
+        let mut inputs = Vec::with_capacity(paths.len());
+        for chunk in read {
+            inputs.append(&mut chunk?);
+        }
+        Ok(inputs)
     }
 
     /// What the linked code and data take.

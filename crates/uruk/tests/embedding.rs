@@ -71,13 +71,14 @@ fn static_library() -> PathBuf {
 
 #[test]
 fn the_hosts_copies_are_what_linked_code_uses() {
-    let host = compile_file("host.cpp", HOST, &["-O1", "-fno-pic"]);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let host = compile_file(folder.path(), "host.cpp", HOST, &["-O1", "-fno-pic"]);
     let program = host.with_file_name("host");
     let mut command = Command::new("g++");
     command.arg("-no-pie").arg(&host).arg(static_library()).arg("-o").arg(&program);
     assert!(command.status().is_ok_and(|status| status.success()), "g++ links the host");
     for flags in ["-fPIC", "-fPIE", "-fno-pic", "-mcmodel=large"] {
-        let object = compile_file("object.cpp", OBJECT, &["-O1", flags]);
+        let object = compile_file(folder.path(), "object.cpp", OBJECT, &["-O1", flags]);
         // Naming a library must not bring its own, unused originals to the fore.
         for library in [None, Some("libstdc++.so.6"), Some("libc.so.6")] {
             let output = Command::new(&program).arg(&object).args(library).output().expect("the host runs");

@@ -72,7 +72,7 @@ fn an_exception_passes_dylibs_that_alternate_in_memory() {
     let fillers: Vec<_> = (0..COUNT * 6).map(|number| add(&filler, &template, number)).collect();
     let holes: HashSet<u64> = fillers.iter().skip(1).step_by(2).map(|(_, address)| *address).collect();
     // SAFETY: nothing has run in them, and nothing refers to them.
-    fillers.iter().skip(1).step_by(2).for_each(|(tracker, _)| unsafe { tracker.remove() });
+    fillers.iter().skip(1).step_by(2).for_each(|(tracker, _)| drop(tracker.remove()));
 
     let dylibs = ["one", "two", "three"].map(|name| jit.create_dylib(name).unwrap());
     let mut added: Vec<(Tracker<'_>, u64, usize)> = Vec::new();
@@ -91,7 +91,7 @@ fn an_exception_passes_dylibs_that_alternate_in_memory() {
 
     // Other dylibs take the places: what was known about the removed code must be gone.
     // SAFETY: none of it runs; only the list, which is made anew, refers to it.
-    added.iter().for_each(|(tracker, ..)| unsafe { tracker.remove() });
+    added.iter().for_each(|(tracker, ..)| drop(tracker.remove()));
     for (number, (tracker, address, dylib)) in added.iter_mut().enumerate() {
         *dylib = (number + 1 + number / 3) % 3;
         (*tracker, *address) = add(&dylibs[*dylib], &template, number + COUNT * 3);

@@ -165,8 +165,7 @@ fn one_bad_object_of_many_leaves_the_others_callable() {
     other.main().add_objects(&good).unwrap();
     other.main().initialize().unwrap();
     assert_eq!(jit.memory_statistics().live, other.memory_statistics().live);
-    // SAFETY: none of the functions runs or is called again.
-    unsafe { tracker.remove() };
+    tracker.remove();
     assert_eq!(jit.memory_statistics().live, [0; 3]);
 }
 

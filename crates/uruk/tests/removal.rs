@@ -62,3 +62,23 @@ fn memory_ends_where_it_began() {
     assert_eq!(before.committed, after.committed);
     assert_eq!(after.live, [0; 3]);
 }
+
+#[test]
+fn objects_that_were_linked_together_leave_nothing_between_them() {
+    let part = |name: &str, other: &str| {
+        let source = format!(
+            "char {name}_room[3]; static char data[5] = {{1}}; static const char text[7] = \"odd\";
+             extern int {other}(int); int {name}(int n) {{ return n ? {other}(n - 1) : text[n] + data[n] + {name}_room[n]; }}"
+        );
+        compile(&format!("{name}.c"), &source, &["-O1", "-fno-common"])
+    };
+    let jit = Jit::new().unwrap();
+    let main = jit.main();
+    let tracker = main.add_tracked(&[part("a", "b"), part("b", "c"), part("c", "a")]).unwrap();
+    // SAFETY: as declared, and not called after its removal.
+    unsafe {
+        assert_eq!(main.function::<extern "C" fn(i32) -> i32>("a").unwrap()(5), i32::from(b'o') + 1);
+        tracker.remove();
+    }
+    assert_eq!(jit.memory_statistics().live, [0; 3]);
+}

@@ -39,7 +39,6 @@ fn ten_thousand_batches_take_few_mappings() {
     }
     let all = mappings();
     assert!(all <= first + 20, "{all} lines in /proc/self/maps, {first} with one object");
-    // SAFETY: none of the functions runs or is called again.
-    unsafe { tracker.remove() };
+    tracker.remove();
     assert_eq!(jit.memory_statistics().live, [0; 3]);
 }

@@ -17,7 +17,7 @@ pub(super) struct Mapping {
 }
 
 pub(super) fn read() -> io::Result<Vec<Mapping>> {
-    let text = std::fs::read("/proc/self/maps")?;
+    let text = crate::sys::read_proc("/proc/self/maps")?;
     Ok(String::from_utf8_lossy(&text).lines().filter_map(parse).collect())
 }
 

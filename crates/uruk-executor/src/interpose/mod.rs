@@ -14,7 +14,6 @@
 mod malloc;
 mod maps;
 
-use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,18 +94,15 @@ pub unsafe fn rebind(
     lookup: &dyn Fn(&[u8]) -> Option<u64>,
     skip: &dyn Fn(&Importer) -> bool,
 ) -> Result<Rebinding, RebindError> {
-    let loader = loader_base();
-    let objects = with_objects(|objects| objects.iter().map(|object| copy_imports(object, loader)).collect::<Vec<_>>());
-    let mut replacements: HashMap<&[u8], Option<u64>> = HashMap::new();
     let mut changes = Vec::new();
-    for object in objects.iter().filter(|object| !skip(&object.importer)) {
+    for object in &imports(skip) {
         let change = |slot, before, after| {
             let (base, path) = (object.importer.base, object.importer.path.clone());
             Change { slot, before, after, base, path }
         };
         for (slot, kind, addend, name) in &object.relocations {
             let name = &object.names[name.clone()];
-            let Some(address) = *replacements.entry(name).or_insert_with(|| lookup(name)) else { continue };
+            let Some(address) = lookup(name) else { continue };
             let addend = if *kind == R_X86_64_64 { *addend } else { 0 };
             changes.push(change(*slot, None, address.wrapping_add_signed(addend)));
         }
@@ -124,9 +120,7 @@ pub unsafe fn rebind(
 
 /// Names what [`rebind`] would look up, some of it more than once.
 pub fn for_each_import(skip: &dyn Fn(&Importer) -> bool, each: &mut dyn FnMut(&[u8])) {
-    let loader = loader_base();
-    let objects = with_objects(|objects| objects.iter().map(|object| copy_imports(object, loader)).collect::<Vec<_>>());
-    for object in objects.iter().filter(|object| !skip(&object.importer)) {
+    for object in &imports(skip) {
         for (_, _, _, name) in &object.relocations {
             each(&object.names[name.clone()]);
         }
@@ -171,6 +165,21 @@ fn loader_base() -> u64 {
     unsafe { libc::getauxval(libc::AT_BASE) }
 }
 
+/// The imports of all loaded objects but those that `skip` names.
+fn imports(skip: &dyn Fn(&Importer) -> bool) -> Vec<Imports> {
+    let mut importers = with_objects(|objects| objects.iter().map(importer).collect::<Vec<_>>());
+    importers.retain(|importer| !skip(importer));
+    let loader = loader_base();
+    with_objects(|objects| {
+        let objects = objects.iter().filter(|object| importers.contains(&importer(object)));
+        objects.map(|object| copy_imports(object, loader)).collect()
+    })
+}
+
+fn importer(object: &LoadedObject) -> Importer {
+    Importer { path: object.path().into(), base: object.base(), is_executable: object.is_executable() }
+}
+
 /// To be called inside `with_objects`.
 fn copy_imports(object: &LoadedObject, loader: u64) -> Imports {
     let (mut relocations, mut names) = (Vec::new(), Vec::new());
@@ -189,8 +198,7 @@ fn copy_imports(object: &LoadedObject, loader: u64) -> Imports {
         }
         _ => Vec::new(),
     };
-    let importer = Importer { path: object.path().into(), base: object.base(), is_executable: object.is_executable() };
-    Imports { importer, relocations, names, words }
+    Imports { importer: importer(object), relocations, names, words }
 }
 
 /// Whether an aligned slot lies in a segment that the file calls writable. Others would be text relocations.

@@ -23,12 +23,16 @@ const CHUNK_BYTES: u64 = 64 << 10;
 const MAX_CHUNK_BYTES: u64 = 512 << 10;
 /// A lane keeps at most this much in wholly free pages; beyond, half of it is given back to the system, so that
 /// adding and removing by turns makes no system calls.
-pub(super) const WARM_BYTES: u64 = 1 << 20;
+pub(super) const WARM_BYTES: u64 = 4 << 20;
 /// Runs given back that are at least this long become inaccessible as well, so that a stray jump into removed code
 /// is caught; shorter ones do not, since each may cost two of the kernel's mappings.
 const SEAL_BYTES: u64 = 256 << 10;
 /// The size and alignment of a huge page, where there are any.
 pub(super) const HUGE_BYTES: u64 = 2 << 20;
+
+/// A run that ends this far into a huge page, or further, is given all of it: clearing a whole one takes the time of so many
+/// single page faults. What is not used of it serves small allocations.
+const HUGE_TAIL_BYTES: u64 = 512 << 10;
 
 /// The protection of a lane's finished pages.
 pub(super) fn protection(lane: Lane) -> Protection {
@@ -129,14 +133,13 @@ impl LaneSpace {
         let len = demand.size.next_multiple_of(page_bytes());
         let align = demand.align.max(page_bytes());
         let written = demand.size - demand.zero_fill;
-        let (address, stale) = match self.free.take(len, align) {
-            Some(address) => (address, true),
-            None => match self.take_space(len, align, mapping) {
-                Some(address) => (address, false),
+        let (pages, stale) = match self.free.take(len, align) {
+            Some(address) => (address..address + len, true),
+            None => match self.take_run(len, len, align, mapping) {
+                Some(run) => (run, false),
                 None => return Ok(None),
             },
         };
-        let pages = address..address + len;
         let reused = !self.touch(&pages);
         self.forget_fresh(&pages);
         if let Err(source) = mapping.protect(&pages, Protection::ReadWrite) {
@@ -144,8 +147,9 @@ impl LaneSpace {
             self.retire(pages.clone(), mapping);
             return Err(refused("protecting", &pages, source));
         }
+        let address = pages.start;
         if !stale {
-            advise_huge(address..address + written, mapping);
+            advise_huge(address..address + written, &pages, mapping);
         }
         Ok(Some(Piece { address, size: demand.size, written, own_pages: Some(pages), stale, reused }))
     }
@@ -169,21 +173,14 @@ impl LaneSpace {
         let least = demand.size.next_multiple_of(page_bytes());
         let align = demand.align.max(page_bytes());
         let chunk = (self.committed() / 8).next_multiple_of(CHUNK_BYTES).clamp(CHUNK_BYTES, MAX_CHUNK_BYTES);
-        let len = least.max(chunk);
-        let (address, len) = match self.take_space(len, align, mapping) {
-            Some(address) => (address, len),
-            None => match self.take_space(least, align, mapping) {
-                Some(address) => (address, least),
-                None => return Ok(None),
-            },
-        };
-        let run = address..address + len;
+        let Some(run) = self.take_run(least.max(chunk), least, align, mapping) else { return Ok(None) };
+        let address = run.start;
         if let Err(source) = mapping.protect(&run, protection(self.lane)) {
             self.retire(run.clone(), mapping);
             return Err(refused("protecting", &run, source));
         }
         if self.lane == Lane::Data {
-            advise_huge(address..address + (demand.size - demand.zero_fill), mapping);
+            advise_huge(address..address + (demand.size - demand.zero_fill), &run, mapping);
         }
         if self.touch(&run) && self.lane == Lane::Code {
             match self.fresh.last_entry() {
@@ -194,6 +191,13 @@ impl LaneSpace {
         self.free.insert(run);
         self.free.take_part(address..address + demand.size);
         Ok(Some(address))
+    }
+
+    /// Takes a run of addresses: whole huge pages where `least` bytes are worth them, else `len` bytes, else `least`.
+    fn take_run(&mut self, len: u64, least: u64, align: u64, mapping: &Mapping) -> Option<Range<u64>> {
+        let huge = if HUGE_TAIL_BYTES <= least % HUGE_BYTES { least.next_multiple_of(HUGE_BYTES) } else { len };
+        let mut found = [huge, len, least].into_iter();
+        found.find_map(|len| self.take_space(len, align, mapping).map(|address| address..address + len))
     }
 
     /// Takes addresses, at a multiple of the huge page size if the run has room for one.
@@ -305,10 +309,12 @@ pub(super) fn seal(run: &Range<u64>, mapping: &Mapping) {
     }
 }
 
-/// Asks for huge pages where bytes that will all be written fill them.
-fn advise_huge(written: Range<u64>, mapping: &Mapping) {
+/// Asks for huge pages where bytes that will all be written fill them, or most of the last one.
+fn advise_huge(written: Range<u64>, run: &Range<u64>, mapping: &Mapping) {
     let start = written.start.next_multiple_of(HUGE_BYTES);
-    let end = written.end & !(HUGE_BYTES - 1);
+    let whole = written.end & !(HUGE_BYTES - 1);
+    let worth = HUGE_TAIL_BYTES <= written.end - whole && whole + HUGE_BYTES <= run.end;
+    let end = if worth { whole + HUGE_BYTES } else { whole };
     if start < end {
         mapping.advise_huge(&(start..end));
     }

@@ -38,6 +38,7 @@ use uruk_jitlink::memory::{Allocation, Demand, Lane, LaneDemand, MemoryError, Me
 use self::allocation::InProcessAllocation;
 use self::lane::Piece;
 use self::region::Region;
+use crate::at_fork;
 use crate::sys::{self, Linux, Mapping, Protection, System, Where};
 
 /// Sizes and alignments beyond this are refused unasked, which also keeps sums of them from overflowing.

@@ -7,7 +7,8 @@
 //! for code); Linux Documentation/arch/riscv/cmodx.rst.
 
 use std::ffi::c_void;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -154,8 +155,16 @@ unsafe impl System for Linux {
     }
 
     fn maps(&self) -> io::Result<String> {
-        std::fs::read_to_string("/proc/self/maps")
+        let text = read_proc("/proc/self/maps")?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
+}
+
+/// Reads a file of `/proc`, which says nothing of its size, with a few large reads.
+pub(super) fn read_proc(path: &str) -> io::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(8 << 10);
+    File::open(path)?.take(u64::MAX).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// In a forked child: the inherited descriptor means the parent's memory. Calls only what is safe there.

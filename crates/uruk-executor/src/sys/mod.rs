@@ -95,6 +95,11 @@ pub(crate) fn after_fork() {
     linux::reopen_forced_writer();
 }
 
+/// Reads a file of `/proc`.
+pub(crate) fn read_proc(path: &str) -> io::Result<Vec<u8>> {
+    linux::read_proc(path)
+}
+
 /// The size of a page in bytes.
 pub(crate) fn page_bytes() -> u64 {
     linux::page_bytes()

@@ -196,13 +196,8 @@ struct Section<'a> {
 }
 
 impl Section<'_> {
-    fn relocate(
-        mut self,
-        relocations: impl Iterator<Item = Result<Raw, LinkError>>,
-        unwind: bool,
-    ) -> Result<(), LinkError> {
+    fn relocate(mut self, relocations: impl IntoIterator<Item = Raw>, unwind: bool) -> Result<(), LinkError> {
         for raw in relocations {
-            let raw = raw?;
             let Some(kind) = BY_TYPE.get(raw.kind as usize).copied().flatten() else { continue };
             let info = x86_64::info(kind);
             let start = usize::try_from(raw.offset).unwrap_or(usize::MAX);

@@ -20,12 +20,29 @@ const R_X86_64_NONE: u32 = 0;
 #[derive(Clone, Copy)]
 struct Rule {
     kind: EdgeKind,
-    field_size: u64,
-    entry: Option<Entry>,
+    field_size: u8,
+    /// The bit of its table entry, without relaxation, or 0; see [`LOCAL`].
+    want: u16,
     got_load: bool,
-    needs_low: bool,
-    needs_static_tls: bool,
-    is_tls_field: bool,
+    demands: u8,
+}
+
+/// What a relocation demands of the whole object.
+const NEEDS_LOW: u8 = 1;
+const NEEDS_STATIC_TLS: u8 = 2;
+const IS_TLS_FIELD: u8 = 4;
+
+// What has been noted of each symbol, as bits. The lower ones are wishes: two for each entry, in its order and that of `Want`s,
+// the second for an edge that can do without. The others say what a relocation has to know of its symbol.
+/// A local function, which is always in reach of its own object's calls.
+const LOCAL: u16 = 1 << 15;
+/// Its value is a number.
+const ABSOLUTE: u16 = 1 << 14;
+const WISHES: u16 = (1 << (2 * ENTRIES.len())) - 1;
+
+/// The bit of a wish.
+const fn want(entry: Entry) -> u16 {
+    1 << (2 * entry as u8)
 }
 
 /// The rules by relocation type.
@@ -46,14 +63,20 @@ const BRANCH: Rule = rule(x86_64::BRANCH32);
 
 const fn rule(kind: EdgeKind) -> Rule {
     let info = &x86_64::KINDS[kind.0 as usize];
+    let needs_low = matches!(info.value, Value::Absolute) && !matches!(info.field, x86_64::Field::Word64);
+    let needs_static_tls = matches!(info.value, Value::ThreadOffset) || matches!(info.entry, Some(Entry::ThreadOffset));
+    let is_tls_field = matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
     Rule {
         kind,
-        field_size: info.field.size(),
-        entry: info.entry,
+        field_size: info.field.size() as u8,
+        want: match info.entry {
+            Some(entry) => want(entry),
+            None => 0,
+        },
         got_load: matches!(info.value, Value::GotLoad),
-        needs_low: matches!(info.value, Value::Absolute) && !matches!(info.field, x86_64::Field::Word64),
-        needs_static_tls: matches!(info.value, Value::ThreadOffset) || matches!(info.entry, Some(Entry::ThreadOffset)),
-        is_tls_field: matches!(info.value, Value::ThreadOffset | Value::ModuleOffset),
+        demands: (needs_low as u8 * NEEDS_LOW)
+            | (needs_static_tls as u8 * NEEDS_STATIC_TLS)
+            | (is_tls_field as u8 * IS_TLS_FIELD),
     }
 }
 
@@ -74,8 +97,10 @@ enum Refusal {
 pub struct Edges<'a, 'b> {
     reader: &'a Reader<'b>,
     graph: &'a mut LinkGraph,
-    /// Which wishes have been noted for each symbol: a bit for each entry and relaxability, in the order of `Want`s.
-    wanted: Vec<u16>,
+    /// What has been noted of each symbol.
+    notes: Vec<u16>,
+    /// All [`Rule::demands`].
+    demands: u8,
     /// Bytes of the file that no relocation section has taken so far.
     left: u64,
 }
@@ -83,8 +108,13 @@ pub struct Edges<'a, 'b> {
 impl<'a, 'b> Edges<'a, 'b> {
     /// Reads all relocation sections of loaded sections.
     pub fn read(reader: &'a Reader<'b>, graph: &'a mut LinkGraph) -> Result<(), LinkError> {
-        let wanted = vec![0; graph.symbols.len()];
-        let mut edges = Edges { reader, left: graph.input.len() as u64, graph, wanted };
+        let notes = graph.symbols.iter().map(|symbol| {
+            let local = symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
+            let absolute = symbol.definition == Definition::Absolute;
+            (u16::from(local) * LOCAL) | (u16::from(absolute) * ABSOLUTE)
+        });
+        let notes = notes.collect();
+        let mut edges = Edges { reader, left: graph.input.len() as u64, graph, notes, demands: 0 };
         edges.reserve();
         for header in reader.headers.sections {
             match header.sh_type.get(LE).0 {
@@ -99,17 +129,24 @@ impl<'a, 'b> Edges<'a, 'b> {
                 _ => {}
             }
         }
-        edges.note_wants();
+        edges.finish();
         Ok(())
     }
 
-    fn note_wants(&mut self) {
-        for (symbol, &bits) in (0..).map(SymbolId).zip(&self.wanted) {
-            let mut rest = bits;
+    /// Enters what has been noted on the way.
+    fn finish(self) {
+        let Edges { graph, notes, demands, .. } = self;
+        graph.needs_low |= demands & NEEDS_LOW != 0;
+        graph.needs_static_tls |= demands & NEEDS_STATIC_TLS != 0;
+        graph.has_tls_fields |= demands & IS_TLS_FIELD != 0;
+        let count = notes.iter().map(|bits| (bits & WISHES).count_ones() as usize).sum();
+        graph.wants.reserve_exact(count);
+        for (symbol, &bits) in (0..).map(SymbolId).zip(&notes) {
+            let mut rest = bits & WISHES;
             while rest != 0 {
                 let bit = rest.trailing_zeros();
                 let (entry, relaxable) = (ENTRIES[bit as usize / 2], bit % 2 == 1);
-                self.graph.wants.push(Want { symbol, entry, relaxable });
+                graph.wants.push(Want { symbol, entry, relaxable });
                 rest &= rest - 1;
             }
         }
@@ -117,7 +154,10 @@ impl<'a, 'b> Edges<'a, 'b> {
 
     fn reserve(&mut self) {
         let sections = self.reader.headers.sections.iter();
-        let relocations = sections.filter(|header| header.sh_type.get(LE).0 == SHT_RELA);
+        let relocations = sections.filter(|header| {
+            header.sh_type.get(LE).0 == SHT_RELA
+                && matches!(self.reader.section_block(header.sh_info.get(LE)), Ok(Some(_)))
+        });
         let bytes: u64 = relocations.map(|header| header.sh_size.get(LE)).fold(0, u64::saturating_add);
         // What the headers claim is believed only as far as the file could hold it.
         let bytes = bytes.min(self.reader.headers.bytes.len() as u64);
@@ -140,7 +180,7 @@ impl<'a, 'b> Edges<'a, 'b> {
         &mut self,
         id: BlockId,
         header: &SectionHeader64<LE>,
-        raws: impl Iterator<Item = Result<Raw, LinkError>>,
+        raws: impl IntoIterator<Item = Raw>,
     ) -> Result<(), LinkError> {
         let block = self.graph.block(id);
         let site = Site {
@@ -163,7 +203,6 @@ impl<'a, 'b> Edges<'a, 'b> {
         let mut sorted = true;
         let mut last = 0;
         for (index, raw) in (0u64..).zip(raws) {
-            let raw = raw?;
             sorted &= last <= raw.offset;
             last = raw.offset;
             self.add(&site, raw).map_err(|what| self.relocation_error(&site, header, index, raw, what))?;
@@ -200,37 +239,33 @@ impl<'a, 'b> Edges<'a, 'b> {
         }
     }
 
+    #[inline(always)]
     fn add(&mut self, site: &Site<'_>, raw: Raw) -> Result<(), Refusal> {
         let Some(mut rule) = RULES.get(raw.kind as usize).and_then(Option::as_ref) else {
             return Err(Refusal::Unsupported);
         };
         if rule.kind == x86_64::NOTHING {
-            if raw.kind == R_X86_64_NONE && (raw.symbol as usize) < self.graph.symbols.len() {
+            if raw.kind == R_X86_64_NONE && (raw.symbol as usize) < self.notes.len() {
                 self.graph.mentions.push((site.id, SymbolId(raw.symbol)));
             }
             return Ok(());
         }
-        let holds = raw.offset.checked_add(rule.field_size).is_some_and(|end| end <= site.bytes.len() as u64);
+        let holds =
+            raw.offset.checked_add(u64::from(rule.field_size)).is_some_and(|end| end <= site.bytes.len() as u64);
         let (true, Ok(offset)) = (holds, u32::try_from(raw.offset)) else {
             return Err(Refusal::Damage("a relocation that lies outside its section"));
         };
-        let Some(symbol) = self.graph.symbols.get(raw.symbol as usize) else {
+        let Some(notes) = self.notes.get_mut(raw.symbol as usize) else {
             return Err(Refusal::Damage("a relocation to a symbol that does not exist"));
         };
         if rule.kind == x86_64::PC32 && site.is_code && is_branch(site.bytes, offset as usize) {
             rule = &BRANCH;
         }
-        // A local function is always in reach of its own object's calls.
-        let local = symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
-        if let Some(entry) = rule.entry
-            && !(local && entry == Entry::Stub)
-        {
+        if *notes & LOCAL == 0 || rule.want != want(Entry::Stub) {
             let relaxable = rule.got_load && raw.addend == -4 && relax::rewrite(site.bytes, offset as usize).is_some();
-            self.wanted[raw.symbol as usize] |= 1 << (entry as u8 * 2 + u8::from(relaxable));
+            *notes |= rule.want << u8::from(relaxable);
         }
-        self.graph.needs_low |= rule.needs_low && symbol.definition != Definition::Absolute;
-        self.graph.needs_static_tls |= rule.needs_static_tls;
-        self.graph.has_tls_fields |= rule.is_tls_field;
+        self.demands |= if *notes & ABSOLUTE == 0 { rule.demands } else { rule.demands & !NEEDS_LOW };
         let (addend, wide) = match i32::try_from(raw.addend) {
             Ok(addend) => (addend, false),
             Err(_) => {

@@ -4,6 +4,7 @@
 //! checked against the file's length here, or is checked where it is used.
 //! Source: gABI 4.3, chapters "ELF Header", "Sections", "Symbol Table".
 
+use super::strings::until_zero;
 use crate::error::LinkError;
 use crate::input::Input;
 use object::elf::{FileHeader64, SectionHeader64, Sym64};
@@ -174,10 +175,10 @@ impl<'a> Headers<'a> {
     pub fn string(&self, table: &Range<usize>, offset: u32) -> Result<Range<usize>, LinkError> {
         let start = table.start + offset as usize;
         let bytes = self.bytes.get(start..table.end).unwrap_or_default();
-        match memchr::memchr(0, bytes) {
-            Some(length) => {
-                self.count_name(length, start as u64)?;
-                Ok(start..start + length)
+        match until_zero(bytes) {
+            Some(string) => {
+                self.count_name(string.len(), start as u64)?;
+                Ok(start..start + string.len())
             }
             None if offset == 0 => Ok(start..start),
             None => Err(self.malformed(start as u64, "a name that lies past the end of its string table")),
@@ -198,10 +199,10 @@ impl<'a> Headers<'a> {
         let offset = symbol.st_name.get(LE);
         let table = &self.bytes[self.strings.clone()];
         let name = table.get(offset as usize..).unwrap_or_default();
-        match memchr::memchr(0, name) {
-            Some(length) => {
-                self.count_name(length, self.strings.start as u64 + u64::from(offset))?;
-                Ok(&name[..length])
+        match until_zero(name) {
+            Some(name) => {
+                self.count_name(name.len(), self.strings.start as u64 + u64::from(offset))?;
+                Ok(name)
             }
             None => Ok(&self.bytes[self.string(&self.strings, offset)?]),
         }

@@ -2,6 +2,7 @@
 
 use super::headers::{Headers, SymbolSection};
 use super::read::MAX_ALIGN;
+use super::strings::unversioned;
 use crate::error::LinkError;
 use crate::graph::{Binding, Definition, LinkGraph, SymbolKind, Visibility};
 use crate::input::Input;
@@ -64,23 +65,20 @@ impl Interface {
     pub fn read(input: &Input, names: &Names) -> Result<Interface, LinkError> {
         let headers = Headers::parse(input)?;
         let symbols = &headers.symbols[headers.first_global..];
-        let mut strings = Vec::with_capacity(symbols.len());
-        for symbol in symbols {
-            strings.push(unversioned(headers.symbol_name(symbol)?));
-        }
-        // GCC marks objects that hold nothing but its own intermediate code.
-        if strings.contains(&&b"__gnu_lto_slim"[..]) {
-            return Err(LinkError::WrongFile {
-                file: input.name().to_string(),
-                found: "GCC's intermediate code, which holds no machine code".into(),
-                hint: "compile without -flto, or with -ffat-lto-objects",
-            });
-        }
-        let mut interned = Vec::new();
-        names.intern_all(strings.iter().copied(), &mut interned);
         let mut globals = Vec::with_capacity(symbols.len());
+        let mut hashed = names.hashing(headers.bytes, symbols.len());
         let mut commons = Vec::new();
-        for (index, (symbol, name)) in (headers.first_global..).zip(symbols.iter().zip(interned)) {
+        for (index, symbol) in (headers.first_global..).zip(symbols) {
+            let name = unversioned(headers.symbol_name(symbol)?);
+            // GCC marks objects that hold nothing but its own intermediate code.
+            if name == b"__gnu_lto_slim" {
+                return Err(LinkError::WrongFile {
+                    file: input.name().to_string(),
+                    found: "GCC's intermediate code, which holds no machine code".into(),
+                    hint: "compile without -flto, or with -ffat-lto-objects",
+                });
+            }
+            hashed.push(headers.strings.start as u32 + symbol.st_name.get(LE), name.len() as u32);
             let attributes = attributes(symbol);
             let strength = match (headers.symbol_section(index, symbol)?, attributes.binding) {
                 (SymbolSection::Undefined, Binding::Weak) => Strength::UndefinedWeak,
@@ -99,7 +97,10 @@ impl Interface {
             };
             let unique = attributes.binding == Binding::Unique;
             let (visibility, kind) = (attributes.visibility, attributes.kind);
-            globals.push(Global { name, strength, visibility, kind, unique });
+            globals.push(Global { name: Name::UNKNOWN, strength, visibility, kind, unique });
+        }
+        for (global, name) in globals.iter_mut().zip(names.intern_all(hashed)) {
+            global.name = name;
         }
         Ok(Interface { input: input.clone(), globals, commons, cost: input.len() })
     }
@@ -166,13 +167,4 @@ pub fn attributes(symbol: &Sym64<LE>) -> Attributes {
         _ => SymbolKind::None,
     };
     Attributes { binding, visibility, kind }
-}
-
-/// A name as others refer to it: `name@@V` is the default version and serves plain `name`, while `name@V` is reached
-/// under its full name only.
-fn unversioned(name: &[u8]) -> &[u8] {
-    match name.windows(2).position(|pair| pair == b"@@") {
-        Some(at) if at != 0 => &name[..at],
-        _ => name,
-    }
 }

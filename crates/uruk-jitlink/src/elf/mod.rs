@@ -9,6 +9,7 @@ pub mod interface;
 mod read;
 pub(crate) mod relocations;
 pub(crate) mod sections;
+mod strings;
 pub mod x86_64;
 
 pub use headers::Headers;

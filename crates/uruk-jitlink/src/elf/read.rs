@@ -12,10 +12,14 @@ use crate::graph::*;
 use crate::input::Input;
 use crate::names::Names;
 use object::LittleEndian as LE;
+use object::elf::Sym64;
 use object::{U32, pod};
 
 /// Alignments above this are damage, not wishes.
 pub(super) const MAX_ALIGN: u64 = 1 << 32;
+
+/// The first section index that means something else.
+const SHN_LORESERVE: usize = 0xff00;
 
 /// Reads a whole object.
 pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
@@ -118,6 +122,7 @@ impl Reader<'_> {
     fn read_symbols(&mut self, graph: &mut LinkGraph) -> Result<(), LinkError> {
         let first_global = self.headers.first_global;
         graph.symbols.reserve_exact(self.headers.symbols.len());
+        let usual = &self.section_blocks[..self.section_blocks.len().min(SHN_LORESERVE)];
         for (index, raw) in self.headers.symbols.iter().enumerate() {
             let Attributes { binding, visibility, kind } = attributes(raw);
             if (binding == Binding::Local) != (index < first_global) {
@@ -125,19 +130,31 @@ impl Reader<'_> {
                     .headers
                     .malformed(self.headers.symbol_at(index), "local symbols that do not come before all others"));
             }
-            let definition = match self.headers.symbol_section(index, raw)? {
-                SymbolSection::Index(section) => match self.section_block_at(section, self.headers.symbol_at(index))? {
-                    Some(block) => Definition::Block(block),
-                    None => Definition::Undefined,
-                },
-                SymbolSection::Undefined => Definition::Undefined,
-                SymbolSection::Absolute => Definition::Absolute,
-                SymbolSection::Common { .. } => Definition::Common,
+            // Nearly all of them; section 0, which stands for undefined, has no block.
+            let section = usize::from(raw.st_shndx.get(LE).0);
+            let definition = match usual.get(section) {
+                Some(Some(block)) => Definition::Block(*block),
+                Some(None) => Definition::Undefined,
+                None => self.unusual_definition(index, raw)?,
             };
             let (value, size, name) = (raw.st_value.get(LE), raw.st_size.get(LE), raw.st_name.get(LE));
             graph.symbols.push(Symbol { value, size, name, definition, binding, visibility, kind });
         }
         Ok(())
+    }
+
+    /// The definition of a symbol whose section index is a reserved number, or wrong.
+    #[cold]
+    fn unusual_definition(&self, index: usize, raw: &Sym64<LE>) -> Result<Definition, LinkError> {
+        Ok(match self.headers.symbol_section(index, raw)? {
+            SymbolSection::Index(section) => match self.section_block_at(section, self.headers.symbol_at(index))? {
+                Some(block) => Definition::Block(block),
+                None => Definition::Undefined,
+            },
+            SymbolSection::Undefined => Definition::Undefined,
+            SymbolSection::Absolute => Definition::Absolute,
+            SymbolSection::Common { .. } => Definition::Common,
+        })
     }
 
     fn read_groups(&self, graph: &mut LinkGraph, names: &Names) -> Result<(), LinkError> {
@@ -176,7 +193,7 @@ impl Reader<'_> {
     }
 
     /// A group's signature: the name of its symbol, or that of the section which a nameless one stands for.
-    fn signature(&self, symbol: &object::elf::Sym64<LE>) -> Result<&[u8], LinkError> {
+    fn signature(&self, symbol: &Sym64<LE>) -> Result<&[u8], LinkError> {
         if symbol.st_info.0 & 15 == 3
             && let Some(section) = self.headers.sections.get(usize::from(symbol.st_shndx.get(LE).0))
         {

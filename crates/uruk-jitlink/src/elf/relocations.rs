@@ -21,7 +21,7 @@ pub struct Raw {
 pub fn rela<'a>(
     headers: &Headers<'a>,
     header: &SectionHeader64<LE>,
-) -> Result<impl Iterator<Item = Result<Raw, LinkError>> + use<'a>, LinkError> {
+) -> Result<impl Iterator<Item = Raw> + use<'a>, LinkError> {
     let place = header.sh_offset.get(LE);
     let size = size_of::<Rela64<LE>>() as u64;
     if !header.sh_size.get(LE).is_multiple_of(size) {
@@ -30,34 +30,33 @@ pub fn rela<'a>(
     let relocations = headers.array::<Rela64<LE>>(place, header.sh_size.get(LE) / size, "relocations")?;
     Ok(relocations.iter().map(|relocation| {
         let info = relocation.r_info.get(LE);
-        Ok(Raw {
+        Raw {
             offset: relocation.r_offset.get(LE),
             symbol: (info >> 32) as u32,
             kind: info as u32,
             addend: relocation.r_addend.get(LE),
-        })
+        }
     }))
 }
 
-/// The relocations of a CREL section.
-pub fn crel<'a>(
-    headers: &'a Headers<'_>,
-    header: &SectionHeader64<LE>,
-) -> Result<impl Iterator<Item = Result<Raw, LinkError>> + use<'a>, LinkError> {
+/// The relocations of a CREL section, decoded.
+pub fn crel(headers: &Headers<'_>, header: &SectionHeader64<LE>) -> Result<Vec<Raw>, LinkError> {
     let range = headers.range(header)?;
     let place = range.start as u64;
-    let damaged = move || headers.malformed(place, "compact relocations that cannot be decoded");
+    let damaged = || headers.malformed(place, "compact relocations that cannot be decoded");
     let relocations = CrelIterator::new(&headers.bytes[range]).map_err(|_| damaged())?;
     if !relocations.is_rela() && !relocations.is_empty() {
         return Err(headers.malformed(place, "compact relocations without addends, which x86-64 does not have"));
     }
-    Ok(relocations.map(move |relocation| {
-        let relocation = relocation.map_err(|_| damaged())?;
-        Ok(Raw {
-            offset: relocation.r_offset,
-            symbol: relocation.r_sym,
-            kind: relocation.r_type.0,
-            addend: relocation.r_addend,
+    relocations
+        .map(|relocation| {
+            let relocation = relocation.map_err(|_| damaged())?;
+            Ok(Raw {
+                offset: relocation.r_offset,
+                symbol: relocation.r_sym,
+                kind: relocation.r_type.0,
+                addend: relocation.r_addend,
+            })
         })
-    }))
+        .collect()
 }

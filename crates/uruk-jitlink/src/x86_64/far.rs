@@ -60,11 +60,12 @@ pub fn rewrite(graph: &mut LinkGraph, targets: &Targets, span: &Range<u64>) {
 /// Whether any symbol is out of reach for some kind of edge.
 fn may_be_far(graph: &LinkGraph, targets: &Targets, span: &Range<u64>) -> bool {
     (graph.needs_low && !is_low(span))
-        || graph.globals().any(|(id, _)| match targets.of(graph, id) {
+        || targets.iter().zip(graph.globals()).any(|((id, target), (_, symbol))| match target {
+            Target::Own => symbol.definition == Definition::Absolute && !in_reach(span, symbol.value),
             Target::Known(address) => !in_reach(span, address),
             Target::Far => true,
             Target::Bound => may_be_null(graph, id) && !is_low(span),
-            Target::Own | Target::Near | Target::ThreadLocal(_) | Target::ThreadImage => false,
+            Target::Near | Target::ThreadLocal(_) | Target::ThreadImage => false,
         })
 }
 

@@ -1,19 +1,19 @@
 //! A batch's way from graphs to callable code.
 
 use super::finish::{Linked, function_tables};
+use super::found::{Found, Others};
 use super::passes::{Passes, Retained};
-use super::resolve::{Closure, Job, Reference, THREAD_IMAGE, bound, first_reference};
+use super::resolve::{Closure, Job, Reference, bound, first_reference};
 use super::shown;
 use super::threads::Loaded;
 use crate::error::Error;
 use crate::executor::Resource;
 use crate::session::Session;
-use crate::state::{NO_UNIT, Phase, State, SymbolId, TaskId, UnitId};
+use crate::state::{DylibId, NO_UNIT, Phase, State, SymbolId, TaskId, UnitId};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::debug::Places;
-use uruk_jitlink::elf::Strength;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
 use uruk_jitlink::graph::{LinkGraph, SymbolId as LocalId, SymbolKind};
@@ -74,6 +74,8 @@ pub(super) struct Batch {
     pub targets: Vec<Targets>,
     /// Thread-local variables of libraries and other batches, by number.
     pub others: Vec<SymbolId>,
+    /// Symbols that the linker itself defines: the member, and its number for it.
+    bounds: Vec<(usize, LocalId)>,
     pub layout: Layout,
     pub allocation: Box<dyn Allocation>,
     /// Final addresses of each member's symbols.
@@ -101,36 +103,28 @@ impl Batch {
         let mut references = Vec::with_capacity(jobs.len());
         let mut targets = Vec::with_capacity(jobs.len());
         let swept: Vec<bool> = jobs.iter().map(|job| job.swept).collect();
-        let mut others = Vec::new();
-        let mut gather: Vec<Vec<u8>> = Vec::new();
+        let mut others = Others::default();
+        let mut bounds = Vec::new();
+        let mut gather = Vec::new();
         let wanted = session.wishes().retained();
         let mut retain = Vec::with_capacity(jobs.len());
         {
             let mut state = session.lock();
+            let in_reach: Vec<bool> =
+                (0..state.dylibs.len() as u32).map(|dylib| state.placement(DylibId(dylib)) == placement).collect();
             for job in jobs {
+                let found = Found::new(session, &job, &state.symbols, &in_reach);
                 let mut graph = job.graph;
-                let mut target = Targets::new(&graph);
-                for (index, (reference, global)) in (0..).zip(job.references.iter().zip(&job.object.interface.globals))
-                {
-                    let id = LocalId(graph.first_global.0 + index);
-                    let mut found = find_target(&state, job.unit, *reference, placement, &mut others);
-                    if found == Target::Bound && session.names().bytes(global.name) == THREAD_IMAGE {
-                        found = Target::ThreadImage;
-                    }
-                    target.set(id, found);
-                    if let (Target::Own, Strength::Common, Reference::Symbol(symbol)) =
-                        (found, global.strength, reference)
-                    {
-                        let (size, align) = state.common(*symbol);
-                        graph.allocate_common(id, size, align);
-                    }
-                    if *reference == Reference::Linker
-                        && let Some((name, _)) = bound(&session.names().bytes(global.name))
-                        && !gather.contains(&name)
-                    {
-                        gather.push(name);
-                    }
+                let mut target = found.targets;
+                for (id, other) in found.others {
+                    target.set(id, Target::ThreadLocal(others.number(other)));
                 }
+                for (id, symbol) in found.commons {
+                    let (size, align) = state.common(symbol);
+                    graph.allocate_common(id, size, align);
+                }
+                bounds.extend(found.bounds.into_iter().map(|id| (units.len(), id)));
+                gather.extend(found.gathered);
                 let dylib = state.unit(job.unit).dylib;
                 let groups = &mut state.dylibs[dylib.index()].groups;
                 prune::drop_groups(&mut graph, &target, |group| {
@@ -144,6 +138,7 @@ impl Batch {
                 targets.push(target);
             }
         }
+        let others = others.symbols;
         let planned = session.parallel_mut(cost, &mut members, |index, member| {
             prune::drop_unwind_records(&mut member.graph)?;
             if swept[index] {
@@ -168,6 +163,7 @@ impl Batch {
             references,
             targets,
             others,
+            bounds,
             layout,
             allocation,
             addresses,
@@ -190,8 +186,11 @@ impl Batch {
                 let addresses = &self.addresses[index][first as usize..];
                 let globals = self.references[index].iter().zip(self.targets[index].iter());
                 for ((reference, (_, target)), address) in globals.zip(addresses) {
-                    if let (Reference::Symbol(symbol), Target::Own) = (reference, target) {
-                        state.symbols[symbol.index()].address = *address;
+                    if let (Reference::Symbol(symbol), Target::Own) = (reference, target)
+                        && let symbol = &mut state.symbols[symbol.index()]
+                        && symbol.unit == *unit
+                    {
+                        symbol.address = *address;
                     }
                 }
                 state.resolved(*unit);
@@ -202,6 +201,9 @@ impl Batch {
     /// Fixes up, finalizes, registers and emits.
     fn finish(mut self, session: &Session) -> Result<(), Error> {
         self.fill_addresses(session);
+        if session.speculates() {
+            self.note_callees(session);
+        }
         self.show(session, "before fix-up", true, |plugin, context, graph| plugin.pre_fixup(context, graph));
         let Loaded { questions, answers, module, resource } = self.load_threads(session)?;
         self.write(session, Threads { questions: &questions, answers: &answers });
@@ -250,73 +252,85 @@ impl Batch {
             linked.notice =
                 passes.linked(session, units[index], &Placed::new(&members[index].graph, &addresses[index], true));
         }
-        Finished { units, references, needs }.emit(session, failures, linked);
+        Finished { units, members, references, addresses, needs }.emit(session, failures, linked);
         Ok(())
     }
 
-    /// Waits for units outside of the batch that others are making, until their addresses are known.
-    fn await_others(&self, session: &Session) {
+    /// Fills in the addresses of what is defined elsewhere, waiting for units that others are making, and notes what has to
+    /// become ready or to stay for it.
+    fn fill_addresses(&mut self, session: &Session) {
         let own = Own::new(&self.units);
-        let mut awaited = HashSet::new();
-        {
-            let state = session.lock();
-            for (references, targets) in self.references.iter().zip(&self.targets) {
-                for (reference, (_, target)) in references.iter().zip(targets.iter()) {
-                    let (Reference::Symbol(symbol), Target::Near | Target::Far) = (reference, target) else { continue };
-                    let unit = state.symbol(*symbol).unit;
-                    if unit.index() < state.units.len()
-                        && !own.contains(unit)
-                        && matches!(state.unit(unit).phase, Phase::Waiting | Phase::Materializing)
-                    {
-                        awaited.insert(unit);
-                    }
-                }
+        let mut state = session.lock();
+        let foreign = loop {
+            let foreign = self.fill_settled(&state, &own);
+            let awaited = foreign.iter().map(|(_, _, symbol)| state.symbol(*symbol).unit);
+            let awaited: HashSet<UnitId> =
+                awaited.filter(|unit| !own.contains(*unit) && is_unresolved(&state, *unit)).collect();
+            if awaited.is_empty() {
+                break foreign;
+            }
+            drop(state);
+            session.await_resolved(awaited.into_iter().collect());
+            // Meanwhile definitions may have been removed, and others have taken their place.
+            state = session.lock();
+        };
+        let mut needed = HashSet::new();
+        for (index, id, symbol) in foreign {
+            let found = *state.symbol(symbol);
+            if found.collected {
+                self.failures.push((index, collected(session, &self.members[index], id, found.name)));
+            }
+            if matches!(self.targets[index].get(id), Target::ThreadLocal(_)) {
+                continue;
+            }
+            state.refer(self.units[index], found.unit);
+            if !own.contains(found.unit) && !state.is_ready(found.unit) && needed.insert((index, found.unit)) {
+                self.needs[index].push(symbol);
             }
         }
-        if !awaited.is_empty() {
-            session.await_resolved(awaited.into_iter().collect());
+        drop(state);
+        for (index, id) in std::mem::take(&mut self.bounds) {
+            self.addresses[index][id.0 as usize] = self.linker_defined(session, index, id);
         }
     }
 
-    /// Fills in the addresses of what is defined elsewhere, and notes what has to become ready or to stay for it.
-    fn fill_addresses(&mut self, session: &Session) {
-        self.await_others(session);
-        let own = Own::new(&self.units);
-        let mut state = session.lock();
-        for index in 0..self.units.len() {
-            let member = &self.members[index];
-            let first = member.graph.first_global.0;
-            let mut needed = HashSet::new();
-            for (number, (reference, (id, target))) in
-                (first..).zip(self.references[index].iter().zip(self.targets[index].iter()))
-            {
-                let address = match (reference, target) {
-                    (Reference::Symbol(symbol), Target::Near | Target::Far) => {
-                        let found = *state.symbol(*symbol);
-                        if found.unit != NO_UNIT {
-                            state.refer(self.units[index], found.unit);
-                            let ready = state.is_ready(found.unit);
-                            if !ready && !own.contains(found.unit) && needed.insert(found.unit) {
-                                self.needs[index].push(*symbol);
-                            }
-                        }
-                        if found.collected {
-                            self.failures.push((index, collected(session, member, id, found.name)));
-                        }
-                        found.address
-                    }
-                    (Reference::Symbol(symbol), Target::ThreadLocal(_)) => {
-                        let found = state.symbol(*symbol);
-                        if found.collected {
-                            self.failures.push((index, collected(session, member, id, found.name)));
-                        }
-                        continue;
-                    }
-                    (Reference::Linker, Target::Bound) => self.linker_defined(session, index, id),
-                    _ => continue,
-                };
-                self.addresses[index][number as usize] = address;
+    /// Fills in the addresses as they are known. Returns the references, with their member, that need more thought: to
+    /// units outside of the batch, or of another lot, and to what was dropped.
+    fn fill_settled(&mut self, state: &State, own: &Own) -> Vec<(usize, LocalId, SymbolId)> {
+        let lot = self.units.first().map(|unit| state.lot_of(*unit));
+        let one_lot = self.units.iter().all(|unit| Some(state.lot_of(*unit)) == lot);
+        let mut foreign = Vec::new();
+        let members = self.members.iter().zip(&mut self.addresses);
+        let globals = self.references.iter().zip(&self.targets);
+        for (index, ((member, addresses), (references, targets))) in members.zip(globals).enumerate() {
+            let addresses = &mut addresses[member.graph.first_global.0 as usize..];
+            for ((reference, (id, target)), address) in references.iter().zip(targets.iter()).zip(addresses) {
+                let Reference::Symbol(symbol) = reference else { continue };
+                let near = matches!(target, Target::Near | Target::Far);
+                if !near && !matches!(target, Target::ThreadLocal(_)) {
+                    continue;
+                }
+                let found = state.symbol(*symbol);
+                if near {
+                    *address = found.address;
+                }
+                let settled = found.unit == NO_UNIT || one_lot && own.contains(found.unit);
+                if found.collected || near && !settled {
+                    foreign.push((index, id, *symbol));
+                }
             }
+        }
+        foreign
+    }
+
+    /// Notes which lazy functions each member refers to.
+    fn note_callees(&self, session: &Session) {
+        for (index, unit) in self.units.iter().enumerate() {
+            let first = self.members[index].graph.first_global.0 as usize;
+            let globals = self.targets[index].iter().zip(&self.addresses[index][first..]);
+            let outside = globals.filter(|((_, target), _)| matches!(target, Target::Near | Target::Far));
+            let callees = session.lazy_among(outside.map(|(_, address)| *address));
+            session.lock().units[unit.index()].callees = callees;
         }
     }
 
@@ -373,7 +387,10 @@ fn has_failed(failures: &[(usize, Error)], index: usize) -> bool {
 /// What is needed to hand a batch over once its bytes are final.
 struct Finished {
     units: Vec<UnitId>,
+    members: Vec<Member>,
     references: Vec<Vec<Reference>>,
+    /// What each member's symbols were taken for.
+    addresses: Vec<Vec<u64>>,
     needs: Vec<Vec<SymbolId>>,
 }
 
@@ -381,11 +398,12 @@ impl Finished {
     /// Hands the finished members over; those that failed, and what needs them, are given up.
     fn emit(mut self, session: &Session, failures: Vec<(usize, Error)>, linked: Vec<Linked>) {
         session.update(|state| {
-            if !failures.is_empty() {
+            let mut failed: Vec<_> = failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
+            let was_removed = |unit: &UnitId| matches!(state.unit(*unit).phase, Phase::Failed(_));
+            if !failed.is_empty() || self.units.iter().any(was_removed) {
                 // Only now does it matter who in the batch needs whom.
-                self.add_inner_needs(state);
+                failed.extend(self.add_inner_needs(state));
             }
-            let failed: Vec<_> = failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
             for (unit, linked) in self.units.iter().zip(linked) {
                 state.keep_linked(*unit, linked);
             }
@@ -395,17 +413,26 @@ impl Finished {
         });
     }
 
-    fn add_inner_needs(&mut self, state: &State) {
-        for ((unit, needs), references) in self.units.iter().zip(&mut self.needs).zip(&self.references) {
+    /// Enters what members need of each other. Returns those that refer to what another definition has replaced.
+    fn add_inner_needs(&mut self, state: &State) -> Vec<(UnitId, Error)> {
+        let mut stale = Vec::new();
+        for (index, (unit, needs)) in self.units.iter().zip(&mut self.needs).enumerate() {
             let mut seen: HashSet<UnitId> = needs.iter().map(|symbol| state.symbol(*symbol).unit).collect();
-            needs.extend(references.iter().filter_map(|reference| match reference {
-                Reference::Symbol(symbol) => {
-                    let need = state.symbol(*symbol).unit;
-                    (need != *unit && need != NO_UNIT && seen.insert(need)).then_some(*symbol)
+            let first = self.members[index].graph.first_global.0 as usize;
+            for (reference, used) in self.references[index].iter().zip(&self.addresses[index][first..]) {
+                let Reference::Symbol(id) = reference else { continue };
+                let symbol = state.symbol(*id);
+                if symbol.unit == *unit || symbol.unit == NO_UNIT {
+                    continue;
                 }
-                _ => None,
-            }));
+                if symbol.kind != SymbolKind::ThreadLocal && symbol.address != *used {
+                    stale.push((*unit, Error::Removed { unit: state.symbol_text(*id) }));
+                } else if seen.insert(symbol.unit) {
+                    needs.push(*id);
+                }
+            }
         }
+        stale
     }
 }
 
@@ -428,35 +455,9 @@ impl Own {
     }
 }
 
-/// What a reference means to the linker.
-fn find_target(
-    state: &State,
-    unit: UnitId,
-    reference: Reference,
-    placement: Placement,
-    others: &mut Vec<SymbolId>,
-) -> Target {
-    let id = match reference {
-        Reference::Symbol(id) => id,
-        Reference::Own => return Target::Own,
-        Reference::Linker => return Target::Bound,
-        Reference::Null | Reference::Unknown => return Target::Known(0),
-    };
-    let symbol = state.symbol(id);
-    if symbol.unit == unit {
-        return Target::Own;
-    }
-    if symbol.kind == SymbolKind::ThreadLocal {
-        let number = others.iter().position(|other| *other == id).unwrap_or_else(|| {
-            others.push(id);
-            others.len() - 1
-        });
-        return Target::ThreadLocal(number as u32);
-    }
-    if symbol.unit == NO_UNIT {
-        return Target::Known(symbol.address);
-    }
-    if state.placement(symbol.dylib) == placement { Target::Near } else { Target::Far }
+/// Whether a unit's addresses are still to come.
+fn is_unresolved(state: &State, unit: UnitId) -> bool {
+    unit.index() < state.units.len() && matches!(state.unit(unit).phase, Phase::Waiting | Phase::Materializing)
 }
 
 /// Cuts the lanes' working bytes into each member's own.

@@ -8,6 +8,7 @@
 mod batch;
 mod collect;
 mod finish;
+mod found;
 mod passes;
 mod resolve;
 mod shown;

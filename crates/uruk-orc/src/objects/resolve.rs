@@ -8,7 +8,7 @@ use crate::state::{NO_UNIT, Phase, SearchEntry, State, SymbolId, TaskId, UnitId}
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use uruk_jitlink::elf;
-use uruk_jitlink::elf::Strength;
+use uruk_jitlink::elf::{Global, Strength};
 use uruk_jitlink::graph::{LinkGraph, SymbolKind, Visibility};
 use uruk_jitlink::layout::gathered_name;
 use uruk_jitlink::names::Name;
@@ -124,28 +124,38 @@ impl Closure {
         claimed
     }
 
-    /// Lets weak variables that a library of the process exports as well be the library's: inline variables,
-    /// function-local statics and type information are one for the whole program.
+    /// Lets weak definitions be those of the first dylib in the root's order that has them too, and weak variables that
+    /// a library of the process exports as well be the library's: inline variables, function-local statics and type
+    /// information are one for the whole program.
     fn coalesce(&self, session: &Session, first: usize) {
         let mut candidates = Vec::new();
         {
-            let state = session.lock();
+            let mut state = session.lock();
+            let scope = state.scope();
             for job in &self.jobs[first..] {
-                let globals = job.object.interface.globals.iter().zip(job.object.symbols());
-                candidates.extend(globals.filter_map(|(global, symbol)| {
-                    let symbol = (*symbol)?;
-                    let shared = global.strength == Strength::Weak
-                        && global.visibility == Visibility::Default
-                        && (global.kind == SymbolKind::Object || global.unique)
-                        && state.symbol(symbol).unit == job.unit
-                        && state.symbol(symbol).exported;
-                    shared.then_some((symbol, global.name))
-                }));
+                let dylib = state.unit(job.unit).dylib;
+                let before = scope.iter().position(|other| *other == dylib).map_or(&[][..], |at| &scope[..at]);
+                for (global, symbol) in job.object.interface.globals.iter().zip(job.object.symbols()) {
+                    let Some(symbol) = *symbol else { continue };
+                    let found = state.symbol(symbol);
+                    if global.strength != Strength::Weak
+                        || global.visibility != Visibility::Default
+                        || found.unit != job.unit
+                        || !found.exported
+                    {
+                        continue;
+                    }
+                    if let Some(other) = state.first_shown(before, global.name) {
+                        state.coalesce(symbol, other);
+                    } else if global.kind == SymbolKind::Object || global.unique {
+                        candidates.push((symbol, job.unit, global.name));
+                    }
+                }
             }
         }
-        for (symbol, name) in candidates {
+        for (symbol, unit, name) in candidates {
             if let Some(found) = session.executor().find(&session.names().bytes(name)).filter(|it| !it.thread_local) {
-                session.lock().bind_to_address(symbol, found.address);
+                session.lock().bind_to_address(symbol, unit, found.address);
             }
         }
     }
@@ -273,14 +283,18 @@ impl Job {
     ) {
         let object = self.object.clone();
         let symbols = object.symbols();
-        for (index, (reference, global)) in self.references.iter_mut().zip(&object.interface.globals).enumerate() {
+        let globals = &object.interface.globals;
+        for (index, (reference, global)) in self.references.iter_mut().zip(globals).enumerate() {
+            if index.is_multiple_of(FETCHED) {
+                fetch(state, order, &globals[index..globals.len().min(index + FETCHED)]);
+            }
             if *reference != Reference::Unknown {
                 continue;
             }
             let found = match symbols.get(index).copied().flatten() {
                 Some(own) => {
                     state.take_over(own, self.unit);
-                    Some(own)
+                    Some(state.representative_of(own))
                 }
                 None => state.find(order, global.name),
             };
@@ -314,6 +328,22 @@ impl Job {
             _ => None,
         })
     }
+}
+
+/// How many symbols are fetched at a time.
+const FETCHED: usize = 64;
+
+/// Brings the symbols that names most likely stand for into the caches. They lie all over the session's, and what is done
+/// with each depends on it; looked at without a decision in between, their cache misses overlap.
+fn fetch(state: &State, order: &[SearchEntry], globals: &[Global]) {
+    let Some(own) = order.first() else { return };
+    let table = &state.dylib(own.dylib).table;
+    let mut ids = [None; FETCHED];
+    for (id, global) in ids.iter_mut().zip(globals) {
+        *id = table.get(global.name);
+    }
+    let seen = ids.iter().flatten().fold(0, |seen, id| seen ^ state.symbol(*id).unit.0);
+    std::hint::black_box(seen);
 }
 
 /// The first place in an object that refers to a symbol.

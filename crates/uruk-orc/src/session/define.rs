@@ -16,14 +16,12 @@ impl Session {
     /// Adds objects as whole inputs of one static link: order among them does not matter, and their initialisers
     /// run with their dylib's. Nothing is linked before somebody asks for it.
     pub fn add_objects(&self, dylib: DylibId, tracker: Option<TrackerId>, inputs: &[Input]) -> Result<(), Error> {
-        let units = self.define_objects(dylib, tracker, inputs)?;
-        self.lock().dylibs[dylib.index()].roots.extend(units);
-        Ok(())
+        self.define_objects(dylib, tracker, inputs, true)
     }
 
     /// Adds objects that are linked only if something refers to them.
     pub fn add_members(&self, dylib: DylibId, inputs: &[Input]) -> Result<(), Error> {
-        self.define_objects(dylib, None, inputs).map(drop)
+        self.define_objects(dylib, None, inputs, false)
     }
 
     fn define_objects(
@@ -31,7 +29,8 @@ impl Session {
         dylib: DylibId,
         tracker: Option<TrackerId>,
         inputs: &[Input],
-    ) -> Result<Vec<UnitId>, Error> {
+        whole: bool,
+    ) -> Result<(), Error> {
         let cost = inputs.iter().map(|input| input.len()).sum();
         let read = self.parallel(cost, inputs, |input| Interface::read(input, self.names()));
         let mut interfaces = Vec::with_capacity(inputs.len());
@@ -50,13 +49,18 @@ impl Session {
                 units.push(unit);
                 if let Err(error) = defined {
                     // One add call is one static link: what was part of it goes.
+                    state.keep_superseded();
                     for unit in units {
                         state.withdraw_unit(unit);
                     }
                     return Err(error);
                 }
             }
-            Ok(units)
+            state.drop_superseded();
+            if whole {
+                state.dylibs[dylib.index()].roots.extend(units);
+            }
+            Ok(())
         })
     }
 
@@ -69,9 +73,12 @@ impl Session {
         unit: Box<dyn MaterializationUnit>,
     ) -> Result<(), Error> {
         let promises = Promises::of(&*unit);
-        self.update(|state| {
-            let tracker = state.tracker_for(dylib, tracker)?;
-            state.add_client(dylib, tracker, unit, &promises)
+        self.update(|state| match state.tracker_for(dylib, tracker) {
+            Ok(tracker) => state.add_client(dylib, tracker, unit, &promises),
+            Err(error) => {
+                state.drop_later(unit);
+                Err(error)
+            }
         })
     }
 

@@ -64,10 +64,13 @@ impl Session {
         state.symbols.iter().map(|symbol| self.names().text(symbol.name)).collect()
     }
 
-    /// The functions of a dylib's tables that have not been taken yet. They count as having run from now on.
+    /// The functions of a dylib's tables that have not been taken yet, as far as their units are ready. They count as
+    /// having run from now on.
     pub fn take_functions(&self, dylib: DylibId) -> Functions {
         let mut state = self.lock();
-        let mut units = std::mem::take(&mut state.dylibs[dylib.index()].uninitialised);
+        let units = std::mem::take(&mut state.dylibs[dylib.index()].uninitialised);
+        let (mut units, rest) = units.into_iter().partition::<Vec<_>, _>(|unit| state.is_ready(*unit));
+        state.dylibs[dylib.index()].uninitialised = rest;
         units.sort_unstable();
         let mut functions = Vec::new();
         for unit in units {

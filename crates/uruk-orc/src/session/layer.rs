@@ -2,10 +2,9 @@
 
 use super::Session;
 use crate::error::Error;
-use crate::objects::Linked;
 use crate::state::{SymbolId, UnitId};
 use rayon::prelude::*;
-use uruk_jitlink::memory::{Placement, Segment};
+use uruk_jitlink::memory::Placement;
 
 /// Work below this many input bytes is not worth waking other threads (about 2 ms of linking).
 const PARALLEL_BYTES: usize = 3 << 20;
@@ -44,29 +43,8 @@ impl Session {
         self.names().bytes(name)
     }
 
-    /// Gives back what was linked.
-    pub(crate) fn give_back(&self, units: Vec<Linked>) {
-        for notice in units.iter().filter_map(|linked| linked.notice.as_ref()) {
-            notice.removing(self);
-        }
-        // What units share goes with the last of them, and before the memory of any can be another's.
-        let segments = units.into_iter().map(|linked| {
-            drop((linked.shown, linked.unwind, linked.threads, linked.kept));
-            linked.segments
-        });
-        let segments: Vec<Vec<Segment>> = segments.collect();
-        for segments in segments {
-            self.executor().memory().release(&segments);
-        }
-    }
-
-    /// Maps items, on several threads if their `cost` in input bytes is worth it.
-    pub(crate) fn parallel<T: Sync, R: Send>(
-        &self,
-        cost: usize,
-        items: &[T],
-        f: impl Fn(&T) -> R + Send + Sync,
-    ) -> Vec<R> {
+    /// Maps items, on several threads if their `cost` in input bytes to be linked is worth it.
+    pub fn parallel<T: Sync, R: Send>(&self, cost: usize, items: &[T], f: impl Fn(&T) -> R + Send + Sync) -> Vec<R> {
         match self.pool_for(cost, items.len()) {
             Some(pool) => pool.install(|| items.par_iter().map(f).collect()),
             None => items.iter().map(f).collect(),

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::error::{Error, Missing};
-use crate::generator::{DefinitionGenerator, Generator};
+use crate::generator::{DefinitionGenerator, Generator, LookupKind, Wanted};
 use crate::state::*;
 use crate::unit::Definition;
 use std::future::Future;
@@ -16,6 +16,7 @@ use uruk_jitlink::names::Name;
 /// What to look up, where, and how far it has to be.
 #[derive(Clone, Debug)]
 pub struct Request {
+    kind: LookupKind,
     order: Vec<SearchEntry>,
     names: Vec<(Name, bool)>,
     required: Required,
@@ -25,12 +26,18 @@ impl Request {
     /// Names that have to be there, to be found along a search order and to be ready.
     pub fn new(order: &[SearchEntry], names: &[Name]) -> Request {
         let names = names.iter().map(|name| (*name, true)).collect();
-        Request { order: order.to_vec(), names, required: Required::Ready }
+        Request { kind: LookupKind::Static, order: order.to_vec(), names, required: Required::Ready }
     }
 
     /// A name besides, which may be missing: weakly referenced, it is no reason to take an archive's member in.
     pub fn weak(mut self, name: Name) -> Request {
         self.names.push((name, false));
+        self
+    }
+
+    /// As the running program would, by `dlsym`: archives add nothing.
+    pub fn dynamic(mut self) -> Request {
+        self.kind = LookupKind::Dynamic;
         self
     }
 
@@ -130,7 +137,7 @@ impl Session {
 
     /// Asks the generators along a search order, as far as they answer at once; false if one does not.
     fn generate_now(&self, order: &[SearchEntry], name: Name) -> Result<bool, Error> {
-        let mut walk = Walk::new(order, vec![(name, true)]);
+        let mut walk = Walk::new(LookupKind::Static, order, vec![(name, true)]);
         while let Some((dylib, generator)) = walk.next(self) {
             let Generator::Now(generator) = generator else { return Ok(false) };
             walk.call(self, dylib, &*generator)?;
@@ -167,7 +174,7 @@ impl Session {
     }
 
     fn begin(&self, request: &Request, consumer: Consumer, unit: Option<UnitId>) -> QueryId {
-        let Request { order, names, required } = request;
+        let Request { kind, order, names, required } = request;
         let (query, missing, collects) = {
             let mut state = self.lock();
             let query = state.open_query(*required, false, consumer);
@@ -187,7 +194,7 @@ impl Session {
             Err(error) => session.update(|state| state.answer(query, Err(error))),
             Ok(()) => session.ask_found(query, &request),
         };
-        self.search(order, missing, Box::new(then));
+        self.search(Walk::new(*kind, order, missing), Box::new(then));
         query
     }
 
@@ -206,17 +213,6 @@ impl Session {
             Ok(()) => self.update(|state| state.ask_names(query, &request.order, &request.names)),
             Err(error) => self.update(|state| state.answer(query, Err(error))),
         }
-    }
-
-    /// Links units, and waits until they are ready.
-    fn materialize(&self, units: Vec<UnitId>) -> Result<(), Error> {
-        self.seek_roots(&units)?;
-        let query = self.update(|state| {
-            let query = state.open_query(Required::Ready, false, Consumer::Waiter);
-            state.ask(query, units.into_iter().map(Want::Unit).collect());
-            query
-        });
-        self.wait_for(query).map(drop)
     }
 
     /// Waits until units have addresses, or have failed.
@@ -260,7 +256,8 @@ impl Session {
     /// Links whole inputs of several dylibs in one batch.
     pub fn materialize_all_roots(&self, dylibs: &[DylibId]) -> Result<(), Error> {
         let mut roots = Vec::new();
-        {
+        // Opened before the lock is freed: it keeps the units' ids from being given to others.
+        let query = {
             let mut state = self.lock();
             state.check_open()?;
             for dylib in dylibs {
@@ -270,8 +267,14 @@ impl Session {
                     collection.claimed = 0;
                 }
             }
-        }
-        self.materialize(roots)
+            state.open_query(Required::Ready, false, Consumer::Waiter)
+        };
+        let sought = self.seek_roots(&roots);
+        self.update(|state| match sought {
+            Ok(()) => state.ask(query, roots.into_iter().map(Want::Unit).collect()),
+            Err(error) => state.answer(query, Err(error)),
+        });
+        self.wait_for(query).map(drop)
     }
 
     /// The address of what a search order's own dylibs define under a name, linked, without asking generators;
@@ -279,6 +282,7 @@ impl Session {
     pub fn lookup_defined(&self, order: &[SearchEntry], name: &[u8]) -> Option<u64> {
         let name = self.names().find(name)?;
         let query = self.update(|state| {
+            state.check_open().ok()?;
             let symbol = state.find(order, name).filter(|id| state.symbol(*id).exported)?;
             if state.symbol(symbol).kind == SymbolKind::ThreadLocal {
                 return None;
@@ -301,19 +305,19 @@ impl Session {
     }
 
     /// Asks the generators along a dylib's search order for names that it lacks, and waits for them.
-    pub(crate) fn generate(&self, dylib: DylibId, wanted: &[(Name, bool)]) -> Result<(), Error> {
-        self.generate_in(&self.search_order(dylib), wanted)
+    pub(crate) fn generate(&self, dylib: DylibId, names: &[(Name, bool)]) -> Result<(), Error> {
+        self.generate_in(&self.search_order(dylib), Wanted { kind: LookupKind::Static, names })
     }
 
     /// The same along any search order.
-    pub fn generate_in(&self, order: &[SearchEntry], wanted: &[(Name, bool)]) -> Result<(), Error> {
-        let mut walk = Walk::new(order, wanted.to_vec());
+    pub fn generate_in(&self, order: &[SearchEntry], wanted: Wanted<'_>) -> Result<(), Error> {
+        let mut walk = Walk::new(wanted.kind, order, wanted.names.to_vec());
         walk.drop_found(self);
         let query = self.lock().open_query(Required::Resolved, false, Consumer::Waiter);
         let then = move |session: &Session, result: Result<(), Error>| {
             session.update(|state| state.answer(query, result.map(|()| Vec::new())));
         };
-        Search { session: self.clone(), walk, then: Box::new(then) }.advance(Ok(()));
+        self.search(walk, Box::new(then));
         self.wait_for(query).map(drop)
     }
 
@@ -324,14 +328,14 @@ impl Session {
         symbols.map(Symbol::definition).collect()
     }
 
-    fn search(&self, order: &[SearchEntry], missing: Vec<(Name, bool)>, then: Then) {
-        let search = Search { session: self.clone(), walk: Walk::new(order, missing), then };
-        search.advance(Ok(()));
+    fn search(&self, walk: Walk, then: Then) {
+        Search { session: self.clone(), walk, then }.advance(Ok(()));
     }
 }
 
 /// The generators of a search order, one after the other, as long as something is missing.
 struct Walk {
+    kind: LookupKind,
     order: Vec<SearchEntry>,
     missing: Vec<(Name, bool)>,
     entry: usize,
@@ -339,8 +343,8 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(order: &[SearchEntry], missing: Vec<(Name, bool)>) -> Walk {
-        Walk { order: order.to_vec(), missing, entry: 0, generator: 0 }
+    fn new(kind: LookupKind, order: &[SearchEntry], missing: Vec<(Name, bool)>) -> Walk {
+        Walk { kind, order: order.to_vec(), missing, entry: 0, generator: 0 }
     }
 
     fn next(&mut self, session: &Session) -> Option<(DylibId, Generator)> {
@@ -357,7 +361,8 @@ impl Walk {
 
     /// Lets a generator define what it can.
     fn call(&mut self, session: &Session, dylib: DylibId, generator: &dyn DefinitionGenerator) -> Result<(), Error> {
-        let called = catch_unwind(AssertUnwindSafe(|| generator.generate(session, dylib, &self.missing)));
+        let wanted = Wanted { kind: self.kind, names: &self.missing };
+        let called = catch_unwind(AssertUnwindSafe(|| generator.generate(session, dylib, wanted)));
         called.unwrap_or_else(|_| Err(Error::Panicked { unit: generator.name() }))?;
         self.drop_found(session);
         Ok(())
@@ -420,9 +425,13 @@ impl Suspended {
         self.dylib
     }
 
-    /// The names, and whether each is required.
-    pub fn wanted(&self) -> &[(Name, bool)] {
-        self.search.as_ref().map_or(&[], |search| &search.walk.missing)
+    /// What it lacks.
+    pub fn wanted(&self) -> Wanted<'_> {
+        let walk = self.search.as_ref().map(|search| &search.walk);
+        walk.map_or(Wanted { kind: LookupKind::Static, names: &[] }, |walk| Wanted {
+            kind: walk.kind,
+            names: &walk.missing,
+        })
     }
 
     /// Lets the look-up go on, with what has been defined meanwhile, or fail.

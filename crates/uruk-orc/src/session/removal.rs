@@ -7,7 +7,6 @@
 use super::Session;
 use crate::error::Error;
 use crate::state::{DylibId, Known, NO_PINS, PinsId, SearchEntry, State, TrackerId};
-use std::sync::PoisonError;
 use uruk_jitlink::names::Name;
 
 /// Keeps code and data that a symbol stands for, and all that these refer to, from going.
@@ -44,7 +43,7 @@ pub struct Removal {
 
 impl Removal {
     /// Waits until everything that was removed from the session is gone: no pin and no other code holds it.
-    /// A thread that holds a pin of it itself waits for ever.
+    /// A thread that holds a pin of it itself waits for ever, and so does the destructor of something that was kept.
     pub fn wait(self) {
         self.session.quiesce();
     }
@@ -129,10 +128,7 @@ impl Session {
 
     /// Waits until everything that was removed is gone.
     pub fn quiesce(&self) {
-        let mut state = self.lock();
-        while !state.is_quiescent() {
-            state = self.shared.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.sleep_while(|state| !state.is_quiescent());
     }
 
     /// Whether everything that was removed is gone.

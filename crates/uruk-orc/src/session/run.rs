@@ -1,21 +1,22 @@
 //! Running tasks, and waiting for queries.
 
-use super::Session;
+use super::{Session, Shared};
 use crate::dispatch::{Priority, Runnable};
 use crate::error::Error;
-use crate::objects;
+use crate::objects::{self, Linked};
 use crate::responsibility::Responsibility;
-use crate::state::{Answer, Effects, QueryId, TaskId, Work};
-use std::cell::Cell;
+use crate::state::{Answer, Effects, QueryId, State, TaskId, Work};
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
+use uruk_jitlink::memory::Segment;
 
 /// How many tasks a thread runs on top of each other before it leaves one to a new thread.
-const MAX_DEPTH: u32 = 64;
+const MAX_DEPTH: usize = 64;
 
 thread_local! {
-    /// The task that this thread runs, and how many lie beneath it on the stack.
-    static CURRENT: Cell<(Option<TaskId>, u32)> = const { Cell::new((None, 0)) };
+    /// The tasks that this thread runs, of all sessions, the innermost last.
+    static STACK: RefCell<Vec<(*const Shared, TaskId)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Session {
@@ -25,25 +26,22 @@ impl Session {
     }
 
     /// Does what a change of the state asks for.
-    pub(super) fn carry_out(&self, effects: Effects) {
-        let Effects { answers, wakers, tasks, dropped, cancelled, freed, progress } = effects;
-        if progress {
+    pub(super) fn carry_out(&self, mut effects: Effects) {
+        let Effects { tasks, progress, .. } = &mut effects;
+        if *progress {
             self.shared.progress.notify_all();
         }
-        if !freed.is_empty() {
-            self.give_back(freed);
+        let tasks = std::mem::take(tasks);
+        for notice in effects.freed.iter().filter_map(|linked| linked.notice.as_ref()) {
+            notice.removing(self);
         }
-        dropped.into_iter().for_each(|unit| shielded("a unit's destructor", self, || drop(unit)));
-        cancelled.into_iter().for_each(|call| shielded("a task's destructor", self, || drop(call)));
-        wakers.into_iter().for_each(|waker| shielded("a waker", self, || waker.wake()));
-        for (callback, answer) in answers {
-            shielded("a look-up's callback", self, || callback(answer));
-        }
+        self.shared.perform(effects);
         if !tasks.is_empty() {
             let dispatcher = self.dispatcher();
             for task in tasks {
                 let priority = self.lock().priority(task);
-                dispatcher.dispatch(Runnable::new(self.clone(), task, priority));
+                let task = Runnable::new(self.clone(), task, priority);
+                self.shared.shielded("a dispatcher", || dispatcher.dispatch(task));
             }
         }
     }
@@ -51,13 +49,11 @@ impl Session {
     /// Runs a task that no other thread has started.
     pub(crate) fn run_task(&self, id: TaskId) {
         let Some(work) = self.lock().start_task(id) else { return };
-        let outer = CURRENT.replace((Some(id), CURRENT.get().1 + 1));
+        STACK.with_borrow_mut(|stack| stack.push((Arc::as_ptr(&self.shared), id)));
         match work {
             Work::Link(units) => {
-                let guard = units.clone();
                 if catch_unwind(AssertUnwindSafe(|| objects::link(self, id, units))).is_err() {
-                    let failed = |unit| (unit, Error::Panicked { unit: "the linker".into() });
-                    self.update(|state| state.fail(guard.into_iter().map(failed).collect()));
+                    self.update(|state| state.abandon(id, &Error::Panicked { unit: "the linker".into() }));
                 }
             }
             Work::Unit(unit, client) => {
@@ -65,21 +61,22 @@ impl Session {
                 // A panic drops the responsibility, which fails the unit.
                 let _ = catch_unwind(AssertUnwindSafe(|| client.materialize(responsibility)));
             }
-            Work::Call(call) => shielded("a task", self, || call(self)),
+            Work::Call(call) => self.shared.shielded("a task", || call(self)),
         }
-        CURRENT.set(outer);
+        STACK.with_borrow_mut(Vec::pop);
         self.update(|state| state.end_task(id));
     }
 
     /// Waits for a query's answer. Meanwhile this thread runs tasks that the query needs; if there are none, it blocks.
     pub(super) fn wait_for(&self, query: QueryId) -> Answer {
+        let own = self.own_tasks();
+        let depth = STACK.with_borrow(Vec::len);
         loop {
-            let (own, depth) = CURRENT.get();
             let mut state = self.lock();
             if let Some(answer) = state.take_answer(query) {
                 return answer;
             }
-            let helpful = match state.helpful_task(query, own) {
+            let helpful = match state.helpful_task(query, &own) {
                 Ok(helpful) => helpful,
                 Err(error) => {
                     let cancelled = state.cancel(query);
@@ -87,42 +84,89 @@ impl Session {
                     return Err(error);
                 }
             };
-            state.set_blocked(own, Some(query));
+            let mut blocked = vec![Some(query); own.len()];
+            state.swap_blocked(&own, &mut blocked);
             drop(state);
             match helpful {
-                Some(task) if depth < MAX_DEPTH => self.run_task(task),
-                Some(task) => {
-                    let session = self.clone();
-                    let thread = std::thread::Builder::new().name("uruk deep".into());
-                    if thread.spawn(move || session.run_task(task)).is_err() {
-                        self.run_task(task);
-                    } else {
-                        self.block(query);
-                    }
-                }
-                None => self.block(query),
+                Some(task) if depth < MAX_DEPTH || !self.run_elsewhere(task) => self.run_task(task),
+                _ => self.block(query, &own),
             }
-            self.lock().set_blocked(own, None);
+            self.lock().swap_blocked(&own, &mut blocked);
         }
+    }
+
+    /// The tasks of this session on this thread's stack.
+    fn own_tasks(&self) -> Vec<TaskId> {
+        let is_own = |(session, _): &&(*const Shared, TaskId)| std::ptr::eq(*session, Arc::as_ptr(&self.shared));
+        STACK.with_borrow(|stack| stack.iter().filter(is_own).map(|(_, task)| *task).collect())
+    }
+
+    /// Runs a task on a thread of its own; false if there is none to be had.
+    fn run_elsewhere(&self, task: TaskId) -> bool {
+        let session = self.clone();
+        std::thread::Builder::new().name("uruk deep".into()).spawn(move || session.run_task(task)).is_ok()
     }
 
     /// Waits until a query is answered, there is something to do for it, or it cannot be answered.
-    fn block(&self, query: QueryId) {
-        let (own, _) = CURRENT.get();
+    fn block(&self, query: QueryId, own: &[TaskId]) {
+        self.sleep_while(|state| !state.is_answered(query) && matches!(state.helpful_task(query, own), Ok(None)));
+    }
+
+    /// Sleeps as long as the state is so.
+    pub(super) fn sleep_while(&self, mut reason: impl FnMut(&mut State) -> bool) {
         let dispatcher = self.dispatcher();
-        dispatcher.blocked();
+        self.shared.shielded("a dispatcher", || dispatcher.blocked());
         let mut state = self.lock();
-        while !state.is_answered(query) && matches!(state.helpful_task(query, own), Ok(None)) {
-            state = self.shared.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        drop(state);
-        dispatcher.unblocked();
+        state.watchers += 1;
+        let state = self.shared.progress.wait_while(state, &mut reason);
+        state.unwrap_or_else(PoisonError::into_inner).watchers -= 1;
+        self.shared.shielded("a dispatcher", || dispatcher.unblocked());
     }
 }
 
-/// Calls a client's code; a panic in it is reported and goes no further.
-fn shielded(who: &str, session: &Session, call: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(call)).is_err() {
-        session.report(Error::Panicked { unit: who.into() });
+impl Shared {
+    /// Does what needs no session: gives memory back, drops what is foreign, tells whoever asked.
+    pub(super) fn perform(&self, effects: Effects) {
+        let Effects { answers, wakers, dropped, freed, .. } = effects;
+        if !freed.is_empty() {
+            let count = freed.len();
+            self.give_back(freed);
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.freed(count);
+            let watched = state.watchers != 0;
+            drop(state);
+            if watched {
+                self.progress.notify_all();
+            }
+        }
+        dropped.into_iter().for_each(|dropped| self.shielded("a destructor", || drop(dropped)));
+        wakers.into_iter().for_each(|waker| self.shielded("a waker", || waker.wake()));
+        for (callback, answer) in answers {
+            self.shielded("a look-up's callback", || callback(answer));
+        }
+    }
+
+    fn give_back(&self, freed: Vec<Linked>) {
+        // What units share goes with the last of them, and before the memory of any can be another's.
+        let segments = freed.into_iter().map(|linked| {
+            drop((linked.shown, linked.unwind, linked.threads));
+            linked.kept.into_iter().for_each(|kept| self.shielded("a destructor", || drop(kept)));
+            linked.segments
+        });
+        let segments: Vec<Vec<Segment>> = segments.collect();
+        for segments in segments {
+            self.executor.memory().release(&segments);
+        }
+    }
+
+    /// Calls a client's code; a panic in it is reported and goes no further.
+    pub(super) fn shielded(&self, who: &str, call: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(call)).is_err() {
+            self.report(Error::Panicked { unit: who.into() });
+        }
+    }
+
+    pub(super) fn report(&self, error: Error) {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(error);
     }
 }

@@ -6,6 +6,7 @@
 use super::readiness::Node;
 use super::*;
 use crate::unit::{Definition, Linkage, Promises};
+use std::cmp::Reverse;
 use uruk_jitlink::elf::{Interface, Strength};
 use uruk_jitlink::graph::Visibility;
 
@@ -63,10 +64,10 @@ impl State {
             self.forget(id, added.into_iter());
             return Err(error);
         }
-        for (index, (_, address)) in (before..).zip(definitions) {
-            let symbol = self.unit(id).symbols[index];
+        for (definition, address) in definitions {
+            let Some(symbol) = self.dylib(dylib).table.get(definition.name) else { continue };
             let symbol = &mut self.symbols[symbol.index()];
-            if symbol.unit == id {
+            if symbol.unit == id && !symbol.resolved {
                 (symbol.address, symbol.resolved) = (*address, true);
             }
         }
@@ -88,6 +89,7 @@ impl State {
             lot,
             task: None,
             awaits: None,
+            callees: Vec::new(),
             threads: None,
             needs: Vec::new(),
             dependants: Vec::new(),
@@ -108,8 +110,9 @@ impl State {
         let unit = self.unit_mut(id);
         (unit.object, unit.gone) = (None, true);
         unit.phase = Phase::Failed(Error::Removed { unit: unit.name.to_string() });
-        let (client, lot) = (unit.client.take(), unit.lot);
-        self.effects.dropped.extend(client);
+        let (client, lot, dylib) = (unit.client.take(), unit.lot, unit.dylib);
+        client.into_iter().for_each(|client| self.drop_later(client));
+        self.dylibs[dylib.index()].roots.retain(|root| *root != id);
         let units = &mut self.lots[lot].units;
         if let Some(at) = units.iter().rposition(|unit| *unit == id) {
             units.swap_remove(at);
@@ -129,6 +132,7 @@ impl State {
         let globals = &interface.globals;
         let known = symbols.len();
         symbols.reserve_exact(globals.len() - known);
+        self.symbols.reserve(globals.len() - known);
         for (position, global) in globals.iter().enumerate().skip(known) {
             let rank = match global.strength {
                 Strength::Undefined | Strength::UndefinedWeak | Strength::Local => {
@@ -140,8 +144,7 @@ impl State {
                 Strength::Strong => Rank::Strong,
             };
             let exported = global.visibility != Visibility::Hidden;
-            let new = Symbol { exported, ..Symbol::new(global.name, unit, dylib, rank, global.kind) };
-            let id = self.enter(new)?;
+            let id = self.enter(Symbol::new(global.name, unit, dylib, rank, global.kind).seen(exported))?;
             if global.strength == Strength::Common {
                 let (size, align) = interface.common(position);
                 let room = self.commons.entry(id).or_insert((0, 1));
@@ -152,8 +155,18 @@ impl State {
         Ok(())
     }
 
-    /// Enters what a client's unit promises.
+    /// Enters what a client's unit promises. If that fails the caller has the names forgotten that are in already.
     pub(super) fn promise<'a>(
+        &mut self,
+        unit: UnitId,
+        definitions: impl IntoIterator<Item = &'a Definition>,
+    ) -> Result<(), Error> {
+        self.enter_all(unit, definitions).inspect_err(|_| self.keep_superseded())?;
+        self.drop_superseded();
+        Ok(())
+    }
+
+    fn enter_all<'a>(
         &mut self,
         unit: UnitId,
         definitions: impl IntoIterator<Item = &'a Definition>,
@@ -164,13 +177,17 @@ impl State {
                 Linkage::Weak => Rank::Weak,
                 Linkage::Strong => Rank::Strong,
             };
-            let new = Symbol {
-                exported: definition.exported,
-                side_effects_only: definition.side_effects_only,
-                ..Symbol::new(definition.name, unit, dylib, rank, definition.kind)
-            };
+            let new = Symbol::new(definition.name, unit, dylib, rank, definition.kind).seen(definition.exported);
+            let new = Symbol { side_effects_only: definition.side_effects_only, ..new };
+            let known = self.dylib(dylib).table.get(new.name).filter(|known| self.symbol(*known).unit == unit);
+            if known.is_some() && new.strength != Rank::Strong {
+                // Promised twice; the first counts.
+                continue;
+            }
             let id = self.enter(new)?;
-            self.unit_mut(unit).symbols.push(id);
+            if known.is_none() {
+                self.unit_mut(unit).symbols.push(id);
+            }
         }
         Ok(())
     }
@@ -194,12 +211,8 @@ impl State {
 
     fn redefine(&mut self, id: SymbolId, new: Symbol) -> Result<(), Error> {
         let old = *self.symbol(id);
-        // The most constraining visibility of all objects counts (gABI, "Symbol Visibility").
-        let exported = old.exported && new.exported;
-        let replaces = old.strength < new.strength;
-        let removed = old.unit == REMOVED;
-        let taken = !removed && (old.strength == Rank::Strong || old.bound);
-        if new.strength == Rank::Strong && taken {
+        let replaces = old.unit == REMOVED || old.strength < new.strength && !old.bound;
+        if new.strength == Rank::Strong && !replaces {
             let name = |unit: UnitId| match unit {
                 NO_UNIT => "an absolute symbol".to_string(),
                 unit => self.unit(unit).name.to_string(),
@@ -211,22 +224,38 @@ impl State {
                 second: name(new.unit),
             });
         }
-        self.published.wipe(id);
-        let symbol = &mut self.symbols[id.index()];
-        let mut rival = new.unit;
-        if removed || replaces && !old.bound {
-            *symbol = new;
-            rival = old.unit;
+        let (winner, loser) = if replaces { (new, old) } else { (old, new) };
+        self.symbols[id.index()] = Symbol { contested: true, ..winner };
+        if let Some(unit) = self.units.get(loser.unit.index()) {
+            if unit.client.is_some() && loser.unit != new.unit {
+                self.superseded.push(loser.unit);
+            }
+            self.rivals.entry(id).or_default().push(loser);
         }
-        symbol.contested = true;
-        symbol.exported = exported || removed && new.exported;
-        if rival.index() < self.units.len() {
-            self.rivals.entry(id).or_default().push(rival);
-            if rival != new.unit && self.unit(rival).client.is_some() && self.has_lost_all(rival) {
+        self.merge_visibility(id);
+        Ok(())
+    }
+
+    /// The most constraining visibility of all definitions of a name counts (gABI, "Symbol Visibility").
+    fn merge_visibility(&mut self, id: SymbolId) {
+        self.published.wipe(id);
+        let visible = self.rivals.get(&id).is_none_or(|rivals| rivals.iter().all(|rival| rival.own_exported));
+        let symbol = &mut self.symbols[id.index()];
+        symbol.exported = symbol.own_exported && visible;
+    }
+
+    /// Drops the units of clients to which new definitions have left nothing, once all of these are in.
+    pub fn drop_superseded(&mut self) {
+        for rival in std::mem::take(&mut self.superseded) {
+            if self.unit(rival).client.is_some() && self.has_lost_all(rival) {
                 self.withdraw_unit(rival);
             }
         }
-        Ok(())
+    }
+
+    /// Keeps them: what was being added is taken back, and they get their names again.
+    pub fn keep_superseded(&mut self) {
+        self.superseded.clear();
     }
 
     /// Whether a client's unit is left without any definition of its own.
@@ -244,37 +273,50 @@ impl State {
 
     /// Forgets symbols of a unit. Names that other units define too are theirs.
     pub(super) fn forget(&mut self, id: UnitId, symbols: impl Iterator<Item = SymbolId>) {
-        for symbol_id in symbols {
-            let symbol = *self.symbol(symbol_id);
-            if symbol.contested
-                && let Some(rivals) = self.rivals.get_mut(&symbol_id)
-            {
-                rivals.retain(|rival| *rival != id);
+        for symbol in symbols {
+            if self.symbol(symbol).contested {
+                if let Some(rivals) = self.rivals.get_mut(&symbol) {
+                    rivals.retain(|rival| rival.unit != id);
+                }
+                self.merge_visibility(symbol);
             }
-            if symbol.unit == id {
-                self.bequeath(symbol_id, symbol);
+            let owner = self.symbol(symbol).unit;
+            if owner == id || owner == REMOVED && self.symbol(symbol).contested {
+                self.bequeath(symbol);
             }
         }
     }
 
-    /// Gives a symbol whose unit goes to another one that defines it and is not linked yet, if there is one.
-    fn bequeath(&mut self, id: SymbolId, symbol: Symbol) {
-        let rivals = if symbol.contested { self.rivals.get(&id).cloned().unwrap_or_default() } else { Vec::new() };
-        let heir = rivals.iter().find(|rival| matches!(self.unit(**rival).phase, Phase::Waiting));
+    /// Gives a symbol whose unit goes to the strongest definition that is not linked yet. If there is none, the name
+    /// is kept, for none to find, as long as others define it that know the symbol.
+    fn bequeath(&mut self, id: SymbolId) {
         self.published.wipe(id);
-        let slot = &mut self.symbols[id.index()];
-        if let Some(heir) = heir {
-            let fresh = Symbol::new(symbol.name, *heir, symbol.dylib, Rank::Weak, symbol.kind);
-            *slot = Symbol { exported: symbol.exported, contested: true, ..fresh };
-        } else if !rivals.is_empty() {
-            slot.unit = REMOVED;
-        } else {
-            slot.unit = REMOVED;
-            self.rivals.remove(&id);
-            self.commons.remove(&id);
-            self.dylibs[symbol.dylib.index()].table.set(symbol.name, None);
-            self.limbo.give_symbol(id);
+        if !self.coalesced.is_empty() {
+            self.part(id, self.symbol(id).unit);
         }
+        let rivals = self.rivals.get(&id).into_iter().flatten().enumerate();
+        let waiting = rivals.filter(|(_, rival)| matches!(self.unit(rival.unit).phase, Phase::Waiting));
+        let heir = waiting.min_by_key(|(_, rival)| Reverse(rival.strength)).map(|(at, _)| at);
+        if let (Some(at), Some(rivals)) = (heir, self.rivals.get_mut(&id)) {
+            self.symbols[id.index()] = Symbol { contested: true, ..rivals.remove(at) };
+            return self.merge_visibility(id);
+        }
+        self.symbols[id.index()].unit = REMOVED;
+        if self.rivals.get(&id).is_none_or(Vec::is_empty) {
+            self.drop_symbol(id);
+        }
+    }
+
+    /// Forgets a symbol that no unit defines any more.
+    pub(super) fn drop_symbol(&mut self, id: SymbolId) {
+        self.published.wipe(id);
+        let symbol = &mut self.symbols[id.index()];
+        (symbol.unit, symbol.contested) = (REMOVED, false);
+        let (name, dylib) = (symbol.name, symbol.dylib);
+        self.rivals.remove(&id);
+        self.commons.remove(&id);
+        self.dylibs[dylib.index()].table.set(name, None);
+        self.limbo.give_symbol(id);
     }
 
     /// Takes over a definition that was removed, for another unit that has one.
@@ -291,21 +333,23 @@ impl State {
     }
 
     /// Defines a name at an address for as long as the dylib stays, if it does not have it yet.
-    pub fn define_absolute(&mut self, dylib: DylibId, name: Name, address: u64, kind: SymbolKind) -> SymbolId {
-        if let Some(id) = self.dylib(dylib).table.get(name)
-            && !self.is_removed(id)
-        {
-            return id;
-        }
+    pub fn define_absolute(&mut self, dylib: DylibId, name: Name, address: u64, kind: SymbolKind) {
         let new = Symbol { address, bound: true, ..Symbol::new(name, NO_UNIT, dylib, Rank::Strong, kind) };
-        self.add_symbol(new)
+        match self.dylib(dylib).table.get(name) {
+            Some(id) if self.is_removed(id) => self.symbols[id.index()] = Symbol { contested: true, ..new },
+            Some(_) => {}
+            None => drop(self.add_symbol(new)),
+        }
     }
 
-    /// Takes a symbol away from its unit: what it stands for lies at an address outside of the session.
-    pub fn bind_to_address(&mut self, id: SymbolId, address: u64) {
+    /// Takes a symbol away from a unit that it still belongs to: what it stands for lies at an address outside of the
+    /// session.
+    pub fn bind_to_address(&mut self, id: SymbolId, unit: UnitId, address: u64) {
         self.published.wipe(id);
         let symbol = &mut self.symbols[id.index()];
-        (symbol.address, symbol.unit, symbol.bound) = (address, NO_UNIT, true);
+        if symbol.unit == unit {
+            (symbol.address, symbol.unit, symbol.bound) = (address, NO_UNIT, true);
+        }
     }
 }
 
@@ -326,6 +370,7 @@ impl Symbol {
             strength,
             kind,
             exported: true,
+            own_exported: true,
             bound: false,
             wanted: false,
             collected: false,
@@ -333,5 +378,8 @@ impl Symbol {
             side_effects_only: false,
             resolved: false,
         }
+    }
+    fn seen(self, exported: bool) -> Symbol {
+        Symbol { exported, own_exported: exported, ..self }
     }
 }

@@ -3,7 +3,6 @@
 use super::{Answer, TaskId};
 use crate::objects::Linked;
 use crate::session::Session;
-use crate::unit::MaterializationUnit;
 use std::task::Waker;
 
 /// A client's function that is told a query's answer.
@@ -20,10 +19,9 @@ pub(crate) struct Effects {
     pub wakers: Vec<Waker>,
     /// Tasks to be dispatched.
     pub tasks: Vec<TaskId>,
-    /// Units of clients that nobody needs any more; their destructors are foreign code.
-    pub dropped: Vec<Box<dyn MaterializationUnit>>,
-    /// Calls that will not be made; the same goes for them.
-    pub cancelled: Vec<Call>,
+    /// What nobody needs any more: units of clients, calls that will not be made, and what clients wanted to keep: their
+    /// destructors are foreign code.
+    pub dropped: Vec<Box<dyn Send>>,
     /// Memory and registrations to be given back.
     pub freed: Vec<Linked>,
     /// Threads that wait may find that they need not.

@@ -228,7 +228,7 @@ impl State {
             unit.gone = true;
             unit.object = None;
             let (linked, busy) = (unit.linked.take(), unit.busy);
-            self.effects.freed.extend(linked);
+            self.free(linked);
             if !busy {
                 self.limbo.give_unit(id);
             }
@@ -245,8 +245,7 @@ impl State {
     pub fn keep_linked(&mut self, id: UnitId, linked: Linked) {
         let unit = self.unit_mut(id);
         if matches!(unit.phase, Phase::Failed(_)) {
-            self.effects.freed.push(linked);
-            return;
+            return self.free(Some(linked));
         }
         let has_functions = !linked.functions.is_empty();
         unit.linked = Some(linked);
@@ -273,9 +272,21 @@ impl State {
         }
     }
 
+    /// Has memory and registrations given back.
+    pub(super) fn free(&mut self, linked: Option<Linked>) {
+        self.freeing += usize::from(linked.is_some());
+        self.effects.freed.extend(linked);
+    }
+
+    /// Notes that so much has been given back.
+    pub fn freed(&mut self, count: usize) {
+        self.freeing -= count;
+        self.effects.progress = true;
+    }
+
     /// Whether everything that was removed is gone.
     pub fn is_quiescent(&self) -> bool {
-        self.retired.is_empty()
+        self.retired.is_empty() && self.freeing == 0
     }
 
     /// The tracker for what is added to a dylib. Errors if the dylib is gone, or the tracker another dylib's.
@@ -298,14 +309,10 @@ impl State {
                 self.remove(TrackerId(index as u32), false);
             }
         }
+        // What is left are addresses outside of the session.
+        let left = self.dylib(dylib).table.clear();
+        left.into_iter().for_each(|symbol| self.drop_symbol(symbol));
         let dylib = &mut self.dylibs[dylib.index()];
-        let left = dylib.table.clear();
-        for symbol in left {
-            self.published.wipe(symbol);
-            self.rivals.remove(&symbol);
-            self.commons.remove(&symbol);
-            self.limbo.give_symbol(symbol);
-        }
         dylib.groups.clear();
         dylib.roots.clear();
         dylib.uninitialised.clear();

@@ -28,6 +28,16 @@ pub enum Required {
     Ready,
 }
 
+impl Required {
+    fn is_met(self, phase: &Phase) -> bool {
+        match phase {
+            Phase::Ready => true,
+            Phase::Resolved | Phase::Emitted => self == Required::Resolved,
+            Phase::Waiting | Phase::Materializing | Phase::Failed(_) => false,
+        }
+    }
+}
+
 /// Something that a query asks for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Want {
@@ -102,8 +112,8 @@ impl State {
             };
             match &unit_state.phase {
                 Phase::Failed(error) if !tolerant => failures.push(error.clone()),
-                Phase::Failed(_) | Phase::Ready => {}
-                Phase::Resolved | Phase::Emitted if required == Required::Resolved => {}
+                Phase::Failed(_) => {}
+                phase if required.is_met(phase) => {}
                 phase => {
                     if matches!(phase, Phase::Waiting) {
                         waiting.push(unit);
@@ -241,10 +251,9 @@ impl State {
                 Want::Unit(unit) => unit,
                 Want::Nothing => return None,
             };
-            let far = match self.units.get(unit.index())?.phase {
-                Phase::Ready | Phase::Failed(_) => true,
-                Phase::Resolved | Phase::Emitted => required == Required::Resolved,
-                Phase::Waiting | Phase::Materializing => false,
+            let far = match &self.units.get(unit.index())?.phase {
+                Phase::Failed(_) => true,
+                phase => required.is_met(phase),
             };
             (!far).then_some(unit)
         })
@@ -253,12 +262,7 @@ impl State {
     fn complete(&mut self, id: QueryId) {
         let Some(query) = self.queries.get(id) else { return };
         let address = |want: &Want| match *want {
-            Want::Symbol(id) => match self.symbol(id) {
-                symbol if symbol.collected => {
-                    Err(Error::Collected { symbol: self.names.text(symbol.name), referrer: "a look-up".into() })
-                }
-                symbol => Ok((!symbol.side_effects_only).then_some(symbol.address)),
-            },
+            Want::Symbol(id) => self.found(self.representative_of(id), query.required),
             Want::Unit(_) | Want::Nothing => Ok(None),
         };
         let answer = query.wants.iter().map(address).collect();
@@ -272,8 +276,25 @@ impl State {
         self.answer(id, answer);
     }
 
+    /// What a query is told of a symbol. Since the symbol was far enough, its unit may have been removed or have failed,
+    /// and the name may be another's.
+    fn found(&self, id: SymbolId, required: Required) -> Result<Option<u64>, Error> {
+        let symbol = self.symbol(id);
+        if symbol.collected {
+            return Err(Error::Collected { symbol: self.symbol_text(id), referrer: "a look-up".into() });
+        }
+        match self.units.get(symbol.unit.index()).map(|unit| &unit.phase) {
+            Some(Phase::Failed(error)) => return Err(error.clone()),
+            Some(phase) if required.is_met(phase) => {}
+            None if symbol.unit == NO_UNIT => {}
+            _ => return Err(Error::Removed { unit: self.symbol_text(id) }),
+        }
+        Ok((!symbol.side_effects_only).then_some(symbol.address))
+    }
+
     /// Lets look-ups find a symbol without the lock, if it is ready and has an address.
     pub fn publish(&self, id: SymbolId) -> Option<Known> {
+        let id = self.representative_of(id);
         let symbol = self.symbol(id);
         let addressless = symbol.side_effects_only || symbol.kind == SymbolKind::ThreadLocal;
         if addressless || symbol.collected || !self.is_ready(symbol.unit) {

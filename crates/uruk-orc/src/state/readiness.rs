@@ -9,7 +9,7 @@
 //! Invariants: a unit that is neither ready nor failed is in exactly one tree; an anchor is waiting, materializing or
 //! resolved, all other members are emitted and reach it. Nothing here recurses.
 
-use super::{NO_UNIT, Phase, REMOVED, State, SymbolId, UnitId};
+use super::{NO_UNIT, Phase, REMOVED, State, SymbolId, Unit, UnitId};
 use crate::error::Error;
 use std::collections::HashSet;
 
@@ -32,9 +32,12 @@ impl Node {
 }
 
 impl State {
-    /// Whether a unit is ready; what is no unit counts as such.
+    /// Whether a symbol of this unit can be used: it is ready, or needs no unit.
     pub fn is_ready(&self, id: UnitId) -> bool {
-        self.units.get(id.index()).is_none_or(|unit| matches!(unit.phase, Phase::Ready))
+        match self.units.get(id.index()) {
+            Some(unit) => matches!(unit.phase, Phase::Ready),
+            None => id == NO_UNIT,
+        }
     }
 
     /// A unit's addresses have been entered.
@@ -179,7 +182,7 @@ impl State {
     /// The units that an emitted one needs.
     pub(super) fn needed(&self, id: UnitId) -> impl Iterator<Item = UnitId> + '_ {
         let needs = self.unit(id).needs.iter().map(|symbol| self.symbol(*symbol).unit);
-        needs.filter(|need| !self.is_ready(*need))
+        needs.filter(|need| self.units.get(need.index()).is_some_and(|unit| !matches!(unit.phase, Phase::Ready)))
     }
 
     fn ready(&mut self, id: UnitId) {
@@ -207,6 +210,7 @@ impl State {
         self.effects.progress = true;
         let mut failed = Vec::new();
         let mut torn = HashSet::new();
+        let mut needed = HashSet::new();
         let mut open = failures;
         open.reverse();
         while let Some((id, error)) = open.pop() {
@@ -216,12 +220,11 @@ impl State {
             torn.insert(self.representative(id));
             let unit = self.unit_mut(id);
             unit.phase = Phase::Failed(error.clone());
-            unit.needs = Vec::new();
             let (client, linked) = (unit.client.take(), unit.linked.take());
-            self.effects.dropped.extend(client);
-            self.effects.freed.extend(linked);
-            let unit = self.unit_mut(id);
-            let dependants = std::mem::take(&mut unit.dependants);
+            let (needs, dependants) = (std::mem::take(&mut unit.needs), std::mem::take(&mut unit.dependants));
+            client.into_iter().for_each(|client| self.drop_later(client));
+            self.free(linked);
+            needed.extend(needs.iter().map(|symbol| self.symbol(*symbol).unit));
             for (dependant, symbol) in dependants {
                 if matches!(self.unit(dependant).phase, Phase::Emitted) {
                     let error = self.dependency(dependant, symbol, id, error.clone());
@@ -229,6 +232,14 @@ impl State {
                 }
             }
             failed.push(id);
+        }
+        // The ids of failed units may be given to others, which do not depend on the same.
+        for need in needed {
+            if let Some(Unit { dependants, .. }) = self.units.get_mut(need.index()) {
+                let mut dependants = std::mem::take(dependants);
+                dependants.retain(|(dependant, _)| !matches!(self.unit(*dependant).phase, Phase::Failed(_)));
+                self.unit_mut(need).dependants = dependants;
+            }
         }
         for tree in torn {
             let members = self.members(tree);

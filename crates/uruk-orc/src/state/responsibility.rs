@@ -7,6 +7,7 @@ use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Arc;
+use uruk_jitlink::memory::Segment;
 use uruk_jitlink::names::Name;
 
 impl State {
@@ -43,10 +44,16 @@ impl State {
                 (symbol.address, symbol.resolved) = (*address, true);
             }
         }
-        if self.unresolved(id).next().is_none() {
+        self.note_resolved(id);
+        Ok(())
+    }
+
+    /// Notes that all of a unit's symbols have addresses, if it has any and they do.
+    fn note_resolved(&mut self, id: UnitId) {
+        let has_some = self.unit(id).symbols.iter().any(|symbol| self.symbol(*symbol).resolved);
+        if has_some && self.unresolved(id).next().is_none() {
             self.resolved(id);
         }
-        Ok(())
     }
 
     fn unresolved(&self, id: UnitId) -> impl Iterator<Item = SymbolId> + '_ {
@@ -89,7 +96,11 @@ impl State {
             return promised;
         }
         for symbol in added {
-            self.symbols[symbol.index()].bound = true;
+            let symbol = &mut self.symbols[symbol.index()];
+            symbol.bound |= symbol.unit == id;
+        }
+        if matches!(self.unit(id).phase, Phase::Resolved) && self.unresolved(id).next().is_some() {
+            self.unit_mut(id).phase = Phase::Materializing;
         }
         Ok(())
     }
@@ -98,12 +109,10 @@ impl State {
     pub fn delegate(&mut self, id: UnitId, names: &[Name]) -> Result<UnitId, Error> {
         self.check_working(id)?;
         let name = self.unit(id).name.clone();
-        let mut moved = Vec::with_capacity(names.len());
-        for name in names {
-            moved.push(self.promised(id, *name)?);
-        }
-        let other = self.split(id, name, moved);
+        let other = self.split(id, name, names.iter().copied())?;
         self.claim(other);
+        self.note_resolved(id);
+        self.note_resolved(other);
         Ok(other)
     }
 
@@ -114,42 +123,72 @@ impl State {
         client: Box<dyn MaterializationUnit>,
         promises: &Promises,
     ) -> Result<(), Error> {
-        self.check_working(id)?;
-        let mut moved = Vec::with_capacity(promises.definitions.len());
-        for definition in &promises.definitions {
-            moved.push(self.promised(id, definition.name)?);
-        }
-        let other = self.split(id, promises.name.clone(), moved);
-        let asked = !self.unit(other).asked.is_empty() || !self.unit(other).dependants.is_empty();
+        let names = promises.definitions.iter().map(|definition| definition.name);
+        let split = self.check_working(id).and_then(|()| self.split(id, promises.name.clone(), names));
+        let other = match split {
+            Ok(other) => other,
+            Err(error) => {
+                self.drop_later(client);
+                return Err(error);
+            }
+        };
         self.unit_mut(other).client = Some(client);
-        if asked {
+        self.note_resolved(id);
+        if self.unit(other).symbols.is_empty() {
+            self.withdraw_unit(other);
+            return Ok(());
+        }
+        for index in 0..self.unit(other).symbols.len() {
+            let symbol = self.unit(other).symbols[index];
+            self.symbols[symbol.index()].resolved = false;
+        }
+        if promises.initialiser {
+            let dylib = self.unit(other).dylib;
+            self.dylibs[dylib.index()].roots.push(other);
+        }
+        if !self.unit(other).asked.is_empty() || !self.unit(other).dependants.is_empty() {
             self.demand([other]);
         }
         Ok(())
     }
 
-    /// Makes a unit of symbols of another one, together with everything that waits for them.
-    fn split(&mut self, id: UnitId, name: Arc<str>, symbols: Vec<SymbolId>) -> UnitId {
+    /// Makes a unit of symbols of another one, together with everything that waits for them. Definitions that were lost
+    /// to others stay where they are.
+    fn split(&mut self, id: UnitId, name: Arc<str>, names: impl Iterator<Item = Name>) -> Result<UnitId, Error> {
+        let mut symbols = Vec::with_capacity(names.size_hint().0);
+        for name in names {
+            let symbol = self.promised(id, name)?;
+            if self.symbol(symbol).unit == id && !symbols.contains(&symbol) {
+                symbols.push(symbol);
+            }
+        }
         let Unit { dylib, lot, .. } = *self.unit(id);
         let other = self.add_unit(dylib, lot, name);
         for symbol in &symbols {
-            let symbol = &mut self.symbols[symbol.index()];
-            if symbol.unit == id {
-                symbol.unit = other;
-            }
+            self.symbols[symbol.index()].unit = other;
         }
         let moved: HashSet<SymbolId> = symbols.iter().copied().collect();
         self.unit_mut(id).symbols.retain(|symbol| !moved.contains(symbol));
         self.unit_mut(other).symbols = symbols;
         self.move_asked(id, other);
         self.move_dependants(id, other);
-        other
+        Ok(other)
     }
 
     /// Keeps something until a unit is removed.
     pub fn keep(&mut self, id: UnitId, resource: Box<dyn Any + Send + Sync>) -> Result<(), Error> {
-        self.check_working(id)?;
+        if let Err(error) = self.check_working(id) {
+            self.drop_later(resource);
+            return Err(error);
+        }
         self.unit_mut(id).linked.get_or_insert_with(Linked::default).kept.push(resource);
+        Ok(())
+    }
+
+    /// Gives memory to a unit, with which it goes.
+    pub fn keep_segment(&mut self, id: UnitId, segment: Segment) -> Result<(), Error> {
+        self.check_working(id)?;
+        self.unit_mut(id).linked.get_or_insert_with(Linked::default).segments.push(segment);
         Ok(())
     }
 

@@ -31,7 +31,7 @@ pub(crate) enum Work {
 pub(crate) struct Task {
     /// `None` once it runs.
     work: Option<Work>,
-    /// What the thread that runs it waits for.
+    /// What the thread that runs it waits for, in this task or in one on top of it.
     blocked: Option<QueryId>,
     epoch: Epoch,
     priority: Priority,
@@ -115,34 +115,44 @@ impl State {
                 Some(Work::Link(units)) => failures.extend(units.into_iter().map(|unit| (unit, Error::Ended))),
                 Some(Work::Unit(unit, client)) => {
                     failures.push((unit, Error::Ended));
-                    self.effects.dropped.push(client);
+                    self.drop_later(client);
                 }
-                Some(Work::Call(call)) => self.effects.cancelled.push(call),
+                Some(Work::Call(call)) => self.drop_later(call),
             }
             self.end_task(id);
         }
-        self.fail(failures);
+        self.give_up(failures);
     }
 
-    /// Notes what the thread of a task waits for, or that it does no more.
-    pub fn set_blocked(&mut self, task: Option<TaskId>, query: Option<QueryId>) {
-        if let Some(task) = task.and_then(|task| self.tasks.get_mut(task)) {
-            task.blocked = query;
+    /// Fails what a task has not finished.
+    pub fn abandon(&mut self, task: TaskId, error: &Error) {
+        let ids = (0..self.units.len() as u32).map(UnitId);
+        let own = ids.filter(|id| self.unit(*id).task == Some(task) && self.unit(*id).busy);
+        let failures = own.map(|id| (id, error.clone())).collect();
+        self.give_up(failures);
+    }
+
+    /// Notes for each of the tasks on a thread's stack what has to be answered before it can go on, and returns what
+    /// was noted before in the same place.
+    pub fn swap_blocked(&mut self, tasks: &[TaskId], queries: &mut [Option<QueryId>]) {
+        for (task, query) in tasks.iter().zip(queries) {
+            if let Some(task) = self.tasks.get_mut(*task) {
+                std::mem::swap(&mut task.blocked, query);
+            }
         }
     }
 
-    /// What the thread of task `own` may do while it waits for a query: run a task that the query needs and that has
-    /// not started. Errors if it would wait for itself.
-    pub fn helpful_task(&self, query: QueryId, own: Option<TaskId>) -> Result<Option<TaskId>, Error> {
+    /// What a thread may do while it waits for a query: run a task that the query needs and that has not started. `own`
+    /// are the tasks on its stack. Errors if it would wait for itself.
+    pub fn helpful_task(&self, query: QueryId, own: &[TaskId]) -> Result<Option<TaskId>, Error> {
         let mut helpful = None;
         for id in self.awaited(query) {
             let unit = self.unit(id);
             let Some((number, task)) = unit.task.and_then(|task| Some((task, self.tasks.get(task)?))) else { continue };
-            if Some(number) == own {
-                return Err(Error::Deadlock { unit: unit.name.to_string() });
-            }
             if task.work.is_some() {
                 helpful = Some(number);
+            } else if own.contains(&number) {
+                return Err(Error::Deadlock { unit: unit.name.to_string() });
             }
         }
         Ok(helpful)
@@ -200,6 +210,17 @@ impl State {
         let open: Vec<QueryId> = self.queries.keys().collect();
         for query in open {
             self.answer(query, Err(Error::Ended));
+        }
+    }
+
+    /// Gives everything up that a session still has.
+    pub fn dissolve(&mut self) {
+        self.end();
+        for unit in 0..self.units.len() {
+            let unit = &mut self.units[unit];
+            let (client, linked) = (unit.client.take(), unit.linked.take());
+            client.into_iter().for_each(|client| self.drop_later(client));
+            self.free(linked);
         }
     }
 

@@ -162,8 +162,7 @@ fn memory_returns_and_graphs_go_with_removal() {
         assert_ne!(word(jit.main().find("added").unwrap()), 0);
         assert_eq!(counts.count("f"), Some(1));
         assert_eq!(jit.main().retained_graphs().len(), 1);
-        // SAFETY: nothing of it is used any more.
-        unsafe { tracker.remove() };
+        tracker.remove();
         assert!(jit.main().retained_graphs().is_empty());
         assert!(jit.main().find("added").is_err());
         assert_eq!(counts.removed.load(Relaxed), round);

@@ -229,7 +229,6 @@ fn many_objects_on_several_threads() {
         assert_eq!((f(1), f(2)), (2, 3));
         assert_eq!(counts.count(&format!("f_{number}")), Some(2));
     }
-    // SAFETY: nothing of it is used any more.
-    unsafe { tracker.remove() };
+    tracker.remove();
     assert_eq!(counts.removed.load(Relaxed), OBJECTS / 2);
 }

@@ -1,18 +1,18 @@
 //! Objects for the tests, compiled from sources in the tests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use uruk::Input;
 
 /// Compiles a source with the system's compiler for its language (the file name's ending) and these flags.
 pub fn compile(name: &str, source: &str, flags: &[&str]) -> Input {
-    let bytes = std::fs::read(compile_file(name, source, flags)).expect("the object was just written");
-    Input::from_bytes(name.to_string(), bytes)
+    let folder = tempfile::Builder::new().prefix("uruk-test").tempdir().expect("a temporary folder");
+    let object = compile_file(folder.path(), name, source, flags);
+    Input::from_bytes(name.to_string(), std::fs::read(object).expect("the object was just written"))
 }
 
-/// The same, as a file that stays until the tests' temporary folder goes.
-pub fn compile_file(name: &str, source: &str, flags: &[&str]) -> PathBuf {
-    let folder = tempfile::Builder::new().prefix("uruk-test").tempdir().expect("a temporary folder").keep();
+/// The same, as a file in a folder.
+pub fn compile_file(folder: &Path, name: &str, source: &str, flags: &[&str]) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, source).expect("a temporary file");
     let object = folder.join(format!("{name}.o"));
