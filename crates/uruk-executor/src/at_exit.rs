@@ -15,6 +15,7 @@
 
 use crate::at_fork;
 use crate::lifecycle::call_outermost;
+use crate::ranges::Ranges;
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
@@ -72,9 +73,9 @@ impl Record {
 
     /// Whether it calls code in one of these ranges, or is about something that lies there: the destructor of an object
     /// may be a library's.
-    fn is_within(&self, ranges: &[Range<u64>]) -> bool {
+    fn is_within(&self, ranges: &Ranges) -> bool {
         let mut addresses = self.functions.into_iter().chain([self.argument]);
-        addresses.any(|address| ranges.iter().any(|range| range.contains(&address)))
+        addresses.any(|address| ranges.contains(address))
     }
 }
 
@@ -238,14 +239,16 @@ pub unsafe fn finalize(dso_handle: u64) {
 /// # Safety
 /// The registered functions are still there.
 pub unsafe fn run_within(ranges: &[Range<u64>]) {
+    let ranges = Ranges::new(ranges);
     // SAFETY: the caller's promise.
-    unsafe { run_all(|record| record.is_within(ranges)) };
-    forget_within(ranges);
+    unsafe { run_all(|record| record.is_within(&ranges)) };
+    forget_all(|record| record.is_within(&ranges));
 }
 
 /// Forgets what `run_within` would run or forget.
 pub fn forget_within(ranges: &[Range<u64>]) {
-    forget_all(|record| record.is_within(ranges));
+    let ranges = Ranges::new(ranges);
+    forget_all(|record| record.is_within(&ranges));
 }
 
 /// # Safety

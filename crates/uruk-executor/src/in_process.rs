@@ -138,23 +138,24 @@ impl InProcess {
         unsafe { lifecycle::call_main(address, self.arguments()) }
     }
 
-    /// Lets finalisers run in this order when the process exits, or when their memory is given to `end`.
+    /// Lets finalisers run in this order when the process exits, or when their memory is given to `finalize`.
     pub fn run_at_exit(&self, functions: &[u64]) {
-        // SAFETY: the session gives finished functions of its objects' tables, once each, and names their memory to `end`
-        // before it releases it.
+        // SAFETY: the session gives finished functions of its objects' tables, once each, and names their memory
+        // to `finalize` or `forget` before it releases it.
         unsafe { at_exit::run_at_exit(functions) }
     }
 
     /// Ends code and data in these ranges, which will be released: runs what was registered for the process's end, the
-    /// latest first, if `run` says so, and forgets all that was registered, also for `quick_exit`, `fork` and the ends of
-    /// threads.
-    pub fn end(&self, memory: &[Range<u64>], run: bool) {
-        if run {
-            // SAFETY: the session releases the memory only afterwards.
-            unsafe { at_exit::run_within(memory) };
-        } else {
-            at_exit::forget_within(memory);
-        }
+    /// latest first, and forgets that and what was registered for `quick_exit`, `fork` and the ends of threads.
+    pub fn finalize(&self, memory: &[Range<u64>]) {
+        // SAFETY: the session releases the memory only afterwards.
+        unsafe { at_exit::run_within(memory) };
+        thread_exit::forget_within(memory);
+    }
+
+    /// Forgets all that code and data in these ranges have registered.
+    pub fn forget(&self, memory: &[Range<u64>]) {
+        at_exit::forget_within(memory);
         thread_exit::forget_within(memory);
     }
 }

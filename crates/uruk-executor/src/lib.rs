@@ -11,6 +11,7 @@ pub mod lifecycle;
 pub mod memory;
 pub mod phdr;
 mod range_index;
+mod ranges;
 pub mod restart;
 pub mod scratch;
 pub mod stubs;

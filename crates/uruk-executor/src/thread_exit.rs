@@ -8,6 +8,7 @@
 
 use crate::at_fork;
 use crate::phdr::loaded_files;
+use crate::ranges::Ranges;
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
@@ -58,11 +59,8 @@ pub fn pending_destructors(dso_handle: u64) -> usize {
 
 /// Forgets the destructors that lie in these ranges: they will not run, in any thread.
 pub fn forget_within(ranges: &[Range<u64>]) {
-    let within = |exit: &ThreadExit| {
-        let address = exit.destructor as *const () as u64;
-        ranges.iter().any(|range| range.contains(&address))
-    };
-    lock().exits.retain(|_, exit| !within(exit));
+    let ranges = Ranges::new(ranges);
+    lock().exits.retain(|_, exit| !ranges.contains(exit.destructor as *const () as u64));
 }
 
 /// Forgets the destructors of the objects in a thread-local module.

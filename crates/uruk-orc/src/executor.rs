@@ -142,6 +142,17 @@ pub trait Executor: Send + Sync {
     /// Runs resolvers of indirect functions and stores what each returns in its slot: pairs of slot and resolver.
     fn run_resolvers(&self, slots: &[(u64, u64)]) -> Result<(), Error>;
 
+    /// Code and data in these ranges will be released: runs what was registered for the end of the process by them or
+    /// about them, the latest first, and forgets whatever they have registered. What this runs may use the session.
+    fn finalize(&self, _memory: &[Range<u64>]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The same without running anything.
+    fn forget(&self, _memory: &[Range<u64>]) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Calls functions that take the program's arguments as `main` does, one after the other.
     fn run_initialisers(&self, functions: &[u64]) -> Result<(), Error>;
 

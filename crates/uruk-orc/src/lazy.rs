@@ -134,9 +134,10 @@ impl MaterializationUnit for LazyReexports {
             }
         }
         let addresses: Vec<_> = owed.iter().zip(&made).map(|(name, stub)| (*name, stub.address)).collect();
+        let memory = made.iter().map(|stub| stub.address..stub.address + 1).collect();
         let owned = Owned { stubs: self.stubs, made };
         // Errors mean that the unit was removed, which those who asked are told; dropped stubs are freed.
-        if responsibility.keep(owned).is_ok() && responsibility.resolve(&addresses).is_ok() {
+        if responsibility.keep_memory(owned, memory).is_ok() && responsibility.resolve(&addresses).is_ok() {
             let _ = responsibility.emit(&[]);
         }
     }

@@ -7,9 +7,15 @@ use crate::objects::{self, Linked};
 use crate::responsibility::Responsibility;
 use crate::state::{Answer, Effects, QueryId, State, TaskId, Work};
 use std::cell::RefCell;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use uruk_jitlink::memory::Segment;
+
+/// Where the code and data of units are.
+fn memory(linked: &[Linked]) -> Vec<Range<u64>> {
+    linked.iter().flat_map(Linked::memory).collect()
+}
 
 /// How many tasks a thread runs on top of each other before it leaves one to a new thread.
 const MAX_DEPTH: usize = 64;
@@ -32,7 +38,7 @@ impl Session {
             self.shared.progress.notify_all();
         }
         let tasks = std::mem::take(tasks);
-        for notice in effects.freed.iter().filter_map(|linked| linked.notice.as_ref()) {
+        for notice in effects.freed.iter().chain(&effects.discarded).filter_map(|linked| linked.notice.as_ref()) {
             notice.removing(self);
         }
         self.shared.perform(effects);
@@ -127,8 +133,11 @@ impl Session {
 impl Shared {
     /// Does what needs no session: gives memory back, drops what is foreign, tells whoever asked.
     pub(super) fn perform(&self, effects: Effects) {
-        let Effects { answers, wakers, dropped, freed, .. } = effects;
-        if !freed.is_empty() {
+        let Effects { answers, wakers, dropped, mut freed, discarded, .. } = effects;
+        if !freed.is_empty() || !discarded.is_empty() {
+            self.end_code(memory(&freed), |memory| self.executor.finalize(memory));
+            self.end_code(memory(&discarded), |memory| self.executor.forget(memory));
+            freed.extend(discarded);
             let count = freed.len();
             self.give_back(freed);
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,12 +155,21 @@ impl Shared {
         }
     }
 
+    /// Says to the executor that code and data will be released, which is the last time that they can be used.
+    pub(super) fn end_code(&self, memory: Vec<Range<u64>>, end: impl FnOnce(&[Range<u64>]) -> Result<(), Error>) {
+        if !memory.is_empty()
+            && let Err(error) = end(&memory)
+        {
+            self.report(error);
+        }
+    }
+
     fn give_back(&self, freed: Vec<Linked>) {
         // What units share goes with the last of them, and before the memory of any can be another's.
-        let segments = freed.into_iter().map(|linked| {
-            drop((linked.shown, linked.unwind, linked.threads));
-            linked.kept.into_iter().for_each(|kept| self.shielded("a destructor", || drop(kept)));
-            linked.segments
+        let segments = freed.into_iter().map(|mut linked| {
+            drop((std::mem::take(&mut linked.shown), linked.unwind.take(), linked.threads.take()));
+            linked.kept.drain(..).for_each(|kept| self.shielded("a destructor", || drop(kept)));
+            linked.into_segments()
         });
         let segments: Vec<Vec<Segment>> = segments.collect();
         for segments in segments {
