@@ -3,7 +3,6 @@
 //! Invariant: the addresses that it is given are those of finished code and data of the session that calls; the
 //! session hands them over once they are ready, and releases nothing that is still in use.
 
-use crate::at_exit;
 use crate::gdb;
 use crate::interpose::{self, MallocError, MallocGuard, RebindError};
 use crate::libraries::{self, Definition, Library, LibraryError, SymbolKind};
@@ -13,6 +12,7 @@ use crate::stubs::{Setup, StubPool};
 use crate::thread_exit;
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
+use crate::{at_exit, at_fork};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use uruk_jitlink::memory::{MemoryManager, Placement};
@@ -21,7 +21,8 @@ use uruk_jitlink::memory::{MemoryManager, Placement};
 pub struct InProcess {
     memory: Arc<InProcessMemory>,
     arguments: RwLock<&'static Arguments>,
-    libraries: Mutex<Vec<Library>>,
+    /// Held across `fork`.
+    libraries: Arc<Mutex<Vec<Library>>>,
     debugger: OnceLock<bool>,
 }
 
@@ -30,7 +31,8 @@ impl InProcess {
     pub fn new(options: Options) -> InProcess {
         let memory = Arc::new(InProcessMemory::new(options));
         let arguments = RwLock::new(leak(Arguments::new(["uruk"])));
-        InProcess { memory, arguments, libraries: Mutex::default(), debugger: OnceLock::new() }
+        let libraries = at_fork::hold_while_alive(Mutex::default());
+        InProcess { memory, arguments, libraries, debugger: OnceLock::new() }
     }
 
     /// Its memory.
@@ -145,18 +147,19 @@ impl InProcess {
         unsafe { at_exit::run_at_exit(functions) }
     }
 
-    /// Ends code and data in these ranges, which will be released: runs what was registered for the process's end, the
-    /// latest first, and forgets that and what was registered for `quick_exit`, `fork` and the ends of threads.
+    /// Runs what was registered for the process's end by code and data in these ranges, which will be released, the latest
+    /// first, and forgets it.
     pub fn finalize(&self, memory: &[Range<u64>]) {
         // SAFETY: the session releases the memory only afterwards.
         unsafe { at_exit::run_within(memory) };
-        thread_exit::forget_within(memory);
     }
 
-    /// Forgets all that code and data in these ranges have registered.
-    pub fn forget(&self, memory: &[Range<u64>]) {
+    /// Forgets all that code and data in these ranges have registered, and destructors of these thread-local variables,
+    /// given by module and offset.
+    pub fn forget(&self, memory: &[Range<u64>], variables: &[(u64, Range<u64>)]) {
         at_exit::forget_within(memory);
         thread_exit::forget_within(memory);
+        thread_exit::forget_variables(variables);
     }
 }
 

@@ -29,8 +29,8 @@ type ThreadDestructor = unsafe extern "C" fn(*mut c_void);
 struct ThreadExit {
     destructor: ThreadDestructor,
     object: u64,
-    /// The number of the thread-local module that the object lies in; 0 if it is elsewhere.
-    module: u64,
+    /// The thread-local module that the object lies in, and where; 0 if it is elsewhere.
+    place: (u64, u64),
     /// The `__dso_handle` of the dylib that registered it.
     dso_handle: u64,
 }
@@ -63,9 +63,12 @@ pub fn forget_within(ranges: &[Range<u64>]) {
     lock().exits.retain(|_, exit| !ranges.contains(exit.destructor as *const () as u64));
 }
 
-/// Forgets the destructors of the objects in a thread-local module.
-pub(crate) fn forget_module(module: u64) {
-    lock().exits.retain(|_, exit| exit.module != module);
+/// Forgets the destructors of the objects in these parts of thread-local blocks, given by module and offset.
+pub fn forget_variables(variables: &[(u64, Range<u64>)]) {
+    if !variables.is_empty() {
+        let gone = |(module, offset)| variables.iter().any(|(of, range)| *of == module && range.contains(&offset));
+        lock().exits.retain(|_, exit| !gone(exit.place));
+    }
 }
 
 /// `__cxa_thread_atexit`.
@@ -85,7 +88,7 @@ unsafe extern "C" fn thread_atexit(
         ) -> c_int;
     }
     let object = object as u64;
-    let exit = ThreadExit { destructor, object, module: module_of(object), dso_handle: dso_handle as u64 };
+    let exit = ThreadExit { destructor, object, place: place_of(object), dso_handle: dso_handle as u64 };
     let number = {
         let mut table = lock();
         table.made += 1;
@@ -119,17 +122,17 @@ unsafe extern "C" fn thread_exit(number: *mut c_void) {
     }
 }
 
-/// The thread-local module of whose block in this thread an address is part, or 0.
-fn module_of(address: u64) -> u64 {
-    let mut search = Search { address, module: 0 };
+/// The thread-local module of whose block in this thread an address is part, and the offset in that; 0 if there is none.
+fn place_of(address: u64) -> (u64, u64) {
+    let mut search = Search { address, place: (0, 0) };
     // SAFETY: `look` takes a pointer to such a search, which is nobody else's meanwhile.
     unsafe { loaded_files(look, (&raw mut search).cast()) };
-    search.module
+    search.place
 }
 
 struct Search {
     address: u64,
-    module: u64,
+    place: (u64, u64),
 }
 
 /// # Safety
@@ -145,7 +148,7 @@ unsafe extern "C-unwind" fn look(info: *mut libc::dl_phdr_info, _size: usize, se
     let block = headers.iter().find(|header| header.p_type == libc::PT_TLS);
     let offset = search.address.wrapping_sub(info.dlpi_tls_data as u64);
     if block.is_some_and(|block| offset < block.p_memsz) {
-        search.module = info.dlpi_tls_modid as u64;
+        search.place = (info.dlpi_tls_modid as u64, offset);
         return 1;
     }
     0
@@ -197,7 +200,7 @@ mod tests {
         let register: Register = unsafe { std::mem::transmute(address) };
         let thread = std::thread::spawn(move || {
             let object = OBJECT.with(|object| std::ptr::from_ref(object).cast_mut().cast::<c_void>());
-            let module = module_of(object as u64);
+            let (module, offset) = place_of(object as u64);
             assert_ne!(module, 0, "it is in the block of this program");
             let own = goes as *const () as u64;
             // SAFETY: the destructors do not follow the pointers.
@@ -209,7 +212,9 @@ mod tests {
             assert_eq!(pending_destructors(8), 3);
             forget_within(&[own..own + 1]);
             assert_eq!(pending_destructors(8), 2);
-            forget_module(module);
+            forget_variables(&[(module, 0..offset), (module, offset + 1..u64::MAX), (module + 1, 0..u64::MAX)]);
+            assert_eq!(pending_destructors(8), 2);
+            forget_variables(&[(module, offset..offset + 1)]);
             assert_eq!(pending_destructors(8), 1);
         });
         thread.join().unwrap();

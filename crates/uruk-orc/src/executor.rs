@@ -142,14 +142,15 @@ pub trait Executor: Send + Sync {
     /// Runs resolvers of indirect functions and stores what each returns in its slot: pairs of slot and resolver.
     fn run_resolvers(&self, slots: &[(u64, u64)]) -> Result<(), Error>;
 
-    /// Code and data in these ranges will be released: runs what was registered for the end of the process by them or
-    /// about them, the latest first, and forgets whatever they have registered. What this runs may use the session.
+    /// Runs what was registered for the end of the process by code and data in these ranges, or about them, the latest
+    /// first, and forgets it. What this runs may use the session.
     fn finalize(&self, _memory: &[Range<u64>]) -> Result<(), Error> {
         Ok(())
     }
 
-    /// The same without running anything.
-    fn forget(&self, _memory: &[Range<u64>]) -> Result<(), Error> {
+    /// Forgets what has been registered by code and data in these ranges, which are about to be released, and destructors
+    /// of thread-local variables that go too: each module that has some, by its number, with their offsets.
+    fn forget(&self, _memory: &[Range<u64>], _variables: &[(u64, Range<u64>)]) -> Result<(), Error> {
         Ok(())
     }
 

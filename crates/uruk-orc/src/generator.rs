@@ -1,12 +1,13 @@
 //! Definition generators: asked for names that a dylib lacks, they may define them.
 
+use crate::claims::Claims;
 use crate::error::Error;
 use crate::executor::{Exports, Found};
 use crate::session::{Session, Suspended};
 use crate::state::DylibId;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use uruk_jitlink::archive::{Archive, ArchiveError, Member, MemberData, MemberId, Nesting};
 use uruk_jitlink::elf::{Interface, Strength};
 use uruk_jitlink::graph::SymbolKind;
@@ -115,14 +116,15 @@ fn define_found(session: &Session, dylib: DylibId, wanted: Wanted<'_>, find: imp
 
 /// Shared libraries that are loaded, one after the other, when something is missing that they may define.
 pub struct LibrariesOnDemand {
-    /// Sonames that have not been tried yet, the next one last.
-    waiting: Mutex<Vec<String>>,
+    sonames: Vec<String>,
+    /// Those that have been tried, by position.
+    tried: Arc<Claims<usize>>,
 }
 
 impl LibrariesOnDemand {
     /// Libraries to be tried in this order.
     pub fn new(sonames: &[&str]) -> LibrariesOnDemand {
-        LibrariesOnDemand { waiting: Mutex::new(sonames.iter().rev().map(|soname| soname.to_string()).collect()) }
+        LibrariesOnDemand { sonames: sonames.iter().map(|soname| soname.to_string()).collect(), tried: Claims::new() }
     }
 }
 
@@ -130,15 +132,22 @@ impl DefinitionGenerator for LibrariesOnDemand {
     fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
         let mut missing: Vec<(Name, bool)> = wanted.required().map(|name| (name, true)).collect();
         missing.retain(|(name, _)| !crate::objects::is_linker_defined(&session.names().bytes(*name)));
-        loop {
-            let next = self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
-            let (false, Some(soname)) = (missing.is_empty(), next) else { return Ok(()) };
+        for (position, soname) in self.sonames.iter().enumerate() {
+            if missing.is_empty() {
+                break;
+            }
+            if !self.tried.claim(position) {
+                continue;
+            }
             // A library that is not installed defines nothing.
-            if session.executor().load_library(&soname).is_ok() {
+            let loaded = session.executor().load_library(soname).is_ok();
+            self.tried.settle([position]);
+            if loaded {
                 ProcessSymbols.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
                 missing.retain(|(name, _)| !session.defines(dylib, *name));
             }
         }
+        Ok(())
     }
 
     fn name(&self) -> String {
@@ -155,7 +164,7 @@ pub struct ArchiveMembers {
     archives: Vec<Nested>,
     /// The archive and the member that defines each name first.
     index: HashMap<Name, (usize, MemberId)>,
-    pulled: Mutex<HashSet<(usize, MemberId)>>,
+    pulled: Arc<Claims<(usize, MemberId)>>,
     read: Arc<ReadFile>,
 }
 
@@ -169,7 +178,7 @@ impl ArchiveMembers {
     pub fn new(session: &Session, input: Input, read: Arc<ReadFile>) -> Result<ArchiveMembers, Error> {
         let nesting = Nesting::new(Path::new(&**input.name()));
         let archives = vec![Nested { input, nesting }];
-        let mut members = ArchiveMembers { archives, index: HashMap::new(), pulled: Mutex::default(), read };
+        let mut members = ArchiveMembers { archives, index: HashMap::new(), pulled: Claims::new(), read };
         members.read_index(session)?;
         Ok(members)
     }
@@ -263,19 +272,10 @@ impl DefinitionGenerator for ArchiveMembers {
         if wanted.kind == LookupKind::Dynamic {
             return Ok(());
         }
-        let mut pulled = Vec::new();
-        {
-            let mut known = self.pulled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            for name in wanted.required() {
-                if let Some(member) = self.index.get(&name)
-                    && known.insert(*member)
-                {
-                    pulled.push(*member);
-                }
-            }
-        }
+        let members = wanted.required().filter_map(|name| self.index.get(&name).copied());
+        let pulled: Vec<_> = members.filter(|member| self.pulled.claim(*member)).collect();
         let mut inputs = Vec::with_capacity(pulled.len());
-        for (number, id) in pulled {
+        for (number, id) in pulled.iter().copied() {
             let Nested { input, nesting } = &self.archives[number];
             let damaged = |error: ArchiveError| archive_error(input, &error);
             let member = Archive::parse(input).map_err(damaged)?.member(id).map_err(damaged)?;
@@ -283,7 +283,9 @@ impl DefinitionGenerator for ArchiveMembers {
             // A copy lets the archive go when nothing more is pulled from it.
             inputs.push(Input::from_bytes(member.name().clone(), member.to_vec()));
         }
-        session.add_members(dylib, &inputs)
+        let added = session.add_members(dylib, &inputs);
+        self.pulled.settle(pulled);
+        added
     }
 
     fn name(&self) -> String {

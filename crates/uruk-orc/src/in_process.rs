@@ -106,8 +106,8 @@ impl Executor for InProcess {
         Ok(())
     }
 
-    fn forget(&self, memory: &[Range<u64>]) -> Result<(), Error> {
-        InProcess::forget(self, memory);
+    fn forget(&self, memory: &[Range<u64>], variables: &[(u64, Range<u64>)]) -> Result<(), Error> {
+        InProcess::forget(self, memory, variables);
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use crate::unit::{Definition, MaterializationUnit};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use uruk_executor::at_fork;
 use uruk_jitlink::memory::Placement;
 use uruk_jitlink::names::Name;
 
@@ -37,7 +38,7 @@ pub(crate) struct Stubs {
 
 struct Bodies {
     session: WeakSession,
-    known: Mutex<Known>,
+    known: Arc<Mutex<Known>>,
 }
 
 #[derive(Default)]
@@ -76,7 +77,8 @@ impl Resolver for Bodies {
 
 impl Stubs {
     pub fn new(session: &Session, failure: Option<u64>) -> Result<Stubs, Error> {
-        let bodies = Arc::new(Bodies { session: session.downgrade(), known: Mutex::default() });
+        let bodies =
+            Arc::new(Bodies { session: session.downgrade(), known: at_fork::hold_while_alive(Mutex::default()) });
         let setup = StubSetup { resolver: bodies.clone(), failure, placement: Placement::Near };
         Ok(Stubs { pool: session.executor().stubs(setup)?, bodies })
     }
@@ -185,7 +187,8 @@ impl Session {
     /// Says where calls go whose body cannot be had, in the place of a message and the end of the process: to code that
     /// is entered with the arguments of the call, and may throw into its caller. To be said before the first stub is made.
     pub fn set_lazy_failure(&self, address: u64) {
-        self.shared.lazy_failure.get_or_init(|| address);
+        // The first one counts.
+        let _ = self.shared.lazy_failure.compare_exchange(0, address, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The stubs of the session, which it has from the first use on.
@@ -193,7 +196,8 @@ impl Session {
         if let Some(stubs) = self.existing_stubs() {
             return Ok(stubs);
         }
-        let made = Arc::new(Stubs::new(self, self.shared.lazy_failure.get().copied())?);
+        let failure = Some(self.shared.lazy_failure.load(Ordering::Relaxed)).filter(|address| *address != 0);
+        let made = Arc::new(Stubs::new(self, failure)?);
         // Another thread may have been faster; its stubs are the session's then.
         let mut stubs = self.shared.stubs.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(stubs.get_or_insert(made).clone())

@@ -4,6 +4,7 @@
 //! unit; `objects` links, and lets a [`plugin`] take part. The [`executor`] is the process where the code runs.
 #![forbid(unsafe_code)]
 
+mod claims;
 pub mod dispatch;
 pub mod error;
 pub mod executor;

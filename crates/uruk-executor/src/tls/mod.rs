@@ -139,16 +139,11 @@ pub enum TlsError {
 #[derive(Debug)]
 pub struct TlsModule {
     values: Vec<[u64; 2]>,
-    /// The number of the block's module; 0 if there is no block.
-    module: u64,
     library: Option<Library>,
 }
 
 impl Drop for TlsModule {
     fn drop(&mut self) {
-        if self.library.is_some() && self.module != 0 {
-            crate::thread_exit::forget_module(self.module);
-        }
         let _forks = at_fork::hold_off();
         self.library = None;
     }
@@ -173,8 +168,7 @@ impl TlsModule {
         // SAFETY: the object is loaded; its slots are `request.slots.len()` pairs of words, aligned
         // to 16 bytes, in its writable segment, which the loader has finished with.
         let values = unsafe { std::slice::from_raw_parts(slots as *const [u64; 2], request.slots.len()) }.to_vec();
-        let module = if request.mem_size == 0 { 0 } else { module_number(&library) };
-        Ok(TlsModule { values, module, library: Some(library) })
+        Ok(TlsModule { values, library: Some(library) })
     }
 
     /// What the slots hold, in the request's order.
@@ -186,14 +180,6 @@ impl TlsModule {
     pub fn keep(mut self) {
         self.library.take().into_iter().for_each(Library::keep);
     }
-}
-
-fn module_number(library: &Library) -> u64 {
-    let base = library.base();
-    with_objects(|objects| {
-        let own = objects.iter().find(|object| Some(object.base()) == base);
-        own.and_then(|object| object.tls()).map_or(0, |tls| tls.module)
-    })
 }
 
 fn check(request: &TlsRequest<'_>) -> Result<(), TlsError> {

@@ -1,6 +1,6 @@
 //! A batch's way from graphs to callable code.
 
-use super::finish::{Linked, function_tables};
+use super::finish::{Linked, function_tables, thread_variables};
 use super::found::{Found, Others};
 use super::passes::{Passes, Retained};
 use super::resolve::{Closure, Job, Reference, bound, first_reference};
@@ -245,6 +245,9 @@ impl Batch {
             one.retained = retained.next().flatten().map(|graph| {
                 Arc::new(Retained::new(units[index], dylibs[index], *graph, &member.graph, &addresses[index]))
             });
+            if let Some(module) = module {
+                one.variables = thread_variables(member).map(|range| (module.module, range)).collect();
+            }
             linked.push(one);
         }
         executor.run_resolvers(&slots)?;

@@ -39,6 +39,8 @@ pub(crate) struct Linked {
     pub unwind: Option<Resource>,
     /// The batch's thread-local image.
     pub threads: Option<Arc<Resource>>,
+    /// Its thread-local variables: the module and their offsets.
+    pub variables: Vec<(u64, Range<u64>)>,
     /// What debuggers and backtraces know of it; given back before the memory.
     pub shown: Shown,
     /// Its graph, if somebody wants that to stay.
@@ -80,6 +82,16 @@ impl Linked {
         segments.retain(|segment| !(self.keeps_data && segment.lane == Lane::Data));
         segments
     }
+}
+
+/// Where a member's thread-local variables are in the image: those with initial values, and the others.
+pub(crate) fn thread_variables(member: &Member) -> impl Iterator<Item = Range<u64>> + '_ {
+    let graph = &member.graph;
+    [SectionKind::TlsData, SectionKind::TlsZero].into_iter().filter_map(move |kind| {
+        let blocks = graph.blocks.iter().filter(|block| block.live && graph.section(block.section).kind == kind);
+        let ranges = blocks.map(|block| block.address..block.address + block.size);
+        ranges.reduce(|hull, range| hull.start.min(range.start)..hull.end.max(range.end))
+    })
 }
 
 /// The functions in a member's tables, in the order in which each table runs them, read from its fixed-up bytes.

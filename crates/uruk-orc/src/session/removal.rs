@@ -86,7 +86,7 @@ impl Session {
     /// it, as if all were removed; but everything stays. So it does itself when it goes, but then nobody can use it.
     pub fn finalize(&self) {
         let memory = self.lock().memory();
-        self.shared.end_code(memory, |memory| self.executor().finalize(memory));
+        self.shared.finalize(&memory);
     }
 
     /// Removes everything that was defined in a dylib, which stays.

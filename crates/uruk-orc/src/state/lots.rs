@@ -292,7 +292,8 @@ impl State {
 
     /// Notes that so much has been given back.
     pub fn freed(&mut self, count: usize) {
-        self.freeing -= count;
+        // In the child of a fork, what its thread was giving back is not counted any more.
+        self.freeing = self.freeing.saturating_sub(count);
         self.effects.progress = true;
     }
 
