@@ -286,6 +286,13 @@ impl Batch {
             if matches!(self.targets[index].get(id), Target::ThreadLocal(_)) {
                 continue;
             }
+            let phase = state.units.get(found.unit.index()).map(|unit| &unit.phase);
+            if let Some(Phase::Failed(cause)) = phase {
+                // Its address is nothing to be fixed up with.
+                let error = state.dependency(self.units[index], symbol, found.unit, cause.clone());
+                self.failures.push((index, error));
+                continue;
+            }
             state.refer(self.units[index], found.unit);
             if !own.contains(found.unit) && !state.is_ready(found.unit) && needed.insert((index, found.unit)) {
                 self.needs[index].push(symbol);
