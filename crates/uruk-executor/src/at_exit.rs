@@ -9,6 +9,7 @@
 //! locked while glibc or foreign code runs.
 //! Limits: what a library of the process registers for linked code, which called it, is the library's. Records for
 //! `quick_exit` and `fork` stay in the table until their code goes.
+//! glibc does not hold the lock of its lists across `fork`, so that is held off while we change them.
 //! Sources: Itanium C++ ABI §3.3.6 (`__cxa_atexit`, `__cxa_finalize`); LSB 5.0 core, `__cxa_atexit`,
 //! `__register_atfork`; on_exit(3); glibc `stdlib/exit.h`, `stdlib/cxa_finalize.c`: handlers get the exit status as their
 //! second argument, and `__cxa_finalize` forgets the handle's `at_quick_exit` and `pthread_atfork` records, too.
@@ -16,8 +17,9 @@
 use crate::at_fork;
 use crate::lifecycle::call_outermost;
 use crate::ranges::Ranges;
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
@@ -123,6 +125,7 @@ unsafe fn register(record: Record) -> c_int {
     };
     let own = pointer(handle.0);
     let [first, second, third] = record.functions.map(pointer);
+    let forks = (record.event != Event::Fork).then(at_fork::hold_off);
     // SAFETY: the caller's promise; `run` takes a handle.
     let status = unsafe {
         match record.event {
@@ -131,6 +134,7 @@ unsafe fn register(record: Record) -> c_int {
             Event::Fork => glibc_at_fork(first, second, third, own),
         }
     };
+    drop(forks);
     if status != 0 {
         lock().records.remove(&handle);
     }
@@ -142,6 +146,9 @@ unsafe fn register(record: Record) -> c_int {
 /// # Safety
 /// To be called by glibc only, with what `register` gave it.
 unsafe extern "C-unwind" fn run(handle: *mut c_void, status: c_int) {
+    if RELEASING.get() {
+        return;
+    }
     let Some(record) = lock().records.remove(&Handle(handle as u64)) else { return };
     let (function, arguments) = (record.functions[0], record.arguments(status));
     // SAFETY: whoever registered the function promised that it can be called so. Nothing here must be dropped when it
@@ -273,8 +280,26 @@ fn forget_all(wanted: impl Fn(&Record) -> bool) {
     forgotten.into_iter().for_each(release);
 }
 
+thread_local! {
+    /// This thread gives records back that it has taken out of the table, and does not look into that.
+    static RELEASING: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Gives glibc's part of a record back, which is no longer in the table.
 fn release(handle: Handle) {
-    // SAFETY: `run` finds nothing to do for the handle; records of other kinds are only forgotten.
+    let forks = fork_handlers_run_unlocked().then(at_fork::hold_off);
+    RELEASING.set(true);
+    // SAFETY: `run` does nothing; records of other kinds are only forgotten.
     unsafe { glibc_finalize(pointer(handle.0)) };
+    RELEASING.set(false);
+    drop(forks);
+}
+
+/// Whether somebody who wants the lock of glibc's fork handlers may hold `fork` off, as before glibc 2.36 it is held while
+/// they run, ours among them. There a child finds the lists of handlers locked if it was forked in the middle of a change.
+fn fork_handlers_run_unlocked() -> bool {
+    // SAFETY: the version is a C string that stays.
+    let version = unsafe { CStr::from_ptr(libc::gnu_get_libc_version()) }.to_string_lossy();
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    (2, 36) <= (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

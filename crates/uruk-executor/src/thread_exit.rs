@@ -97,10 +97,13 @@ unsafe extern "C" fn thread_atexit(
         number
     };
     let number_pointer = std::ptr::without_provenance_mut(number as usize);
+    // glibc takes the loader's lock for that, which it leaves in a forked child as it was.
+    let forks = at_fork::hold_off();
     // SAFETY: `thread_exit` takes such a number. glibc keeps the object that holds it loaded until then, which an address
     // in it stands for.
     let status =
         unsafe { __cxa_thread_atexit_impl(thread_exit, number_pointer, (&raw const EXECUTOR).cast_mut().cast()) };
+    drop(forks);
     if status != 0 {
         lock().exits.remove(&number);
     }
