@@ -16,7 +16,7 @@ mod passes;
 mod removal;
 mod run;
 
-pub use inspect::{Description, Functions};
+pub use inspect::{Description, Functions, Population};
 pub use lookup::{Lookup, Request, Suspended};
 pub use removal::{Pin, Removal};
 

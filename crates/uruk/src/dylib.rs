@@ -80,6 +80,11 @@ impl<'jit> Dylib<'jit> {
         self.jit.session().define_absolute(self.id, &[(name, address, SymbolKind::None)]);
     }
 
+    /// Defines a name as a function of this process.
+    pub fn define_function<F: FunctionPointer>(&self, name: &str, function: F) {
+        self.define(name, function.to_address());
+    }
+
     /// Lets this dylib's references be found in others, before the process and in this order.
     pub fn link_against(&self, others: &[Dylib<'_>]) {
         let session = self.jit.session();

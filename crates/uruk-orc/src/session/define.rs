@@ -50,14 +50,14 @@ impl Session {
                 units.push(unit);
                 if let Err(error) = defined {
                     // One add call is one static link: what was part of it goes.
-                    state.keep_superseded();
+                    state.undo_changes();
                     for unit in units {
                         state.withdraw_unit(unit);
                     }
                     return Err(error);
                 }
             }
-            state.drop_superseded();
+            state.keep_changes();
             if whole {
                 state.dylibs[dylib.index()].roots.extend(units);
             }
