@@ -123,4 +123,29 @@ mod tests {
         }
         assert!(read_files(&[paths[0].clone(), folder.path().join("none")]).is_err());
     }
+
+    /// Bytes of memory behind the mapping that begins at an address.
+    fn resident(start: usize) -> u64 {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mapping = &maps[maps.find(&format!("{start:x}-")).unwrap()..];
+        let kib = mapping.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
+        kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
+    #[test]
+    fn what_is_set_aside_leaves_memory_and_keeps_its_bytes() {
+        const SIZE: usize = 1 << 20;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large");
+        std::fs::write(&path, vec![7; SIZE]).unwrap();
+        let input = read_file(&path).unwrap();
+        let sum = |bytes: &[u8]| bytes.iter().map(|byte| usize::from(*byte)).sum::<usize>();
+        assert_eq!(sum(&input), 7 * SIZE);
+        let start = input.as_ptr() as usize;
+        assert_eq!(resident(start), SIZE as u64);
+        let first_half = input.part("half", 0..SIZE / 2).unwrap();
+        first_half.set_aside(SIZE / 4);
+        assert_eq!(resident(start), (SIZE - SIZE / 4) as u64, "a part sets nothing aside that lies behind it");
+        assert_eq!(sum(&input), 7 * SIZE);
+    }
 }
