@@ -211,6 +211,8 @@ pub(crate) struct Dylib {
     pub placed_with: DylibId,
     /// It is no longer part of the program.
     pub removed: bool,
+    /// The latest of the [`walks`](State::walks) that came by.
+    pub mark: u64,
 }
 
 pub(crate) struct State {
@@ -250,6 +252,8 @@ pub(crate) struct State {
     superseded: Vec<UnitId>,
     /// What the latest regrouping marks units with.
     stamp: u32,
+    /// How often dylibs were walked along their search orders.
+    pub walks: u64,
     /// The session accepts no more work.
     ended: bool,
 }
@@ -280,6 +284,7 @@ impl State {
             sharers: HashMap::new(),
             superseded: Vec::new(),
             stamp: 0,
+            walks: 0,
             ended: false,
         }
     }
@@ -304,6 +309,7 @@ impl State {
             placement: None,
             placed_with: id,
             removed: false,
+            mark: 0,
         });
         Ok(id)
     }

@@ -92,7 +92,8 @@ impl<'jit> Dylib<'jit> {
     /// The address of a symbol, linked; initialisers have not run for it.
     pub fn find(&self, name: &str) -> Result<u64, Error> {
         let session = self.jit.session();
-        Ok(session.lookup(&session.search_order(self.id), &[name])?[0])
+        let name = session.names().intern(name.as_bytes());
+        Ok(session.address(&session.search_order(self.id), name)?)
     }
 
     /// The address of a symbol, linked, initialised and ready to be used.

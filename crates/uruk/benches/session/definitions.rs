@@ -44,7 +44,6 @@ pub fn measure() {
     }
     report("query for 100,000 absolute symbols, each", 100_000, || Program::defined(100_000), Program::ask_all);
     sessions();
-    units();
 }
 
 fn sessions() {
@@ -54,7 +53,7 @@ fn sessions() {
     report("JIT made", COUNT, || (), |_| (0..COUNT).for_each(jit));
 }
 
-fn units() {
+pub fn units() {
     let first = |program: &Program| {
         program.session.address(&program.order, program.names[0]).expect("all can be had");
     };

@@ -18,9 +18,18 @@ extern "C" fn body(number: usize) -> usize {
     number ^ 1
 }
 
+/// A JIT whose dylib "bodies" has the functions, and their names.
+struct Program {
+    jit: Jit,
+    names: Vec<Name>,
+}
+
 pub fn measure() {
-    report("lazy function defined and looked up", FUNCTIONS, bodies, |jit| drop(black_box(lazy(jit))));
-    let called = |(_jit, stubs): &(Jit, Vec<Body>)| {
+    let defined = |program: &Program| {
+        black_box(program.define_lazy());
+    };
+    report("lazy function defined and looked up", FUNCTIONS, Program::new, defined);
+    let called = |(_program, stubs): &(Program, Vec<Body>)| {
         for stub in stubs {
             black_box(stub(black_box(1)));
         }
@@ -31,51 +40,48 @@ pub fn measure() {
         stubs.1[0](0);
         stubs
     };
-    report("later call of a lazy function", CALLS, stubs, |(_jit, stubs)| {
+    report("later call of a lazy function", CALLS, stubs, |(_program, stubs)| {
         for number in 0..CALLS {
             black_box(stubs[0](black_box(number)));
         }
     });
-    handles();
 }
 
-/// A JIT whose dylib "bodies" has the functions.
-fn bodies() -> Jit {
-    let jit = Jit::new().expect("nothing fails");
-    let bodies = jit.create_dylib("bodies").expect("the name is free").id();
-    let definitions: Vec<_> =
-        names(&jit).map(|name| (Definition::function(name), body as *const () as usize as u64)).collect();
-    jit.session().define_addresses(bodies, None, &definitions).expect("no name is defined");
-    jit
+impl Program {
+    fn new() -> Program {
+        let jit = Jit::new().expect("nothing fails");
+        let bodies = jit.create_dylib("bodies").expect("the name is free").id();
+        let intern = |number| jit.session().names().intern(symbol(number).as_bytes());
+        let names: Vec<Name> = (0..FUNCTIONS).map(intern).collect();
+        let address = body as *const () as usize as u64;
+        let definitions: Vec<_> = names.iter().map(|name| (Definition::function(*name), address)).collect();
+        jit.session().define_addresses(bodies, None, &definitions).expect("no name is defined");
+        Program { jit, names }
+    }
+
+    /// The addresses of lazy functions for all of them.
+    fn define_lazy(&self) -> Vec<Option<u64>> {
+        let session = self.jit.session();
+        let bodies = session.dylib("bodies").expect("it has been made");
+        let main = self.jit.main().id();
+        let functions: Vec<_> = self.names.iter().map(|name| (Definition::function(*name), *name)).collect();
+        session.define_lazy_reexports(main, None, bodies, &functions).expect("no name is defined");
+        session.start(&Request::new(&session.search_order(main), &self.names)).wait().expect("all are defined")
+    }
 }
 
-fn names(jit: &Jit) -> impl Iterator<Item = Name> {
-    (0..FUNCTIONS).map(|number| jit.session().names().intern(symbol(number).as_bytes()))
-}
-
-/// The addresses of lazy functions for all of them.
-fn lazy(jit: &Jit) -> Vec<Option<u64>> {
-    let session = jit.session();
-    let bodies = session.dylib("bodies").expect("it has been made");
-    let functions: Vec<_> = names(jit).map(|name| (Definition::function(name), name)).collect();
-    let main = jit.main().id();
-    session.define_lazy_reexports(main, None, bodies, &functions).expect("no name is defined");
-    let names: Vec<Name> = functions.iter().map(|(_, name)| *name).collect();
-    session.start(&Request::new(&session.search_order(main), &names)).wait().expect("all are defined")
-}
-
-fn with_stubs() -> (Jit, Vec<Body>) {
-    let jit = bodies();
-    let addresses = lazy(&jit).into_iter().flatten();
+fn with_stubs() -> (Program, Vec<Body>) {
+    let program = Program::new();
+    let addresses = program.define_lazy().into_iter().flatten();
     // SAFETY: the stubs lead to `body`, which is such a function, and stay as long as the JIT beside them.
     let stubs = addresses.map(|address| unsafe { std::mem::transmute::<usize, Body>(address as usize) }).collect();
-    (jit, stubs)
+    (program, stubs)
 }
 
-fn handles() {
+pub fn handles() {
     const COUNT: usize = 100_000;
-    let jit = bodies();
-    let dylib = jit.create_dylib("users").expect("the name is free");
+    let jit = Jit::new().expect("nothing fails");
+    let dylib = jit.main();
     dylib.define("body", body as *const () as usize as u64);
     report(
         "address by string, as a user of the JIT gets it",

@@ -1,5 +1,6 @@
 //! What operations of the session cost: one line per figure, as `name<TAB>median<TAB>best`, in nanoseconds each unless the
-//! name says otherwise. `cargo xtask bench session` runs this beside its peer, whose lines have the same names.
+//! name says otherwise. `cargo xtask bench session` runs this beside its peer, whose lines have the same names. Arguments
+//! choose parts: memory, lookups, absent, definitions, units, lazy, handles.
 
 mod definitions;
 mod lazy;
@@ -20,12 +21,25 @@ use uruk_orc::{DylibId, SearchEntry};
 /// Rounds of each measurement; the median counts.
 const SAMPLES: usize = 9;
 
+/// The parts; memory first, since what was given back to the allocator would hide some of it.
+const PARTS: &[(&str, fn())] = &[
+    ("memory", definitions::memory),
+    ("lookups", lookups::measure),
+    ("absent", lookups::absent),
+    ("definitions", definitions::measure),
+    ("units", definitions::units),
+    ("lazy", lazy::measure),
+    ("handles", lazy::handles),
+];
+
 fn main() {
-    // First, since memory that was given back to the allocator would hide some of it.
-    definitions::memory();
-    lookups::measure();
-    definitions::measure();
-    lazy::measure();
+    // Cargo adds `--bench`.
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    for (name, measure) in PARTS {
+        if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
+            measure();
+        }
+    }
 }
 
 struct Program {
