@@ -6,7 +6,7 @@ use crate::session::{Session, Suspended};
 use crate::state::DylibId;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use uruk_jitlink::archive::{Archive, ArchiveError, Member, MemberData, MemberId, Nesting};
 use uruk_jitlink::elf::{Interface, Strength};
 use uruk_jitlink::graph::SymbolKind;
@@ -104,8 +104,14 @@ impl DefinitionGenerator for LibrarySymbols {
 /// Defines what lies outside of the session.
 fn define_found(session: &Session, dylib: DylibId, wanted: Wanted<'_>, find: impl Fn(&[u8]) -> Option<Found>) {
     let mut found = Vec::new();
+    let prefix = session.executor().symbol_prefix();
     for (name, _) in wanted.names {
-        if let Some(definition) = find(&session.names().bytes(*name)) {
+        let bytes = session.names().bytes(*name);
+        let own_name = match prefix {
+            Some(prefix) => bytes.strip_prefix(&[prefix]),
+            None => Some(&*bytes),
+        };
+        if let Some(definition) = own_name.and_then(&find) {
             let kind = if definition.thread_local { SymbolKind::ThreadLocal } else { SymbolKind::None };
             found.push((*name, definition.address, kind));
         }
@@ -117,7 +123,8 @@ fn define_found(session: &Session, dylib: DylibId, wanted: Wanted<'_>, find: imp
 
 /// Shared libraries that are loaded, one after the other, when something is missing that they may define.
 pub struct LibrariesOnDemand {
-    /// Sonames that have not been tried yet, the next one last.
+    /// Sonames that have not been tried yet, the next one last. Locked while a look-up is served, so that another one does
+    /// not miss what a library that is being loaded defines.
     waiting: Mutex<Vec<String>>,
 }
 
@@ -132,9 +139,15 @@ impl DefinitionGenerator for LibrariesOnDemand {
     fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
         let mut missing: Vec<(Name, bool)> = wanted.required().map(|name| (name, true)).collect();
         missing.retain(|(name, _)| !crate::objects::is_linker_defined(&session.names().bytes(*name)));
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another look-up may have loaded something meanwhile.
+        ProcessSymbols.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
+        missing.retain(|(name, _)| !session.defines(dylib, *name));
         loop {
-            let next = self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
-            let (false, Some(soname)) = (missing.is_empty(), next) else { return Ok(()) };
+            let (false, Some(soname)) = (missing.is_empty(), waiting.pop()) else { return Ok(()) };
             // A library that is not installed defines nothing.
             if session.executor().load_library(&soname).is_ok() {
                 ProcessSymbols.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
@@ -157,6 +170,8 @@ pub struct ArchiveMembers {
     archives: Vec<Nested>,
     /// The archive and the member that defines each name first.
     index: HashMap<Name, (usize, MemberId)>,
+    /// Members that were added. Locked while a look-up is served, so that another one does not miss what this one is
+    /// about to add.
     pulled: Mutex<HashSet<(usize, MemberId)>>,
     read: Arc<ReadFile>,
 }
@@ -174,6 +189,15 @@ impl ArchiveMembers {
         let mut members = ArchiveMembers { archives, index: HashMap::new(), pulled: Mutex::default(), read };
         members.read_index(session)?;
         Ok(members)
+    }
+
+    fn member(&self, (number, id): (usize, MemberId)) -> Result<Input, Error> {
+        let Nested { input, nesting } = &self.archives[number];
+        let damaged = |error: ArchiveError| archive_error(input, &error);
+        let member = Archive::parse(input).map_err(damaged)?.member(id).map_err(damaged)?;
+        let member = member_input(input, nesting, &member, &*self.read)?;
+        // A copy lets the archive go when nothing more is pulled from it.
+        Ok(Input::from_bytes(member.name().clone(), member.to_vec()))
     }
 
     fn read_index(&mut self, session: &Session) -> Result<(), Error> {
@@ -221,6 +245,13 @@ impl ArchiveMembers {
     }
 }
 
+/// Whether an object defines a name.
+fn defines(object: &Input, session: &Session, name: Name) -> Result<bool, Error> {
+    let is_definition = |strength| !matches!(strength, Strength::Undefined | Strength::UndefinedWeak);
+    let interface = Interface::read(object, session.names())?;
+    Ok(interface.globals.iter().any(|global| global.name == name && is_definition(global.strength)))
+}
+
 /// All members of an archive as inputs, those of nested archives in their place.
 pub fn archive_members(input: &Input, read: &ReadFile) -> Result<Vec<Input>, Error> {
     let mut found = Vec::new();
@@ -265,25 +296,20 @@ impl DefinitionGenerator for ArchiveMembers {
         if wanted.kind == LookupKind::Dynamic {
             return Ok(());
         }
-        let mut pulled = Vec::new();
-        {
-            let mut known = self.pulled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            for name in wanted.required() {
-                if let Some(member) = self.index.get(&name)
-                    && known.insert(*member)
-                {
-                    pulled.push(*member);
-                }
+        let mut pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inputs = Vec::new();
+        let mut taken = HashSet::new();
+        for name in wanted.required().filter(|name| !session.defines(dylib, *name)) {
+            let Some(member) = self.index.get(&name).copied() else { continue };
+            if taken.contains(&member) {
+                continue;
             }
-        }
-        let mut inputs = Vec::with_capacity(pulled.len());
-        for (number, id) in pulled {
-            let Nested { input, nesting } = &self.archives[number];
-            let damaged = |error: ArchiveError| archive_error(input, &error);
-            let member = Archive::parse(input).map_err(damaged)?.member(id).map_err(damaged)?;
-            let member = member_input(input, nesting, &member, &*self.read)?;
-            // A copy lets the archive go when nothing more is pulled from it.
-            inputs.push(Input::from_bytes(member.name().clone(), member.to_vec()));
+            let input = self.member(member)?;
+            // What was pulled before and lacks the name has been removed, if it had the name at all.
+            if pulled.insert(member) || defines(&input, session, name)? {
+                taken.insert(member);
+                inputs.push(input);
+            }
         }
         session.add_members(dylib, &inputs)
     }

@@ -5,6 +5,8 @@ use crate::session::{Request, Session};
 use crate::state::{DylibId, UnitId};
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
+use uruk_jitlink::error::LinkError;
+use uruk_jitlink::memory::{Demand, Lane, LaneDemand, Segment};
 use uruk_jitlink::names::Name;
 
 /// The duty to define what a unit promised. It is settled by [`emit`](Responsibility::emit) or
@@ -57,6 +59,22 @@ impl Responsibility {
     /// Keeps something, memory or a registration, until the unit is removed; then it is dropped.
     pub fn keep(&self, resource: impl Any + Send + Sync) -> Result<(), Error> {
         self.session.update(|state| state.keep(self.unit, Box::new(resource)))
+    }
+
+    /// Copies bytes into memory of the target process, which goes when the unit is removed; returns their address.
+    /// Code and constants cannot be changed any more.
+    pub fn write(&self, lane: Lane, bytes: &[u8], align: u64) -> Result<u64, Error> {
+        let mut demand = Demand::default();
+        let size = bytes.len() as u64;
+        demand.lanes[lane as usize] = LaneDemand { size, align, zero_fill: 0 };
+        let mut allocation = self.session.executor().memory().allocate(&demand).map_err(LinkError::from)?;
+        let address = allocation.address(lane);
+        allocation.working()[lane as usize].copy_from_slice(bytes);
+        allocation.finalize().map_err(LinkError::from)?;
+        let segment = Segment { lane, address, size };
+        let kept = self.session.update(|state| state.keep_segment(self.unit, segment));
+        kept.inspect_err(|_| self.session.executor().memory().release(&[segment]))?;
+        Ok(address)
     }
 
     /// Functions to run, in this order, when the dylib is initialised next; each takes the arguments of `main`.

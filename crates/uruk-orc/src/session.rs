@@ -16,7 +16,7 @@ mod passes;
 mod removal;
 mod run;
 
-pub use inspect::{Description, Functions};
+pub use inspect::{Description, Functions, Population};
 pub use lookup::{Lookup, Request, Suspended};
 pub use removal::{Pin, Removal};
 
@@ -29,7 +29,7 @@ use crate::plugin::Wishes;
 use crate::state::*;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
-use uruk_jitlink::names::Names;
+use uruk_jitlink::names::{Name, Names};
 
 /// A program that is being put together and run. Cheap to clone: all clones are the same session, which goes with the
 /// last of them.
@@ -91,6 +91,14 @@ impl Session {
     /// The names of this session.
     pub fn names(&self) -> &Names {
         &self.shared.names
+    }
+
+    /// The linker's name for a function or variable of a source: with the target's prefix, if it has one.
+    pub fn mangle(&self, name: &str) -> Name {
+        match self.executor().symbol_prefix() {
+            None => self.names().intern(name.as_bytes()),
+            Some(prefix) => self.names().intern(&[&[prefix], name.as_bytes()].concat()),
+        }
     }
 
     /// The process where code runs.

@@ -5,16 +5,14 @@ use crate::error::Error;
 use crate::generator::{ArchiveMembers, DefinitionGenerator, ReadFile, Wanted};
 use crate::session::Session;
 use crate::state::DylibId;
-use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use uruk_jitlink::input::Input;
-use uruk_jitlink::names::Name;
 
 /// Defines, in a dylib's own support dylib, what neither its objects nor the process define.
 pub struct SupportSymbols {
-    /// Names whose objects in memory have been added.
-    added: Mutex<HashSet<Name>>,
+    /// Held while a look-up is served, so that another one does not miss what this one is about to add.
+    turn: Mutex<()>,
     /// Finds the archives; asked once, since it looks through folders.
     archives: fn() -> Vec<PathBuf>,
     read: Arc<ReadFile>,
@@ -25,7 +23,7 @@ pub struct SupportSymbols {
 impl SupportSymbols {
     /// The executor's support objects, then these archives, which are looked for when first needed.
     pub fn new(archives: fn() -> Vec<PathBuf>, read: Arc<ReadFile>) -> SupportSymbols {
-        SupportSymbols { added: Mutex::default(), archives, read, opened: OnceLock::new() }
+        SupportSymbols { turn: Mutex::default(), archives, read, opened: OnceLock::new() }
     }
 
     fn archives(&self, session: &Session) -> &[ArchiveMembers] {
@@ -42,21 +40,21 @@ impl SupportSymbols {
 
 impl DefinitionGenerator for SupportSymbols {
     fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut missing = Vec::new();
         let mut inputs = Vec::new();
-        {
-            let mut added = self.added.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            for (name, required) in wanted.names {
-                let text = session.names().bytes(*name);
-                let object = session.executor().support_object(&text).filter(|_| added.insert(*name));
-                match object {
-                    Some(bytes) => {
-                        let name = String::from_utf8_lossy(&text);
-                        inputs.push(Input::from_bytes(format!("{name} (built in)"), bytes));
-                    }
-                    None if *required => missing.push((*name, true)),
-                    None => {}
+        for (name, required) in wanted.names {
+            if session.defines(dylib, *name) {
+                continue;
+            }
+            let text = session.names().bytes(*name);
+            match session.executor().support_object(&text) {
+                Some(bytes) => {
+                    let name = String::from_utf8_lossy(&text);
+                    inputs.push(Input::from_bytes(format!("{name} (built in)"), bytes));
                 }
+                None if *required => missing.push((*name, true)),
+                None => {}
             }
         }
         session.add_members(dylib, &inputs)?;

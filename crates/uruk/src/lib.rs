@@ -21,6 +21,9 @@
 //! # }
 //! ```
 
+//!
+//! What lies beneath, sessions and units of your own, is in [`orc`].
+
 mod directory;
 mod dylib;
 mod files;
@@ -29,6 +32,11 @@ mod inspect;
 mod jit;
 pub mod plugin;
 
+/// The examples of the guide, which are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide.md")]
+mod guide {}
+
 pub use dylib::{Dylib, Tracker};
 pub use files::{read_file, read_files};
 pub use function::{Function, FunctionPointer};
@@ -36,7 +44,9 @@ pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
 pub use uruk_executor::{restart, scratch};
 pub use uruk_jitlink::input::Input;
+pub use uruk_jitlink::memory::Lane;
 pub use uruk_jitlink::names::Name;
+pub use uruk_orc as orc;
 pub use uruk_orc::error::Missing;
 pub use uruk_orc::lazy::Redirectable;
 pub use uruk_orc::responsibility::Responsibility;

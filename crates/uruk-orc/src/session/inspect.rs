@@ -26,6 +26,23 @@ pub struct Functions {
     pub finalisers: Vec<u64>,
 }
 
+/// How much a session keeps account of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Population {
+    /// Units that have been added and not removed, or are still being worked on.
+    pub units: usize,
+    /// Symbols of all dylibs.
+    pub symbols: usize,
+    /// Look-ups whose answer is not known or not taken.
+    pub queries: usize,
+    /// Tasks that wait or run.
+    pub tasks: usize,
+    /// Room for units that was ever needed at once.
+    pub unit_slots: usize,
+    /// Room for symbols.
+    pub symbol_slots: usize,
+}
+
 impl State {
     fn segments(&self, id: UnitId) -> &[Segment] {
         self.unit(id).linked.as_ref().map_or(&[], |linked| &linked.segments)
@@ -81,6 +98,16 @@ impl Session {
         let nearest = own.filter(|symbol| symbol.address <= address).max_by_key(|symbol| symbol.address);
         let symbol = nearest.map(|symbol| (self.names().bytes(symbol.name), symbol.address));
         Some(Description { dylib: state.dylib(unit.dylib).name.to_string(), base, symbol })
+    }
+
+    /// How much the session keeps account of.
+    pub fn population(&self) -> Population {
+        self.lock().population()
+    }
+
+    /// Waits until no task waits or runs. A task that calls this waits for ever.
+    pub fn wait_until_idle(&self) {
+        self.sleep_while(|state| state.population().tasks != 0);
     }
 
     /// The names of all dylibs' definitions, for messages.

@@ -216,15 +216,14 @@ impl Session {
         }
     }
 
-    /// Waits until units have addresses, or have failed.
-    pub(crate) fn await_resolved(&self, units: Vec<UnitId>) {
+    /// Waits until units have addresses, or have failed. Errors if that cannot be waited for.
+    pub(crate) fn await_resolved(&self, units: Vec<UnitId>) -> Result<(), Error> {
         let query = self.update(|state| {
             let query = state.open_query(Required::Resolved, true, Consumer::Waiter);
             state.ask(query, units.into_iter().map(Want::Unit).collect());
             query
         });
-        // What failed is asked of the units themselves.
-        let _ = self.wait_for(query);
+        self.wait_for(query).map(drop)
     }
 
     /// Lets generators define the roots that collections name, before anything of their dylibs is linked.
@@ -456,7 +455,7 @@ impl Drop for Suspended {
 
 impl State {
     /// Says which names, found along a search order, a query asks for; fails it if some are missing.
-    fn ask_names(&mut self, query: QueryId, order: &[SearchEntry], names: &[(Name, bool)]) {
+    pub(crate) fn ask_names(&mut self, query: QueryId, order: &[SearchEntry], names: &[(Name, bool)]) {
         if let Err(error) = self.check_open() {
             return self.answer(query, Err(error));
         }

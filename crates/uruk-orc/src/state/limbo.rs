@@ -56,6 +56,11 @@ impl Limbo {
         Some(unit)
     }
 
+    /// How many symbols and units wait for somebody to need them.
+    pub fn unused(&self) -> (usize, usize) {
+        (self.symbols.len(), self.units.len())
+    }
+
     /// The epoch of what is given up now; who comes later does not know it.
     fn tick(&mut self) -> Epoch {
         self.now += 1;

@@ -7,6 +7,7 @@ use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Arc;
+use uruk_jitlink::memory::Segment;
 use uruk_jitlink::names::Name;
 
 impl State {
@@ -51,11 +52,15 @@ impl State {
         Ok(())
     }
 
-    /// Notes that all of a unit's symbols have addresses, if it has any and they do.
+    /// Notes whether all symbols that a unit has by now have addresses.
     fn note_resolved(&mut self, id: UnitId) {
-        let has_some = self.unit(id).symbols.iter().any(|symbol| self.symbol(*symbol).resolved);
-        if has_some && self.unresolved(id).next().is_none() {
-            self.resolved(id);
+        let mut own = self.unit(id).symbols.iter().map(|symbol| self.symbol(*symbol));
+        let has_some = own.any(|symbol| symbol.unit == id && symbol.resolved);
+        let has_all = self.unresolved(id).next().is_none();
+        match self.unit(id).phase {
+            Phase::Materializing if has_some && has_all => self.resolved(id),
+            Phase::Resolved if !has_all => self.unit_mut(id).phase = Phase::Materializing,
+            _ => {}
         }
     }
 
@@ -91,20 +96,13 @@ impl State {
     pub fn define_more(&mut self, id: UnitId, definitions: &[Definition]) -> Result<(), Error> {
         self.check_working(id)?;
         let before = self.unit(id).symbols.len();
-        let promised = self.promise(id, definitions);
+        self.promise_more(id, definitions)?;
         let added = self.unit(id).symbols[before..].to_vec();
-        if promised.is_err() {
-            self.unit_mut(id).symbols.truncate(before);
-            self.forget(id, added.into_iter());
-            return promised;
-        }
         for symbol in added {
             let symbol = &mut self.symbols[symbol.index()];
             symbol.bound |= symbol.unit == id;
         }
-        if matches!(self.unit(id).phase, Phase::Resolved) && self.unresolved(id).next().is_some() {
-            self.unit_mut(id).phase = Phase::Materializing;
-        }
+        self.note_resolved(id);
         Ok(())
     }
 
@@ -149,7 +147,8 @@ impl State {
             let dylib = self.unit(other).dylib;
             self.dylibs[dylib.index()].roots.push(other);
         }
-        if !self.unit(other).asked.is_empty() || !self.unit(other).dependants.is_empty() {
+        let Unit { asked, dependants, .. } = self.unit(other);
+        if !dependants.is_empty() || asked.iter().any(|(query, _)| !self.is_answered(*query)) {
             self.demand([other]);
         }
         Ok(())
@@ -185,6 +184,13 @@ impl State {
             return Err(error);
         }
         self.unit_mut(id).linked.get_or_insert_with(Linked::default).kept.push(resource);
+        Ok(())
+    }
+
+    /// Gives memory to a unit, with which it goes.
+    pub fn keep_segment(&mut self, id: UnitId, segment: Segment) -> Result<(), Error> {
+        self.check_working(id)?;
+        self.unit_mut(id).linked.get_or_insert_with(Linked::default).segments.push(segment);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use super::effects::Call;
 use super::{DylibId, Epoch, Phase, QueryId, State, SymbolId, UnitId};
 use crate::dispatch::Priority;
 use crate::error::Error;
+use crate::session::Population;
 use crate::unit::MaterializationUnit;
 use slotmap::new_key_type;
 use std::collections::HashSet;
@@ -102,6 +103,7 @@ impl State {
     pub fn end_task(&mut self, id: TaskId) {
         if let Some(task) = self.tasks.remove(id) {
             self.limbo.leave(task.epoch);
+            self.effects.progress = true;
         }
     }
 
@@ -224,6 +226,19 @@ impl State {
             let (client, linked) = (unit.client.take(), unit.linked.take());
             client.into_iter().for_each(|client| self.drop_later(client));
             self.free(linked);
+        }
+    }
+
+    /// How much there is of everything.
+    pub fn population(&self) -> Population {
+        let (symbols, units) = self.limbo.unused();
+        Population {
+            units: self.units.len() - units,
+            symbols: self.symbols.len() - symbols,
+            queries: self.queries.len(),
+            tasks: self.tasks.len(),
+            unit_slots: self.units.len(),
+            symbol_slots: self.symbols.len(),
         }
     }
 
