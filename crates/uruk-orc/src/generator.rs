@@ -116,7 +116,9 @@ fn define_found(session: &Session, dylib: DylibId, wanted: Wanted<'_>, find: imp
             found.push((*name, definition.address, kind));
         }
     }
-    session.define_absolute(dylib, &found);
+    if !found.is_empty() {
+        session.define_absolute(dylib, &found);
+    }
 }
 
 /// Shared libraries that are loaded, one after the other, when something is missing that they may define.

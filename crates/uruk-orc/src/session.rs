@@ -27,7 +27,6 @@ use crate::generator::{AsyncGenerator, DefinitionGenerator, Generator};
 use crate::lazy::Stubs;
 use crate::plugin::Wishes;
 use crate::state::*;
-use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use uruk_jitlink::names::{Name, Names};
@@ -53,7 +52,8 @@ pub(crate) struct Shared {
     progress: Condvar,
     executor: Arc<dyn Executor>,
     dispatcher: RwLock<Arc<dyn Dispatcher>>,
-    generators: RwLock<HashMap<DylibId, Vec<Generator>>>,
+    /// By dylib.
+    generators: RwLock<Vec<Vec<Generator>>>,
     threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
     reports: Mutex<Vec<Error>>,
@@ -177,14 +177,17 @@ impl Session {
 
     fn push_generator(&self, dylib: DylibId, generator: Generator) {
         let mut generators = self.shared.generators.write().unwrap_or_else(PoisonError::into_inner);
-        generators.entry(dylib).or_default().push(generator);
+        if generators.len() <= dylib.index() {
+            generators.resize_with(dylib.index() + 1, Vec::new);
+        }
+        generators[dylib.index()].push(generator);
     }
 
     /// Forgets a dylib's generators, and with them the archives that it would take more members from.
     pub fn remove_generators(&self, dylib: DylibId) {
         let removed = {
             let mut generators = self.shared.generators.write().unwrap_or_else(PoisonError::into_inner);
-            generators.remove(&dylib)
+            generators.get_mut(dylib.index()).map(std::mem::take)
         };
         drop(removed);
     }
@@ -192,7 +195,7 @@ impl Session {
     /// The generator of a dylib at a position.
     fn generator(&self, dylib: DylibId, position: usize) -> Option<Generator> {
         let generators = self.shared.generators.read().unwrap_or_else(PoisonError::into_inner);
-        generators.get(&dylib)?.get(position).cloned()
+        generators.get(dylib.index())?.get(position).cloned()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

@@ -5,7 +5,7 @@
 //! anything else might wait for what lies beneath it on the same stack.
 
 use super::effects::Call;
-use super::{Epoch, Phase, QueryId, SearchEntry, State, SymbolId, UnitId};
+use super::{DylibId, Epoch, Phase, QueryId, State, SymbolId, UnitId};
 use crate::dispatch::Priority;
 use crate::error::Error;
 use crate::session::Population;
@@ -167,8 +167,10 @@ impl State {
 
     /// The units that have to go on before a query can be answered.
     fn awaited(&self, query: QueryId) -> impl Iterator<Item = UnitId> + '_ {
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<UnitId, foldhash::fast::RandomState> = HashSet::default();
         let mut open: Vec<UnitId> = self.outstanding(query).collect();
+        // A query often asks for many symbols of one unit.
+        open.dedup();
         std::iter::from_fn(move || {
             loop {
                 let id = open.pop()?;
@@ -189,10 +191,11 @@ impl State {
         })
     }
 
-    /// Enters the need of one unit for symbols that a dylib's search order finds, which are materialized.
-    pub fn bind_all(&mut self, needs: &[(Vec<SearchEntry>, Name)]) -> Result<Vec<SymbolId>, Error> {
+    /// Enters the need of one unit for symbols, each found along a dylib's search order, which are materialized.
+    pub fn bind_all(&mut self, needs: &[(DylibId, Name)]) -> Result<Vec<SymbolId>, Error> {
         let mut symbols = Vec::with_capacity(needs.len());
-        for (order, name) in needs {
+        for (dylib, name) in needs {
+            let order = &self.dylib(*dylib).order;
             let Some(symbol) = self.find(order, *name) else {
                 return Err(Error::missing(self.names.text(*name), self.searched(order)));
             };

@@ -390,8 +390,8 @@ impl Model {
         for sym in &known {
             self.reference.syms[*sym].bound = true;
         }
-        let orders: Vec<_> = needs.iter().map(|(dylib, name)| (self.order(*dylib), self.names[*name])).collect();
-        let emitted = match self.state.bind_all(&orders) {
+        let bound: Vec<_> = needs.iter().map(|(dylib, name)| (DylibId(*dylib as u32), self.names[*name])).collect();
+        let emitted = match self.state.bind_all(&bound) {
             Ok(symbols) => self.state.emit_client(id, symbols),
             Err(error) => {
                 self.state.fail(vec![(id, error.clone())]);
