@@ -40,6 +40,7 @@ impl Session {
         self.update(|state| {
             let tracker = state.tracker_for(dylib, tracker)?;
             let mut units = Vec::with_capacity(inputs.len());
+            state.symbols.reserve(interfaces.iter().map(Interface::defined).sum());
             for interface in interfaces {
                 let object = Arc::new(Object::new(interface));
                 let unit = state.add_object(dylib, tracker, object.clone());
