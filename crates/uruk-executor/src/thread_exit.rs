@@ -206,14 +206,15 @@ mod tests {
             let (module, offset) = place_of(object as u64);
             assert_ne!(module, 0, "it is in the block of this program");
             let own = goes as *const () as u64;
+            let number = std::ptr::without_provenance_mut::<c_void>;
             // SAFETY: the destructors do not follow the pointers.
             unsafe {
-                assert_eq!(register(stays, 1 as *mut c_void, 8 as *mut c_void), 0);
-                assert_eq!(register(goes, 2 as *mut c_void, 8 as *mut c_void), 0);
-                assert_eq!(register(stays, object, 8 as *mut c_void), 0);
+                assert_eq!(register(stays, number(1), number(8)), 0);
+                assert_eq!(register(goes, number(2), number(8)), 0);
+                assert_eq!(register(stays, object, number(8)), 0);
             }
             assert_eq!(pending_destructors(8), 3);
-            forget_within(&[own..own + 1]);
+            forget_within(&[own..own + 1, 0..1]);
             assert_eq!(pending_destructors(8), 2);
             forget_variables(&[(module, 0..offset), (module, offset + 1..u64::MAX), (module + 1, 0..u64::MAX)]);
             assert_eq!(pending_destructors(8), 2);

@@ -69,10 +69,6 @@ pub struct Layout {
 /// Bytes of initial values that threads can have in all, the gaps between them included.
 const MAX_TLS_DATA: u64 = 1 << 31;
 
-/// Base-2 logarithm of what a run's start and end are multiples of: what lies between two runs would be nobody's, and so
-/// never be given back.
-const RUN_ALIGN_LOG2: u8 = 4;
-
 /// A lane being filled.
 #[derive(Default)]
 struct Cursor {
@@ -275,7 +271,7 @@ impl Member {
         share.got = read_only.take(self.tables.got_bytes(), 3)?;
         share.indirect = data_slots(&mut lanes[Lane::Data as usize], &self.tables)?;
         for lane in Lane::ALL {
-            share.lanes[lane as usize].end = lanes[lane as usize].take(0, RUN_ALIGN_LOG2)?;
+            share.lanes[lane as usize].end = lanes[lane as usize].at;
         }
         self.share = share;
         Some(())
@@ -287,7 +283,7 @@ impl Member {
         std::mem::swap(&mut lanes[Lane::Data as usize], data);
         let taken = self.take_blocks(&mut lanes, gather, |kind| kind == SectionKind::Zero);
         std::mem::swap(&mut lanes[Lane::Data as usize], data);
-        self.share.zero.end = data.take(0, RUN_ALIGN_LOG2)?;
+        self.share.zero.end = data.at;
         taken
     }
 

@@ -51,6 +51,12 @@ struct HashedName {
     name: Name,
 }
 
+impl HashedName {
+    fn is_unknown(&self) -> bool {
+        self.name == Name::UNKNOWN
+    }
+}
+
 impl Hashed<'_> {
     /// Adds a name, given by its place in the strings. Panics if it does not lie there.
     pub fn push(&mut self, start: u32, length: u32) {
@@ -116,8 +122,12 @@ impl Names {
             let mut table = self.write();
             table.reserve(count);
             table.records.reserve(size);
-            for name in names.iter_mut().filter(|name| name.name == Name::UNKNOWN) {
-                name.name = table.intern(name.hash, bytes(name));
+            // The table may be another one by now, and each place of it far from the last.
+            for block in names.chunks_mut(BLOCK).filter(|block| block.iter().any(HashedName::is_unknown)) {
+                table.fetch(block);
+                for name in block.iter_mut().filter(|name| name.is_unknown()) {
+                    name.name = table.intern(name.hash, bytes(name));
+                }
             }
         }
         names.into_iter().map(|name| name.name)

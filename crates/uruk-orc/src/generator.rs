@@ -1,11 +1,11 @@
 //! Definition generators: asked for names that a dylib lacks, they may define them.
 
-use crate::claims::Claims;
 use crate::error::Error;
 use crate::executor::{Exports, Found};
 use crate::session::{Session, Suspended};
 use crate::state::DylibId;
-use std::collections::HashMap;
+use crate::turns::Turns;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use uruk_jitlink::archive::{Archive, ArchiveError, Member, MemberData, MemberId, Nesting};
@@ -105,26 +105,34 @@ impl DefinitionGenerator for LibrarySymbols {
 /// Defines what lies outside of the session.
 fn define_found(session: &Session, dylib: DylibId, wanted: Wanted<'_>, find: impl Fn(&[u8]) -> Option<Found>) {
     let mut found = Vec::new();
+    let prefix = session.executor().symbol_prefix();
     for (name, _) in wanted.names {
-        if let Some(definition) = find(&session.names().bytes(*name)) {
+        let bytes = session.names().bytes(*name);
+        let own_name = match prefix {
+            Some(prefix) => bytes.strip_prefix(&[prefix]),
+            None => Some(&*bytes),
+        };
+        if let Some(definition) = own_name.and_then(&find) {
             let kind = if definition.thread_local { SymbolKind::ThreadLocal } else { SymbolKind::None };
             found.push((*name, definition.address, kind));
         }
     }
-    session.define_absolute(dylib, &found);
+    if !found.is_empty() {
+        session.define_absolute(dylib, &found);
+    }
 }
 
 /// Shared libraries that are loaded, one after the other, when something is missing that they may define.
 pub struct LibrariesOnDemand {
-    sonames: Vec<String>,
-    /// Those that have been tried, by position.
-    tried: Arc<Claims<usize>>,
+    /// Sonames that have not been tried yet, the next one last. One look-up at a time is served, so that no other one
+    /// misses what a library that is being loaded defines.
+    waiting: Turns<Vec<String>>,
 }
 
 impl LibrariesOnDemand {
     /// Libraries to be tried in this order.
     pub fn new(sonames: &[&str]) -> LibrariesOnDemand {
-        LibrariesOnDemand { sonames: sonames.iter().map(|soname| soname.to_string()).collect(), tried: Claims::new() }
+        LibrariesOnDemand { waiting: Turns::new(sonames.iter().rev().map(|soname| soname.to_string()).collect()) }
     }
 }
 
@@ -132,22 +140,24 @@ impl DefinitionGenerator for LibrariesOnDemand {
     fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
         let mut missing: Vec<(Name, bool)> = wanted.required().map(|name| (name, true)).collect();
         missing.retain(|(name, _)| !crate::objects::is_linker_defined(&session.names().bytes(*name)));
-        for (position, soname) in self.sonames.iter().enumerate() {
-            if missing.is_empty() {
-                break;
-            }
-            if !self.tried.claim(position) {
-                continue;
-            }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let turn = self.waiting.take();
+        // Another look-up may have loaded something meanwhile.
+        ProcessSymbols.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
+        missing.retain(|(name, _)| !session.defines(dylib, *name));
+        loop {
+            let next = turn.with(|waiting| waiting.last().cloned());
+            let (false, Some(soname)) = (missing.is_empty(), next) else { return Ok(()) };
             // A library that is not installed defines nothing.
-            let loaded = session.executor().load_library(soname).is_ok();
-            self.tried.settle([position]);
+            let loaded = session.executor().load_library(&soname).is_ok();
+            turn.with(|waiting| waiting.retain(|waiting| *waiting != soname));
             if loaded {
                 ProcessSymbols.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
                 missing.retain(|(name, _)| !session.defines(dylib, *name));
             }
         }
-        Ok(())
     }
 
     fn name(&self) -> String {
@@ -164,7 +174,9 @@ pub struct ArchiveMembers {
     archives: Vec<Nested>,
     /// The archive and the member that defines each name first.
     index: HashMap<Name, (usize, MemberId)>,
-    pulled: Arc<Claims<(usize, MemberId)>>,
+    /// Members that were added. One look-up at a time is served, so that no other one misses what this one is about to
+    /// add.
+    pulled: Turns<HashSet<(usize, MemberId)>>,
     read: Arc<ReadFile>,
 }
 
@@ -178,9 +190,18 @@ impl ArchiveMembers {
     pub fn new(session: &Session, input: Input, read: Arc<ReadFile>) -> Result<ArchiveMembers, Error> {
         let nesting = Nesting::new(Path::new(&**input.name()));
         let archives = vec![Nested { input, nesting }];
-        let mut members = ArchiveMembers { archives, index: HashMap::new(), pulled: Claims::new(), read };
+        let mut members = ArchiveMembers { archives, index: HashMap::new(), pulled: Turns::new(HashSet::new()), read };
         members.read_index(session)?;
         Ok(members)
+    }
+
+    fn member(&self, (number, id): (usize, MemberId)) -> Result<Input, Error> {
+        let Nested { input, nesting } = &self.archives[number];
+        let damaged = |error: ArchiveError| archive_error(input, &error);
+        let member = Archive::parse(input).map_err(damaged)?.member(id).map_err(damaged)?;
+        let member = member_input(input, nesting, &member, &*self.read)?;
+        // A copy lets the archive go when nothing more is pulled from it.
+        Ok(Input::from_bytes(member.name().clone(), member.to_vec()))
     }
 
     fn read_index(&mut self, session: &Session) -> Result<(), Error> {
@@ -228,6 +249,13 @@ impl ArchiveMembers {
     }
 }
 
+/// Whether an object defines a name.
+fn defines(object: &Input, session: &Session, name: Name) -> Result<bool, Error> {
+    let is_definition = |strength| !matches!(strength, Strength::Undefined | Strength::UndefinedWeak);
+    let interface = Interface::read(object, session.names())?;
+    Ok(interface.globals.iter().any(|global| global.name == name && is_definition(global.strength)))
+}
+
 /// All members of an archive as inputs, those of nested archives in their place.
 pub fn archive_members(input: &Input, read: &ReadFile) -> Result<Vec<Input>, Error> {
     let mut found = Vec::new();
@@ -272,20 +300,22 @@ impl DefinitionGenerator for ArchiveMembers {
         if wanted.kind == LookupKind::Dynamic {
             return Ok(());
         }
-        let members = wanted.required().filter_map(|name| self.index.get(&name).copied());
-        let pulled: Vec<_> = members.filter(|member| self.pulled.claim(*member)).collect();
-        let mut inputs = Vec::with_capacity(pulled.len());
-        for (number, id) in pulled.iter().copied() {
-            let Nested { input, nesting } = &self.archives[number];
-            let damaged = |error: ArchiveError| archive_error(input, &error);
-            let member = Archive::parse(input).map_err(damaged)?.member(id).map_err(damaged)?;
-            let member = member_input(input, nesting, &member, &*self.read)?;
-            // A copy lets the archive go when nothing more is pulled from it.
-            inputs.push(Input::from_bytes(member.name().clone(), member.to_vec()));
+        let turn = self.pulled.take();
+        let mut inputs = Vec::new();
+        let mut taken = HashSet::new();
+        for name in wanted.required().filter(|name| !session.defines(dylib, *name)) {
+            let Some(member) = self.index.get(&name).copied() else { continue };
+            if taken.contains(&member) {
+                continue;
+            }
+            let input = self.member(member)?;
+            // What was pulled before and lacks the name has been removed, if it had the name at all.
+            if turn.with(|pulled| pulled.insert(member)) || defines(&input, session, name)? {
+                taken.insert(member);
+                inputs.push(input);
+            }
         }
-        let added = session.add_members(dylib, &inputs);
-        self.pulled.settle(pulled);
-        added
+        session.add_members(dylib, &inputs)
     }
 
     fn name(&self) -> String {

@@ -41,12 +41,15 @@ struct Bodies {
     known: Arc<Mutex<Known>>,
 }
 
+/// Of numbers that nobody outside chooses.
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
 #[derive(Default)]
 struct Known {
     /// Of the stubs that are lazy.
-    lazy: HashMap<StubId, Body>,
+    lazy: Map<StubId, Body>,
     /// The same stubs by address.
-    by_address: HashMap<u64, StubId>,
+    by_address: Map<u64, StubId>,
     /// Bodies in the order of their first calls.
     called: Vec<(DylibId, Name)>,
 }
@@ -109,7 +112,21 @@ impl Drop for Owned {
 struct LazyReexports {
     stubs: Arc<Stubs>,
     source: DylibId,
-    functions: HashMap<Name, (Definition, Name)>,
+    /// Each with the name of its body, sorted by its own.
+    functions: Vec<(Definition, Name)>,
+}
+
+impl LazyReexports {
+    fn new(stubs: Arc<Stubs>, source: DylibId, mut functions: Vec<(Definition, Name)>) -> LazyReexports {
+        functions.sort_by_key(|(definition, _)| definition.name);
+        functions.dedup_by_key(|(definition, _)| definition.name);
+        LazyReexports { stubs, source, functions }
+    }
+
+    fn body(&self, name: Name) -> Option<Name> {
+        let at = self.functions.binary_search_by_key(&name, |(definition, _)| definition.name).ok()?;
+        Some(self.functions[at].1)
+    }
 }
 
 impl MaterializationUnit for LazyReexports {
@@ -118,7 +135,7 @@ impl MaterializationUnit for LazyReexports {
     }
 
     fn definitions(&self) -> Vec<Definition> {
-        self.functions.values().map(|(definition, _)| *definition).collect()
+        self.functions.iter().map(|(definition, _)| *definition).collect()
     }
 
     fn materialize(self: Box<Self>, responsibility: Responsibility) {
@@ -130,8 +147,11 @@ impl MaterializationUnit for LazyReexports {
         let unit = responsibility.unit();
         {
             let mut known = self.stubs.bodies.lock();
+            known.lazy.reserve(made.len());
+            known.by_address.reserve(made.len());
             for (Stub { id, address }, name) in made.iter().zip(&owed) {
-                known.lazy.insert(*id, Body { unit, source: self.source, name: self.functions[name].1 });
+                let body = self.body(*name).expect("a unit owes what it has promised");
+                known.lazy.insert(*id, Body { unit, source: self.source, name: body });
                 known.by_address.insert(*address, *id);
             }
         }
@@ -212,8 +232,8 @@ impl Session {
         source: DylibId,
         functions: &[(Definition, Name)],
     ) -> Result<(), Error> {
-        let functions = functions.iter().map(|function| (function.0.name, *function)).collect();
-        self.define(dylib, tracker, Box::new(LazyReexports { stubs: self.stubs()?, source, functions }))
+        let unit = LazyReexports::new(self.stubs()?, source, functions.to_vec());
+        self.define(dylib, tracker, Box::new(unit))
     }
 
     /// Defines functions at addresses that can be changed while others call them.

@@ -1,10 +1,12 @@
-//! The execution session: dylibs, look-ups, and the layer that links objects when somebody asks for their symbols.
+//! The execution session: dylibs, look-ups, units that are materialized when somebody asks for their symbols, and the
+//! layer that links objects.
 //!
-//! [`session`] is the entrance; [`generator`] defines what is missing; `state` holds what is known of every symbol and
-//! unit; `objects` links, and lets a [`plugin`] take part. The [`executor`] is the process where the code runs.
+//! [`session`] is the entrance. What a client defines is a [`unit`](mod@unit), for which it settles a [`responsibility`];
+//! [`generator`]s define what is missing, [`reexports`] other names, [`lazy`] functions whose bodies come later; a
+//! [`plugin`] takes part in links. [`dispatch`] says on which threads all of that happens, and the [`executor`] is the
+//! process where the code runs. Inside, `state` holds what is known of every symbol and unit, and `objects` links.
 #![forbid(unsafe_code)]
 
-mod claims;
 pub mod dispatch;
 pub mod error;
 pub mod executor;
@@ -18,6 +20,7 @@ pub mod responsibility;
 pub mod session;
 mod state;
 pub mod support;
+mod turns;
 pub mod unit;
 
 pub use objects::Retained;

@@ -94,18 +94,17 @@ impl Responsibility {
     /// Errors if promised definitions have no address, or something needed is missing or has failed.
     pub fn emit(mut self, needs: &[(DylibId, Name)]) -> Result<(), Error> {
         self.settled = true;
-        let emitted = self.session.update(|state| {
-            let orders: Vec<_> = needs.iter().map(|(dylib, name)| (state.dylib(*dylib).order.clone(), *name)).collect();
-            match state.bind_all(&orders) {
+        self.session.update(|state| {
+            let emitted = match state.bind_all(needs) {
                 Ok(symbols) => state.emit_client(self.unit, symbols),
                 Err(error) => {
                     state.fail(vec![(self.unit, error.clone())]);
                     Err(error)
                 }
-            }
-        });
-        self.session.update(|state| state.end_unit(self.unit));
-        emitted
+            };
+            state.end_unit(self.unit);
+            emitted
+        })
     }
 
     /// Says that the definitions cannot be had; whatever needs them fails, too.

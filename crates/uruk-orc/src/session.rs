@@ -17,7 +17,7 @@ mod passes;
 mod removal;
 mod run;
 
-pub use inspect::{Description, Functions};
+pub use inspect::{Description, Functions, Population};
 pub use lookup::{Lookup, Request, Suspended};
 pub use removal::{Pin, Removal};
 
@@ -28,11 +28,10 @@ use crate::generator::{AsyncGenerator, DefinitionGenerator, Generator};
 use crate::lazy::Stubs;
 use crate::plugin::Wishes;
 use crate::state::*;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use uruk_executor::at_fork;
-use uruk_jitlink::names::Names;
+use uruk_jitlink::names::{Name, Names};
 
 /// A program that is being put together and run. Cheap to clone: all clones are the same session, which goes with the
 /// last of them.
@@ -55,7 +54,8 @@ pub(crate) struct Shared {
     progress: Condvar,
     executor: Arc<dyn Executor>,
     dispatcher: RwLock<Arc<dyn Dispatcher>>,
-    generators: RwLock<HashMap<DylibId, Vec<Generator>>>,
+    /// By dylib.
+    generators: RwLock<Vec<Vec<Generator>>>,
     threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
     /// This is the child of a fork, which has none of the pool's threads.
@@ -96,6 +96,14 @@ impl Session {
     /// The names of this session.
     pub fn names(&self) -> &Names {
         &self.shared.names
+    }
+
+    /// The linker's name for a function or variable of a source: with the target's prefix, if it has one.
+    pub fn mangle(&self, name: &str) -> Name {
+        match self.executor().symbol_prefix() {
+            None => self.names().intern(name.as_bytes()),
+            Some(prefix) => self.names().intern(&[&[prefix], name.as_bytes()].concat()),
+        }
     }
 
     /// The process where code runs.
@@ -174,14 +182,17 @@ impl Session {
 
     fn push_generator(&self, dylib: DylibId, generator: Generator) {
         let mut generators = self.shared.generators.write().unwrap_or_else(PoisonError::into_inner);
-        generators.entry(dylib).or_default().push(generator);
+        if generators.len() <= dylib.index() {
+            generators.resize_with(dylib.index() + 1, Vec::new);
+        }
+        generators[dylib.index()].push(generator);
     }
 
     /// Forgets a dylib's generators, and with them the archives that it would take more members from.
     pub fn remove_generators(&self, dylib: DylibId) {
         let removed = {
             let mut generators = self.shared.generators.write().unwrap_or_else(PoisonError::into_inner);
-            generators.remove(&dylib)
+            generators.get_mut(dylib.index()).map(std::mem::take)
         };
         drop(removed);
     }
@@ -189,7 +200,7 @@ impl Session {
     /// The generator of a dylib at a position.
     fn generator(&self, dylib: DylibId, position: usize) -> Option<Generator> {
         let generators = self.shared.generators.read().unwrap_or_else(PoisonError::into_inner);
-        generators.get(&dylib)?.get(position).cloned()
+        generators.get(dylib.index())?.get(position).cloned()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

@@ -166,8 +166,10 @@ pub(crate) struct Unit {
     pub callees: Vec<(DylibId, Name)>,
     /// Where its thread-local variables lie.
     pub threads: Option<ThreadModule>,
-    /// Symbols of units that were not ready when this one was emitted.
-    needs: Vec<SymbolId>,
+    /// Units that were not ready when this one was emitted, with their generations.
+    needs: Vec<(UnitId, u32)>,
+    /// How many units have had this id before.
+    generation: u32,
     /// The emitted units that need it, as long as it is not ready, each with the symbol through which it does.
     dependants: Vec<(UnitId, SymbolId)>,
     /// Queries that wait for it, with the symbol they ask for, if any.
@@ -212,6 +214,8 @@ pub(crate) struct Dylib {
     pub placed_with: DylibId,
     /// It is no longer part of the program.
     pub removed: bool,
+    /// The latest of the [`walks`](State::walks) that came by.
+    pub mark: u64,
 }
 
 pub(crate) struct State {
@@ -247,10 +251,12 @@ pub(crate) struct State {
     sharers: HashMap<SymbolId, Vec<SymbolId>>,
     /// What contested symbols would be for those that define them and did not win them.
     rivals: HashMap<SymbolId, Vec<Symbol>>,
-    /// Units of clients that lost a definition to one that is being added.
-    superseded: Vec<UnitId>,
+    /// What the definitions that are being added have done to others.
+    changes: Vec<(SymbolId, define::Change)>,
     /// What the latest regrouping marks units with.
     stamp: u32,
+    /// How often dylibs were walked along their search orders.
+    pub walks: u64,
     /// The session accepts no more work.
     ended: bool,
 }
@@ -279,8 +285,9 @@ impl State {
             root: None,
             coalesced: HashMap::new(),
             sharers: HashMap::new(),
-            superseded: Vec::new(),
+            changes: Vec::new(),
             stamp: 0,
+            walks: 0,
             ended: false,
         }
     }
@@ -305,6 +312,7 @@ impl State {
             placement: None,
             placed_with: id,
             removed: false,
+            mark: 0,
         });
         Ok(id)
     }

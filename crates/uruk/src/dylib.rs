@@ -76,8 +76,13 @@ impl<'jit> Dylib<'jit> {
 
     /// Defines a name at an address of this process.
     pub fn define(&self, name: &str, address: u64) {
-        let name = self.jit.session().names().intern(name.as_bytes());
+        let name = self.jit.session().mangle(name);
         self.jit.session().define_absolute(self.id, &[(name, address, SymbolKind::None)]);
+    }
+
+    /// Defines a name as a function of this process.
+    pub fn define_function<F: FunctionPointer>(&self, name: &str, function: F) {
+        self.define(name, function.to_address());
     }
 
     /// Lets this dylib's references be found in others, before the process and in this order.
@@ -92,7 +97,7 @@ impl<'jit> Dylib<'jit> {
     /// The address of a symbol, linked; initialisers have not run for it.
     pub fn find(&self, name: &str) -> Result<u64, Error> {
         let session = self.jit.session();
-        Ok(session.lookup(&session.search_order(self.id), &[name])?[0])
+        Ok(session.address(&session.search_order(self.id), session.mangle(name))?)
     }
 
     /// The address of a symbol, linked, initialised and ready to be used.
@@ -124,7 +129,7 @@ impl<'jit> Dylib<'jit> {
     /// function may have been removed.
     pub unsafe fn handle<F: FunctionPointer>(&self, name: &str) -> Result<Function<F>, Error> {
         let session = self.jit.session();
-        let interned = session.names().intern(name.as_bytes());
+        let interned = session.mangle(name);
         loop {
             self.address(name)?;
             // If it was removed just now, the look-up says so, or finds another.
@@ -178,12 +183,11 @@ impl<'jit> Dylib<'jit> {
     }
 
     fn definition(&self, name: &str) -> Definition {
-        Definition::function(self.jit.session().names().intern(name.as_bytes()))
+        Definition::function(self.jit.session().mangle(name))
     }
 
     fn pairs(&self, pairs: &[(&str, &str)]) -> Vec<(Definition, Name)> {
-        let name = |name: &str| self.jit.session().names().intern(name.as_bytes());
-        pairs.iter().map(|(own, target)| (self.definition(own), name(target))).collect()
+        pairs.iter().map(|(own, target)| (self.definition(own), self.jit.session().mangle(target))).collect()
     }
 
     /// Links all objects that were added whole and runs the initialisers that have not run yet.

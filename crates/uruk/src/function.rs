@@ -44,6 +44,9 @@ pub unsafe trait FunctionPointer: Copy {
     /// # Safety
     /// A function of this very type lies at the address, for as long as the pointer is used.
     unsafe fn from_address(address: u64) -> Self;
+
+    /// The address of the function.
+    fn to_address(self) -> u64;
 }
 
 macro_rules! function_pointers {
@@ -59,6 +62,10 @@ macro_rules! function_pointers {
             unsafe fn from_address(address: u64) -> Self {
                 // SAFETY: the caller's promise; both are as large as an address.
                 unsafe { std::mem::transmute(address as *const ()) }
+            }
+
+            fn to_address(self) -> u64 {
+                self as usize as u64
             }
         }
     };

@@ -291,25 +291,12 @@ impl Drop for Jit {
 impl Inner {
     /// Runs the initialisers that have not run yet, of a dylib and before that of those that it links against.
     pub fn initialize(&self, dylib: DylibId) -> Result<(), Error> {
-        let mut order = Vec::new();
-        self.initialisation_order(dylib, &mut Vec::new(), &mut order);
-        for dylib in order {
+        for dylib in self.session.dylibs_to_initialise(dylib)? {
             self.session.materialize_all_roots(&[dylib])?;
             let functions = self.session.take_functions(dylib);
             self.executor.run_at_exit(&functions.finalisers);
             self.executor.run_initialisers(&functions.initialisers);
         }
         Ok(())
-    }
-
-    fn initialisation_order(&self, dylib: DylibId, seen: &mut Vec<DylibId>, order: &mut Vec<DylibId>) {
-        if seen.contains(&dylib) {
-            return;
-        }
-        seen.push(dylib);
-        for entry in self.session.search_order(dylib) {
-            self.initialisation_order(entry.dylib, seen, order);
-        }
-        order.push(dylib);
     }
 }

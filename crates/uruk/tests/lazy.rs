@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use support::compile;
-use uruk::{Definition, Jit, MaterializationUnit, Name, Responsibility};
+use uruk::{Definition, FunctionPointer, Jit, MaterializationUnit, Name, Responsibility};
 
 type Number = extern "C" fn(i32) -> i32;
 
@@ -52,7 +52,7 @@ fn a_first_call_links_the_body_once() {
         let bodies = jit.create_dylib("bodies").unwrap();
         let count = Arc::new(AtomicUsize::new(0));
         let name = jit.session().names().intern(b"f");
-        let address = increment as Number as usize as u64;
+        let address = (increment as Number).to_address();
         bodies.define_unit(Box::new(Counted { name, address, count: count.clone() })).unwrap();
         jit.main().lazy_reexport(&bodies, &["f"]).unwrap();
         let caller = "int f(int); int (*pointer(void))(int) { return f; } int call(int x) { return f(x); }";
@@ -97,7 +97,7 @@ fn a_call_that_cannot_be_linked_goes_to_the_failure_handler() {
     extern "C" fn failed(number: i32) -> i32 {
         -number
     }
-    let jit = Jit::builder().lazy_failure(failed as Number as usize as u64).build().unwrap();
+    let jit = Jit::builder().lazy_failure((failed as Number).to_address()).build().unwrap();
     let bodies = jit.create_dylib("bodies").unwrap();
     bodies.add_objects(&[compile("bad.c", "int gone(int); int f(int x) { return gone(x); }", &["-O1"])]).unwrap();
     jit.main().lazy_reexport(&bodies, &["f", "absent"]).unwrap();
@@ -117,7 +117,7 @@ fn a_call_that_cannot_be_linked_goes_to_the_failure_handler() {
 #[test]
 fn functions_are_replaced_together_while_others_call_them() {
     let jit = Jit::new().unwrap();
-    let (one, two) = (increment as Number as usize as u64, double as Number as usize as u64);
+    let (one, two) = ((increment as Number).to_address(), (double as Number).to_address());
     let redirectable = jit.main().redirectable(&[("f", one), ("g", two)]).unwrap();
     let source = "int f(int); int g(int); int call(int x) { return f(g(x)); }";
     jit.main().add_objects(&[compile("caller.c", source, &["-O1"])]).unwrap();
@@ -185,7 +185,7 @@ fn callees_are_linked_ahead_and_first_calls_recorded() {
     lazy.alias(&[("lazy_g", "g")]).unwrap();
     for (name, address) in [("g", increment as Number), ("h", double as Number)] {
         let name = session.names().intern(name.as_bytes());
-        let unit = Counted { name, address: address as usize as u64, count: count.clone() };
+        let unit = Counted { name, address: address.to_address(), count: count.clone() };
         bodies.define_unit(Box::new(unit)).unwrap();
     }
     // SAFETY: as declared.

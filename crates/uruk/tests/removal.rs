@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use support::compile;
 use uruk::Jit;
 
@@ -80,5 +82,46 @@ fn objects_that_were_linked_together_leave_nothing_between_them() {
         assert_eq!(main.function::<extern "C" fn(i32) -> i32>("a").unwrap()(5), i32::from(b'o') + 1);
         tracker.remove();
     }
+    assert_eq!(jit.memory_statistics().live, [0; 3]);
+}
+
+#[test]
+fn code_is_removed_while_others_run_it() {
+    const ROUNDS: i32 = 150;
+    let jit = Jit::new().unwrap();
+    let main = jit.main();
+    let objects = [1, 2].map(|number| {
+        let source =
+            format!("static int value = {number}; int g(void) {{ return value; }} int f(void) {{ return g(); }}");
+        compile("version.c", &source, &["-O0"])
+    });
+    let tracker = main.add_tracked(&[]).unwrap();
+    let calls = AtomicUsize::new(0);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    // SAFETY: as declared.
+                    if let Ok(f) = unsafe { main.handle::<Number>("f") } {
+                        for _ in 0..10 {
+                            assert!([1, 2].contains(&f()));
+                        }
+                        calls.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        for round in 0..ROUNDS {
+            tracker.add_objects(&main, std::slice::from_ref(&objects[round as usize % 2])).unwrap();
+            let before = calls.load(Ordering::Relaxed);
+            while calls.load(Ordering::Relaxed) == before {
+                thread::yield_now();
+            }
+            tracker.remove();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    jit.session().quiesce();
     assert_eq!(jit.memory_statistics().live, [0; 3]);
 }

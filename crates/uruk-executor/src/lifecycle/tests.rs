@@ -159,7 +159,7 @@ fn destructors_run_when_their_objects_go() {
     unsafe {
         run_within(&[0x18..0x31, 0x50..0x60]);
         assert_eq!(*DESTROYED.lock().unwrap(), [0x30, 0x20]);
-        run_within(&[0x10..0x11]);
+        run_within(&[0x10..0x11, 0..1]);
     }
     assert_eq!(*DESTROYED.lock().unwrap(), [0x30, 0x20, 0x10]);
 }
@@ -187,12 +187,12 @@ fn handlers_get_the_status() {
         extern "C" fn exited(status: c_int, argument: u64) {
             println!("said {status} {argument}");
         }
-        let address = |name: &[u8]| overridden(name).unwrap() as *const ();
-        // SAFETY: the types of these functions.
-        let (on_exit, atexit): (OnExit, AtExit) =
-            unsafe { (std::mem::transmute(address(b"on_exit")), std::mem::transmute(address(b"__cxa_atexit"))) };
-        type OnExit = extern "C" fn(extern "C" fn(c_int, u64), u64) -> c_int;
-        type AtExit = extern "C" fn(extern "C" fn(c_int, u64), u64, u64) -> c_int;
+        type Handler = extern "C" fn(c_int, u64);
+        let (on_exit, atexit) = (overridden(b"on_exit").unwrap(), overridden(b"__cxa_atexit").unwrap());
+        // SAFETY: the type of `on_exit`.
+        let on_exit: extern "C" fn(Handler, u64) -> c_int = unsafe { std::mem::transmute(on_exit as usize) };
+        // SAFETY: the type of `__cxa_atexit`.
+        let atexit: extern "C" fn(Handler, u64, u64) -> c_int = unsafe { std::mem::transmute(atexit as usize) };
         // glibc gives these the status as their second argument.
         assert_eq!(atexit(exited, 6, 0), 0);
         assert_eq!(on_exit(exited, 5), 0);

@@ -266,14 +266,19 @@ impl Batch {
         let mut state = session.lock();
         let foreign = loop {
             let foreign = self.fill_settled(&state, &own);
-            let awaited = foreign.iter().map(|(_, _, symbol)| state.symbol(*symbol).unit);
-            let awaited: HashSet<UnitId> =
-                awaited.filter(|unit| !own.contains(*unit) && is_unresolved(&state, *unit)).collect();
+            let failed: HashSet<usize> = self.failures.iter().map(|(index, _)| *index).collect();
+            let awaited = foreign.iter().map(|(index, _, symbol)| (*index, state.symbol(*symbol).unit));
+            let awaited: HashSet<(usize, UnitId)> = awaited
+                .filter(|(_, unit)| !own.contains(*unit) && is_unresolved(&state, *unit))
+                .filter(|(index, _)| !failed.contains(index))
+                .collect();
             if awaited.is_empty() {
                 break foreign;
             }
             drop(state);
-            session.await_resolved(awaited.into_iter().collect());
+            if let Err(error) = session.await_resolved(awaited.iter().map(|(_, unit)| *unit).collect()) {
+                self.failures.extend(awaited.into_iter().map(|(index, _)| (index, error.clone())));
+            }
             // Meanwhile definitions may have been removed, and others have taken their place.
             state = session.lock();
         };

@@ -4,7 +4,7 @@ use super::Session;
 use crate::error::Error;
 use crate::executor::Resource;
 use crate::objects::Object;
-use crate::state::{DylibId, TrackerId, UnitId};
+use crate::state::{DylibId, SearchEntry, TrackerId, UnitId};
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::sync::Arc;
 use uruk_jitlink::elf::Interface;
@@ -40,6 +40,7 @@ impl Session {
         self.update(|state| {
             let tracker = state.tracker_for(dylib, tracker)?;
             let mut units = Vec::with_capacity(inputs.len());
+            state.symbols.reserve(interfaces.iter().map(Interface::defined).sum());
             for interface in interfaces {
                 let object = Arc::new(Object::new(interface));
                 let unit = state.add_object(dylib, tracker, object.clone());
@@ -49,14 +50,14 @@ impl Session {
                 units.push(unit);
                 if let Err(error) = defined {
                     // One add call is one static link: what was part of it goes.
-                    state.keep_superseded();
+                    state.undo_changes();
                     for unit in units {
                         state.withdraw_unit(unit);
                     }
                     return Err(error);
                 }
             }
-            state.drop_superseded();
+            state.keep_changes();
             if whole {
                 state.dylibs[dylib.index()].roots.extend(units);
             }
@@ -121,6 +122,6 @@ impl Session {
 
     /// Whether a dylib defines a name.
     pub fn defines(&self, dylib: DylibId, name: Name) -> bool {
-        self.lock().dylib(dylib).table.get(name).is_some()
+        self.lock().find(&[SearchEntry { dylib, all_symbols: true }], name).is_some()
     }
 }

@@ -1,6 +1,7 @@
 //! What a session knows of its symbols and addresses, for `dladdr`, messages and initialisation.
 
 use super::Session;
+use crate::error::Error;
 use crate::state::{DylibId, State, UnitId};
 use uruk_jitlink::graph::{FunctionTable, SymbolKind};
 use uruk_jitlink::memory::Segment;
@@ -25,6 +26,23 @@ pub struct Functions {
     pub finalisers: Vec<u64>,
 }
 
+/// How much a session keeps account of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Population {
+    /// Units that have been added and not removed, or are still being worked on.
+    pub units: usize,
+    /// Symbols of all dylibs.
+    pub symbols: usize,
+    /// Look-ups whose answer is not known or not taken.
+    pub queries: usize,
+    /// Tasks that wait or run.
+    pub tasks: usize,
+    /// Room for units that was ever needed at once.
+    pub unit_slots: usize,
+    /// Room for symbols.
+    pub symbol_slots: usize,
+}
+
 impl State {
     fn segments(&self, id: UnitId) -> &[Segment] {
         self.unit(id).linked.as_ref().map_or(&[], |linked| &linked.segments)
@@ -34,6 +52,30 @@ impl State {
         let inside = |segment: &Segment| address.wrapping_sub(segment.address) < segment.size;
         let mut units = (0..self.units.len() as u32).map(UnitId);
         units.find(|id| self.segments(*id).iter().any(inside))
+    }
+
+    fn dylibs_to_initialise(&mut self, dylib: DylibId) -> Vec<DylibId> {
+        self.walks += 1;
+        let mut done = Vec::new();
+        let mut initialised = true;
+        // Each with the position in its search order where the walk goes on.
+        let mut open = vec![(dylib, 0)];
+        self.dylibs[dylib.index()].mark = self.walks;
+        while let Some((id, position)) = open.last_mut() {
+            let dylib = &self.dylibs[id.index()];
+            let Some(entry) = dylib.order.get(*position) else {
+                initialised &= dylib.roots.is_empty() && dylib.uninitialised.is_empty();
+                done.push(*id);
+                open.pop();
+                continue;
+            };
+            *position += 1;
+            let next = entry.dylib;
+            if std::mem::replace(&mut self.dylibs[next.index()].mark, self.walks) != self.walks {
+                open.push((next, 0));
+            }
+        }
+        if initialised { Vec::new() } else { done }
     }
 }
 
@@ -58,10 +100,28 @@ impl Session {
         Some(Description { dylib: state.dylib(unit.dylib).name.to_string(), base, symbol })
     }
 
+    /// How much the session keeps account of.
+    pub fn population(&self) -> Population {
+        self.lock().population()
+    }
+
+    /// Waits until no task waits or runs. A task that calls this waits for ever.
+    pub fn wait_until_idle(&self) {
+        self.sleep_while(|state| state.population().tasks != 0);
+    }
+
     /// The names of all dylibs' definitions, for messages.
     pub fn defined_names(&self) -> Vec<String> {
         let state = self.lock();
         state.symbols.iter().map(|symbol| self.names().text(symbol.name)).collect()
+    }
+
+    /// The dylibs whose initialisers run when this one is initialised, in their order: those that its search order reaches
+    /// come before it. None if all of them are initialised. Errors if the session has ended.
+    pub fn dylibs_to_initialise(&self, dylib: DylibId) -> Result<Vec<DylibId>, Error> {
+        let mut state = self.lock();
+        state.check_open()?;
+        Ok(state.dylibs_to_initialise(dylib))
     }
 
     /// The functions of a dylib's tables that have not been taken yet, as far as their units are ready. They count as

@@ -97,8 +97,9 @@ impl Session {
     /// cannot be linked.
     pub fn lookup(&self, order: &[SearchEntry], names: &[&str]) -> Result<Vec<u64>, Error> {
         let names: Vec<Name> = names.iter().map(|name| self.names().intern(name.as_bytes())).collect();
-        if let Some(known) = names.iter().map(|name| self.known(order, *name)).collect::<Option<Vec<_>>>() {
-            return Ok(known.into_iter().map(|known| known.address).collect());
+        let known = names.iter().map(|name| Some(self.known(order, *name)?.1.address));
+        if let Some(known) = known.collect() {
+            return Ok(known);
         }
         let addresses = self.start(&Request::new(order, &names)).wait()?;
         Ok(addresses.into_iter().map(Option::unwrap_or_default).collect())
@@ -107,7 +108,7 @@ impl Session {
     /// The address of one symbol, linked and ready to be used. That of one which was looked up before is found without
     /// a lock.
     pub fn address(&self, order: &[SearchEntry], name: Name) -> Result<u64, Error> {
-        if let Some(known) = self.known(order, name) {
+        if let Some((_, known)) = self.known(order, name) {
             return Ok(known.address);
         }
         let addresses = self.start(&Request::new(order, &[name])).wait()?;
@@ -116,7 +117,7 @@ impl Session {
 
     /// The same, or `None` if no dylib of the order defines the name and no generator does.
     pub fn address_if_defined(&self, order: &[SearchEntry], name: Name) -> Result<Option<u64>, Error> {
-        if let Some(known) = self.known(order, name) {
+        if let Some((_, known)) = self.known(order, name) {
             return Ok(Some(known.address));
         }
         let absent = || {
@@ -145,13 +146,13 @@ impl Session {
         Ok(true)
     }
 
-    /// What is known of a ready symbol without asking for the lock.
-    pub(super) fn known(&self, order: &[SearchEntry], name: Name) -> Option<Known> {
+    /// A ready symbol, and what is known of it without asking for the lock.
+    pub(super) fn known(&self, order: &[SearchEntry], name: Name) -> Option<(SymbolId, Known)> {
         for entry in order {
             let Some(symbol) = self.shared.published.table(entry.dylib)?.get(name) else { continue };
             let known = self.shared.published.known(symbol, name)?;
             if entry.all_symbols || known.exported {
-                return Some(known);
+                return Some((symbol, known));
             }
         }
         None
@@ -215,15 +216,14 @@ impl Session {
         }
     }
 
-    /// Waits until units have addresses, or have failed.
-    pub(crate) fn await_resolved(&self, units: Vec<UnitId>) {
+    /// Waits until units have addresses, or have failed. Errors if that cannot be waited for.
+    pub(crate) fn await_resolved(&self, units: Vec<UnitId>) -> Result<(), Error> {
         let query = self.update(|state| {
             let query = state.open_query(Required::Resolved, true, Consumer::Waiter);
             state.ask(query, units.into_iter().map(Want::Unit).collect());
             query
         });
-        // What failed is asked of the units themselves.
-        let _ = self.wait_for(query);
+        self.wait_for(query).map(drop)
     }
 
     /// Lets generators define the roots that collections name, before anything of their dylibs is linked.
@@ -455,7 +455,7 @@ impl Drop for Suspended {
 
 impl State {
     /// Says which names, found along a search order, a query asks for; fails it if some are missing.
-    fn ask_names(&mut self, query: QueryId, order: &[SearchEntry], names: &[(Name, bool)]) {
+    pub(crate) fn ask_names(&mut self, query: QueryId, order: &[SearchEntry], names: &[(Name, bool)]) {
         if let Err(error) = self.check_open() {
             return self.answer(query, Err(error));
         }

@@ -109,10 +109,10 @@ impl Session {
     /// before is found without a lock.
     pub fn pin(&self, order: &[SearchEntry], name: Name) -> Option<Pin> {
         let pin = |known: Known| Pin { session: self.clone(), address: known.address, pins: known.pins };
-        if let Some(known) = self.known(order, name) {
+        if let Some((symbol, known)) = self.known(order, name) {
             self.hold(known.pins);
             // From here on it stays, if it was not removed just now.
-            if self.known(order, name) == Some(known) {
+            if self.shared.published.known(symbol, name) == Some(known) {
                 return Some(pin(known));
             }
             self.release(known.pins);

@@ -10,6 +10,22 @@ use std::cmp::Reverse;
 use uruk_jitlink::elf::{Interface, Strength};
 use uruk_jitlink::graph::Visibility;
 
+/// What a new definition has done to a name that had one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    Replaced,
+    Lost,
+    /// Its definition had been removed.
+    Revived,
+}
+
+fn rank_of(definition: &Definition) -> Rank {
+    match definition.linkage {
+        Linkage::Weak => Rank::Weak,
+        Linkage::Strong => Rank::Strong,
+    }
+}
+
 impl State {
     /// Adds an object whose symbols are defined by [`define`](State::define).
     pub fn add_object(&mut self, dylib: DylibId, tracker: TrackerId, object: Arc<Object>) -> UnitId {
@@ -57,13 +73,7 @@ impl State {
                 id
             }
         };
-        let before = self.unit(id).symbols.len();
-        let promised = self.promise(id, definitions.iter().map(|(definition, _)| definition));
-        if let Err(error) = promised {
-            let added = self.unit_mut(id).symbols.split_off(before);
-            self.forget(id, added.into_iter());
-            return Err(error);
-        }
+        self.promise_more(id, definitions.iter().map(|(definition, _)| definition))?;
         for (definition, address) in definitions {
             let Some(symbol) = self.dylib(dylib).table.get(definition.name) else { continue };
             let symbol = &mut self.symbols[symbol.index()];
@@ -92,12 +102,13 @@ impl State {
             callees: Vec::new(),
             threads: None,
             needs: Vec::new(),
+            generation: 0,
             dependants: Vec::new(),
             asked: Vec::new(),
             tree: Node::alone(id),
         };
         match self.units.get_mut(id.index()) {
-            Some(free) => *free = unit,
+            Some(free) => *free = Unit { generation: free.generation.wrapping_add(1), ..unit },
             None => self.units.push(unit),
         }
         self.lots[lot].units.push(id);
@@ -132,7 +143,6 @@ impl State {
         let globals = &interface.globals;
         let known = symbols.len();
         symbols.reserve_exact(globals.len() - known);
-        self.symbols.reserve(globals.len() - known);
         for (position, global) in globals.iter().enumerate().skip(known) {
             let rank = match global.strength {
                 Strength::Undefined | Strength::UndefinedWeak | Strength::Local => {
@@ -155,15 +165,31 @@ impl State {
         Ok(())
     }
 
-    /// Enters what a client's unit promises. If that fails the caller has the names forgotten that are in already.
+    /// Enters what a client's unit promises. If that fails the caller has the new names forgotten that are in already.
     pub(super) fn promise<'a>(
         &mut self,
         unit: UnitId,
         definitions: impl IntoIterator<Item = &'a Definition>,
     ) -> Result<(), Error> {
-        self.enter_all(unit, definitions).inspect_err(|_| self.keep_superseded())?;
-        self.drop_superseded();
+        self.enter_all(unit, definitions).inspect_err(|_| self.undo_changes())?;
+        self.keep_changes();
         Ok(())
+    }
+
+    /// Enters what a unit promises besides, all or, if that fails, none.
+    pub(super) fn promise_more<'a>(
+        &mut self,
+        unit: UnitId,
+        definitions: impl IntoIterator<Item = &'a Definition>,
+    ) -> Result<(), Error> {
+        let before = self.unit(unit).symbols.len();
+        self.promise(unit, definitions).inspect_err(|_| {
+            for symbol in self.unit_mut(unit).symbols.split_off(before) {
+                if self.symbol(symbol).unit == unit {
+                    self.drop_symbol(symbol);
+                }
+            }
+        })
     }
 
     fn enter_all<'a>(
@@ -173,23 +199,28 @@ impl State {
     ) -> Result<(), Error> {
         let dylib = self.unit(unit).dylib;
         for definition in definitions {
-            let rank = match definition.linkage {
-                Linkage::Weak => Rank::Weak,
-                Linkage::Strong => Rank::Strong,
-            };
-            let new = Symbol::new(definition.name, unit, dylib, rank, definition.kind).seen(definition.exported);
+            let new = Symbol::new(definition.name, unit, dylib, rank_of(definition), definition.kind)
+                .seen(definition.exported);
             let new = Symbol { side_effects_only: definition.side_effects_only, ..new };
-            let known = self.dylib(dylib).table.get(new.name).filter(|known| self.symbol(*known).unit == unit);
-            if known.is_some() && new.strength != Rank::Strong {
+            if self.defined_by(&new).is_some_and(|rank| rank.min(rank_of(definition)) != Rank::Strong) {
                 // Promised twice; the first counts.
                 continue;
             }
             let id = self.enter(new)?;
-            if known.is_none() {
-                self.unit_mut(unit).symbols.push(id);
-            }
+            self.unit_mut(unit).symbols.push(id);
         }
         Ok(())
+    }
+
+    /// How strong the definition is that a new one's unit has of the same name, if it has one.
+    fn defined_by(&self, new: &Symbol) -> Option<Rank> {
+        let id = self.dylib(new.dylib).table.get(new.name)?;
+        let symbol = self.symbol(id);
+        if symbol.unit == new.unit {
+            return Some(symbol.strength);
+        }
+        let mut rivals = self.rivals.get(&id).filter(|_| symbol.contested)?.iter();
+        rivals.find(|rival| rival.unit == new.unit).map(|rival| rival.strength)
     }
 
     fn enter(&mut self, new: Symbol) -> Result<SymbolId, Error> {
@@ -226,11 +257,13 @@ impl State {
         }
         let (winner, loser) = if replaces { (new, old) } else { (old, new) };
         self.symbols[id.index()] = Symbol { contested: true, ..winner };
-        if let Some(unit) = self.units.get(loser.unit.index()) {
-            if unit.client.is_some() && loser.unit != new.unit {
-                self.superseded.push(loser.unit);
-            }
-            self.rivals.entry(id).or_default().push(loser);
+        if old.unit == REMOVED {
+            self.changes.push((id, Change::Revived));
+        } else if loser.unit.index() < self.units.len() && winner.unit != loser.unit {
+            let rivals = self.rivals.entry(id).or_default();
+            // The winner so far came before the others.
+            rivals.insert(if replaces { 0 } else { rivals.len() }, loser);
+            self.changes.push((id, if replaces { Change::Replaced } else { Change::Lost }));
         }
         self.merge_visibility(id);
         Ok(())
@@ -245,17 +278,28 @@ impl State {
     }
 
     /// Drops the units of clients to which new definitions have left nothing, once all of these are in.
-    pub fn drop_superseded(&mut self) {
-        for rival in std::mem::take(&mut self.superseded) {
-            if self.unit(rival).client.is_some() && self.has_lost_all(rival) {
-                self.withdraw_unit(rival);
+    pub fn keep_changes(&mut self) {
+        let changes = std::mem::take(&mut self.changes).into_iter();
+        for (symbol, _) in changes.filter(|(_, change)| matches!(change, Change::Replaced)) {
+            let Some(loser) = self.rivals.get(&symbol).and_then(|rivals| rivals.first()) else { continue };
+            let loser = loser.unit;
+            if self.unit(loser).client.is_some() && self.has_lost_all(loser) {
+                self.withdraw_unit(loser);
             }
         }
     }
 
-    /// Keeps them: what was being added is taken back, and they get their names again.
-    pub fn keep_superseded(&mut self) {
-        self.superseded.clear();
+    /// Takes back what new definitions have changed about others, since they are not to be.
+    pub fn undo_changes(&mut self) {
+        for (symbol, change) in std::mem::take(&mut self.changes).into_iter().rev() {
+            let rivals = self.rivals.entry(symbol).or_default();
+            match change {
+                Change::Replaced => self.symbols[symbol.index()] = Symbol { contested: true, ..rivals.remove(0) },
+                Change::Lost => drop(rivals.pop()),
+                Change::Revived => self.symbols[symbol.index()].unit = REMOVED,
+            }
+            self.merge_visibility(symbol);
+        }
     }
 
     /// Whether a client's unit is left without any definition of its own.
@@ -336,7 +380,10 @@ impl State {
     pub fn define_absolute(&mut self, dylib: DylibId, name: Name, address: u64, kind: SymbolKind) {
         let new = Symbol { address, bound: true, ..Symbol::new(name, NO_UNIT, dylib, Rank::Strong, kind) };
         match self.dylib(dylib).table.get(name) {
-            Some(id) if self.is_removed(id) => self.symbols[id.index()] = Symbol { contested: true, ..new },
+            Some(id) if self.is_removed(id) => {
+                self.symbols[id.index()] = Symbol { contested: true, ..new };
+                self.merge_visibility(id);
+            }
             Some(_) => {}
             None => drop(self.add_symbol(new)),
         }

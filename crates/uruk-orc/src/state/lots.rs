@@ -52,10 +52,15 @@ impl State {
         if let Some(lot) = self.trackers[tracker.index()].lot {
             return lot;
         }
-        let pins = self.free_pins.pop().unwrap_or_else(|| {
-            self.pins += 1;
-            PinsId(self.pins - 1)
-        });
+        // Whoever pins what was removed by force counts on.
+        let unused = self.free_pins.iter().rposition(|pins| !self.published.pins(*pins).any());
+        let pins = match unused {
+            Some(at) => self.free_pins.swap_remove(at),
+            None => {
+                self.pins += 1;
+                PinsId(self.pins - 1)
+            }
+        };
         let lot = self.lots.insert(Lot { pins: vec![pins], ..Lot::default() });
         self.trackers[tracker.index()].lot = Some(lot);
         lot
@@ -124,19 +129,20 @@ impl State {
         for unit in &units {
             self.unit_mut(*unit).lot = target;
         }
-        for held in holds {
-            let held = self.heir(held);
-            if let Some(lot) = self.lots.get_mut(held) {
-                lot.holders -= 1;
-            }
-            self.hold(target, held);
-        }
         if let Some(lot) = self.lots.get_mut(target) {
             lot.units.extend(units);
             lot.pins.extend(pins);
             lot.holders += holders;
             lot.absorbed.extend(absorbed);
             lot.absorbed.push(source);
+        }
+        // Only now that its holders are the target's: it may have held one of the two itself.
+        for held in holds {
+            let held = self.heir(held);
+            if let Some(lot) = self.lots.get_mut(held) {
+                lot.holders -= 1;
+            }
+            self.hold(target, held);
         }
         Ok(())
     }

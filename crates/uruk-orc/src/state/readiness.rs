@@ -9,7 +9,7 @@
 //! Invariants: a unit that is neither ready nor failed is in exactly one tree; an anchor is waiting, materializing or
 //! resolved, all other members are emitted and reach it. Nothing here recurses.
 
-use super::{NO_UNIT, Phase, REMOVED, State, SymbolId, Unit, UnitId};
+use super::{NO_UNIT, Phase, REMOVED, State, SymbolId, UnitId};
 use crate::error::Error;
 use std::collections::HashSet;
 
@@ -92,7 +92,8 @@ impl State {
             if let Some(cause) = failure {
                 return Err(self.dependency(id, *symbol, need, cause));
             }
-            self.unit_mut(id).needs.push(*symbol);
+            let generation = self.unit(need).generation;
+            self.unit_mut(id).needs.push((need, generation));
             self.unit_mut(need).dependants.push((id, *symbol));
         }
         Ok(())
@@ -117,14 +118,13 @@ impl State {
     fn witness(&mut self, id: UnitId, test: impl Fn(&mut State, UnitId) -> bool) -> Option<UnitId> {
         let mut needs = std::mem::take(&mut self.unit_mut(id).needs);
         let mut found = None;
-        needs.retain(|symbol| {
+        needs.retain(|need| {
             if found.is_some() {
                 return true;
             }
-            let need = self.symbol(*symbol).unit;
-            let open = self.units.get(need.index()).is_some_and(|unit| !matches!(unit.phase, Phase::Ready));
-            if open && test(self, need) {
-                found = Some(need);
+            let open = self.is_open(*need);
+            if open && test(self, need.0) {
+                found = Some(need.0);
             }
             open
         });
@@ -181,8 +181,13 @@ impl State {
 
     /// The units that an emitted one needs.
     pub(super) fn needed(&self, id: UnitId) -> impl Iterator<Item = UnitId> + '_ {
-        let needs = self.unit(id).needs.iter().map(|symbol| self.symbol(*symbol).unit);
-        needs.filter(|need| self.units.get(need.index()).is_some_and(|unit| !matches!(unit.phase, Phase::Ready)))
+        self.unit(id).needs.iter().filter(|need| self.is_open(**need)).map(|(need, _)| *need)
+    }
+
+    /// Whether a needed unit is not ready yet. One that was ready may be gone, and its id another's.
+    fn is_open(&self, (need, generation): (UnitId, u32)) -> bool {
+        let unit = self.unit(need);
+        unit.generation == generation && !matches!(unit.phase, Phase::Ready)
     }
 
     fn ready(&mut self, id: UnitId) {
@@ -224,7 +229,7 @@ impl State {
             let (needs, dependants) = (std::mem::take(&mut unit.needs), std::mem::take(&mut unit.dependants));
             client.into_iter().for_each(|client| self.drop_later(client));
             self.free(linked);
-            needed.extend(needs.iter().map(|symbol| self.symbol(*symbol).unit));
+            needed.extend(needs.into_iter().filter(|need| self.is_open(*need)));
             for (dependant, symbol) in dependants {
                 if matches!(self.unit(dependant).phase, Phase::Emitted) {
                     let error = self.dependency(dependant, symbol, id, error.clone());
@@ -234,12 +239,10 @@ impl State {
             failed.push(id);
         }
         // The ids of failed units may be given to others, which do not depend on the same.
-        for need in needed {
-            if let Some(Unit { dependants, .. }) = self.units.get_mut(need.index()) {
-                let mut dependants = std::mem::take(dependants);
-                dependants.retain(|(dependant, _)| !matches!(self.unit(*dependant).phase, Phase::Failed(_)));
-                self.unit_mut(need).dependants = dependants;
-            }
+        for (need, _) in needed {
+            let mut dependants = std::mem::take(&mut self.unit_mut(need).dependants);
+            dependants.retain(|(dependant, _)| !matches!(self.unit(*dependant).phase, Phase::Failed(_)));
+            self.unit_mut(need).dependants = dependants;
         }
         for tree in torn {
             let members = self.members(tree);
@@ -302,6 +305,11 @@ impl State {
         for (dependant, symbol) in dependants {
             let unit = if self.symbol(symbol).unit == to { to } else { from };
             self.unit_mut(unit).dependants.push((dependant, symbol));
+            if unit == to {
+                let generation = self.unit(to).generation;
+                let need = self.unit_mut(dependant).needs.iter_mut().find(|(need, _)| *need == from);
+                need.into_iter().for_each(|need| *need = (to, generation));
+            }
         }
         let members = self.members(from);
         self.regroup(members);

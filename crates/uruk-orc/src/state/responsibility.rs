@@ -27,9 +27,13 @@ impl State {
     }
 
     fn promised(&self, id: UnitId, name: Name) -> Result<SymbolId, Error> {
-        let mut own = self.unit(id).symbols.iter().copied();
-        own.find(|symbol| self.symbol(*symbol).name == name)
-            .ok_or_else(|| Error::NotPromised { unit: self.unit(id).name.to_string(), symbol: self.names.text(name) })
+        let unit = self.unit(id);
+        let known = self.dylib(unit.dylib).table.get(name).filter(|symbol| self.symbol(*symbol).unit == id);
+        // What it lost to another unit, or shares with another dylib, only its own list knows.
+        let own = || unit.symbols.iter().copied().find(|symbol| self.symbol(*symbol).name == name);
+        known
+            .or_else(own)
+            .ok_or_else(|| Error::NotPromised { unit: unit.name.to_string(), symbol: self.names.text(name) })
     }
 
     /// Enters addresses of what a unit defines; definitions that it lost to others are ignored.
@@ -49,11 +53,15 @@ impl State {
         Ok(())
     }
 
-    /// Notes that all of a unit's symbols have addresses, if it has any and they do.
+    /// Notes whether all symbols that a unit has by now have addresses.
     fn note_resolved(&mut self, id: UnitId) {
-        let has_some = self.unit(id).symbols.iter().any(|symbol| self.symbol(*symbol).resolved);
-        if has_some && self.unresolved(id).next().is_none() {
-            self.resolved(id);
+        let mut own = self.unit(id).symbols.iter().map(|symbol| self.symbol(*symbol));
+        let has_some = own.any(|symbol| symbol.unit == id && symbol.resolved);
+        let has_all = self.unresolved(id).next().is_none();
+        match self.unit(id).phase {
+            Phase::Materializing if has_some && has_all => self.resolved(id),
+            Phase::Resolved if !has_all => self.unit_mut(id).phase = Phase::Materializing,
+            _ => {}
         }
     }
 
@@ -89,20 +97,13 @@ impl State {
     pub fn define_more(&mut self, id: UnitId, definitions: &[Definition]) -> Result<(), Error> {
         self.check_working(id)?;
         let before = self.unit(id).symbols.len();
-        let promised = self.promise(id, definitions);
+        self.promise_more(id, definitions)?;
         let added = self.unit(id).symbols[before..].to_vec();
-        if promised.is_err() {
-            self.unit_mut(id).symbols.truncate(before);
-            self.forget(id, added.into_iter());
-            return promised;
-        }
         for symbol in added {
             let symbol = &mut self.symbols[symbol.index()];
             symbol.bound |= symbol.unit == id;
         }
-        if matches!(self.unit(id).phase, Phase::Resolved) && self.unresolved(id).next().is_some() {
-            self.unit_mut(id).phase = Phase::Materializing;
-        }
+        self.note_resolved(id);
         Ok(())
     }
 
@@ -147,7 +148,8 @@ impl State {
             let dylib = self.unit(other).dylib;
             self.dylibs[dylib.index()].roots.push(other);
         }
-        if !self.unit(other).asked.is_empty() || !self.unit(other).dependants.is_empty() {
+        let Unit { asked, dependants, .. } = self.unit(other);
+        if !dependants.is_empty() || asked.iter().any(|(query, _)| !self.is_answered(*query)) {
             self.demand([other]);
         }
         Ok(())
@@ -157,9 +159,10 @@ impl State {
     /// to others stay where they are.
     fn split(&mut self, id: UnitId, name: Arc<str>, names: impl Iterator<Item = Name>) -> Result<UnitId, Error> {
         let mut symbols = Vec::with_capacity(names.size_hint().0);
+        let mut moved = HashSet::new();
         for name in names {
             let symbol = self.promised(id, name)?;
-            if self.symbol(symbol).unit == id && !symbols.contains(&symbol) {
+            if self.symbol(symbol).unit == id && moved.insert(symbol) {
                 symbols.push(symbol);
             }
         }
@@ -168,7 +171,6 @@ impl State {
         for symbol in &symbols {
             self.symbols[symbol.index()].unit = other;
         }
-        let moved: HashSet<SymbolId> = symbols.iter().copied().collect();
         self.unit_mut(id).symbols.retain(|symbol| !moved.contains(symbol));
         self.unit_mut(other).symbols = symbols;
         self.move_asked(id, other);

@@ -1,4 +1,8 @@
-//! Readiness of many units that need each other.
+//! Readiness of many units that need each other; a model of everything in [`model`].
+
+mod model;
+mod ops;
+mod reference;
 
 use super::*;
 use crate::responsibility::Responsibility;

@@ -5,9 +5,10 @@
 //! anything else might wait for what lies beneath it on the same stack.
 
 use super::effects::Call;
-use super::{Epoch, Phase, QueryId, SearchEntry, State, SymbolId, UnitId};
+use super::{DylibId, Epoch, Phase, QueryId, State, SymbolId, UnitId};
 use crate::dispatch::Priority;
 use crate::error::Error;
+use crate::session::Population;
 use crate::unit::MaterializationUnit;
 use slotmap::new_key_type;
 use std::collections::HashSet;
@@ -120,6 +121,7 @@ impl State {
     pub fn end_task(&mut self, id: TaskId) {
         if let Some(task) = self.tasks.remove(id) {
             self.limbo.leave(task.epoch);
+            self.effects.progress = true;
         }
     }
 
@@ -183,8 +185,10 @@ impl State {
 
     /// The units that have to go on before a query can be answered.
     fn awaited(&self, query: QueryId) -> impl Iterator<Item = UnitId> + '_ {
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<UnitId, foldhash::fast::RandomState> = HashSet::default();
         let mut open: Vec<UnitId> = self.outstanding(query).collect();
+        // A query often asks for many symbols of one unit.
+        open.dedup();
         std::iter::from_fn(move || {
             loop {
                 let id = open.pop()?;
@@ -205,10 +209,11 @@ impl State {
         })
     }
 
-    /// Enters the need of one unit for symbols that a dylib's search order finds, which are materialized.
-    pub fn bind_all(&mut self, needs: &[(Vec<SearchEntry>, Name)]) -> Result<Vec<SymbolId>, Error> {
+    /// Enters the need of one unit for symbols, each found along a dylib's search order, which are materialized.
+    pub fn bind_all(&mut self, needs: &[(DylibId, Name)]) -> Result<Vec<SymbolId>, Error> {
         let mut symbols = Vec::with_capacity(needs.len());
-        for (order, name) in needs {
+        for (dylib, name) in needs {
+            let order = &self.dylib(*dylib).order;
             let Some(symbol) = self.find(order, *name) else {
                 return Err(Error::missing(self.names.text(*name), self.searched(order)));
             };
@@ -239,6 +244,19 @@ impl State {
             let (client, linked) = (unit.client.take(), unit.linked.take());
             client.into_iter().for_each(|client| self.drop_later(client));
             self.free(linked);
+        }
+    }
+
+    /// How much there is of everything.
+    pub fn population(&self) -> Population {
+        let (symbols, units) = self.limbo.unused();
+        Population {
+            units: self.units.len() - units,
+            symbols: self.symbols.len() - symbols,
+            queries: self.queries.len(),
+            tasks: self.tasks.len(),
+            unit_slots: self.units.len(),
+            symbol_slots: self.symbols.len(),
         }
     }
 

@@ -1,8 +1,6 @@
 //! Units of clients: what they may do, what they may do wrong, and what look-ups make of it.
 
-mod common;
-
-use common::{Body, Program, Unit, settle};
+use crate::support::{Body, Program, Unit, settle};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;

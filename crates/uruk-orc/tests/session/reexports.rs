@@ -1,8 +1,6 @@
 //! Other names for definitions: aliases, re-exports, and libraries of which some names are offered.
 
-mod common;
-
-use common::{Body, Program, Unit, settle};
+use crate::support::{Body, Program, Unit, settle};
 use std::sync::Arc;
 use uruk_orc::SearchEntry;
 use uruk_orc::error::Error;

@@ -1,9 +1,12 @@
 //! A session with one dylib, and units that do what closures say.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use uruk_executor::in_process::InProcess;
 use uruk_executor::memory::Options;
+use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Name;
 use uruk_orc::error::Error;
 use uruk_orc::responsibility::Responsibility;
@@ -82,4 +85,17 @@ pub fn settle(responsibility: Responsibility, address: u64) {
     let addresses: Vec<_> = responsibility.owed().into_iter().map(|name| (name, address)).collect();
     responsibility.resolve(&addresses).unwrap();
     responsibility.emit(&[]).unwrap();
+}
+
+/// Compiles C files, given by name and content, to objects of the same names.
+pub fn compile_all(sources: &[(String, String)]) -> Vec<Input> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, source) in sources {
+        std::fs::write(folder.path().join(name), source).unwrap();
+    }
+    let names = sources.iter().map(|(name, _)| name);
+    let compiled = Command::new("gcc").args(["-c", "-O1"]).args(names).current_dir(&folder).status().unwrap();
+    assert!(compiled.success());
+    let object = |name: &String| folder.path().join(name).with_extension("o");
+    sources.iter().map(|(name, _)| Input::from_bytes(name.as_str(), std::fs::read(object(name)).unwrap())).collect()
 }

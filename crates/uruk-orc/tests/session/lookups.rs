@@ -1,0 +1,154 @@
+//! Look-ups: as futures, on behalf of the running program, and with a prefix before every name.
+
+use crate::support::{Program, settle};
+use std::future::Future;
+use std::ops::Range;
+use std::path::Path;
+use std::pin::pin;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use uruk_executor::in_process::InProcess;
+use uruk_executor::memory::Options;
+use uruk_jitlink::input::Input;
+use uruk_jitlink::memory::MemoryManager;
+use uruk_orc::error::Error;
+use uruk_orc::executor::{Executor, Exports, Found, Resource, ThreadRequest, ThreadStorage};
+use uruk_orc::generator::{ArchiveMembers, LibrarySymbols, ProcessSymbols};
+use uruk_orc::session::{Request, Session};
+
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_lookup_is_a_future_that_is_woken_once_its_answer_is_there() {
+    let program = Program::new();
+    let (sender, receiver) = mpsc::channel();
+    program.define(&["f"], move |responsibility| sender.send(responsibility).unwrap());
+    let woken = Arc::new(Woken(AtomicUsize::new(0)));
+    let waker = Waker::from(woken.clone());
+    let mut context = Context::from_waker(&waker);
+    let request = Request::new(&program.order(), &[program.name("f")]);
+    let mut lookup = pin!(program.session.start(&request));
+    assert!(lookup.as_mut().poll(&mut context).is_pending());
+    assert!(lookup.as_mut().poll(&mut context).is_pending());
+    drop(program.session.start(&request)); // another one that nobody waits for
+    settle(receiver.recv().unwrap(), 4);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    let Poll::Ready(answer) = lookup.as_mut().poll(&mut context) else { panic!("it was woken") };
+    assert_eq!(answer.unwrap(), [Some(4)]);
+}
+
+/// An archive of what `f.c` of a folder compiles to.
+fn archive_of(folder: &Path) -> Input {
+    let run = |program: &str, arguments: &[&str]| {
+        assert!(Command::new(program).args(arguments).current_dir(folder).status().unwrap().success());
+    };
+    run("gcc", &["-c", "f.c"]);
+    run("ar", &["rc", "f.a", "f.o"]);
+    Input::from_bytes("f.a", std::fs::read(folder.join("f.a")).unwrap())
+}
+
+#[test]
+fn archives_add_nothing_for_the_running_program() {
+    let program = Program::new();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("f.c"), "int f(void) { return 1; }").unwrap();
+    let read = Arc::new(|_: &Path| Err(Error::Ended));
+    let members = ArchiveMembers::new(&program.session, archive_of(folder.path()), read).unwrap();
+    program.session.add_generator(program.dylib, Arc::new(members));
+    let request = Request::new(&program.order(), &[program.name("f")]);
+    let dynamic = program.session.start(&request.clone().dynamic()).wait();
+    assert!(matches!(dynamic, Err(Error::Missing { .. })));
+    let linked = program.session.start(&request).wait().unwrap();
+    assert_eq!(program.session.start(&request.dynamic()).wait().unwrap(), linked);
+}
+
+#[test]
+fn a_member_is_pulled_once_for_all_who_need_it_and_again_after_it_was_removed() {
+    let program = Program::new();
+    let folder = tempfile::tempdir().unwrap();
+    let source: String = (0..8).map(|number| format!("int f{number}(void) {{ return {number}; }}")).collect();
+    std::fs::write(folder.path().join("f.c"), source).unwrap();
+    let read = Arc::new(|_: &Path| Err(Error::Ended));
+    let members = ArchiveMembers::new(&program.session, archive_of(folder.path()), read).unwrap();
+    program.session.add_generator(program.dylib, Arc::new(members));
+    for _ in 0..50 {
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let program = &program;
+                scope.spawn(move || assert_ne!(program.lookup(&format!("f{number}")).unwrap(), 0));
+            }
+        });
+        program.session.clear(program.dylib).wait();
+    }
+}
+
+/// This process, as if its compilers put an underscore before every name.
+struct Prefixed(InProcess);
+
+impl Executor for Prefixed {
+    fn symbol_prefix(&self) -> Option<u8> {
+        Some(b'_')
+    }
+
+    fn memory(&self) -> &dyn MemoryManager {
+        Executor::memory(&self.0)
+    }
+
+    fn find(&self, name: &[u8]) -> Option<Found> {
+        Executor::find(&self.0, name)
+    }
+
+    fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) {
+        Executor::for_each_import(&self.0, each);
+    }
+
+    fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
+        Executor::load_library(&self.0, path_or_soname)
+    }
+
+    fn open_library(&self, path_or_soname: &str) -> Result<Box<dyn Exports>, Error> {
+        self.0.open_library(path_or_soname)
+    }
+
+    fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
+        Executor::load_threads(&self.0, request)
+    }
+
+    fn register_unwind(&self, code: Range<u64>, records: Range<u64>) -> Result<Resource, Error> {
+        Executor::register_unwind(&self.0, code, records)
+    }
+
+    fn run_resolvers(&self, slots: &[(u64, u64)]) -> Result<(), Error> {
+        Executor::run_resolvers(&self.0, slots)
+    }
+
+    fn run_initialisers(&self, functions: &[u64]) -> Result<(), Error> {
+        Executor::run_initialisers(&self.0, functions)
+    }
+
+    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
+        self.0.support_object(name)
+    }
+}
+
+#[test]
+fn names_have_the_targets_prefix() {
+    let session = Session::new(Arc::new(Prefixed(InProcess::new(Options::default()))), Some(1));
+    let dylib = session.create_dylib("main").unwrap();
+    session.add_generator(dylib, Arc::new(LibrarySymbols::load(&session, "libm.so.6").unwrap()));
+    session.add_generator(dylib, Arc::new(ProcessSymbols));
+    let order = session.search_order(dylib);
+    assert_eq!(session.names().text(session.mangle("cos")), "_cos");
+    for name in ["cos", "puts"] {
+        assert_ne!(session.address(&order, session.mangle(name)).unwrap(), 0);
+        assert!(session.lookup(&order, &[name]).is_err(), "a name without the prefix is another one");
+    }
+}
