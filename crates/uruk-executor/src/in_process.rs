@@ -12,7 +12,7 @@ use crate::stubs::{Setup, StubPool};
 use crate::thread_exit;
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
-use crate::{at_exit, at_fork};
+use crate::{at_exit, at_fork, phdr};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use uruk_jitlink::memory::{MemoryManager, Placement};
@@ -26,9 +26,20 @@ pub struct InProcess {
     debugger: OnceLock<bool>,
 }
 
+/// Announces what is held across `fork` before there is any of it: a child that was made while another thread was about
+/// to announce it would wait for that for ever.
+fn hold_across_fork() {
+    unwind::hold_across_fork();
+    phdr::hold_across_fork();
+    gdb::hold_across_fork();
+    at_exit::hold_across_fork();
+    thread_exit::hold_across_fork();
+}
+
 impl InProcess {
     /// Nothing is reserved before it is needed.
     pub fn new(options: Options) -> InProcess {
+        hold_across_fork();
         let memory = Arc::new(InProcessMemory::new(options));
         let arguments = RwLock::new(leak(Arguments::new(["uruk"])));
         let libraries = at_fork::hold_while_alive(Mutex::default());

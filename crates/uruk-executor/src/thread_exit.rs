@@ -35,9 +35,14 @@ struct ThreadExit {
     dso_handle: u64,
 }
 
-fn lock() -> MutexGuard<'static, Table> {
+/// A child must not inherit the table in the middle of a change.
+pub(crate) fn hold_across_fork() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| at_fork::hold(|| Box::new(lock_table()), || ()));
+}
+
+fn lock() -> MutexGuard<'static, Table> {
+    hold_across_fork();
     lock_table()
 }
 
