@@ -16,6 +16,7 @@ use crate::unit::{Definition, MaterializationUnit};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use uruk_executor::at_fork;
 use uruk_jitlink::memory::Placement;
 use uruk_jitlink::names::Name;
 
@@ -37,7 +38,7 @@ pub(crate) struct Stubs {
 
 struct Bodies {
     session: WeakSession,
-    known: Mutex<Known>,
+    known: Arc<Mutex<Known>>,
 }
 
 /// Of numbers that nobody outside chooses.
@@ -79,7 +80,8 @@ impl Resolver for Bodies {
 
 impl Stubs {
     pub fn new(session: &Session, failure: Option<u64>) -> Result<Stubs, Error> {
-        let bodies = Arc::new(Bodies { session: session.downgrade(), known: Mutex::default() });
+        let bodies =
+            Arc::new(Bodies { session: session.downgrade(), known: at_fork::hold_while_alive(Mutex::default()) });
         let setup = StubSetup { resolver: bodies.clone(), failure, placement: Placement::Near };
         Ok(Stubs { pool: session.executor().stubs(setup)?, bodies })
     }
@@ -154,9 +156,10 @@ impl MaterializationUnit for LazyReexports {
             }
         }
         let addresses: Vec<_> = owed.iter().zip(&made).map(|(name, stub)| (*name, stub.address)).collect();
+        let memory = made.iter().map(|stub| stub.address..stub.address + 1).collect();
         let owned = Owned { stubs: self.stubs, made };
         // Errors mean that the unit was removed, which those who asked are told; dropped stubs are freed.
-        if responsibility.keep(owned).is_ok() && responsibility.resolve(&addresses).is_ok() {
+        if responsibility.keep_memory(owned, memory).is_ok() && responsibility.resolve(&addresses).is_ok() {
             let _ = responsibility.emit(&[]);
         }
     }
@@ -204,7 +207,8 @@ impl Session {
     /// Says where calls go whose body cannot be had, in the place of a message and the end of the process: to code that
     /// is entered with the arguments of the call, and may throw into its caller. To be said before the first stub is made.
     pub fn set_lazy_failure(&self, address: u64) {
-        self.shared.lazy_failure.get_or_init(|| address);
+        // The first one counts.
+        let _ = self.shared.lazy_failure.compare_exchange(0, address, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The stubs of the session, which it has from the first use on.
@@ -212,7 +216,8 @@ impl Session {
         if let Some(stubs) = self.existing_stubs() {
             return Ok(stubs);
         }
-        let made = Arc::new(Stubs::new(self, self.shared.lazy_failure.get().copied())?);
+        let failure = Some(self.shared.lazy_failure.load(Ordering::Relaxed)).filter(|address| *address != 0);
+        let made = Arc::new(Stubs::new(self, failure)?);
         // Another thread may have been faster; its stubs are the session's then.
         let mut stubs = self.shared.stubs.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(stubs.get_or_insert(made).clone())

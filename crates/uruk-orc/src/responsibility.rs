@@ -5,6 +5,7 @@ use crate::session::{Request, Session};
 use crate::state::{DylibId, UnitId};
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
+use std::ops::Range;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::memory::{Demand, Lane, LaneDemand, Segment};
 use uruk_jitlink::names::Name;
@@ -58,7 +59,13 @@ impl Responsibility {
 
     /// Keeps something, memory or a registration, until the unit is removed; then it is dropped.
     pub fn keep(&self, resource: impl Any + Send + Sync) -> Result<(), Error> {
-        self.session.update(|state| state.keep(self.unit, Box::new(resource)))
+        self.session.update(|state| state.keep(self.unit, Box::new(resource), []))
+    }
+
+    /// The same for what owns code or data at these addresses: before it is dropped, what they have registered with
+    /// `atexit` and its kin runs.
+    pub fn keep_memory(&self, resource: impl Any + Send + Sync, memory: Vec<Range<u64>>) -> Result<(), Error> {
+        self.session.update(|state| state.keep(self.unit, Box::new(resource), memory))
     }
 
     /// Copies bytes into memory of the target process, which goes when the unit is removed; returns their address.

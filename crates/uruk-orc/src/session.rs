@@ -9,6 +9,7 @@
 //! what the change asked for.
 
 mod define;
+mod fork;
 mod inspect;
 mod layer;
 mod lookup;
@@ -27,8 +28,9 @@ use crate::generator::{AsyncGenerator, DefinitionGenerator, Generator};
 use crate::lazy::Stubs;
 use crate::plugin::Wishes;
 use crate::state::*;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use uruk_executor::at_fork;
 use uruk_jitlink::names::{Name, Names};
 
 /// A program that is being put together and run. Cheap to clone: all clones are the same session, which goes with the
@@ -56,9 +58,11 @@ pub(crate) struct Shared {
     generators: RwLock<Vec<Vec<Generator>>>,
     threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
+    /// This is the child of a fork, which has none of the pool's threads.
+    forked: AtomicBool,
     reports: Mutex<Vec<Error>>,
     pub(crate) stubs: Mutex<Option<Arc<Stubs>>>,
-    pub(crate) lazy_failure: OnceLock<u64>,
+    pub(crate) lazy_failure: AtomicU64,
     pub(crate) speculates: AtomicBool,
     wishes: Wishes,
 }
@@ -79,13 +83,14 @@ impl Session {
             generators: RwLock::default(),
             threads,
             pool: OnceLock::new(),
+            forked: AtomicBool::new(false),
             reports: Mutex::default(),
             stubs: Mutex::default(),
-            lazy_failure: OnceLock::new(),
+            lazy_failure: AtomicU64::new(0),
             speculates: AtomicBool::new(false),
             wishes: Wishes::default(),
         };
-        Session { shared: Arc::new(shared) }
+        Session { shared: at_fork::hold_while_alive(shared) }
     }
 
     /// The names of this session.
@@ -233,6 +238,10 @@ impl Drop for Shared {
         state.dissolve();
         let effects = state.take_effects();
         self.perform(effects);
+        if *self.forked.get_mut() {
+            // To end its threads would be to wait for their locks.
+            std::mem::forget(self.pool.take());
+        }
     }
 }
 

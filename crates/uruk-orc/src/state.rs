@@ -11,6 +11,7 @@ mod coalesce;
 mod collection;
 mod define;
 mod effects;
+mod fork;
 mod limbo;
 mod lots;
 mod published;

@@ -7,6 +7,8 @@ use crate::objects::{self, Linked};
 use crate::responsibility::Responsibility;
 use crate::state::{Answer, Effects, QueryId, State, TaskId, Work};
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use uruk_jitlink::memory::Segment;
@@ -14,9 +16,12 @@ use uruk_jitlink::memory::Segment;
 /// How many tasks a thread runs on top of each other before it leaves one to a new thread.
 const MAX_DEPTH: usize = 64;
 
+type Stack = Vec<(*const Shared, TaskId)>;
+
 thread_local! {
-    /// The tasks that this thread runs, of all sessions, the innermost last.
-    static STACK: RefCell<Vec<(*const Shared, TaskId)>> = const { RefCell::new(Vec::new()) };
+    /// The tasks that this thread runs, of all sessions, the innermost last. Never destroyed by itself: handlers that
+    /// run at exit, after the thread's own variables are gone, may look symbols up.
+    static STACK: ManuallyDrop<RefCell<Stack>> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
 }
 
 impl Session {
@@ -32,7 +37,7 @@ impl Session {
             self.shared.progress.notify_all();
         }
         let tasks = std::mem::take(tasks);
-        for notice in effects.freed.iter().filter_map(|linked| linked.notice.as_ref()) {
+        for notice in effects.freed.iter().chain(&effects.discarded).filter_map(|linked| linked.notice.as_ref()) {
             notice.removing(self);
         }
         self.shared.perform(effects);
@@ -49,7 +54,7 @@ impl Session {
     /// Runs a task that no other thread has started.
     pub(crate) fn run_task(&self, id: TaskId) {
         let Some(work) = self.lock().start_task(id) else { return };
-        STACK.with_borrow_mut(|stack| stack.push((Arc::as_ptr(&self.shared), id)));
+        STACK.with(|stack| stack.borrow_mut().push((Arc::as_ptr(&self.shared), id)));
         match work {
             Work::Link(units) => {
                 if catch_unwind(AssertUnwindSafe(|| objects::link(self, id, units))).is_err() {
@@ -63,14 +68,20 @@ impl Session {
             }
             Work::Call(call) => self.shared.shielded("a task", || call(self)),
         }
-        STACK.with_borrow_mut(Vec::pop);
+        STACK.with(|stack| {
+            let mut stack = stack.borrow_mut();
+            stack.pop();
+            if stack.is_empty() {
+                *stack = Stack::new();
+            }
+        });
         self.update(|state| state.end_task(id));
     }
 
     /// Waits for a query's answer. Meanwhile this thread runs tasks that the query needs; if there are none, it blocks.
     pub(super) fn wait_for(&self, query: QueryId) -> Answer {
         let own = self.own_tasks();
-        let depth = STACK.with_borrow(Vec::len);
+        let depth = STACK.with(|stack| stack.borrow().len());
         loop {
             let mut state = self.lock();
             if let Some(answer) = state.take_answer(query) {
@@ -98,7 +109,7 @@ impl Session {
     /// The tasks of this session on this thread's stack.
     fn own_tasks(&self) -> Vec<TaskId> {
         let is_own = |(session, _): &&(*const Shared, TaskId)| std::ptr::eq(*session, Arc::as_ptr(&self.shared));
-        STACK.with_borrow(|stack| stack.iter().filter(is_own).map(|(_, task)| *task).collect())
+        STACK.with(|stack| stack.borrow().iter().filter(is_own).map(|(_, task)| *task).collect())
     }
 
     /// Runs a task on a thread of its own; false if there is none to be had.
@@ -127,8 +138,10 @@ impl Session {
 impl Shared {
     /// Does what needs no session: gives memory back, drops what is foreign, tells whoever asked.
     pub(super) fn perform(&self, effects: Effects) {
-        let Effects { answers, wakers, dropped, freed, .. } = effects;
-        if !freed.is_empty() {
+        let Effects { answers, wakers, dropped, mut freed, discarded, .. } = effects;
+        if !freed.is_empty() || !discarded.is_empty() {
+            self.finalize(&freed.iter().flat_map(Linked::memory).collect::<Vec<_>>());
+            freed.extend(discarded);
             let count = freed.len();
             self.give_back(freed);
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,12 +159,26 @@ impl Shared {
         }
     }
 
+    /// Runs what code and data there have registered for the end.
+    pub(super) fn finalize(&self, memory: &[Range<u64>]) {
+        if !memory.is_empty()
+            && let Err(error) = self.executor.finalize(memory)
+        {
+            self.report(error);
+        }
+    }
+
     fn give_back(&self, freed: Vec<Linked>) {
+        let memory: Vec<Range<u64>> = freed.iter().flat_map(Linked::memory).collect();
+        let variables: Vec<_> = freed.iter().flat_map(|linked| linked.variables.iter().cloned()).collect();
+        if let Err(error) = self.executor.forget(&memory, &variables) {
+            self.report(error);
+        }
         // What units share goes with the last of them, and before the memory of any can be another's.
-        let segments = freed.into_iter().map(|linked| {
-            drop((linked.shown, linked.unwind, linked.threads));
-            linked.kept.into_iter().for_each(|kept| self.shielded("a destructor", || drop(kept)));
-            linked.segments
+        let segments = freed.into_iter().map(|mut linked| {
+            drop((std::mem::take(&mut linked.shown), linked.unwind.take(), linked.threads.take()));
+            linked.kept.drain(..).for_each(|kept| self.shielded("a destructor", || drop(kept)));
+            linked.into_segments()
         });
         let segments: Vec<Vec<Segment>> = segments.collect();
         for segments in segments {

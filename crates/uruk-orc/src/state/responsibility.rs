@@ -6,6 +6,7 @@ use crate::objects::Linked;
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::memory::Segment;
 use uruk_jitlink::names::Name;
@@ -177,13 +178,20 @@ impl State {
         Ok(other)
     }
 
-    /// Keeps something until a unit is removed.
-    pub fn keep(&mut self, id: UnitId, resource: Box<dyn Any + Send + Sync>) -> Result<(), Error> {
+    /// Keeps something, which has the code and data in some ranges, until a unit is removed.
+    pub fn keep(
+        &mut self,
+        id: UnitId,
+        resource: Box<dyn Any + Send + Sync>,
+        memory: impl IntoIterator<Item = Range<u64>>,
+    ) -> Result<(), Error> {
         if let Err(error) = self.check_working(id) {
             self.drop_later(resource);
             return Err(error);
         }
-        self.unit_mut(id).linked.get_or_insert_with(Linked::default).kept.push(resource);
+        let linked = self.unit_mut(id).linked.get_or_insert_with(Linked::default);
+        linked.kept.push(resource);
+        linked.places.extend(memory);
         Ok(())
     }
 

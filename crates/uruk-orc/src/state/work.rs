@@ -12,6 +12,7 @@ use crate::session::Population;
 use crate::unit::MaterializationUnit;
 use slotmap::new_key_type;
 use std::collections::HashSet;
+use std::thread::{self, ThreadId};
 use uruk_jitlink::names::Name;
 
 new_key_type! {
@@ -36,6 +37,8 @@ pub(crate) struct Task {
     blocked: Option<QueryId>,
     epoch: Epoch,
     priority: Priority,
+    /// The thread that runs it.
+    thread: Option<ThreadId>,
 }
 
 impl State {
@@ -85,7 +88,7 @@ impl State {
 
     pub fn add_task(&mut self, work: Work, priority: Priority) -> TaskId {
         let epoch = self.limbo.enter();
-        let task = self.tasks.insert(Task { work: Some(work), blocked: None, epoch, priority });
+        let task = self.tasks.insert(Task { work: Some(work), blocked: None, epoch, priority, thread: None });
         self.effects.tasks.push(task);
         self.effects.progress = true;
         task
@@ -97,7 +100,22 @@ impl State {
 
     /// What a task is to do, unless another thread does it.
     pub fn start_task(&mut self, id: TaskId) -> Option<Work> {
-        self.tasks.get_mut(id)?.work.take()
+        let task = self.tasks.get_mut(id)?;
+        task.thread = Some(thread::current().id());
+        task.work.take()
+    }
+
+    /// Whether a task exists that is not over.
+    pub(super) fn has_task(&self, id: TaskId) -> bool {
+        self.tasks.contains_key(id)
+    }
+
+    /// In the child of a fork: ends the tasks that other threads were running.
+    pub(super) fn end_lost_tasks(&mut self) {
+        let own = thread::current().id();
+        let is_lost = |task: &Task| task.thread.is_some_and(|thread| thread != own);
+        let lost: Vec<TaskId> = self.tasks.iter().filter(|(_, task)| is_lost(task)).map(|(id, _)| id).collect();
+        lost.into_iter().for_each(|task| self.end_task(task));
     }
 
     pub fn end_task(&mut self, id: TaskId) {
