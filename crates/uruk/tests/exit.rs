@@ -228,7 +228,7 @@ fn fork_handlers_go_with_their_code() {
         tracker.remove().wait();
         remark("removed");
         assert_eq!(fork(|| 4), 4);
-        drop(jit);
+        drop((tracker, jit));
         assert_eq!(fork(|| 5), 5);
         exit()
     });
@@ -273,7 +273,7 @@ fn with_curious_handler(test: &str, act: impl FnOnce(&Tracker<'_>)) -> String {
         let tracker = main.add_tracked(&[object]).unwrap();
         main.initialize().unwrap();
         act(&tracker);
-        drop(jit);
+        drop((tracker, jit));
         remark("dropped");
         exit()
     })
