@@ -1,56 +1,166 @@
 //! Locks that are held across `fork`, so that the child never finds what they guard half changed.
 //!
-//! Invariants: locks are taken in the reverse of the order in which they were announced, and released by the thread
-//! that took them, in the parent and in its only copy, the child.
-//! Sources: POSIX.1-2017, `pthread_atfork`.
+//! Data flow: whoever has locks says so, for good ([`hold`]) or for as long as they live ([`hold_while_alive`]); others
+//! hold `fork` off for a moment (`hold_off`), so that every mutex taken only meanwhile is free in the child → `fork`
+//! takes them all → the parent, and the child, whose only thread is a copy of the one that took them, release them → the
+//! child's owners learn that they are in a child.
+//! Invariants: `fork` takes first the owners' locks, then keeps those out who hold it off, and takes the allocator's lock
+//! last; so one who holds an owner's lock may hold `fork` off, and not the other way round, and both may allocate. `fork` is
+//! not held off twice by one thread, and no foreign code runs meanwhile. No lock is held while an owner is told, or dropped.
+//! Limits: `pthread_atfork` handlers run for `fork`, not for `_Fork` or a bare `clone` system call. Handlers that were
+//! installed before ours run while the locks are held, and must not need them.
+//! Sources: POSIX.1-2024, `pthread_atfork`.
 
-use std::any::Any;
-use std::cell::RefCell;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use crate::sys;
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
-/// What releases the locks when it is dropped.
-pub type Held = Box<dyn Any>;
+/// What releases locks when it is dropped.
+pub trait Guard {}
 
-struct Locks {
-    take: fn() -> Held,
+impl<T> Guard for T {}
+
+/// The guards of all locks of an owner.
+pub type Held<'a> = Box<dyn Guard + 'a>;
+
+/// Something with locks.
+pub trait Locks: Send + Sync {
+    /// Takes them all.
+    fn take(&self) -> Held<'_>;
+
+    /// This is a child, whose only thread calls, with all locks free. What other threads were doing is never finished.
+    fn in_child(&self) {}
+}
+
+impl<T: Send> Locks for Mutex<T> {
+    fn take(&self) -> Held<'_> {
+        Box::new(self.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+struct Static {
+    take: fn() -> Held<'static>,
     in_child: fn(),
 }
 
-static LOCKS: Mutex<Vec<Locks>> = Mutex::new(Vec::new());
+impl Locks for Static {
+    fn take(&self) -> Held<'_> {
+        (self.take)()
+    }
+
+    fn in_child(&self) {
+        (self.in_child)();
+    }
+}
+
+static OWNERS: Mutex<Vec<Weak<dyn Locks>>> = Mutex::new(Vec::new());
+
+/// Read while `fork` must wait.
+static HELD_OFF: RwLock<()> = RwLock::new(());
+
+/// Takes the lock of the process's allocator.
+static ALLOCATOR: OnceLock<fn() -> Held<'static>> = OnceLock::new();
+
+/// What a thread inside `fork` holds.
+struct Forking {
+    allocator: Option<Held<'static>>,
+    held_off: RwLockWriteGuard<'static, ()>,
+    taken: Vec<Taken>,
+    owners: MutexGuard<'static, Vec<Weak<dyn Locks>>>,
+}
+
+struct Taken {
+    /// Borrowed from the owner.
+    guards: Option<Held<'static>>,
+    owner: Arc<dyn Locks>,
+}
 
 thread_local! {
-    static HELD: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
+    /// Never destroyed by itself, so that a thread may fork while it ends.
+    static FORKING: Cell<Option<ManuallyDrop<Forking>>> = const { Cell::new(None) };
 }
 
-/// From now on, `take` is called before each fork and its result dropped after it; `in_child` comes before that.
-pub fn hold(take: fn() -> Held, in_child: fn()) {
-    static ONCE: Once = Once::new();
-    // SAFETY: the functions are ordinary ones that live as long as the process.
-    ONCE.call_once(|| _ = unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after_in_child)) });
-    lock().push(Locks { take, in_child });
+/// From now on, `take` is called before each fork and its result dropped after it; then, in the child, `in_child`.
+pub fn hold(take: fn() -> Held<'static>, in_child: fn()) {
+    std::mem::forget(hold_while_alive(Static { take, in_child }));
 }
 
-fn lock() -> MutexGuard<'static, Vec<Locks>> {
-    LOCKS.lock().unwrap_or_else(PoisonError::into_inner)
+/// The same for the lock of the process's allocator, which all others may be held for. To be called once.
+pub(crate) fn hold_allocator(take: fn() -> Held<'static>) {
+    install();
+    ALLOCATOR.get_or_init(|| take);
+}
+
+/// Delays any `fork` of the process until the guard is dropped.
+pub(crate) fn hold_off() -> RwLockReadGuard<'static, ()> {
+    HELD_OFF.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Installs the handlers, once a process.
+pub(crate) fn install() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        // SAFETY: the three functions have the C calling convention, never unwind, and live as long as this code:
+        // a shared library that is unloaded takes its handlers with it.
+        let failed = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+        assert_eq!(failed, 0, "pthread_atfork fails only without memory");
+    });
+}
+
+/// Lets each fork take the locks of an owner for as long as that exists.
+pub fn hold_while_alive<L: Locks + 'static>(owner: L) -> Arc<L> {
+    install();
+    let owner = Arc::new(owner);
+    let weak = Arc::downgrade(&owner);
+    let mut owners = lock();
+    if owners.len() == owners.capacity() {
+        owners.retain(|owner| owner.strong_count() != 0);
+        let room = owners.len().max(16);
+        owners.reserve(room);
+    }
+    owners.push(weak as Weak<dyn Locks>);
+    drop(owners);
+    owner
+}
+
+fn lock() -> MutexGuard<'static, Vec<Weak<dyn Locks>>> {
+    OWNERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 extern "C" fn before() {
-    let locks = lock();
-    let held = locks.iter().rev().map(|locks| (locks.take)()).collect::<Vec<_>>();
-    HELD.with_borrow_mut(|list| {
-        *list = held;
-        list.push(Box::new(locks));
-    });
+    let owners = lock();
+    let mut taken = Vec::with_capacity(owners.len());
+    for owner in owners.iter().rev().filter_map(Weak::upgrade) {
+        let guards = owner.take();
+        // SAFETY: the guards borrow from the owner, which lives at one place for as long as the reference that is kept
+        // beside them. `after` drops them first.
+        let guards = unsafe { std::mem::transmute::<Held<'_>, Held<'static>>(guards) };
+        taken.push(Taken { guards: Some(guards), owner });
+    }
+    let held_off = HELD_OFF.write().unwrap_or_else(PoisonError::into_inner);
+    let allocator = ALLOCATOR.get().map(|take| take());
+    FORKING.set(Some(ManuallyDrop::new(Forking { allocator, held_off, taken, owners })));
 }
 
-extern "C" fn after() {
-    HELD.take().into_iter().for_each(drop);
+/// Releases the locks, the last first.
+fn after() -> Vec<Taken> {
+    let Some(forking) = FORKING.take() else { return Vec::new() };
+    let Forking { allocator, held_off, mut taken, owners } = ManuallyDrop::into_inner(forking);
+    drop(allocator);
+    drop(held_off);
+    taken.iter_mut().rev().for_each(|taken| taken.guards = None);
+    drop(owners);
+    taken
 }
 
-extern "C" fn after_in_child() {
-    HELD.with_borrow(|held| {
-        let locks = held.last().and_then(|held| held.downcast_ref::<MutexGuard<'static, Vec<Locks>>>());
-        locks.into_iter().flat_map(|locks| locks.iter()).for_each(|locks| (locks.in_child)());
-    });
-    after();
+extern "C" fn in_parent() {
+    // Some of the owners may be gone but for our references.
+    drop(after());
+}
+
+extern "C" fn in_child() {
+    let taken = after();
+    sys::after_fork();
+    taken.iter().for_each(|taken| taken.owner.in_child());
 }

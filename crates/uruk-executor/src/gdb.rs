@@ -57,12 +57,16 @@ unsafe impl Send for DebugRegistration {}
 // SAFETY: nothing can be done through a shared reference.
 unsafe impl Sync for DebugRegistration {}
 
+/// A child must not inherit the list in the middle of a change.
+pub(crate) fn hold_across_fork() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| crate::at_fork::hold(|| Box::new(lock()), || ()));
+}
+
 /// Shows an object file to debuggers: an ELF image whose allocated sections have the addresses they are loaded at, and
 /// whose debug sections are relocated accordingly. A debugger that attaches later sees it, too.
 pub fn register(image: Vec<u8>) -> DebugRegistration {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| crate::at_fork::hold(|| Box::new(lock()), || ()));
-
+    hold_across_fork();
     let owned = image.into_boxed_slice();
     let (image, image_bytes) = (owned.as_ptr(), owned.len() as u64);
     let entry = Entry { next: ptr::null_mut(), previous: ptr::null_mut(), image, image_bytes, owned };

@@ -9,8 +9,10 @@ use crate::libraries::{self, Definition, Library, LibraryError, SymbolKind};
 use crate::lifecycle::{self, Arguments};
 use crate::memory::{InProcessMemory, Options};
 use crate::stubs::{Setup, StubPool};
+use crate::thread_exit;
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
+use crate::{at_exit, at_fork, phdr};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use uruk_jitlink::memory::{MemoryManager, Placement};
@@ -19,16 +21,29 @@ use uruk_jitlink::memory::{MemoryManager, Placement};
 pub struct InProcess {
     memory: Arc<InProcessMemory>,
     arguments: RwLock<&'static Arguments>,
-    libraries: Mutex<Vec<Library>>,
+    /// Held across `fork`.
+    libraries: Arc<Mutex<Vec<Library>>>,
     debugger: OnceLock<bool>,
+}
+
+/// Announces what is held across `fork` before there is any of it: a child that was made while another thread was about
+/// to announce it would wait for that for ever.
+fn hold_across_fork() {
+    unwind::hold_across_fork();
+    phdr::hold_across_fork();
+    gdb::hold_across_fork();
+    at_exit::hold_across_fork();
+    thread_exit::hold_across_fork();
 }
 
 impl InProcess {
     /// Nothing is reserved before it is needed.
     pub fn new(options: Options) -> InProcess {
+        hold_across_fork();
         let memory = Arc::new(InProcessMemory::new(options));
         let arguments = RwLock::new(leak(Arguments::new(["uruk"])));
-        InProcess { memory, arguments, libraries: Mutex::default(), debugger: OnceLock::new() }
+        let libraries = at_fork::hold_while_alive(Mutex::default());
+        InProcess { memory, arguments, libraries, debugger: OnceLock::new() }
     }
 
     /// Its memory.
@@ -57,9 +72,8 @@ impl InProcess {
     /// What the process and its libraries define under a name, perhaps with a version (`name@V`), and whether it is
     /// thread-local.
     pub fn find(&self, name: &[u8]) -> Option<(u64, bool)> {
-        let mut overrides = crate::dl::overrides().iter().chain(lifecycle::overrides());
-        if let Some((_, address)) = overrides.find(|(known, _)| known.as_bytes() == name) {
-            return Some((*address as u64, false));
+        if let Some(address) = overridden(name) {
+            return Some((address, false));
         }
         if name == b"_dl_x86_cpu_features" {
             return Some((lifecycle::cpu_features()?, false));
@@ -137,11 +151,34 @@ impl InProcess {
         unsafe { lifecycle::call_main(address, self.arguments()) }
     }
 
-    /// Runs what a dylib registered with `atexit` and its kin, and forgets it.
-    pub fn finalize(&self, dso_handle: u64) {
-        // SAFETY: the session gives the address of a dylib's `__dso_handle`, before it releases the dylib's code.
-        unsafe { lifecycle::finalize(dso_handle) }
+    /// Lets finalisers run in this order when the process exits, or when their memory is given to `finalize`.
+    pub fn run_at_exit(&self, functions: &[u64]) {
+        // SAFETY: the session gives finished functions of its objects' tables, once each, and names their memory
+        // to `finalize` or `forget` before it releases it.
+        unsafe { at_exit::run_at_exit(functions) }
     }
+
+    /// Runs what was registered for the process's end by code and data in these ranges, which will be released, the latest
+    /// first, and forgets it.
+    pub fn finalize(&self, memory: &[Range<u64>]) {
+        // SAFETY: the session releases the memory only afterwards.
+        unsafe { at_exit::run_within(memory) };
+    }
+
+    /// Forgets all that code and data in these ranges have registered, and destructors of these thread-local variables,
+    /// given by module and offset.
+    pub fn forget(&self, memory: &[Range<u64>], variables: &[(u64, Range<u64>)]) {
+        at_exit::forget_within(memory);
+        thread_exit::forget_within(memory);
+        thread_exit::forget_variables(variables);
+    }
+}
+
+/// The address of what stands in for a function of the process.
+pub(crate) fn overridden(name: &[u8]) -> Option<u64> {
+    let functions = crate::dl::overrides().iter().copied().chain(at_exit::overrides()).chain(thread_exit::overrides());
+    let (_, address) = functions.into_iter().find(|(known, _)| known.as_bytes() == name)?;
+    Some(address as u64)
 }
 
 /// Why the process's libraries could not be made to use a program's own definitions.

@@ -1,7 +1,7 @@
 //! What lives in the process where linked code runs: memory, libraries, unwinding, thread-local storage, debuggers.
 
 pub mod at_exit;
-mod at_fork;
+pub mod at_fork;
 pub mod dl;
 pub mod gdb;
 pub mod in_process;
@@ -11,11 +11,13 @@ pub mod lifecycle;
 pub mod memory;
 pub mod phdr;
 mod range_index;
+mod ranges;
 pub mod restart;
 pub mod scratch;
 pub mod stubs;
 pub mod support;
 mod sys;
+pub mod thread_exit;
 pub mod tls;
 pub mod unwind;
 

@@ -2,18 +2,15 @@
 //! the few functions that a static link would add to each of its dylibs.
 //! Data flow: addresses of finished code → calls with the program's arguments. `atexit` and its like
 //! are small templates that the linker adds to a dylib as it adds a stub: they pass the dylib's own
-//! `__dso_handle` on to glibc, which keeps the records, runs them at `exit` in the right order, and
-//! runs a dylib's own when [`finalize`] names it.
+//! `__dso_handle` on to [`at_exit`](crate::at_exit), which keeps the records.
 //! Invariants: exceptions and forced unwinding may leave the code that is called here; whatever is
 //! on the stack of this module has no destructor that must run.
 //! Sources: gABI chapter 5, "Initialization and Termination Functions"; Itanium C++ ABI §3.3.6
 //! (`__cxa_atexit`, `__cxa_finalize`, `__dso_handle`); LSB 5.0 core, `__cxa_atexit`,
 //! `__register_atfork`; glibc's `libc_nonshared.a`.
 
-use std::collections::BTreeMap;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A program's arguments in the form C wants. They must outlive the program: it may keep pointers.
 #[derive(Debug)]
@@ -91,13 +88,20 @@ std::arch::global_asm!(
 );
 
 unsafe extern "C" {
-    /// Calls a function with three arguments, as the outermost frame of its thread.
-    fn uruk_outermost_frame(
-        function: u64,
-        count: c_int,
-        arguments: *const *mut c_char,
-        environment: *const *mut c_char,
-    ) -> c_int;
+    fn uruk_outermost_frame(function: u64, first: u64, second: u64, third: u64) -> c_int;
+}
+
+/// Calls a function as the outermost frame of its thread: what it throws and does not catch ends the process.
+///
+/// # Safety
+/// The function may be called with these arguments, or the first of them.
+pub(crate) unsafe fn call_outermost(function: u64, [first, second, third]: [u64; 3]) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { uruk_outermost_frame(function, first, second, third) }
+}
+
+fn program_arguments(arguments: &Arguments) -> [u64; 3] {
+    [arguments.count() as u64, arguments.values() as u64, environment() as u64]
 }
 
 /// Calls initialisers in this order, each with the program's arguments and environment. What they throw and do not
@@ -109,7 +113,7 @@ unsafe extern "C" {
 pub unsafe fn run_initializers(addresses: &[u64], arguments: &Arguments) {
     for &address in addresses {
         // SAFETY: the caller's promise.
-        unsafe { uruk_outermost_frame(address, arguments.count(), arguments.values(), environment()) };
+        unsafe { call_outermost(address, program_arguments(arguments)) };
     }
 }
 
@@ -119,30 +123,7 @@ pub unsafe fn run_initializers(addresses: &[u64], arguments: &Arguments) {
 /// The address is that of a finished `main`, whose initialisers have run.
 pub unsafe fn call_main(address: u64, arguments: &Arguments) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe { uruk_outermost_frame(address, arguments.count(), arguments.values(), environment()) }
-}
-
-/// Runs what the dylib with this `__dso_handle` registered with `atexit` or `__cxa_atexit`, the
-/// latest first, and forgets it, along with its `at_quick_exit` and `pthread_atfork` records.
-///
-/// # Safety
-/// The registered functions are still there. The handle is not null, which would mean the whole process.
-pub unsafe fn finalize(dso_handle: u64) {
-    unsafe extern "C-unwind" {
-        fn __cxa_finalize(dso_handle: *mut c_void);
-    }
-    assert_ne!(dso_handle, 0, "a dylib's handle is an address in it");
-    // SAFETY: the caller's promise.
-    unsafe { __cxa_finalize(dso_handle as *mut c_void) };
-}
-
-/// Functions that JIT'd code must get from here rather than from the process: name and address.
-pub fn overrides() -> &'static [(&'static str, usize)] {
-    static TABLE: OnceLock<[(&str, usize); 2]> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        let address = thread_atexit as *const () as usize;
-        [("__cxa_thread_atexit", address), ("__cxa_thread_atexit_impl", address)]
-    })
+    unsafe { call_outermost(address, program_arguments(arguments)) }
 }
 
 /// Where the C library keeps what it knows of the processor; members of its static archives refer to it as
@@ -154,76 +135,6 @@ pub fn cpu_features() -> Option<u64> {
     unsafe {
         let getter: unsafe extern "C" fn(u32) -> u64 = std::mem::transmute(getter as *const ());
         Some(getter(0))
-    }
-}
-
-/// How many destructors of `thread_local` objects, in all threads, belong to the dylib with this
-/// `__dso_handle` and have not finished. While there are any, the dylib's code and thread-local
-/// storage must stay: glibc itself keeps a library for them, but does not know a JIT dylib.
-pub fn pending_thread_destructors(dso_handle: u64) -> usize {
-    pending().get(&dso_handle).copied().unwrap_or(0)
-}
-
-fn pending() -> MutexGuard<'static, BTreeMap<u64, usize>> {
-    static PENDING: Mutex<BTreeMap<u64, usize>> = Mutex::new(BTreeMap::new());
-    PENDING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-type ThreadDestructor = unsafe extern "C" fn(*mut c_void);
-
-/// A registered destructor, its object and its dylib.
-struct ThreadExit {
-    destructor: ThreadDestructor,
-    object: *mut c_void,
-    dso_handle: u64,
-}
-
-/// `__cxa_thread_atexit`: Itanium C++ ABI §3.3.6, extended to threads.
-///
-/// # Safety
-/// The destructor may be called with the object when this thread ends.
-unsafe extern "C" fn thread_atexit(
-    destructor: ThreadDestructor,
-    object: *mut c_void,
-    dso_handle: *mut c_void,
-) -> c_int {
-    unsafe extern "C" {
-        fn __cxa_thread_atexit_impl(function: ThreadDestructor, object: *mut c_void, dso_handle: *mut c_void) -> c_int;
-    }
-    let dso_handle = dso_handle as u64;
-    let exit = Box::into_raw(Box::new(ThreadExit { destructor, object, dso_handle }));
-    *pending().entry(dso_handle).or_default() += 1;
-    // SAFETY: `thread_exit` takes such a box, once. glibc keeps the object that
-    // holds `thread_exit` loaded until then, which an address in it stands for.
-    let status = unsafe { __cxa_thread_atexit_impl(thread_exit, exit.cast(), (&raw const EXECUTOR).cast_mut().cast()) };
-    if status != 0 {
-        // SAFETY: not registered, so still ours.
-        drop(unsafe { Box::from_raw(exit) });
-        forget_pending(dso_handle);
-    }
-    status
-}
-
-/// An address in the object that this crate is linked into.
-static EXECUTOR: u8 = 0;
-
-/// # Safety
-/// `exit` is a boxed `ThreadExit`, given up by the caller.
-unsafe extern "C" fn thread_exit(exit: *mut c_void) {
-    // SAFETY: the caller's promise.
-    let exit = unsafe { Box::from_raw(exit.cast::<ThreadExit>()) };
-    // SAFETY: whoever registered it promised that. Our lock is not held.
-    unsafe { (exit.destructor)(exit.object) };
-    forget_pending(exit.dso_handle);
-}
-
-fn forget_pending(dso_handle: u64) {
-    let mut pending = pending();
-    if let Some(count) = pending.get_mut(&dso_handle) {
-        *count -= 1;
-        if *count == 0 {
-            pending.remove(&dso_handle);
-        }
     }
 }
 

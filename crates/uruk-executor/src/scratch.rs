@@ -78,7 +78,7 @@ impl ScratchAllocator {
     /// of the process.
     pub fn hold_across_fork(&'static self) {
         HELD.get_or_init(|| self);
-        at_fork::hold(|| Box::new(HELD.get().map(|allocator| allocator.lock())), || {});
+        at_fork::hold_allocator(|| Box::new(HELD.get().map(|allocator| allocator.lock())));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

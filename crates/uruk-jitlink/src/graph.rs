@@ -332,6 +332,16 @@ impl LinkGraph {
         }
     }
 
+    /// Where the input's last bytes that will be written end: once the graph has been read, what follows is only for
+    /// debuggers and messages.
+    pub fn end_of_content(&self) -> usize {
+        let end = |block: &Block| match block.content {
+            Content::Input(at) => at + block.size,
+            Content::Made(_) | Content::Zero => 0,
+        };
+        self.blocks.iter().map(end).max().unwrap_or(0) as usize
+    }
+
     /// Gives a common symbol its room, in a block of its own that starts as zero. `align` is a power of two.
     pub fn allocate_common(&mut self, id: SymbolId, size: u64, align: u64) {
         if self.sections.last().is_none_or(|last| last.kind != SectionKind::Zero || last.name != (0..0)) {

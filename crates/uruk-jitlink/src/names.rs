@@ -162,6 +162,11 @@ impl Names {
         upper(self.hasher.hash_one(bytes))
     }
 
+    /// Nobody uses the pool while this is held. For `fork`, whose child must find it whole.
+    pub fn hold(&self) -> impl Sized + '_ {
+        self.write()
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Table> {
         self.table.read().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

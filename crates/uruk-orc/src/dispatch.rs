@@ -8,7 +8,9 @@ use crate::state::TaskId;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread, thread_local};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
 use std::sync::{Arc, PoisonError};
+use uruk_executor::at_fork::{self, Held, Locks};
 
 /// How urgent a task is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -60,7 +62,9 @@ pub trait Dispatcher: Send + Sync {
 pub struct InPlace;
 
 thread_local! {
-    static WAITING: RefCell<VecDeque<Runnable>> = const { RefCell::new(VecDeque::new()) };
+    /// Empty between tasks, and never destroyed by itself: handlers that run at exit may cause tasks.
+    static WAITING: ManuallyDrop<RefCell<VecDeque<Runnable>>> =
+        const { ManuallyDrop::new(RefCell::new(VecDeque::new())) };
     static RUNNING: Cell<bool> = const { Cell::new(false) };
     /// The pool that this thread belongs to.
     static POOL: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
@@ -76,6 +80,7 @@ impl InPlace {
             task.run();
         }
         RUNNING.with(|running| running.set(false));
+        WAITING.with(|waiting| waiting.take());
     }
 }
 
@@ -86,7 +91,7 @@ impl Dispatcher for InPlace {
     }
 
     fn blocked(&self) {
-        let waiting = WAITING.with(RefCell::take);
+        let waiting = WAITING.with(|waiting| waiting.take());
         if waiting.is_empty() {
             return;
         }
@@ -117,7 +122,6 @@ struct Shared {
     wake: Condvar,
     /// Threads that may run tasks at the same time.
     threads: usize,
-    process: u32,
 }
 
 #[derive(Default)]
@@ -130,6 +134,7 @@ struct Queue {
     resting: usize,
     /// Those of them that wait for other tasks.
     blocked: usize,
+    /// Its threads end when there is nothing to do. In the child of a fork it has none.
     closed: bool,
 }
 
@@ -140,7 +145,7 @@ impl ThreadPool {
     /// A pool of this many threads, which start when there is something to do.
     pub fn new(threads: usize) -> ThreadPool {
         let (queue, wake) = (Mutex::default(), Condvar::new());
-        ThreadPool { shared: Arc::new(Shared { queue, wake, threads: threads.max(1), process: std::process::id() }) }
+        ThreadPool { shared: at_fork::hold_while_alive(Shared { queue, wake, threads: threads.max(1) }) }
     }
 }
 
@@ -196,13 +201,28 @@ impl Shared {
     }
 }
 
+impl Locks for Shared {
+    fn take(&self) -> Held<'_> {
+        Box::new(self.lock())
+    }
+
+    fn in_child(&self) {
+        let mut queue = self.lock();
+        queue.closed = true;
+        // Whoever needs these tasks runs them.
+        let left = (std::mem::take(&mut queue.normal), std::mem::take(&mut queue.idle));
+        drop(queue);
+        drop(left);
+    }
+}
+
 impl Dispatcher for ThreadPool {
     fn dispatch(&self, task: Runnable) {
-        if std::process::id() != self.shared.process {
-            // The child of a fork has none of the pool's threads.
+        let mut queue = self.shared.lock();
+        if queue.closed {
+            drop(queue);
             return InPlace.dispatch(task);
         }
-        let mut queue = self.shared.lock();
         match task.priority() {
             Priority::Normal => queue.normal.push_back(task),
             Priority::Idle => queue.idle.push_back(task),

@@ -161,6 +161,14 @@ pub enum Error {
         /// The other one.
         other: String,
     },
+    /// Something was under way when the process forked, and this is the child.
+    #[error(
+        "{what} was under way in another thread when the process forked, which the child does not have; begin anew in the child, or fork when no other thread links"
+    )]
+    Forked {
+        /// The unit or the look-up.
+        what: String,
+    },
     /// The session has ended.
     #[error("the session has ended")]
     Ended,

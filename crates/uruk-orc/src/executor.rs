@@ -148,6 +148,18 @@ pub trait Executor: Send + Sync {
     /// Runs resolvers of indirect functions and stores what each returns in its slot: pairs of slot and resolver.
     fn run_resolvers(&self, slots: &[(u64, u64)]) -> Result<(), Error>;
 
+    /// Runs what was registered for the end of the process by code and data in these ranges, or about them, the latest
+    /// first, and forgets it. What this runs may use the session.
+    fn finalize(&self, _memory: &[Range<u64>]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Forgets what has been registered by code and data in these ranges, which are about to be released, and destructors
+    /// of thread-local variables that go too: each module that has some, by its number, with their offsets.
+    fn forget(&self, _memory: &[Range<u64>], _variables: &[(u64, Range<u64>)]) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Calls functions that take the program's arguments as `main` does, one after the other.
     fn run_initialisers(&self, functions: &[u64]) -> Result<(), Error>;
 

@@ -4,9 +4,10 @@ use crate::error::Error;
 use crate::executor::{Exports, Found};
 use crate::session::{Session, Suspended};
 use crate::state::DylibId;
+use crate::turns::Turns;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use uruk_jitlink::archive::{Archive, ArchiveError, Member, MemberData, MemberId, Nesting};
 use uruk_jitlink::elf::{Interface, Strength};
 use uruk_jitlink::graph::SymbolKind;
@@ -116,20 +117,22 @@ fn define_found(session: &Session, dylib: DylibId, wanted: Wanted<'_>, find: imp
             found.push((*name, definition.address, kind));
         }
     }
-    session.define_absolute(dylib, &found);
+    if !found.is_empty() {
+        session.define_absolute(dylib, &found);
+    }
 }
 
 /// Shared libraries that are loaded, one after the other, when something is missing that they may define.
 pub struct LibrariesOnDemand {
-    /// Sonames that have not been tried yet, the next one last. Locked while a look-up is served, so that another one does
-    /// not miss what a library that is being loaded defines.
-    waiting: Mutex<Vec<String>>,
+    /// Sonames that have not been tried yet, the next one last. One look-up at a time is served, so that no other one
+    /// misses what a library that is being loaded defines.
+    waiting: Turns<Vec<String>>,
 }
 
 impl LibrariesOnDemand {
     /// Libraries to be tried in this order.
     pub fn new(sonames: &[&str]) -> LibrariesOnDemand {
-        LibrariesOnDemand { waiting: Mutex::new(sonames.iter().rev().map(|soname| soname.to_string()).collect()) }
+        LibrariesOnDemand { waiting: Turns::new(sonames.iter().rev().map(|soname| soname.to_string()).collect()) }
     }
 }
 
@@ -140,14 +143,17 @@ impl DefinitionGenerator for LibrariesOnDemand {
         if missing.is_empty() {
             return Ok(());
         }
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.waiting.take();
         // Another look-up may have loaded something meanwhile.
         ProcessSymbols.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
         missing.retain(|(name, _)| !session.defines(dylib, *name));
         loop {
-            let (false, Some(soname)) = (missing.is_empty(), waiting.pop()) else { return Ok(()) };
+            let next = turn.with(|waiting| waiting.last().cloned());
+            let (false, Some(soname)) = (missing.is_empty(), next) else { return Ok(()) };
             // A library that is not installed defines nothing.
-            if session.executor().load_library(&soname).is_ok() {
+            let loaded = session.executor().load_library(&soname).is_ok();
+            turn.with(|waiting| waiting.retain(|waiting| *waiting != soname));
+            if loaded {
                 ProcessSymbols.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
                 missing.retain(|(name, _)| !session.defines(dylib, *name));
             }
@@ -168,9 +174,9 @@ pub struct ArchiveMembers {
     archives: Vec<Nested>,
     /// The archive and the member that defines each name first.
     index: HashMap<Name, (usize, MemberId)>,
-    /// Members that were added. Locked while a look-up is served, so that another one does not miss what this one is
-    /// about to add.
-    pulled: Mutex<HashSet<(usize, MemberId)>>,
+    /// Members that were added. One look-up at a time is served, so that no other one misses what this one is about to
+    /// add.
+    pulled: Turns<HashSet<(usize, MemberId)>>,
     read: Arc<ReadFile>,
 }
 
@@ -184,7 +190,7 @@ impl ArchiveMembers {
     pub fn new(session: &Session, input: Input, read: Arc<ReadFile>) -> Result<ArchiveMembers, Error> {
         let nesting = Nesting::new(Path::new(&**input.name()));
         let archives = vec![Nested { input, nesting }];
-        let mut members = ArchiveMembers { archives, index: HashMap::new(), pulled: Mutex::default(), read };
+        let mut members = ArchiveMembers { archives, index: HashMap::new(), pulled: Turns::new(HashSet::new()), read };
         members.read_index(session)?;
         Ok(members)
     }
@@ -294,7 +300,7 @@ impl DefinitionGenerator for ArchiveMembers {
         if wanted.kind == LookupKind::Dynamic {
             return Ok(());
         }
-        let mut pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.pulled.take();
         let mut inputs = Vec::new();
         let mut taken = HashSet::new();
         for name in wanted.required().filter(|name| !session.defines(dylib, *name)) {
@@ -304,7 +310,7 @@ impl DefinitionGenerator for ArchiveMembers {
             }
             let input = self.member(member)?;
             // What was pulled before and lacks the name has been removed, if it had the name at all.
-            if pulled.insert(member) || defines(&input, session, name)? {
+            if turn.with(|pulled| pulled.insert(member)) || defines(&input, session, name)? {
                 taken.insert(member);
                 inputs.push(input);
             }

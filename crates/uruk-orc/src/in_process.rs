@@ -101,6 +101,16 @@ impl Executor for InProcess {
         Ok(())
     }
 
+    fn finalize(&self, memory: &[Range<u64>]) -> Result<(), Error> {
+        InProcess::finalize(self, memory);
+        Ok(())
+    }
+
+    fn forget(&self, memory: &[Range<u64>], variables: &[(u64, Range<u64>)]) -> Result<(), Error> {
+        InProcess::forget(self, memory, variables);
+        Ok(())
+    }
+
     fn run_initialisers(&self, functions: &[u64]) -> Result<(), Error> {
         InProcess::run_initialisers(self, functions);
         Ok(())

@@ -16,6 +16,7 @@ use crate::unit::{Definition, MaterializationUnit};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use uruk_executor::at_fork;
 use uruk_jitlink::memory::Placement;
 use uruk_jitlink::names::Name;
 
@@ -37,15 +38,18 @@ pub(crate) struct Stubs {
 
 struct Bodies {
     session: WeakSession,
-    known: Mutex<Known>,
+    known: Arc<Mutex<Known>>,
 }
+
+/// Of numbers that nobody outside chooses.
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 #[derive(Default)]
 struct Known {
     /// Of the stubs that are lazy.
-    lazy: HashMap<StubId, Body>,
+    lazy: Map<StubId, Body>,
     /// The same stubs by address.
-    by_address: HashMap<u64, StubId>,
+    by_address: Map<u64, StubId>,
     /// Bodies in the order of their first calls.
     called: Vec<(DylibId, Name)>,
 }
@@ -76,7 +80,8 @@ impl Resolver for Bodies {
 
 impl Stubs {
     pub fn new(session: &Session, failure: Option<u64>) -> Result<Stubs, Error> {
-        let bodies = Arc::new(Bodies { session: session.downgrade(), known: Mutex::default() });
+        let bodies =
+            Arc::new(Bodies { session: session.downgrade(), known: at_fork::hold_while_alive(Mutex::default()) });
         let setup = StubSetup { resolver: bodies.clone(), failure, placement: Placement::Near };
         Ok(Stubs { pool: session.executor().stubs(setup)?, bodies })
     }
@@ -107,7 +112,21 @@ impl Drop for Owned {
 struct LazyReexports {
     stubs: Arc<Stubs>,
     source: DylibId,
-    functions: HashMap<Name, (Definition, Name)>,
+    /// Each with the name of its body, sorted by its own.
+    functions: Vec<(Definition, Name)>,
+}
+
+impl LazyReexports {
+    fn new(stubs: Arc<Stubs>, source: DylibId, mut functions: Vec<(Definition, Name)>) -> LazyReexports {
+        functions.sort_by_key(|(definition, _)| definition.name);
+        functions.dedup_by_key(|(definition, _)| definition.name);
+        LazyReexports { stubs, source, functions }
+    }
+
+    fn body(&self, name: Name) -> Option<Name> {
+        let at = self.functions.binary_search_by_key(&name, |(definition, _)| definition.name).ok()?;
+        Some(self.functions[at].1)
+    }
 }
 
 impl MaterializationUnit for LazyReexports {
@@ -116,7 +135,7 @@ impl MaterializationUnit for LazyReexports {
     }
 
     fn definitions(&self) -> Vec<Definition> {
-        self.functions.values().map(|(definition, _)| *definition).collect()
+        self.functions.iter().map(|(definition, _)| *definition).collect()
     }
 
     fn materialize(self: Box<Self>, responsibility: Responsibility) {
@@ -128,15 +147,19 @@ impl MaterializationUnit for LazyReexports {
         let unit = responsibility.unit();
         {
             let mut known = self.stubs.bodies.lock();
+            known.lazy.reserve(made.len());
+            known.by_address.reserve(made.len());
             for (Stub { id, address }, name) in made.iter().zip(&owed) {
-                known.lazy.insert(*id, Body { unit, source: self.source, name: self.functions[name].1 });
+                let body = self.body(*name).expect("a unit owes what it has promised");
+                known.lazy.insert(*id, Body { unit, source: self.source, name: body });
                 known.by_address.insert(*address, *id);
             }
         }
         let addresses: Vec<_> = owed.iter().zip(&made).map(|(name, stub)| (*name, stub.address)).collect();
+        let memory = made.iter().map(|stub| stub.address..stub.address + 1).collect();
         let owned = Owned { stubs: self.stubs, made };
         // Errors mean that the unit was removed, which those who asked are told; dropped stubs are freed.
-        if responsibility.keep(owned).is_ok() && responsibility.resolve(&addresses).is_ok() {
+        if responsibility.keep_memory(owned, memory).is_ok() && responsibility.resolve(&addresses).is_ok() {
             let _ = responsibility.emit(&[]);
         }
     }
@@ -184,7 +207,8 @@ impl Session {
     /// Says where calls go whose body cannot be had, in the place of a message and the end of the process: to code that
     /// is entered with the arguments of the call, and may throw into its caller. To be said before the first stub is made.
     pub fn set_lazy_failure(&self, address: u64) {
-        self.shared.lazy_failure.get_or_init(|| address);
+        // The first one counts.
+        let _ = self.shared.lazy_failure.compare_exchange(0, address, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The stubs of the session, which it has from the first use on.
@@ -192,7 +216,8 @@ impl Session {
         if let Some(stubs) = self.existing_stubs() {
             return Ok(stubs);
         }
-        let made = Arc::new(Stubs::new(self, self.shared.lazy_failure.get().copied())?);
+        let failure = Some(self.shared.lazy_failure.load(Ordering::Relaxed)).filter(|address| *address != 0);
+        let made = Arc::new(Stubs::new(self, failure)?);
         // Another thread may have been faster; its stubs are the session's then.
         let mut stubs = self.shared.stubs.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(stubs.get_or_insert(made).clone())
@@ -207,8 +232,8 @@ impl Session {
         source: DylibId,
         functions: &[(Definition, Name)],
     ) -> Result<(), Error> {
-        let functions = functions.iter().map(|function| (function.0.name, *function)).collect();
-        self.define(dylib, tracker, Box::new(LazyReexports { stubs: self.stubs()?, source, functions }))
+        let unit = LazyReexports::new(self.stubs()?, source, functions.to_vec());
+        self.define(dylib, tracker, Box::new(unit))
     }
 
     /// Defines functions at addresses that can be changed while others call them.

@@ -21,6 +21,7 @@ pub mod session;
 mod state;
 pub mod support;
 mod sync;
+mod turns;
 pub mod unit;
 
 pub use objects::Retained;

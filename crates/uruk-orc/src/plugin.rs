@@ -114,6 +114,12 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
+    /// Nothing changes while this is held.
+    pub fn hold(&self) -> impl Sized + '_ {
+        let plugins = self.plugins.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        (plugins, self.retained.write().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
     pub fn add_plugin(&self, plugin: Arc<dyn Plugin>) {
         let mut plugins = self.plugins.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         *plugins = Some(plugins.iter().flat_map(|plugins| plugins.iter().cloned()).chain([plugin]).collect());

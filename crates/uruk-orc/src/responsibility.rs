@@ -6,6 +6,7 @@ use crate::state::{DylibId, UnitId};
 use crate::sync::thread;
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
+use std::ops::Range;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::memory::{Demand, Lane, LaneDemand, Segment};
 use uruk_jitlink::names::Name;
@@ -59,7 +60,13 @@ impl Responsibility {
 
     /// Keeps something, memory or a registration, until the unit is removed; then it is dropped.
     pub fn keep(&self, resource: impl Any + Send + Sync) -> Result<(), Error> {
-        self.session.update(|state| state.keep(self.unit, Box::new(resource)))
+        self.session.update(|state| state.keep(self.unit, Box::new(resource), []))
+    }
+
+    /// The same for what owns code or data at these addresses: before it is dropped, what they have registered with
+    /// `atexit` and its kin runs.
+    pub fn keep_memory(&self, resource: impl Any + Send + Sync, memory: Vec<Range<u64>>) -> Result<(), Error> {
+        self.session.update(|state| state.keep(self.unit, Box::new(resource), memory))
     }
 
     /// Copies bytes into memory of the target process, which goes when the unit is removed; returns their address.
@@ -88,18 +95,17 @@ impl Responsibility {
     /// Errors if promised definitions have no address, or something needed is missing or has failed.
     pub fn emit(mut self, needs: &[(DylibId, Name)]) -> Result<(), Error> {
         self.settled = true;
-        let emitted = self.session.update(|state| {
-            let orders: Vec<_> = needs.iter().map(|(dylib, name)| (state.dylib(*dylib).order.clone(), *name)).collect();
-            match state.bind_all(&orders) {
+        self.session.update(|state| {
+            let emitted = match state.bind_all(needs) {
                 Ok(symbols) => state.emit_client(self.unit, symbols),
                 Err(error) => {
                     state.fail(vec![(self.unit, error.clone())]);
                     Err(error)
                 }
-            }
-        });
-        self.session.update(|state| state.end_unit(self.unit));
-        emitted
+            };
+            state.end_unit(self.unit);
+            emitted
+        })
     }
 
     /// Says that the definitions cannot be had; whatever needs them fails, too.

@@ -9,6 +9,7 @@
 //! what the change asked for.
 
 mod define;
+mod fork;
 mod inspect;
 mod layer;
 mod lookup;
@@ -28,9 +29,9 @@ use crate::lazy::Stubs;
 use crate::plugin::Wishes;
 use crate::state::*;
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock};
-use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
+use uruk_executor::at_fork;
 use uruk_jitlink::names::{Name, Names};
 
 /// A program that is being put together and run. Cheap to clone: all clones are the same session, which goes with the
@@ -54,12 +55,15 @@ pub(crate) struct Shared {
     progress: Condvar,
     executor: Arc<dyn Executor>,
     dispatcher: RwLock<Arc<dyn Dispatcher>>,
-    generators: RwLock<HashMap<DylibId, Vec<Generator>>>,
+    /// By dylib.
+    generators: RwLock<Vec<Vec<Generator>>>,
     threads: Option<usize>,
     pool: OnceLock<Option<rayon::ThreadPool>>,
+    /// This is the child of a fork, which has none of the pool's threads.
+    forked: AtomicBool,
     reports: Mutex<Vec<Error>>,
     pub(crate) stubs: Mutex<Option<Arc<Stubs>>>,
-    pub(crate) lazy_failure: OnceLock<u64>,
+    pub(crate) lazy_failure: AtomicU64,
     pub(crate) speculates: AtomicBool,
     wishes: Wishes,
 }
@@ -80,13 +84,14 @@ impl Session {
             generators: RwLock::default(),
             threads,
             pool: OnceLock::new(),
+            forked: AtomicBool::new(false),
             reports: Mutex::default(),
             stubs: Mutex::default(),
-            lazy_failure: OnceLock::new(),
+            lazy_failure: AtomicU64::new(0),
             speculates: AtomicBool::new(false),
             wishes: Wishes::default(),
         };
-        Session { shared: Arc::new(shared) }
+        Session { shared: at_fork::hold_while_alive(shared) }
     }
 
     /// The names of this session.
@@ -178,14 +183,17 @@ impl Session {
 
     fn push_generator(&self, dylib: DylibId, generator: Generator) {
         let mut generators = self.shared.generators.write().unwrap_or_else(PoisonError::into_inner);
-        generators.entry(dylib).or_default().push(generator);
+        if generators.len() <= dylib.index() {
+            generators.resize_with(dylib.index() + 1, Vec::new);
+        }
+        generators[dylib.index()].push(generator);
     }
 
     /// Forgets a dylib's generators, and with them the archives that it would take more members from.
     pub fn remove_generators(&self, dylib: DylibId) {
         let removed = {
             let mut generators = self.shared.generators.write().unwrap_or_else(PoisonError::into_inner);
-            generators.remove(&dylib)
+            generators.get_mut(dylib.index()).map(std::mem::take)
         };
         drop(removed);
     }
@@ -193,7 +201,7 @@ impl Session {
     /// The generator of a dylib at a position.
     fn generator(&self, dylib: DylibId, position: usize) -> Option<Generator> {
         let generators = self.shared.generators.read().unwrap_or_else(PoisonError::into_inner);
-        generators.get(&dylib)?.get(position).cloned()
+        generators.get(dylib.index())?.get(position).cloned()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -231,6 +239,10 @@ impl Drop for Shared {
         state.dissolve();
         let effects = state.take_effects();
         self.perform(effects);
+        if *self.forked.get_mut() {
+            // To end its threads would be to wait for their locks.
+            std::mem::forget(self.pool.take());
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod coalesce;
 mod collection;
 mod define;
 mod effects;
+mod fork;
 mod limbo;
 mod lots;
 mod published;
@@ -213,6 +214,8 @@ pub(crate) struct Dylib {
     pub placed_with: DylibId,
     /// It is no longer part of the program.
     pub removed: bool,
+    /// The latest of the [`walks`](State::walks) that came by.
+    pub mark: u64,
 }
 
 pub(crate) struct State {
@@ -252,6 +255,8 @@ pub(crate) struct State {
     changes: Vec<(SymbolId, define::Change)>,
     /// What the latest regrouping marks units with.
     stamp: u32,
+    /// How often dylibs were walked along their search orders.
+    pub walks: u64,
     /// The session accepts no more work.
     ended: bool,
 }
@@ -282,6 +287,7 @@ impl State {
             sharers: HashMap::new(),
             changes: Vec::new(),
             stamp: 0,
+            walks: 0,
             ended: false,
         }
     }
@@ -306,6 +312,7 @@ impl State {
             placement: None,
             placed_with: id,
             removed: false,
+            mark: 0,
         });
         Ok(id)
     }

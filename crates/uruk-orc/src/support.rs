@@ -5,42 +5,39 @@ use crate::error::Error;
 use crate::generator::{ArchiveMembers, DefinitionGenerator, ReadFile, Wanted};
 use crate::session::Session;
 use crate::state::DylibId;
+use crate::turns::Turns;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use uruk_jitlink::input::Input;
 
 /// Defines, in a dylib's own support dylib, what neither its objects nor the process define.
 pub struct SupportSymbols {
-    /// Held while a look-up is served, so that another one does not miss what this one is about to add.
-    turn: Mutex<()>,
     /// Finds the archives; asked once, since it looks through folders.
     archives: fn() -> Vec<PathBuf>,
     read: Arc<ReadFile>,
-    /// The archives, once something was missing for which they may help.
-    opened: OnceLock<Vec<ArchiveMembers>>,
+    /// The archives, once something was missing for which they may help. One look-up at a time is served, so that no other
+    /// one misses what this one is about to add.
+    opened: Turns<Option<Arc<[ArchiveMembers]>>>,
 }
 
 impl SupportSymbols {
     /// The executor's support objects, then these archives, which are looked for when first needed.
     pub fn new(archives: fn() -> Vec<PathBuf>, read: Arc<ReadFile>) -> SupportSymbols {
-        SupportSymbols { turn: Mutex::default(), archives, read, opened: OnceLock::new() }
+        SupportSymbols { archives, read, opened: Turns::new(None) }
     }
 
-    fn archives(&self, session: &Session) -> &[ArchiveMembers] {
-        self.opened.get_or_init(|| {
-            let archives = (self.archives)().into_iter().filter_map(|path| {
-                let members =
-                    (self.read)(&path).and_then(|input| ArchiveMembers::new(session, input, self.read.clone()));
-                members.map_err(|error| session.report(error)).ok()
-            });
-            archives.collect()
-        })
+    fn open_archives(&self, session: &Session) -> Arc<[ArchiveMembers]> {
+        let archives = (self.archives)().into_iter().filter_map(|path| {
+            let members = (self.read)(&path).and_then(|input| ArchiveMembers::new(session, input, self.read.clone()));
+            members.map_err(|error| session.report(error)).ok()
+        });
+        archives.collect()
     }
 }
 
 impl DefinitionGenerator for SupportSymbols {
     fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.opened.take();
         let mut missing = Vec::new();
         let mut inputs = Vec::new();
         for (name, required) in wanted.names {
@@ -62,7 +59,9 @@ impl DefinitionGenerator for SupportSymbols {
         if missing.is_empty() {
             return Ok(());
         }
-        for archive in self.archives(session) {
+        let opened = turn.with(|opened| opened.clone()).unwrap_or_else(|| self.open_archives(session));
+        turn.with(|known| *known = Some(opened.clone()));
+        for archive in &*opened {
             archive.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
         }
         Ok(())

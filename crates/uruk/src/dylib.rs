@@ -223,7 +223,8 @@ impl Tracker<'_> {
     }
 
     /// Removes the objects: nobody finds their symbols any more. Their memory, and everything that was registered for
-    /// them, goes when no [handle](Dylib::handle) and no other code holds it.
+    /// them, goes when no [handle](Dylib::handle) and no other code holds it. Before that their finalisers run, and what they
+    /// registered with `atexit` and its kin; destructors of their `thread_local` objects that have not run will not.
     ///
     /// Pointers to them that were got in other ways must not be used any more; that they are not is part of the promise
     /// that was made when they were got.
@@ -231,7 +232,7 @@ impl Tracker<'_> {
         self.jit.session().remove(self.id)
     }
 
-    /// Removes the objects at once, whoever holds them.
+    /// Removes the objects at once, whoever holds them. What they registered for their end is forgotten.
     ///
     /// # Safety
     /// None of their code runs, nothing that stays refers to them, and no pointer to them and no handle is used any more.

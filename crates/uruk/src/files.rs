@@ -1,12 +1,13 @@
 //! Files as linker input: small ones are read, since a mapping costs more and each process has only so many; large
 //! ones are mapped.
 
+use memmap2::{Mmap, UncheckedAdvice};
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use uruk_jitlink::input::Input;
+use uruk_jitlink::input::{Backing, Input};
 use uruk_orc::error::Error;
 
 /// Files from this size on are mapped.
@@ -40,9 +41,25 @@ pub fn read_files<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<Input>, Error> {
     Ok(inputs.collect())
 }
 
+/// A file's bytes in the page cache.
+struct Mapped(Mmap);
+
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Backing for Mapped {
+    fn set_aside(&self, range: Range<usize>) {
+        // SAFETY: nobody writes to the mapping, so that its pages come back from the file as they are.
+        let _ = unsafe { self.0.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
+    }
+}
+
 /// Where the bytes of a file are.
 enum Contents {
-    Mapped(memmap2::Mmap),
+    Mapped(Mapped),
     /// In the buffer of this number.
     Read(usize, Range<usize>),
 }
@@ -77,7 +94,7 @@ fn open(path: &Path, buffers: &mut Buffers) -> io::Result<Contents> {
     let size = file.metadata()?.len();
     if MAPPED_BYTES <= size {
         // SAFETY: the mapping is private and read-only; that nobody shortens the file meanwhile is asked of the user.
-        return unsafe { memmap2::Mmap::map(&file) }.map(Contents::Mapped);
+        return unsafe { Mmap::map(&file) }.map(|mapping| Contents::Mapped(Mapped(mapping)));
     }
     buffers.read(file, size)
 }
@@ -100,6 +117,35 @@ mod tests {
         for (((number, size), path), input) in files.iter().zip(&paths).zip(&inputs) {
             assert_eq!((&input[..], &**input.name()), (&vec![*number as u8; *size][..], path.to_str().unwrap()));
         }
+        for (((number, size), _), input) in files.iter().zip(&paths).zip(&inputs) {
+            input.set_aside(size / 3);
+            assert_eq!(&input[..], &vec![*number as u8; *size][..]);
+        }
         assert!(read_files(&[paths[0].clone(), folder.path().join("none")]).is_err());
+    }
+
+    /// Bytes of memory behind the mapping that begins at an address.
+    fn resident(start: usize) -> u64 {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mapping = &maps[maps.find(&format!("{start:x}-")).unwrap()..];
+        let kib = mapping.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
+        kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
+    #[test]
+    fn what_is_set_aside_leaves_memory_and_keeps_its_bytes() {
+        const SIZE: usize = 1 << 20;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large");
+        std::fs::write(&path, vec![7; SIZE]).unwrap();
+        let input = read_file(&path).unwrap();
+        let sum = |bytes: &[u8]| bytes.iter().map(|byte| usize::from(*byte)).sum::<usize>();
+        assert_eq!(sum(&input), 7 * SIZE);
+        let start = input.as_ptr() as usize;
+        assert_eq!(resident(start), SIZE as u64);
+        let first_half = input.part("half", 0..SIZE / 2).unwrap();
+        first_half.set_aside(SIZE / 4);
+        assert_eq!(resident(start), (SIZE - SIZE / 4) as u64, "a part sets nothing aside that lies behind it");
+        assert_eq!(sum(&input), 7 * SIZE);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use uruk_executor::dl::InstallGuard;
 use uruk_executor::in_process::{InProcess, InterposeError};
 use uruk_executor::memory::{Options, Statistics};
-use uruk_executor::{at_exit, dl, lifecycle};
+use uruk_executor::{dl, lifecycle};
 use uruk_jitlink::input::Input;
 use uruk_orc::dispatch::ThreadPool;
 use uruk_orc::error::Missing;
@@ -162,6 +162,10 @@ impl Builder {
 }
 
 /// A program that is put together and run in this process.
+///
+/// When it is dropped, its finalisers and what its code has registered with `atexit` and its kin run, the latest first,
+/// unless they have run because the process exits; then the code goes. So that code must not be running, and destructors of
+/// its `thread_local` objects that have not run will not.
 pub struct Jit {
     inner: Arc<Inner>,
     /// Lets linked code find the dylibs by `dlopen` and `dlsym`.
@@ -278,28 +282,21 @@ impl Jit {
     }
 }
 
+impl Drop for Jit {
+    fn drop(&mut self) {
+        self.inner.session.finalize();
+    }
+}
+
 impl Inner {
     /// Runs the initialisers that have not run yet, of a dylib and before that of those that it links against.
     pub fn initialize(&self, dylib: DylibId) -> Result<(), Error> {
-        let mut order = Vec::new();
-        self.initialisation_order(dylib, &mut Vec::new(), &mut order);
-        for dylib in order {
+        for dylib in self.session.dylibs_to_initialise(dylib)? {
             self.session.materialize_all_roots(&[dylib])?;
             let functions = self.session.take_functions(dylib);
-            at_exit::run_at_exit(functions.finalisers);
+            self.executor.run_at_exit(&functions.finalisers);
             self.executor.run_initialisers(&functions.initialisers);
         }
         Ok(())
-    }
-
-    fn initialisation_order(&self, dylib: DylibId, seen: &mut Vec<DylibId>, order: &mut Vec<DylibId>) {
-        if seen.contains(&dylib) {
-            return;
-        }
-        seen.push(dylib);
-        for entry in self.session.search_order(dylib) {
-            self.initialisation_order(entry.dylib, seen, order);
-        }
-        order.push(dylib);
     }
 }

@@ -180,3 +180,23 @@ fn what_needs_a_failed_object_fails_with_the_cause() {
     assert!(error.contains("`bad`") && error.contains("`gone`"), "{error}");
     assert!(jit.main().find("good").is_ok());
 }
+
+#[test]
+fn initialisers_run_once_and_those_of_a_dependence_first() {
+    let jit = Jit::new().unwrap();
+    let library = jit.create_dylib("library").unwrap();
+    jit.main().link_against(&[library]);
+    // And a ring.
+    library.link_against(&[jit.main()]);
+    let log = "extern int order; __attribute__((constructor)) static void start(void) { order = order * 10 + DIGIT; }";
+    let logging = |digit: &str| compile("logging.c", log, &[&format!("-DDIGIT={digit}")]);
+    let order = compile("order.c", "int order; int seen(void) { return order; }", &[]);
+    jit.main().add_objects(&[order, logging("2")]).unwrap();
+    library.add_objects(&[logging("1")]).unwrap();
+    assert_eq!(call(&jit, "seen").unwrap(), 12);
+    assert_eq!(call(&jit, "seen").unwrap(), 12);
+    // What comes later to a dylib that is initialised already runs before the next use.
+    jit.main().add_objects(&[logging("4")]).unwrap();
+    library.add_objects(&[logging("3")]).unwrap();
+    assert_eq!(call(&jit, "seen").unwrap(), 1234);
+}

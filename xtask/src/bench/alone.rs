@@ -91,20 +91,25 @@ fn sources(measure: &Path) -> Result<Vec<Source>> {
     ])
 }
 
-/// Compiles the program that does the same with LLJIT.
+/// The program that does the same with LLJIT.
 fn lljit(folder: &Path) -> Result<Command> {
+    let mut command = Command::new(peer(folder, "lljit")?);
+    command.arg("cycle.o").current_dir(folder);
+    Ok(command)
+}
+
+/// Compiles a program beside this file that uses LLVM's LLJIT.
+pub fn peer(folder: &Path, name: &str) -> Result<PathBuf> {
     let include = PathBuf::from("/usr/lib/llvm-22/include");
     if !include.join("llvm-c/LLJIT.h").exists() {
         bail!("LLVM's headers are not installed; `apt install llvm-22-dev` brings them");
     }
-    let program = folder.join("lljit");
+    let program = folder.join(name);
     let mut compiler = Command::new("cc");
-    compiler.arg("-O2").arg("-I").arg(include).arg(paths::root().join("xtask/src/bench/lljit.c"));
+    compiler.arg("-O2").arg("-I").arg(include).arg(paths::root().join(format!("xtask/src/bench/{name}.c")));
     compiler.args(["-L/usr/lib/llvm-22/lib", "-lLLVM-22", "-o"]).arg(&program);
     process::capture(&mut compiler)?;
-    let mut command = Command::new(program);
-    command.arg("cycle.o").current_dir(folder);
-    Ok(command)
+    Ok(program)
 }
 
 fn one(command: &mut Command, field: &str) -> Result<f64> {

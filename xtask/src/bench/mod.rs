@@ -1,4 +1,5 @@
-//! The task `bench`: what linking costs, beside mold, lld, JITLink and the plain floor.
+//! The task `bench`: what linking costs, beside mold, lld, JITLink and the plain floor; and what the session's operations
+//! cost, beside LLVM's LLJIT ([`session`]).
 //!
 //! `bench link` takes a number of samples of each workload, alternating between the ways to link it, each in a fresh
 //! process, adds single operations in one process, and writes medians, ratios and whether the targets hold to
@@ -8,6 +9,7 @@ mod alone;
 pub mod floor;
 mod object;
 mod report;
+mod session;
 mod sets;
 mod ways;
 
@@ -58,12 +60,17 @@ const PROGRAMS: &[(&str, i32, &[&str])] = &[
 
 /// The task `bench`.
 pub fn run(arguments: &[String]) -> Result<bool> {
-    let mut options = Options { large: false, filter: String::new(), samples: 11, uruk: None };
-    let Some((kind, rest)) = arguments.split_first() else { bail!("usage: cargo xtask bench link …") };
-    if kind != "link" {
-        bail!("no benchmark `{kind}`; there is: link");
+    match arguments.split_first() {
+        Some((kind, rest)) if kind == "link" => link(&options(rest)?),
+        Some((kind, rest)) if kind == "session" => session::run(rest),
+        Some((kind, _)) => bail!("no benchmark `{kind}`; there are: link, session"),
+        None => bail!("usage: cargo xtask bench link …, or cargo xtask bench session …"),
     }
-    let mut rest = rest.iter();
+}
+
+fn options(arguments: &[String]) -> Result<Options> {
+    let mut options = Options { large: false, filter: String::new(), samples: 11, uruk: None };
+    let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut value = || rest.next().with_context(|| format!("{argument} needs a value"));
         match argument.as_str() {
@@ -74,7 +81,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
             _ => bail!("unknown argument `{argument}`"),
         }
     }
-    link(&options)
+    Ok(options)
 }
 
 fn link(options: &Options) -> Result<bool> {

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::handle::Handle;
 use super::{Installed, installed};
@@ -204,11 +204,17 @@ unsafe fn describe(address: *const c_void, info: *mut libc::Dl_info) -> Option<c
     })
 }
 
+static STRINGS: Mutex<Option<HashSet<CString>>> = Mutex::new(None);
+
+/// Nothing changes while this is held.
+pub(super) fn hold() -> MutexGuard<'static, Option<HashSet<CString>>> {
+    STRINGS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Programs keep the strings that `dladdr` gives them, as those of a library last until it is
 /// unloaded. Ours last for ever, each distinct one once.
 fn kept(string: CString) -> *const c_char {
-    static STRINGS: Mutex<Option<HashSet<CString>>> = Mutex::new(None);
-    let mut strings = STRINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut strings = hold();
     let strings = strings.get_or_insert_default();
     if let Some(known) = strings.get(&string) {
         return known.as_ptr();

@@ -8,6 +8,7 @@ use std::ptr;
 
 use super::object::{SymbolName, forget_global, note_global, with_objects};
 use super::{Definition, SymbolKind};
+use crate::at_fork;
 
 /// Why a library could not be loaded or searched.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +96,7 @@ impl Library {
     /// What the loader adds to the library's own addresses.
     pub(crate) fn base(&self) -> Option<u64> {
         let mut map: *const LinkMap = ptr::null();
+        let _forks = at_fork::hold_off();
         // SAFETY: the handle is open; the request stores one pointer, which `map` can hold.
         let status = unsafe { libc::dlinfo(self.handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
         // SAFETY: on success `map` is the library's link map, which lives while the handle is open;
@@ -130,6 +132,8 @@ pub(super) fn global(name: &[u8], version: Option<&[u8]>) -> Option<u64> {
 fn look_up(handle: *mut c_void, name: &[u8], version: Option<&[u8]>) -> Option<u64> {
     let name = CString::new(name).ok()?;
     let version = version.map(CString::new).transpose().ok()?;
+    // glibc leaves the loader's lock in a forked child as it was.
+    let _forks = at_fork::hold_off();
     // SAFETY: the names are C strings that outlive the call; `handle` is `RTLD_DEFAULT` or open.
     // Resolvers of indirect functions may run: they belong to libraries the process already trusts.
     let address = unsafe {

@@ -6,6 +6,7 @@
 //! never held while the loader's is taken, so no order between the two can be wrong.
 //! Sources: dl_iterate_phdr(3); gABI chapter 5; glibc `elf/dl-lookup.c` (GNU hash, version match).
 
+use crate::phdr::loaded_files;
 use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
 use std::slice;
@@ -651,7 +652,7 @@ pub(crate) fn with_objects<R>(mut closure: impl FnMut(&Objects) -> R) -> R {
         let callback = callback_for(&walk);
         // SAFETY: `callback` takes a pointer to a `Walk` of exactly this type, and gets one that is
         // borrowed by nobody else while the call lasts.
-        unsafe { libc::dl_iterate_phdr(Some(callback), (&raw mut walk).cast()) };
+        unsafe { loaded_files(callback, (&raw mut walk).cast()) };
         if let Some(result) = walk.result {
             return result;
         }
@@ -669,7 +670,7 @@ pub(crate) fn with_objects<R>(mut closure: impl FnMut(&Objects) -> R) -> R {
     }
 }
 
-type Callback = unsafe extern "C" fn(*mut libc::dl_phdr_info, usize, *mut c_void) -> c_int;
+type Callback = unsafe extern "C-unwind" fn(*mut libc::dl_phdr_info, usize, *mut c_void) -> c_int;
 
 /// The callback for a walk of this type, which has a closure in it and so cannot be named.
 fn callback_for<F: FnMut(&Objects) -> R, R>(_: &Walk<'_, F, R>) -> Callback {
@@ -678,7 +679,7 @@ fn callback_for<F: FnMut(&Objects) -> R, R>(_: &Walk<'_, F, R>) -> Callback {
 
 /// # Safety
 /// `data` points at a `Walk<F, R>` that nobody else uses; `info` comes from the loader.
-unsafe extern "C" fn visit<F: FnMut(&Objects) -> R, R>(
+unsafe extern "C-unwind" fn visit<F: FnMut(&Objects) -> R, R>(
     info: *mut libc::dl_phdr_info,
     _size: usize,
     data: *mut c_void,
@@ -704,7 +705,7 @@ unsafe extern "C" fn visit<F: FnMut(&Objects) -> R, R>(
 fn with_lock_if_unchanged<F: FnMut()>(moment: Moment, closure: F) {
     /// # Safety
     /// As for [`visit`], with the pair that is made below.
-    unsafe extern "C" fn check<F: FnMut()>(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
+    unsafe extern "C-unwind" fn check<F: FnMut()>(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
         // SAFETY: the caller's promise.
         let (info, (moment, closure)) = unsafe { (&*info, &mut *data.cast::<(Moment, F)>()) };
         if Moment::of(info) == *moment {
@@ -714,5 +715,5 @@ fn with_lock_if_unchanged<F: FnMut()>(moment: Moment, closure: F) {
     }
     let mut data = (moment, closure);
     // SAFETY: `check::<F>` takes a pointer to such a pair, and this one is ours alone.
-    unsafe { libc::dl_iterate_phdr(Some(check::<F>), (&raw mut data).cast()) };
+    unsafe { loaded_files(check::<F>, (&raw mut data).cast()) };
 }

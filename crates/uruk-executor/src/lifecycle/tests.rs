@@ -1,9 +1,13 @@
 //! Templates linked by hand and run against the process's glibc.
 
+use std::ffi::c_void;
+use std::ops::Range;
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use super::*;
+use crate::at_exit::{finalize, forget_within, run_at_exit, run_within};
+use crate::in_process::overridden;
 use crate::libraries;
 use crate::testing::{Code, in_child, run_in_child};
 
@@ -33,7 +37,9 @@ impl Dylib {
                         }
                         TemplateFixupKind::Plt32 => {
                             // jmp *0(%rip); .quad function
-                            let function = libraries::find(fixup.symbol.as_bytes()).unwrap().address;
+                            let own = overridden(fixup.symbol.as_bytes());
+                            let process = || libraries::find(fixup.symbol.as_bytes()).unwrap().address;
+                            let function = own.unwrap_or_else(process);
                             bytes[stub..][..6].copy_from_slice(&[0xff, 0x25, 0, 0, 0, 0]);
                             bytes[stub + 6..][..8].copy_from_slice(&function.to_le_bytes());
                             stub += 16;
@@ -98,6 +104,100 @@ fn handlers_of_atexit_run_once_in_reverse_when_their_dylib_is_finalized() {
         finalize(another.handle);
     }
     assert_eq!(events(), ["other"]);
+}
+
+/// Ranges that hold these functions and nothing else.
+fn ranges(functions: &[extern "C" fn()]) -> Vec<Range<u64>> {
+    let address = |function: &extern "C" fn()| *function as *const () as u64;
+    functions.iter().map(|function| address(function)..address(function) + 1).collect()
+}
+
+#[test]
+fn handlers_run_when_their_code_goes() {
+    check_child("handlers_run_when_their_code_goes", &["second", "late", "first", "other"], |dylib| {
+        static DYLIB: OnceLock<usize> = OnceLock::new();
+        extern "C" fn register_late() {
+            println!("said second");
+            // SAFETY: the template, as in `register`.
+            let register: extern "C" fn(extern "C" fn()) -> c_int =
+                unsafe { std::mem::transmute(*DYLIB.get().unwrap()) };
+            assert_eq!(register(late), 0);
+        }
+        extern "C" fn late() {
+            println!("said late");
+        }
+        extern "C" fn other() {
+            println!("said other");
+        }
+        DYLIB.set(dylib.address("atexit") as usize).unwrap();
+        dylib.register("atexit", say_first);
+        dylib.register("atexit", other);
+        dylib.register("atexit", register_late);
+        // SAFETY: functions of this program.
+        unsafe {
+            run_within(&ranges(&[say_first, register_late, late]));
+            run_within(&ranges(&[say_first, register_late, late]));
+        }
+        std::process::exit(7);
+    });
+}
+
+#[test]
+fn destructors_run_when_their_objects_go() {
+    static DESTROYED: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+    extern "C" fn destroy(object: u64) {
+        DESTROYED.lock().unwrap().push(object);
+    }
+    let register = overridden(b"__cxa_atexit").unwrap();
+    // SAFETY: the type of `__cxa_atexit`.
+    let register: extern "C" fn(extern "C" fn(u64), u64, u64) -> c_int =
+        unsafe { std::mem::transmute(register as *const ()) };
+    for object in [0x10, 0x20, 0x30] {
+        assert_eq!(register(destroy, object, 0), 0);
+    }
+    // SAFETY: the destructor does not look at the object.
+    unsafe {
+        run_within(&[0x18..0x31, 0x50..0x60]);
+        assert_eq!(*DESTROYED.lock().unwrap(), [0x30, 0x20]);
+        run_within(&[0x10..0x11, 0..1]);
+    }
+    assert_eq!(*DESTROYED.lock().unwrap(), [0x30, 0x20, 0x10]);
+}
+
+#[test]
+fn what_is_forgotten_does_not_run() {
+    check_child("what_is_forgotten_does_not_run", &["second"], |dylib| {
+        let on_exit = overridden(b"on_exit").unwrap();
+        // SAFETY: the type of `on_exit`.
+        let on_exit: extern "C" fn(extern "C" fn(), u64) -> c_int =
+            unsafe { std::mem::transmute(on_exit as *const ()) };
+        dylib.register("atexit", say_first);
+        dylib.register("at_quick_exit", say_first);
+        assert_eq!(on_exit(say_first, 0), 0);
+        // SAFETY: functions of this program.
+        unsafe { run_at_exit(&[say_second as *const () as u64, say_first as *const () as u64]) };
+        forget_within(&ranges(&[say_first]));
+        std::process::exit(7);
+    });
+}
+
+#[test]
+fn handlers_get_the_status() {
+    check_child("handlers_get_the_status", &["7 5", "6 7"], |_| {
+        extern "C" fn exited(status: c_int, argument: u64) {
+            println!("said {status} {argument}");
+        }
+        type Handler = extern "C" fn(c_int, u64);
+        let (on_exit, atexit) = (overridden(b"on_exit").unwrap(), overridden(b"__cxa_atexit").unwrap());
+        // SAFETY: the type of `on_exit`.
+        let on_exit: extern "C" fn(Handler, u64) -> c_int = unsafe { std::mem::transmute(on_exit as usize) };
+        // SAFETY: the type of `__cxa_atexit`.
+        let atexit: extern "C" fn(Handler, u64, u64) -> c_int = unsafe { std::mem::transmute(atexit as usize) };
+        // glibc gives these the status as their second argument.
+        assert_eq!(atexit(exited, 6, 0), 0);
+        assert_eq!(on_exit(exited, 5), 0);
+        std::process::exit(7);
+    });
 }
 
 extern "C" fn say_first() {
@@ -176,30 +276,6 @@ fn fork_handlers_run_until_their_dylib_is_finalized() {
         fork(|| ());
         std::process::exit(7);
     });
-}
-
-#[test]
-fn destructors_of_thread_local_objects_are_counted_until_they_have_run() {
-    static ORDER: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
-    const HANDLE: u64 = 0x1234;
-    unsafe extern "C" fn destructor(object: *mut c_void) {
-        ORDER.lock().unwrap().push((object as usize, pending_thread_destructors(HANDLE)));
-    }
-    type Register = unsafe extern "C" fn(ThreadDestructor, *mut c_void, *mut c_void) -> c_int;
-    for &(_, address) in overrides() {
-        // SAFETY: the overrides have this type.
-        let register: Register = unsafe { std::mem::transmute(address) };
-        let thread = std::thread::spawn(move || {
-            for object in [1, 2] {
-                // SAFETY: the destructor does not follow the pointer.
-                assert_eq!(unsafe { register(destructor, object as *mut c_void, HANDLE as *mut c_void) }, 0);
-            }
-            pending_thread_destructors(HANDLE)
-        });
-        assert_eq!(thread.join().unwrap(), 2);
-        assert_eq!(pending_thread_destructors(HANDLE), 0);
-        assert_eq!(std::mem::take(&mut *ORDER.lock().unwrap()), [(2, 2), (1, 1)]);
-    }
 }
 
 #[test]

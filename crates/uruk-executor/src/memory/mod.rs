@@ -14,7 +14,7 @@
 //!
 //! Invariants: no page is ever writable and executable. One demand is met by one reservation. Free bytes cost no
 //! memory beyond a little in each lane that is kept for the next allocation. `State` is changed only under its lock,
-//! and the lock is held only under `fork::hold_off`, so a forked child finds it free; more than a few bytes are copied
+//! and the lock is held only under `at_fork::hold_off`, so a forked child finds it free; more than a few bytes are copied
 //! and cleared without it. What another thread had not finalized at the time of a `fork` is lost to the child.
 
 mod allocation;
@@ -38,6 +38,7 @@ use uruk_jitlink::memory::{Allocation, Demand, Lane, LaneDemand, MemoryError, Me
 use self::allocation::InProcessAllocation;
 use self::lane::Piece;
 use self::region::Region;
+use crate::at_fork;
 use crate::sys::{self, Linux, Mapping, Protection, System, Where};
 
 /// Sizes and alignments beyond this are refused unasked, which also keeps sums of them from overflowing.
@@ -241,7 +242,7 @@ impl Shared {
 
     /// A panic under the lock comes from a check that precedes any change, so the state is sound after one.
     fn lock(&self) -> Locked<'_> {
-        let forks = sys::fork::hold_off();
+        let forks = at_fork::hold_off();
         Locked { state: self.state.lock().unwrap_or_else(PoisonError::into_inner), _forks: forks }
     }
 

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
 use libc::{dl_phdr_info, size_t};
 
+use crate::at_fork;
+
 /// What is called for each file or module.
 pub type PhdrCallback = unsafe extern "C-unwind" fn(*mut dl_phdr_info, size_t, *mut c_void) -> c_int;
 type Iterate = unsafe extern "C-unwind" fn(PhdrCallback, *mut c_void) -> c_int;
@@ -108,6 +110,21 @@ pub unsafe extern "C-unwind" fn iterate_phdr(callback: PhdrCallback, data: *mut 
 #[cfg_attr(feature = "backtrace-interposition", unsafe(export_name = "dl_iterate_phdr"))]
 pub unsafe extern "C-unwind" fn iterate_phdr(callback: PhdrCallback, data: *mut c_void) -> c_int {
     std::arch::naked_asm!("mv a2, ra", "tail {}", sym iterate)
+}
+
+/// Lists loaded files only, in the C library's own way. The callback is no foreign code; `fork` is held off meanwhile,
+/// since glibc leaves the loader's lock in the child as it was.
+///
+/// # Safety
+/// As `dl_iterate_phdr`: the callback may be called with the data.
+pub(crate) unsafe fn loaded_files(callback: PhdrCallback, data: *mut c_void) -> c_int {
+    if NEXT_ITERATE.load(Relaxed).is_null() {
+        resolve();
+    }
+    let next = next_iterate().unwrap_or(iterate_phdr);
+    let _forks = at_fork::hold_off();
+    // SAFETY: the caller's promise.
+    unsafe { next(callback, data) }
 }
 
 struct Listing {

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::SystemTime;
 
+pub(crate) use interpose::loaded_files;
 pub use interpose::{FrameCallback, PhdrCallback, backtrace, iterate_phdr};
 
 pub use crate::range_index::RangeError;
@@ -105,13 +106,18 @@ pub fn in_use() -> bool {
     cfg!(feature = "backtrace-interposition")
 }
 
-/// Adds a module to what `dl_iterate_phdr` lists. Without the interposition this has no effect.
-pub fn register(module: JitModule) -> Result<ModuleRegistration, RangeError> {
-    static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+/// A child must not inherit the list or the index in the middle of a change.
+pub(crate) fn hold_across_fork() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         crate::at_fork::hold(|| Box::new((lock(), BY_ADDRESS.hold())), || BY_ADDRESS.forget_readers());
     });
+}
+
+/// Adds a module to what `dl_iterate_phdr` lists. Without the interposition this has no effect.
+pub fn register(module: JitModule) -> Result<ModuleRegistration, RangeError> {
+    static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+    hold_across_fork();
     let JitModule { base, segments, image } = module;
     let executable = segments.iter().filter(|segment| segment.flags & libc::PF_X != 0);
     let code: Box<[_]> = executable

@@ -7,7 +7,7 @@
 //! Data flow: [`StubPool::make`] → `block`s, whose code `x86_64` writes → a first call arrives in `entry` →
 //! `Shared::answer` → the stub's word.
 //! Invariants: no code is written after it became executable. No lock is held while a resolver runs, nor while memory
-//! is allocated or released. The state is locked only under `fork::hold_off`, so a forked child finds it free. A
+//! is allocated or released. The state is locked only under `at_fork::hold_off`, so a forked child finds it free. A
 //! stub's number is not used again soon, so that an answer that comes after its stub was freed changes no other stub.
 //!
 //! Limits. A resolver runs on the stack of the thread that called, and needs room there. A first call in a signal
@@ -29,8 +29,8 @@ use uruk_jitlink::memory::{MemoryError, MemoryManager, Placement};
 
 use self::block::{Block, MAX_CELLS, Plan};
 use self::x86_64::{CELL_BYTES, GROUP_CELLS};
-use crate::sys;
 use crate::unwind::RangeError;
+use crate::{at_fork, sys};
 
 /// A stub, by a number that means the same to a pool and its resolver.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -189,7 +189,7 @@ impl StubPool {
 
 impl Shared {
     fn with_state<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        let _forks = sys::fork::hold_off();
+        let _forks = at_fork::hold_off();
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -13,7 +13,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use super::{Protection, System, Where, fork};
+use super::{Protection, System, Where};
+use crate::at_fork;
 
 /// The real thing.
 pub(crate) struct Linux;
@@ -108,7 +109,7 @@ unsafe impl System for Linux {
     fn open_writer(&self) -> io::Result<()> {
         // Two managers made at once must not open two.
         static OPENING: Mutex<()> = Mutex::new(());
-        let _forks = fork::hold_off();
+        let _forks = at_fork::hold_off();
         let _one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         if WRITER.load(Ordering::Acquire) < 0 {
             WRITER.store(open_memory()?, Ordering::Release);
@@ -206,7 +207,7 @@ fn membarrier(command: i32) -> bool {
 
 /// What a process needs once: see [`super::prepare_process`].
 pub(super) fn prepare_process() {
-    fork::install();
+    at_fork::install();
     register_barrier();
 }
 

@@ -6,7 +6,6 @@
 //! and because they reach no byte outside of the mapping.
 //! Sources: mmap(2), mprotect(2), madvise(2), membarrier(2), proc_pid_mem(5).
 
-pub(crate) mod fork;
 mod linux;
 pub(crate) mod maps;
 
@@ -89,6 +88,11 @@ pub(crate) unsafe trait System: Send + Sync {
 /// when called again.
 pub(crate) fn prepare_process() {
     linux::prepare_process();
+}
+
+/// To be called first in a forked child.
+pub(crate) fn after_fork() {
+    linux::reopen_forced_writer();
 }
 
 /// Reads a file of `/proc`.

@@ -18,6 +18,7 @@ mod image;
 
 use std::ffi::{OsStr, OsString};
 
+use crate::at_fork;
 use crate::libraries::{self, Library, SymbolKind, with_objects};
 
 /// What a linked batch asks of the loader.
@@ -138,7 +139,14 @@ pub enum TlsError {
 #[derive(Debug)]
 pub struct TlsModule {
     values: Vec<[u64; 2]>,
-    _library: Library,
+    library: Option<Library>,
+}
+
+impl Drop for TlsModule {
+    fn drop(&mut self) {
+        let _forks = at_fork::hold_off();
+        self.library = None;
+    }
 }
 
 impl TlsModule {
@@ -147,7 +155,10 @@ impl TlsModule {
     pub fn load(request: &TlsRequest<'_>) -> Result<Self, TlsError> {
         check(request)?;
         let image = image::build(request);
-        let library = file::load(&image.bytes).map_err(|error| match error {
+        let forks = at_fork::hold_off();
+        let library = file::load(&image.bytes);
+        drop(forks);
+        let library = library.map_err(|error| match error {
             file::LoadError::File(error) => TlsError::File(error),
             file::LoadError::Loader(_) if is_static_trouble(request) => static_error(request),
             file::LoadError::Loader(message) => TlsError::Load { message },
@@ -157,7 +168,7 @@ impl TlsModule {
         // SAFETY: the object is loaded; its slots are `request.slots.len()` pairs of words, aligned
         // to 16 bytes, in its writable segment, which the loader has finished with.
         let values = unsafe { std::slice::from_raw_parts(slots as *const [u64; 2], request.slots.len()) }.to_vec();
-        Ok(TlsModule { values, _library: library })
+        Ok(TlsModule { values, library: Some(library) })
     }
 
     /// What the slots hold, in the request's order.
@@ -166,8 +177,8 @@ impl TlsModule {
     }
 
     /// Leaves the variables in place for the life of the process.
-    pub fn keep(self) {
-        self._library.keep();
+    pub fn keep(mut self) {
+        self.library.take().into_iter().for_each(Library::keep);
     }
 }
 

@@ -106,7 +106,7 @@ fn find(pc: usize) -> Option<table::Found> {
 }
 
 /// A child must not inherit an index or a registry in the middle of a change.
-fn hold_across_fork() {
+pub(crate) fn hold_across_fork() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         crate::at_fork::hold(|| Box::new((libgcc::hold(), INDEX.hold())), || INDEX.forget_readers());

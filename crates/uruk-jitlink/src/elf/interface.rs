@@ -27,6 +27,13 @@ pub enum Strength {
     Local,
 }
 
+impl Strength {
+    /// Whether others can be bound to it.
+    pub fn defines(self) -> bool {
+        matches!(self, Strength::Weak | Strength::Common | Strength::Strong)
+    }
+}
+
 /// A symbol that other objects may see.
 #[derive(Clone, Copy, Debug)]
 pub struct Global {
@@ -59,6 +66,11 @@ impl Interface {
     pub fn common(&self, position: usize) -> (u64, u64) {
         let found = self.commons.binary_search_by_key(&(position as u32), |(position, ..)| *position);
         found.map_or((0, 1), |at| (self.commons[at].1, self.commons[at].2))
+    }
+
+    /// How many of its globals it defines.
+    pub fn defined(&self) -> usize {
+        self.globals.iter().filter(|global| global.strength.defines()).count()
     }
 
     /// Reads an object's symbols.

@@ -1,6 +1,6 @@
 //! A batch's way from graphs to callable code.
 
-use super::finish::{Linked, function_tables};
+use super::finish::{Linked, function_tables, thread_variables};
 use super::found::{Found, Others};
 use super::passes::{Passes, Retained};
 use super::resolve::{Closure, Job, Reference, bound, first_reference};
@@ -245,6 +245,9 @@ impl Batch {
             one.retained = retained.next().flatten().map(|graph| {
                 Arc::new(Retained::new(units[index], dylibs[index], *graph, &member.graph, &addresses[index]))
             });
+            if let Some(module) = module {
+                one.variables = thread_variables(member).map(|range| (module.module, range)).collect();
+            }
             linked.push(one);
         }
         executor.run_resolvers(&slots)?;
@@ -286,6 +289,13 @@ impl Batch {
                 self.failures.push((index, collected(session, &self.members[index], id, found.name)));
             }
             if matches!(self.targets[index].get(id), Target::ThreadLocal(_)) {
+                continue;
+            }
+            let phase = state.units.get(found.unit.index()).map(|unit| &unit.phase);
+            if let Some(Phase::Failed(cause)) = phase {
+                // Its address is nothing to be fixed up with.
+                let error = state.dependency(self.units[index], symbol, found.unit, cause.clone());
+                self.failures.push((index, error));
                 continue;
             }
             state.refer(self.units[index], found.unit);

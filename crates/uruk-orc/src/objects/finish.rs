@@ -3,6 +3,7 @@
 use super::passes::{Notice, Retained};
 use super::shown::Shown;
 use crate::executor::Resource;
+use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::fixup::Window;
 use uruk_jitlink::graph::{FunctionTable, SectionKind};
@@ -29,11 +30,17 @@ impl TableFunction {
 #[derive(Default)]
 pub(crate) struct Linked {
     pub segments: Vec<Segment>,
+    /// Its data stays for as long as the session lives, since others may walk through it.
+    pub keeps_data: bool,
+    /// Code and data of a client's own.
+    pub places: Vec<Range<u64>>,
     pub functions: Vec<TableFunction>,
     /// Unwind records; given back before the memory.
     pub unwind: Option<Resource>,
     /// The batch's thread-local image.
     pub threads: Option<Arc<Resource>>,
+    /// Its thread-local variables: the module and their offsets.
+    pub variables: Vec<(u64, Range<u64>)>,
     /// What debuggers and backtraces know of it; given back before the memory.
     pub shown: Shown,
     /// Its graph, if somebody wants that to stay.
@@ -45,8 +52,7 @@ pub(crate) struct Linked {
 }
 
 impl Linked {
-    /// Of a member whose bytes are final. A member of a batch with gathered sections keeps its data for as long as
-    /// the session lives, since others may walk through them.
+    /// Of a member whose bytes are final. A member of a batch with gathered sections keeps its data.
     pub fn new(
         member: &Member,
         unwind: Option<Resource>,
@@ -58,11 +64,34 @@ impl Linked {
         let share = &member.share;
         let runs = Lane::ALL.into_iter().zip(&share.lanes).chain([(Lane::Data, &share.zero)]);
         let segments = runs
-            .filter(|(lane, range)| !(range.is_empty() || gathered && *lane == Lane::Data))
+            .filter(|(_, range)| !range.is_empty())
             .map(|(lane, range)| Segment { lane, address: range.start, size: range.end - range.start })
             .collect();
-        Linked { segments, functions, unwind, threads, shown, retained: None, notice: None, kept: Vec::new() }
+        Linked { segments, keeps_data: gathered, functions, unwind, threads, shown, ..Linked::default() }
     }
+
+    /// Where its code and data are.
+    pub fn memory(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        let segments = self.segments.iter().map(|segment| segment.address..segment.address + segment.size);
+        segments.chain(self.places.iter().cloned())
+    }
+
+    /// What is to be given back in the end.
+    pub fn into_segments(self) -> Vec<Segment> {
+        let mut segments = self.segments;
+        segments.retain(|segment| !(self.keeps_data && segment.lane == Lane::Data));
+        segments
+    }
+}
+
+/// Where a member's thread-local variables are in the image: those with initial values, and the others.
+pub(crate) fn thread_variables(member: &Member) -> impl Iterator<Item = Range<u64>> + '_ {
+    let graph = &member.graph;
+    [SectionKind::TlsData, SectionKind::TlsZero].into_iter().filter_map(move |kind| {
+        let blocks = graph.blocks.iter().filter(|block| block.live && graph.section(block.section).kind == kind);
+        let ranges = blocks.map(|block| block.address..block.address + block.size);
+        ranges.reduce(|hull, range| hull.start.min(range.start)..hull.end.max(range.end))
+    })
 }
 
 /// The functions in a member's tables, in the order in which each table runs them, read from its fixed-up bytes.

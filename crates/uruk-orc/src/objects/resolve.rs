@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use uruk_jitlink::elf;
 use uruk_jitlink::elf::{Global, Strength};
+use uruk_jitlink::error::LinkError;
 use uruk_jitlink::graph::{LinkGraph, SymbolKind, Visibility};
 use uruk_jitlink::layout::gathered_name;
 use uruk_jitlink::names::Name;
@@ -73,8 +74,13 @@ impl Closure {
             objects.into_iter().filter_map(Result::ok).collect()
         };
         let cost = objects.iter().map(|(_, object)| object.interface.cost).sum();
-        let graphs =
-            session.parallel(cost, &objects, |(_, object)| elf::read(&object.interface.input, session.names()));
+        let graphs = session.parallel(cost, &objects, |(_, object)| {
+            let graph = elf::read(&object.interface.input, session.names())?;
+            if LARGE_BYTES <= cost {
+                graph.input.set_aside(graph.end_of_content());
+            }
+            Ok::<_, LinkError>(graph)
+        });
         for ((unit, object), graph) in objects.into_iter().zip(graphs) {
             match graph {
                 Ok(graph) => {
@@ -329,6 +335,9 @@ impl Job {
         })
     }
 }
+
+/// Of objects of this size in all, memory is worth more than the time it takes to let go of the tables that have been read.
+const LARGE_BYTES: usize = 64 << 20;
 
 /// How many symbols are fetched at a time.
 const FETCHED: usize = 64;

@@ -40,6 +40,7 @@ impl Session {
         self.update(|state| {
             let tracker = state.tracker_for(dylib, tracker)?;
             let mut units = Vec::with_capacity(inputs.len());
+            state.symbols.reserve(interfaces.iter().map(Interface::defined).sum());
             for interface in interfaces {
                 let object = Arc::new(Object::new(interface));
                 let unit = state.add_object(dylib, tracker, object.clone());
@@ -95,7 +96,7 @@ impl Session {
         })
     }
 
-    /// The same with something that is kept for as long as they are. Returns their unit.
+    /// The same with something that is kept for as long as they are, and owns the code there. Returns their unit.
     pub(crate) fn define_owned(
         &self,
         dylib: DylibId,
@@ -106,7 +107,7 @@ impl Session {
         self.update(|state| {
             let tracker = state.tracker_for(dylib, tracker)?;
             let unit = state.add_absolute(dylib, tracker, definitions)?;
-            state.keep(unit, resource)?;
+            state.keep(unit, resource, definitions.iter().map(|(_, address)| *address..*address + 1))?;
             Ok(unit)
         })
     }

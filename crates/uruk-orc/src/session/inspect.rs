@@ -1,6 +1,7 @@
 //! What a session knows of its symbols and addresses, for `dladdr`, messages and initialisation.
 
 use super::Session;
+use crate::error::Error;
 use crate::state::{DylibId, State, UnitId};
 use uruk_jitlink::graph::{FunctionTable, SymbolKind};
 use uruk_jitlink::memory::Segment;
@@ -52,6 +53,30 @@ impl State {
         let mut units = (0..self.units.len() as u32).map(UnitId);
         units.find(|id| self.segments(*id).iter().any(inside))
     }
+
+    fn dylibs_to_initialise(&mut self, dylib: DylibId) -> Vec<DylibId> {
+        self.walks += 1;
+        let mut done = Vec::new();
+        let mut initialised = true;
+        // Each with the position in its search order where the walk goes on.
+        let mut open = vec![(dylib, 0)];
+        self.dylibs[dylib.index()].mark = self.walks;
+        while let Some((id, position)) = open.last_mut() {
+            let dylib = &self.dylibs[id.index()];
+            let Some(entry) = dylib.order.get(*position) else {
+                initialised &= dylib.roots.is_empty() && dylib.uninitialised.is_empty();
+                done.push(*id);
+                open.pop();
+                continue;
+            };
+            *position += 1;
+            let next = entry.dylib;
+            if std::mem::replace(&mut self.dylibs[next.index()].mark, self.walks) != self.walks {
+                open.push((next, 0));
+            }
+        }
+        if initialised { Vec::new() } else { done }
+    }
 }
 
 impl Session {
@@ -89,6 +114,14 @@ impl Session {
     pub fn defined_names(&self) -> Vec<String> {
         let state = self.lock();
         state.symbols.iter().map(|symbol| self.names().text(symbol.name)).collect()
+    }
+
+    /// The dylibs whose initialisers run when this one is initialised, in their order: those that its search order reaches
+    /// come before it. None if all of them are initialised. Errors if the session has ended.
+    pub fn dylibs_to_initialise(&self, dylib: DylibId) -> Result<Vec<DylibId>, Error> {
+        let mut state = self.lock();
+        state.check_open()?;
+        Ok(state.dylibs_to_initialise(dylib))
     }
 
     /// The functions of a dylib's tables that have not been taken yet, as far as their units are ready. They count as

@@ -4,6 +4,7 @@ use super::Session;
 use crate::error::Error;
 use crate::state::{SymbolId, UnitId};
 use rayon::prelude::*;
+use std::sync::atomic::Ordering;
 use uruk_jitlink::memory::Placement;
 
 /// Work below this many input bytes is not worth waking other threads (about 2 ms of linking).
@@ -68,7 +69,8 @@ impl Session {
     }
 
     fn pool_for(&self, cost: usize, items: usize) -> Option<&rayon::ThreadPool> {
-        if self.shared.threads == Some(1) || items < 2 || cost < PARALLEL_BYTES {
+        let forked = self.shared.forked.load(Ordering::Relaxed);
+        if forked || self.shared.threads == Some(1) || items < 2 || cost < PARALLEL_BYTES {
             return None;
         }
         let make = || {

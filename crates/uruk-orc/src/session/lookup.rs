@@ -99,8 +99,9 @@ impl Session {
     /// cannot be linked.
     pub fn lookup(&self, order: &[SearchEntry], names: &[&str]) -> Result<Vec<u64>, Error> {
         let names: Vec<Name> = names.iter().map(|name| self.names().intern(name.as_bytes())).collect();
-        if let Some(known) = names.iter().map(|name| self.known(order, *name)).collect::<Option<Vec<_>>>() {
-            return Ok(known.into_iter().map(|known| known.address).collect());
+        let known = names.iter().map(|name| Some(self.known(order, *name)?.1.address));
+        if let Some(known) = known.collect() {
+            return Ok(known);
         }
         let addresses = self.start(&Request::new(order, &names)).wait()?;
         Ok(addresses.into_iter().map(Option::unwrap_or_default).collect())
@@ -109,7 +110,7 @@ impl Session {
     /// The address of one symbol, linked and ready to be used. That of one which was looked up before is found without
     /// a lock.
     pub fn address(&self, order: &[SearchEntry], name: Name) -> Result<u64, Error> {
-        if let Some(known) = self.known(order, name) {
+        if let Some((_, known)) = self.known(order, name) {
             return Ok(known.address);
         }
         let addresses = self.start(&Request::new(order, &[name])).wait()?;
@@ -118,7 +119,7 @@ impl Session {
 
     /// The same, or `None` if no dylib of the order defines the name and no generator does.
     pub fn address_if_defined(&self, order: &[SearchEntry], name: Name) -> Result<Option<u64>, Error> {
-        if let Some(known) = self.known(order, name) {
+        if let Some((_, known)) = self.known(order, name) {
             return Ok(Some(known.address));
         }
         let absent = || {
@@ -147,13 +148,13 @@ impl Session {
         Ok(true)
     }
 
-    /// What is known of a ready symbol without asking for the lock.
-    pub(super) fn known(&self, order: &[SearchEntry], name: Name) -> Option<Known> {
+    /// A ready symbol, and what is known of it without asking for the lock.
+    pub(super) fn known(&self, order: &[SearchEntry], name: Name) -> Option<(SymbolId, Known)> {
         for entry in order {
             let Some(symbol) = self.shared.published.table(entry.dylib)?.get(name) else { continue };
             let known = self.shared.published.known(symbol, name)?;
             if entry.all_symbols || known.exported {
-                return Some(known);
+                return Some((symbol, known));
             }
         }
         None

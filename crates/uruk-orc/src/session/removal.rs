@@ -43,7 +43,7 @@ pub struct Removal {
 
 impl Removal {
     /// Waits until everything that was removed from the session is gone: no pin and no other code holds it.
-    /// A thread that holds a pin of it itself waits for ever, and so does the destructor of something that was kept.
+    /// A thread that holds a pin of it itself waits for ever, and so does what runs because of a removal.
     pub fn wait(self) {
         self.session.quiesce();
     }
@@ -71,17 +71,27 @@ impl Session {
     }
 
     /// Removes what was added with a tracker. Its symbols cannot be found any more, and what is still being made fails;
-    /// memory and registrations go when nothing holds them. The tracker can be used again.
+    /// memory and registrations go when nothing holds them. Before that, finalisers and what was registered with `atexit`
+    /// and its kin run, the latest first, on the thread that let go last; destructors of `thread_local` objects do not, nor
+    /// will they. The tracker can be used again.
     pub fn remove(&self, tracker: TrackerId) -> Removal {
         self.update(|state| state.remove(tracker, false));
         Removal { session: self.clone() }
     }
 
     /// Removes what was added with a tracker and frees it at once, regardless of pins and of other code that refers to it.
+    /// Whatever it has registered for its end is forgotten.
     ///
     /// The caller upholds that none of its code runs or will, and that nothing that stays uses it.
     pub fn remove_forced(&self, tracker: TrackerId) {
         self.update(|state| state.remove(tracker, true));
+    }
+
+    /// Runs, the latest first, finalisers and what all linked code has registered with `atexit` and its kin, and forgets
+    /// it, as if all were removed; but everything stays. So it does itself when it goes, but then nobody can use it.
+    pub fn finalize(&self) {
+        let memory = self.lock().memory();
+        self.shared.finalize(&memory);
     }
 
     /// Removes everything that was defined in a dylib, which stays.
@@ -104,10 +114,10 @@ impl Session {
     /// before is found without a lock.
     pub fn pin(&self, order: &[SearchEntry], name: Name) -> Option<Pin> {
         let pin = |known: Known| Pin { session: self.clone(), address: known.address, pins: known.pins };
-        if let Some(known) = self.known(order, name) {
+        if let Some((symbol, known)) = self.known(order, name) {
             self.hold(known.pins);
             // From here on it stays, if it was not removed just now.
-            if self.known(order, name) == Some(known) {
+            if self.shared.published.known(symbol, name) == Some(known) {
                 return Some(pin(known));
             }
             self.release(known.pins);

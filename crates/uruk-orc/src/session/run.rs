@@ -8,6 +8,8 @@ use crate::responsibility::Responsibility;
 use crate::state::{Answer, Effects, QueryId, State, TaskId, Work};
 use crate::sync::{thread, thread_local};
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use uruk_jitlink::memory::Segment;
@@ -15,9 +17,12 @@ use uruk_jitlink::memory::Segment;
 /// How many tasks a thread runs on top of each other before it leaves one to a new thread.
 const MAX_DEPTH: usize = 64;
 
+type Stack = Vec<(*const Shared, TaskId)>;
+
 thread_local! {
-    /// The tasks that this thread runs, of all sessions, the innermost last.
-    static STACK: RefCell<Vec<(*const Shared, TaskId)>> = const { RefCell::new(Vec::new()) };
+    /// The tasks that this thread runs, of all sessions, the innermost last. Never destroyed by itself: handlers that
+    /// run at exit, after the thread's own variables are gone, may look symbols up.
+    static STACK: ManuallyDrop<RefCell<Stack>> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
 }
 
 impl Session {
@@ -33,7 +38,7 @@ impl Session {
             self.shared.progress.notify_all();
         }
         let tasks = std::mem::take(tasks);
-        for notice in effects.freed.iter().filter_map(|linked| linked.notice.as_ref()) {
+        for notice in effects.freed.iter().chain(&effects.discarded).filter_map(|linked| linked.notice.as_ref()) {
             notice.removing(self);
         }
         self.shared.perform(effects);
@@ -64,7 +69,13 @@ impl Session {
             }
             Work::Call(call) => self.shared.shielded("a task", || call(self)),
         }
-        STACK.with(|stack| stack.borrow_mut().pop());
+        STACK.with(|stack| {
+            let mut stack = stack.borrow_mut();
+            stack.pop();
+            if stack.is_empty() {
+                *stack = Stack::new();
+            }
+        });
         self.update(|state| state.end_task(id));
     }
 
@@ -128,8 +139,10 @@ impl Session {
 impl Shared {
     /// Does what needs no session: gives memory back, drops what is foreign, tells whoever asked.
     pub(super) fn perform(&self, effects: Effects) {
-        let Effects { answers, wakers, dropped, freed, .. } = effects;
-        if !freed.is_empty() {
+        let Effects { answers, wakers, dropped, mut freed, discarded, .. } = effects;
+        if !freed.is_empty() || !discarded.is_empty() {
+            self.finalize(&freed.iter().flat_map(Linked::memory).collect::<Vec<_>>());
+            freed.extend(discarded);
             let count = freed.len();
             self.give_back(freed);
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,12 +160,26 @@ impl Shared {
         }
     }
 
+    /// Runs what code and data there have registered for the end.
+    pub(super) fn finalize(&self, memory: &[Range<u64>]) {
+        if !memory.is_empty()
+            && let Err(error) = self.executor.finalize(memory)
+        {
+            self.report(error);
+        }
+    }
+
     fn give_back(&self, freed: Vec<Linked>) {
+        let memory: Vec<Range<u64>> = freed.iter().flat_map(Linked::memory).collect();
+        let variables: Vec<_> = freed.iter().flat_map(|linked| linked.variables.iter().cloned()).collect();
+        if let Err(error) = self.executor.forget(&memory, &variables) {
+            self.report(error);
+        }
         // What units share goes with the last of them, and before the memory of any can be another's.
-        let segments = freed.into_iter().map(|linked| {
-            drop((linked.shown, linked.unwind, linked.threads));
-            linked.kept.into_iter().for_each(|kept| self.shielded("a destructor", || drop(kept)));
-            linked.segments
+        let segments = freed.into_iter().map(|mut linked| {
+            drop((std::mem::take(&mut linked.shown), linked.unwind.take(), linked.threads.take()));
+            linked.kept.drain(..).for_each(|kept| self.shielded("a destructor", || drop(kept)));
+            linked.into_segments()
         });
         let segments: Vec<Vec<Segment>> = segments.collect();
         for segments in segments.iter().filter(|segments| !segments.is_empty()) {

@@ -143,7 +143,6 @@ impl State {
         let globals = &interface.globals;
         let known = symbols.len();
         symbols.reserve_exact(globals.len() - known);
-        self.symbols.reserve(globals.len() - known);
         for (position, global) in globals.iter().enumerate().skip(known) {
             let rank = match global.strength {
                 Strength::Undefined | Strength::UndefinedWeak | Strength::Local => {

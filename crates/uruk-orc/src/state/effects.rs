@@ -22,8 +22,10 @@ pub(crate) struct Effects {
     /// What nobody needs any more: units of clients, calls that will not be made, and what clients wanted to keep: their
     /// destructors are foreign code.
     pub dropped: Vec<Box<dyn Send>>,
-    /// Memory and registrations to be given back.
+    /// Memory and registrations to be given back, after finalisers have run.
     pub freed: Vec<Linked>,
+    /// The same without running anything.
+    pub discarded: Vec<Linked>,
     /// Threads that wait may find that they need not.
     pub progress: bool,
 }

@@ -45,13 +45,15 @@ impl Limbo {
     }
 
     pub fn take_symbol(&mut self) -> Option<SymbolId> {
-        let oldest = self.oldest();
-        Some(self.symbols.pop_front_if(|(epoch, _)| *epoch < oldest)?.1)
+        let (epoch, symbol) = *self.symbols.front()?;
+        (epoch < self.oldest()).then(|| self.symbols.pop_front())?;
+        Some(symbol)
     }
 
     pub fn take_unit(&mut self) -> Option<UnitId> {
-        let oldest = self.oldest();
-        Some(self.units.pop_front_if(|(epoch, _)| *epoch < oldest)?.1)
+        let (epoch, unit) = *self.units.front()?;
+        (epoch < self.oldest()).then(|| self.units.pop_front())?;
+        Some(unit)
     }
 
     /// How many symbols and units wait for somebody to need them.

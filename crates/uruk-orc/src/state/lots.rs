@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::objects::Linked;
 use slotmap::new_key_type;
 use std::collections::HashSet;
+use std::ops::Range;
 use uruk_jitlink::names::Name;
 
 new_key_type! {
@@ -176,7 +177,7 @@ impl State {
             }
         }
         if forced {
-            self.free_lot(id);
+            self.free_lot(id, State::discard);
         } else {
             self.retired.push(id);
         }
@@ -233,11 +234,11 @@ impl State {
         self.retired = kept;
         self.published.set_retired(!self.retired.is_empty());
         for id in freed {
-            self.free_lot(id);
+            self.free_lot(id, State::free);
         }
     }
 
-    fn free_lot(&mut self, id: LotId) {
+    fn free_lot(&mut self, id: LotId, free: fn(&mut State, Option<Linked>)) {
         let Some(lot) = self.lots.remove(id) else { return };
         self.free_pins.extend(lot.pins);
         for absorbed in lot.absorbed {
@@ -248,7 +249,7 @@ impl State {
             unit.gone = true;
             unit.object = None;
             let (linked, busy) = (unit.linked.take(), unit.busy);
-            self.free(linked);
+            free(self, linked);
             if !busy {
                 self.limbo.give_unit(id);
             }
@@ -292,15 +293,27 @@ impl State {
         }
     }
 
+    /// Where all linked code and data are.
+    pub fn memory(&self) -> Vec<Range<u64>> {
+        self.units.iter().filter_map(|unit| unit.linked.as_ref()).flat_map(Linked::memory).collect()
+    }
+
     /// Has memory and registrations given back.
     pub(super) fn free(&mut self, linked: Option<Linked>) {
         self.freeing += usize::from(linked.is_some());
         self.effects.freed.extend(linked);
     }
 
+    /// The same without letting finalisers run.
+    fn discard(&mut self, linked: Option<Linked>) {
+        self.freeing += usize::from(linked.is_some());
+        self.effects.discarded.extend(linked);
+    }
+
     /// Notes that so much has been given back.
     pub fn freed(&mut self, count: usize) {
-        self.freeing -= count;
+        // In the child of a fork, what its thread was giving back is not counted any more.
+        self.freeing = self.freeing.saturating_sub(count);
         self.effects.progress = true;
     }
 

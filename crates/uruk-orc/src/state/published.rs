@@ -6,7 +6,7 @@
 //! record was wiped, or whoever wiped it sees the pin.
 
 use super::{DylibId, SymbolId};
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use uruk_jitlink::names::Name;
 
@@ -124,12 +124,15 @@ pub(crate) const NO_PINS: PinsId = PinsId(u32::MAX >> 1);
 
 impl Record {
     fn write(&self, name: Name, known: Known) {
-        self.wipe();
-        self.address.store(known.address, Ordering::SeqCst);
-        self.pins.store(known.pins.0 << 1 | u32::from(known.exported), Ordering::SeqCst);
-        self.name.store(name.index() as u32 + 1, Ordering::SeqCst);
+        self.name.store(0, Ordering::Relaxed);
+        // Who reads one of the fields below sees that the name is gone, when it looks at that once more.
+        fence(Ordering::Release);
+        self.address.store(known.address, Ordering::Relaxed);
+        self.pins.store(known.pins.0 << 1 | u32::from(known.exported), Ordering::Relaxed);
+        self.name.store(name.index() as u32 + 1, Ordering::Release);
     }
 
+    /// In one order with pins: see the head of this file.
     fn wipe(&self) {
         self.name.store(0, Ordering::SeqCst);
     }
@@ -139,7 +142,8 @@ impl Record {
         if !is_named() {
             return None;
         }
-        let (address, pins) = (self.address.load(Ordering::SeqCst), self.pins.load(Ordering::SeqCst));
+        let (address, pins) = (self.address.load(Ordering::Relaxed), self.pins.load(Ordering::Relaxed));
+        fence(Ordering::Acquire);
         is_named().then_some(Known { address, exported: pins & 1 == 1, pins: PinsId(pins >> 1) })
     }
 }

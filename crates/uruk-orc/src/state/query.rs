@@ -190,6 +190,20 @@ impl State {
         self.effects.progress = true;
     }
 
+    /// In the child of a fork: answers the queries that no thread waits for, but a function or a future, which nobody
+    /// will work for.
+    pub(super) fn answer_unattended(&mut self) {
+        let is_unattended = |query: &Query| match &query.consumer {
+            Consumer::Waiter => false,
+            Consumer::Future(waker) => waker.is_some(),
+            Consumer::Callback(_) => true,
+        };
+        let unattended = self.queries.iter().filter(|(_, query)| is_unattended(query)).map(|(id, _)| id);
+        for query in unattended.collect::<Vec<_>>() {
+            self.answer(query, Err(Error::Forked { what: "a look-up".into() }));
+        }
+    }
+
     /// Tells the queries that wait for a unit that it has come as far as its phase says.
     pub(super) fn tell(&mut self, unit: UnitId) {
         if self.unit(unit).asked.is_empty() {

@@ -6,6 +6,7 @@ use crate::objects::Linked;
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::memory::Segment;
 use uruk_jitlink::names::Name;
@@ -26,9 +27,13 @@ impl State {
     }
 
     fn promised(&self, id: UnitId, name: Name) -> Result<SymbolId, Error> {
-        let mut own = self.unit(id).symbols.iter().copied();
-        own.find(|symbol| self.symbol(*symbol).name == name)
-            .ok_or_else(|| Error::NotPromised { unit: self.unit(id).name.to_string(), symbol: self.names.text(name) })
+        let unit = self.unit(id);
+        let known = self.dylib(unit.dylib).table.get(name).filter(|symbol| self.symbol(*symbol).unit == id);
+        // What it lost to another unit, or shares with another dylib, only its own list knows.
+        let own = || unit.symbols.iter().copied().find(|symbol| self.symbol(*symbol).name == name);
+        known
+            .or_else(own)
+            .ok_or_else(|| Error::NotPromised { unit: unit.name.to_string(), symbol: self.names.text(name) })
     }
 
     /// Enters addresses of what a unit defines; definitions that it lost to others are ignored.
@@ -154,9 +159,10 @@ impl State {
     /// to others stay where they are.
     fn split(&mut self, id: UnitId, name: Arc<str>, names: impl Iterator<Item = Name>) -> Result<UnitId, Error> {
         let mut symbols = Vec::with_capacity(names.size_hint().0);
+        let mut moved = HashSet::new();
         for name in names {
             let symbol = self.promised(id, name)?;
-            if self.symbol(symbol).unit == id && !symbols.contains(&symbol) {
+            if self.symbol(symbol).unit == id && moved.insert(symbol) {
                 symbols.push(symbol);
             }
         }
@@ -165,7 +171,6 @@ impl State {
         for symbol in &symbols {
             self.symbols[symbol.index()].unit = other;
         }
-        let moved: HashSet<SymbolId> = symbols.iter().copied().collect();
         self.unit_mut(id).symbols.retain(|symbol| !moved.contains(symbol));
         self.unit_mut(other).symbols = symbols;
         self.move_asked(id, other);
@@ -173,13 +178,20 @@ impl State {
         Ok(other)
     }
 
-    /// Keeps something until a unit is removed.
-    pub fn keep(&mut self, id: UnitId, resource: Box<dyn Any + Send + Sync>) -> Result<(), Error> {
+    /// Keeps something, which has the code and data in some ranges, until a unit is removed.
+    pub fn keep(
+        &mut self,
+        id: UnitId,
+        resource: Box<dyn Any + Send + Sync>,
+        memory: impl IntoIterator<Item = Range<u64>>,
+    ) -> Result<(), Error> {
         if let Err(error) = self.check_working(id) {
             self.drop_later(resource);
             return Err(error);
         }
-        self.unit_mut(id).linked.get_or_insert_with(Linked::default).kept.push(resource);
+        let linked = self.unit_mut(id).linked.get_or_insert_with(Linked::default);
+        linked.kept.push(resource);
+        linked.places.extend(memory);
         Ok(())
     }
 

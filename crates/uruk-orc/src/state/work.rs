@@ -5,13 +5,14 @@
 //! anything else might wait for what lies beneath it on the same stack.
 
 use super::effects::Call;
-use super::{Epoch, Phase, QueryId, SearchEntry, State, SymbolId, UnitId};
+use super::{DylibId, Epoch, Phase, QueryId, State, SymbolId, UnitId};
 use crate::dispatch::Priority;
 use crate::error::Error;
 use crate::session::Population;
 use crate::unit::MaterializationUnit;
 use slotmap::new_key_type;
 use std::collections::HashSet;
+use std::thread::{self, ThreadId};
 use uruk_jitlink::names::Name;
 
 new_key_type! {
@@ -36,6 +37,8 @@ pub(crate) struct Task {
     blocked: Option<QueryId>,
     epoch: Epoch,
     priority: Priority,
+    /// The thread that runs it.
+    thread: Option<ThreadId>,
 }
 
 impl State {
@@ -85,7 +88,7 @@ impl State {
 
     pub fn add_task(&mut self, work: Work, priority: Priority) -> TaskId {
         let epoch = self.limbo.enter();
-        let task = self.tasks.insert(Task { work: Some(work), blocked: None, epoch, priority });
+        let task = self.tasks.insert(Task { work: Some(work), blocked: None, epoch, priority, thread: None });
         self.effects.tasks.push(task);
         self.effects.progress = true;
         task
@@ -97,7 +100,22 @@ impl State {
 
     /// What a task is to do, unless another thread does it.
     pub fn start_task(&mut self, id: TaskId) -> Option<Work> {
-        self.tasks.get_mut(id)?.work.take()
+        let task = self.tasks.get_mut(id)?;
+        task.thread = Some(thread::current().id());
+        task.work.take()
+    }
+
+    /// Whether a task exists that is not over.
+    pub(super) fn has_task(&self, id: TaskId) -> bool {
+        self.tasks.contains_key(id)
+    }
+
+    /// In the child of a fork: ends the tasks that other threads were running.
+    pub(super) fn end_lost_tasks(&mut self) {
+        let own = thread::current().id();
+        let is_lost = |task: &Task| task.thread.is_some_and(|thread| thread != own);
+        let lost: Vec<TaskId> = self.tasks.iter().filter(|(_, task)| is_lost(task)).map(|(id, _)| id).collect();
+        lost.into_iter().for_each(|task| self.end_task(task));
     }
 
     pub fn end_task(&mut self, id: TaskId) {
@@ -167,8 +185,10 @@ impl State {
 
     /// The units that have to go on before a query can be answered.
     fn awaited(&self, query: QueryId) -> impl Iterator<Item = UnitId> + '_ {
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<UnitId, foldhash::fast::RandomState> = HashSet::default();
         let mut open: Vec<UnitId> = self.outstanding(query).collect();
+        // A query often asks for many symbols of one unit.
+        open.dedup();
         std::iter::from_fn(move || {
             loop {
                 let id = open.pop()?;
@@ -189,10 +209,11 @@ impl State {
         })
     }
 
-    /// Enters the need of one unit for symbols that a dylib's search order finds, which are materialized.
-    pub fn bind_all(&mut self, needs: &[(Vec<SearchEntry>, Name)]) -> Result<Vec<SymbolId>, Error> {
+    /// Enters the need of one unit for symbols, each found along a dylib's search order, which are materialized.
+    pub fn bind_all(&mut self, needs: &[(DylibId, Name)]) -> Result<Vec<SymbolId>, Error> {
         let mut symbols = Vec::with_capacity(needs.len());
-        for (order, name) in needs {
+        for (dylib, name) in needs {
+            let order = &self.dylib(*dylib).order;
             let Some(symbol) = self.find(order, *name) else {
                 return Err(Error::missing(self.names.text(*name), self.searched(order)));
             };

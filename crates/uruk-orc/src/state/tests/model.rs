@@ -369,7 +369,7 @@ impl Model {
         self.reference.units[key].client = false;
         self.has_run.insert(key);
         let works = self.reference.units[key].stage != Stage::Failed;
-        assert_eq!(self.state.keep(id, Box::new(Kept(key, self.dropped.clone()))).is_ok(), works);
+        assert_eq!(self.state.keep(id, Box::new(Kept(key, self.dropped.clone())), []).is_ok(), works);
         self.reference.units[key].kept = works;
         self.has_kept.insert(key);
         self.jobs.push(Job { key, id });
@@ -401,8 +401,8 @@ impl Model {
         for sym in &known {
             self.reference.syms[*sym].bound = true;
         }
-        let orders: Vec<_> = needs.iter().map(|(dylib, name)| (self.order(*dylib), self.names[*name])).collect();
-        let emitted = match self.state.bind_all(&orders) {
+        let bound: Vec<_> = needs.iter().map(|(dylib, name)| (DylibId(*dylib as u32), self.names[*name])).collect();
+        let emitted = match self.state.bind_all(&bound) {
             Ok(symbols) => self.state.emit_client(id, symbols),
             Err(error) => {
                 self.state.fail(vec![(id, error.clone())]);
@@ -497,7 +497,8 @@ impl Model {
 
     /// Does what the state asks for, and takes answers.
     fn settle(&mut self) {
-        let Effects { answers, tasks, dropped, freed, wakers, .. } = self.state.take_effects();
+        let Effects { answers, tasks, dropped, mut freed, discarded, wakers, .. } = self.state.take_effects();
+        freed.extend(discarded);
         assert!(wakers.is_empty());
         for (callback, answer) in answers {
             callback(answer);

@@ -1,0 +1,110 @@
+//! Turns that threads take, each for as long as it works, which do not outlive a `fork` in threads that the child lacks.
+//!
+//! Invariants: what is guarded is locked for moments only, across `fork` among others, and is whole whenever it is not; so
+//! in the child a turn of another thread is simply over, wherever that thread was.
+
+use crate::sync::thread::ThreadId;
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
+use std::sync::{Arc, PoisonError};
+use uruk_executor::at_fork::{self, Held, Locks};
+
+/// Something that one thread at a time works with.
+pub(crate) struct Turns<T> {
+    shared: Arc<Shared<T>>,
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    free: Condvar,
+}
+
+struct State<T> {
+    /// Whose turn it is, and how many of its turns lie in each other.
+    holder: Option<(ThreadId, usize)>,
+    value: T,
+}
+
+/// A turn, until it is dropped.
+pub(crate) struct Turn<'a, T> {
+    shared: &'a Shared<T>,
+}
+
+impl<T: Send + 'static> Turns<T> {
+    pub fn new(value: T) -> Turns<T> {
+        let state = Mutex::new(State { holder: None, value });
+        Turns { shared: at_fork::hold_while_alive(Shared { state, free: Condvar::new() }) }
+    }
+
+    /// Waits until no other thread has a turn.
+    pub fn take(&self) -> Turn<'_, T> {
+        let own = thread::current().id();
+        let is_others = |state: &mut State<T>| state.holder.is_some_and(|(holder, _)| holder != own);
+        let state = self.shared.free.wait_while(self.shared.lock(), is_others);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let depth = state.holder.map_or(0, |(_, depth)| depth);
+        state.holder = Some((own, depth + 1));
+        Turn { shared: &self.shared }
+    }
+}
+
+impl<T> Turn<'_, T> {
+    /// Looks at what is guarded, or changes it.
+    pub fn with<R>(&self, look: impl FnOnce(&mut T) -> R) -> R {
+        look(&mut self.shared.lock().value)
+    }
+}
+
+impl<T> Drop for Turn<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.holder = state.holder.filter(|(_, depth)| 1 < *depth).map(|(holder, depth)| (holder, depth - 1));
+        if state.holder.is_none() {
+            self.shared.free.notify_one();
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Send> Locks for Shared<T> {
+    fn take(&self) -> Held<'_> {
+        Box::new(self.lock())
+    }
+
+    fn in_child(&self) {
+        let own = thread::current().id();
+        let mut state = self.lock();
+        state.holder = state.holder.filter(|(holder, _)| *holder == own);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_take_turns_and_one_may_take_several() {
+        let turns = Turns::new(Vec::new());
+        thread::scope(|scope| {
+            for number in 0..4 {
+                let turns = &turns;
+                scope.spawn(move || {
+                    for _ in 0..200 {
+                        let turn = turns.take();
+                        turn.with(|seen| seen.push(number));
+                        let inner = turns.take();
+                        drop(inner);
+                        turn.with(|seen| seen.push(number));
+                    }
+                });
+            }
+        });
+        let seen = turns.take().with(std::mem::take);
+        assert_eq!(seen.len(), 1600);
+        assert!(seen.chunks(2).all(|pair| pair[0] == pair[1]), "nobody comes between");
+    }
+}
