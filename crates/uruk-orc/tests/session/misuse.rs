@@ -93,7 +93,8 @@ fn generators_that_lie_or_panic_fail_the_look_up_only() {
         session.lookup(&session.search_order(dylib), &["absent"]).map(drop)
     };
     assert_eq!(told(Says(itself, name)), "a liar asks for something that it is asked for itself");
-    let later: [(fn(Suspended), &str); 3] = [
+    type Case = (fn(Suspended), &'static str);
+    let later: [Case; 3] = [
         (|suspended| suspended.finish(Ok(())), "symbol `absent` is not defined (searched: main)"),
         (drop, "a generator was given up without a reason"),
         (|_| panic!("on purpose"), "a generator panicked"),
