@@ -113,6 +113,7 @@ impl Layer<Linkable> for ObjectLayer {
     fn interface(&self, session: &Session, code: &Linkable) -> Result<Interface, Error> {
         match code {
             Linkable::Object(object) => self.interface(session, object),
+            Linkable::Graph(graph) => self.interface(session, &**graph),
         }
     }
 
@@ -130,6 +131,16 @@ impl Layer<Input> for ObjectLayer {
 
     fn emit(&self, responsibility: Responsibility, object: Input) {
         let _ = responsibility.link(object);
+    }
+}
+
+impl Layer<LinkGraph> for ObjectLayer {
+    fn interface(&self, session: &Session, graph: &LinkGraph) -> Result<Interface, Error> {
+        Ok(describe(session, &elf::Interface::made(graph, session.names()), graph))
+    }
+
+    fn emit(&self, responsibility: Responsibility, graph: LinkGraph) {
+        let _ = responsibility.link(graph);
     }
 }
 

@@ -4,6 +4,7 @@ use crate::error::{Cause, Error};
 use crate::objects::Linkable;
 use crate::session::{Request, Session};
 use crate::state::{DylibId, UnitId};
+use crate::sync::thread;
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
 use std::ops::Range;
@@ -118,7 +119,8 @@ impl Responsibility {
         self.settled = true;
         let made = code.into().open(self.session.names());
         self.session.update(|state| {
-            let linked = made.map_err(Error::from).and_then(|(interface, graph)| state.adopt(self.unit, interface, graph));
+            let linked =
+                made.map_err(Error::from).and_then(|(interface, graph)| state.adopt(self.unit, interface, graph));
             linked.inspect_err(|error| state.give_up(vec![(self.unit, error.clone())]))
         })
     }
@@ -182,7 +184,7 @@ impl Drop for Responsibility {
             return;
         }
         let unit = self.name();
-        let panicked = std::thread::panicking();
+        let panicked = thread::panicking();
         self.give_up(if panicked { Error::Panicked { unit } } else { Error::Abandoned { unit } });
     }
 }

@@ -33,6 +33,8 @@ use uruk_jitlink::names::Names;
 pub enum Linkable {
     /// The bytes of an object file.
     Object(Input),
+    /// A graph that was made without a file.
+    Graph(Box<LinkGraph>),
 }
 
 impl From<Input> for Linkable {
@@ -41,11 +43,18 @@ impl From<Input> for Linkable {
     }
 }
 
+impl From<LinkGraph> for Linkable {
+    fn from(graph: LinkGraph) -> Linkable {
+        Linkable::Graph(Box::new(graph))
+    }
+}
+
 impl Linkable {
     /// Its interface and its graph.
     pub(crate) fn open(self, names: &Names) -> Result<(Interface, LinkGraph), LinkError> {
         match self {
             Linkable::Object(input) => Ok((Interface::read(&input, names)?, elf::read(&input, names)?)),
+            Linkable::Graph(graph) => Ok((Interface::made(&graph, names), *graph)),
         }
     }
 }
