@@ -1,5 +1,6 @@
 //! The session as its clients see it.
 
+mod graphs;
 mod lookups;
 mod reexports;
 mod support;
