@@ -117,10 +117,9 @@ impl Responsibility {
     /// the object is malformed or does not define what was promised.
     pub fn link(mut self, code: impl Into<Linkable>) -> Result<(), Error> {
         self.settled = true;
-        let made = code.into().open(self.session.names());
+        let object = code.into().read(self.session.names());
         self.session.update(|state| {
-            let linked =
-                made.map_err(Error::from).and_then(|(interface, graph)| state.adopt(self.unit, interface, graph));
+            let linked = object.and_then(|object| state.adopt(self.unit, object));
             linked.inspect_err(|error| state.give_up(vec![(self.unit, error.clone())]))
         })
     }

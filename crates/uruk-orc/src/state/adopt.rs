@@ -6,16 +6,17 @@ use crate::error::Error;
 use crate::objects::Object;
 use std::collections::HashMap;
 use std::sync::Arc;
-use uruk_jitlink::elf::{Global, Interface, Strength};
-use uruk_jitlink::graph::{LinkGraph, SymbolKind, Visibility};
+use uruk_jitlink::elf::{Global, Strength};
+use uruk_jitlink::graph::{SymbolKind, Visibility};
 use uruk_jitlink::names::Name;
 
 impl State {
     /// Makes a client's unit that of an object, to be linked.
-    pub fn adopt(&mut self, id: UnitId, mut interface: Interface, graph: LinkGraph) -> Result<(), Error> {
+    pub fn adopt(&mut self, id: UnitId, mut object: Object) -> Result<(), Error> {
         self.check_working(id)?;
         let promised = self.unit(id).symbols.iter().map(|symbol| (self.symbol(*symbol).name, *symbol));
         let mut promised: HashMap<Name, SymbolId, foldhash::fast::RandomState> = promised.collect();
+        let interface = &mut object.interface;
         let mut symbols = Vec::with_capacity(interface.globals.len());
         let mut fulfilled = Ok(());
         for position in 0..interface.globals.len() {
@@ -37,7 +38,8 @@ impl State {
         self.keep_changes();
         let missing: Vec<String> = self.unresolved(id).map(|symbol| self.symbol_text(symbol)).collect();
         // What it has defined is forgotten with it, also where it fails now.
-        self.unit_mut(id).object = Some(Arc::new(Object::made(interface, graph, symbols)));
+        let _ = object.symbols.set(symbols);
+        self.unit_mut(id).object = Some(Arc::new(object));
         fulfilled?;
         if !missing.is_empty() {
             return Err(Error::NotDefined { unit: self.unit(id).name.to_string(), symbols: missing });
