@@ -33,32 +33,28 @@ impl SimpleCompiler {
         let _guard = module.context().lock();
         self.target.prepare(module)?;
         let passes = self.target.options().passes.as_deref();
-        let object = module.attempt(|raw| {
-            // SAFETY: the module is locked, and verified by `attempt`.
-            unsafe {
-                if passes.is_some() {
-                    keep_what_is_promised(raw);
-                }
-                native::compile(raw, &self.machine, passes)
-            }
-        })?;
+        // SAFETY: the module is locked, and verified by `attempt`.
+        let object = module.attempt(|raw| unsafe { native::compile(raw, &self.machine, passes) })?;
         Ok(Input::from_bytes(module.name(), object.as_slice().to_vec()))
     }
 }
 
-/// Makes definitions stay that passes may drop if nothing in the module refers to them: others may have been promised them.
-///
-/// # Safety
-/// The module is valid and locked.
-#[allow(unsafe_code)]
-unsafe fn keep_what_is_promised(module: inkwell::llvm_sys::prelude::LLVMModuleRef) {
-    // SAFETY: as promised.
-    for global in unsafe { globals(module) }.into_iter().filter(|global| global.is_definition()) {
-        match global.linkage() {
-            LLVMLinkOnceODRLinkage => global.set_linkage(LLVMWeakODRLinkage),
-            LLVMLinkOnceAnyLinkage => global.set_linkage(LLVMWeakAnyLinkage),
-            _ => {}
-        }
+impl ThreadSafeModule {
+    /// Makes definitions stay that passes may drop if nothing in the module refers to them (`linkonce`): others may have
+    /// been promised them.
+    #[allow(unsafe_code)]
+    pub fn keep_definitions(&self) {
+        self.inspect(|ir| {
+            // SAFETY: the module is locked while this runs.
+            let globals = unsafe { globals(ir.as_mut_ptr()) };
+            for global in globals.into_iter().filter(|global| global.is_definition()) {
+                match global.linkage() {
+                    LLVMLinkOnceODRLinkage => global.set_linkage(LLVMWeakODRLinkage),
+                    LLVMLinkOnceAnyLinkage => global.set_linkage(LLVMWeakAnyLinkage),
+                    _ => {}
+                }
+            }
+        });
     }
 }
 

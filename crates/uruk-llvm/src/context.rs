@@ -11,11 +11,11 @@
 use crate::error::Error;
 use crate::native::{self, Failure};
 use inkwell::context::Context;
+use inkwell::llvm_sys::LLVMDiagnosticSeverity;
 use inkwell::llvm_sys::core::{
     LLVMContextSetDiagnosticHandler, LLVMDisposeMessage, LLVMGetDiagInfoDescription, LLVMGetDiagInfoSeverity,
 };
 use inkwell::llvm_sys::prelude::{LLVMDiagnosticInfoRef, LLVMModuleRef};
-use inkwell::llvm_sys::LLVMDiagnosticSeverity;
 use inkwell::memory_buffer::MemoryBuffer;
 use inkwell::module::Module;
 use parking_lot::{ReentrantMutex, ReentrantMutexGuard};

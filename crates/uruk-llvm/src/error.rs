@@ -35,7 +35,9 @@ pub enum Error {
         message: String,
     },
     /// A module for another machine or system.
-    #[error("{module} is for `{found}`, and code runs here on `{wanted}`; compile its source for that, or drop the line `target triple`")]
+    #[error(
+        "{module} is for `{found}`, and code runs here on `{wanted}`; compile its source for that, or drop the line `target triple`"
+    )]
     WrongTriple {
         /// The module.
         module: String,
@@ -45,7 +47,9 @@ pub enum Error {
         wanted: String,
     },
     /// A module whose types are laid out in another way.
-    #[error("{module} has the data layout `{found}`, and `{triple}` needs `{wanted}`; make it with a compiler for that target")]
+    #[error(
+        "{module} has the data layout `{found}`, and `{triple}` needs `{wanted}`; make it with a compiler for that target"
+    )]
     WrongLayout {
         /// The module.
         module: String,
@@ -64,6 +68,12 @@ pub enum Error {
         /// What LLVM said.
         message: String,
     },
+    /// A module with assembler outside of its functions cannot be divided.
+    #[error("{module} has module-level assembler, which cannot be divided by function; compile it whole")]
+    Assembler {
+        /// The module.
+        module: String,
+    },
     /// The code generator or a pass refuses a module.
     #[error("{module} cannot be compiled: {message}")]
     Compile {
@@ -73,7 +83,9 @@ pub enum Error {
         message: String,
     },
     /// LLVM gave up in the middle of something earlier, and what is left of the context cannot be trusted.
-    #[error("{module} cannot be used: compiling something of the same context went wrong beyond repair; give modules contexts of their own")]
+    #[error(
+        "{module} cannot be used: compiling something of the same context went wrong beyond repair; give modules contexts of their own"
+    )]
     Broken {
         /// The module.
         module: String,

@@ -80,17 +80,14 @@ impl Interface {
             let raw = ir.as_mut_ptr();
             // SAFETY: the module is locked while this runs.
             let (globals, asm) = unsafe { (globals(raw), native::asm_symbols(raw)) };
-            let mut symbols: Vec<Symbol> =
-                globals.iter().filter_map(|global| Symbol::of(*global, mangling)).collect();
+            let mut symbols: Vec<Symbol> = globals.iter().filter_map(|global| Symbol::of(*global, mangling)).collect();
             for symbol in asm.into_iter().filter(native::AsmSymbol::is_global_definition) {
                 let strength = if symbol.is_weak() { Strength::Weak } else { Strength::Strong };
                 let kind = if symbol.is_executable() { SymbolKind::Function } else { SymbolKind::None };
                 // Assembler spells names as the linker sees them.
                 symbols.push(Symbol { name: symbol.name, strength, exported: true, kind });
             }
-            let initialisers = globals.iter().any(|global| {
-                global.is_list() && matches!(&*global.name(), b"llvm.global_ctors" | b"llvm.global_dtors")
-            });
+            let initialisers = globals.iter().any(|global| global.is_structor_list());
             Interface { symbols, initialisers }
         }))
     }

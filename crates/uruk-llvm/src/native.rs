@@ -160,9 +160,7 @@ pub unsafe fn compile(
     let passes = passes.map(c_text);
     let passes = passes.as_ref().map_or(std::ptr::null(), |passes| passes.as_ptr());
     // SAFETY: as promised; the machine is borrowed.
-    unsafe {
-        buffer(|message, broken| uruk_llvm_compile(module, machine.as_mut_ptr(), passes, message, broken))
-    }
+    unsafe { buffer(|message, broken| uruk_llvm_compile(module, machine.as_mut_ptr(), passes, message, broken)) }
 }
 
 /// Bitcode of a module with copies of some definitions.
@@ -171,9 +169,7 @@ pub unsafe fn compile(
 /// The module is valid and locked, and the values are definitions of it.
 pub unsafe fn extract(module: LLVMModuleRef, values: &[LLVMValueRef]) -> Result<MemoryBuffer<'static>, Failure> {
     // SAFETY: as promised.
-    unsafe {
-        buffer(|message, broken| uruk_llvm_extract(module, values.as_ptr(), values.len(), message, broken))
-    }
+    unsafe { buffer(|message, broken| uruk_llvm_extract(module, values.as_ptr(), values.len(), message, broken)) }
 }
 
 /// The buffer that a function makes, or its message.

@@ -16,20 +16,12 @@ use crate::error::Error;
 use crate::interface::Symbol;
 use crate::mangling::Mangling;
 use crate::native;
-use crate::values::{Global, globals, layout, positions};
+use crate::values::{Global, globals, has_assembler, layout, positions};
 use inkwell::llvm_sys::LLVMLinkage::LLVMExternalLinkage;
 use inkwell::llvm_sys::prelude::LLVMModuleRef;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// A module's parts.
-pub struct Split {
-    /// Each defines something that none of the others does.
-    pub parts: Vec<Part>,
-    /// Which of them has to be linked before the others run, if the module has initialisers.
-    pub initialiser: Option<usize>,
-}
 
 /// A group of definitions of a module that are compiled together.
 pub struct Part {
@@ -37,6 +29,7 @@ pub struct Part {
     name: String,
     values: Vec<Global>,
     symbols: Vec<Symbol>,
+    initialisers: bool,
 }
 
 // SAFETY: the values are used only with the context of their module locked, which lives as long as they do and which
@@ -56,6 +49,11 @@ impl Part {
         &self.symbols
     }
 
+    /// Something in it runs before anything else, or at the end.
+    pub fn has_initialisers(&self) -> bool {
+        self.initialisers
+    }
+
     /// A module, in a context of its own, of what belongs to this part.
     pub fn extract(&self) -> Result<ThreadSafeModule, Error> {
         let values: Vec<_> = self.values.iter().map(|value| value.0).collect();
@@ -67,33 +65,30 @@ impl Part {
 
 /// Divides a module whose target is known. Errors if it breaks the language's rules, or has assembler of its own, which
 /// cannot be divided: such a module is to be compiled whole.
-pub fn split(module: ThreadSafeModule) -> Result<Split, Error> {
+pub fn split(module: ThreadSafeModule) -> Result<Vec<Part>, Error> {
     module.verify()?;
-    let module = Arc::new(module);
-    let groups = module.inspect(|ir| {
-        let raw = ir.as_mut_ptr();
+    let source = Arc::new(module);
+    let parts = source.inspect(|ir| {
+        let module = ir.as_mut_ptr();
         // SAFETY: the module is locked while this runs, and what it finds here stays in it.
         unsafe {
-            let mangling = Mangling::of(&layout(raw));
-            promote(raw, module.name());
-            group(raw).into_iter().map(|values| symbols_of(values, mangling)).collect::<Vec<_>>()
+            if has_assembler(module) {
+                return None;
+            }
+            let mangling = Mangling::of(&layout(module));
+            promote(module, source.name());
+            Some(group(module).into_iter().map(|values| part(&source, values, mangling)).collect())
         }
     });
-    let mut split = Split { parts: Vec::with_capacity(groups.len()), initialiser: None };
-    for (values, symbols) in groups {
-        if values.iter().any(|value| value.is_list() && value.name().starts_with(b"llvm.global_")) {
-            split.initialiser = Some(split.parts.len());
-        }
-        let first = symbols.first().map(|symbol| String::from_utf8_lossy(&symbol.name).into_owned());
-        let name = format!("{}({})", module.name(), first.as_deref().unwrap_or("data"));
-        split.parts.push(Part { source: module.clone(), name, values, symbols });
-    }
-    Ok(split)
+    parts.ok_or_else(|| Error::Assembler { module: source.name().into() })
 }
 
-fn symbols_of(values: Vec<Global>, mangling: Mangling) -> (Vec<Global>, Vec<Symbol>) {
-    let symbols = values.iter().filter_map(|value| Symbol::of(*value, mangling)).collect();
-    (values, symbols)
+fn part(source: &Arc<ThreadSafeModule>, values: Vec<Global>, mangling: Mangling) -> Part {
+    let symbols: Vec<Symbol> = values.iter().filter_map(|value| Symbol::of(*value, mangling)).collect();
+    let first = symbols.first().map(|symbol| String::from_utf8_lossy(&symbol.name).into_owned());
+    let name = format!("{}({})", source.name(), first.as_deref().unwrap_or("lists"));
+    let initialisers = values.iter().any(|value| value.is_structor_list());
+    Part { source: source.clone(), name, values, symbols, initialisers }
 }
 
 /// Gives local definitions names of which there is one in the process, and makes them hidden ones.

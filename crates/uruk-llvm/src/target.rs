@@ -110,10 +110,9 @@ impl Target {
         let refuse = |message| Error::Target { triple: triple.clone(), message };
         initialize().map_err(refuse)?;
         let (cpu, mut features) = match &options.cpu {
-            Cpu::Host => (
-                TargetMachine::get_host_cpu_name().to_string(),
-                TargetMachine::get_host_cpu_features().to_string(),
-            ),
+            Cpu::Host => {
+                (TargetMachine::get_host_cpu_name().to_string(), TargetMachine::get_host_cpu_features().to_string())
+            }
             Cpu::Generic => (String::new(), String::new()),
             Cpu::Named(name) => (name.clone(), String::new()),
         };

@@ -72,6 +72,17 @@ pub unsafe fn layout(module: LLVMModuleRef) -> String {
     unsafe { CStr::from_ptr(LLVMGetDataLayoutStr(module)).to_string_lossy().into_owned() }
 }
 
+/// Whether a module has assembler outside of its functions.
+///
+/// # Safety
+/// The module is valid and locked.
+pub unsafe fn has_assembler(module: LLVMModuleRef) -> bool {
+    let mut length = 0;
+    // SAFETY: as promised.
+    unsafe { LLVMGetModuleInlineAsm(module, &mut length) };
+    length != 0
+}
+
 /// What of a global value decides how it is linked. Each function's safety: its module is valid and locked, which
 /// whoever got the value from [`globals`] has promised.
 impl Global {
@@ -125,6 +136,11 @@ impl Global {
         self.linkage() == LLVMLinkage::LLVMAppendingLinkage
     }
 
+    /// A list of what runs before anything else, or at the end.
+    pub fn is_structor_list(self) -> bool {
+        self.is_list() && matches!(&*self.name(), b"llvm.global_ctors" | b"llvm.global_dtors")
+    }
+
     pub fn is_function(self) -> bool {
         // SAFETY: see above.
         unsafe { !LLVMIsAFunction(self.0).is_null() }
@@ -140,9 +156,7 @@ impl Global {
         unsafe {
             if !LLVMIsAGlobalIFunc(self.0).is_null() {
                 SymbolKind::Indirect
-            } else if LLVMGetTypeKind(LLVMGlobalGetValueType(self.0))
-                == LLVMTypeKind::LLVMFunctionTypeKind
-            {
+            } else if LLVMGetTypeKind(LLVMGlobalGetValueType(self.0)) == LLVMTypeKind::LLVMFunctionTypeKind {
                 SymbolKind::Function
             } else if LLVMGetThreadLocalMode(self.storage()) != LLVMThreadLocalMode::LLVMNotThreadLocal {
                 SymbolKind::ThreadLocal

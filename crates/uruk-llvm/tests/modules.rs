@@ -35,9 +35,15 @@ fn mistakes_are_named_with_their_place() {
     check("define i32 @f() {\n  ret i32 %x\n}", "m.ll:2:11: use of undefined value '%x'");
     check("gibberish", "m.ll:1:1: expected top-level entity");
     check("define i32 @f() {\n", "m.ll:2:1: ");
-    check("define void @f(i32 %x) {\n  br label %a\na:\n  %p = phi i32 [ %x, %a ]\n  ret void\n}", "m.ll is not valid IR: ");
+    check(
+        "define void @f(i32 %x) {\n  br label %a\na:\n  %p = phi i32 [ %x, %a ]\n  ret void\n}",
+        "m.ll is not valid IR: ",
+    );
     check("define void @f() {\n  call void asm \"gibberish\", \"\"()\n  ret void\n}", "m.ll cannot be compiled: ");
-    check("target triple = \"aarch64-unknown-linux-gnu\"", "m.ll is for `aarch64-unknown-linux-gnu`, and code runs here on `x86_64");
+    check(
+        "target triple = \"aarch64-unknown-linux-gnu\"",
+        "m.ll is for `aarch64-unknown-linux-gnu`, and code runs here on `x86_64",
+    );
     check("target datalayout = \"e-p:32:32\"\n", "m.ll has the data layout `e-p:32:32`");
 }
 
@@ -71,7 +77,8 @@ fn what_llvm_would_die_of_is_an_error() {
 
 #[test]
 fn targets_are_checked() {
-    let error = Target::new(Options { triple: Some("riscv17-unknown-none".into()), ..Options::default() }).err().unwrap();
+    let error =
+        Target::new(Options { triple: Some("riscv17-unknown-none".into()), ..Options::default() }).err().unwrap();
     assert!(matches!(error, Error::Target { .. }), "{error}");
     let arm = darwin();
     assert_eq!(arm.mangling().mangle(b"main"), b"_main");
@@ -171,7 +178,11 @@ fn one_context_is_used_by_one_thread_at_a_time() {
                 for number in 0..200 {
                     module.with(|ir| {
                         let context = ir.get_context();
-                        let function = ir.add_function(&format!("f{thread}_{number}"), context.void_type().fn_type(&[], false), None);
+                        let function = ir.add_function(
+                            &format!("f{thread}_{number}"),
+                            context.void_type().fn_type(&[], false),
+                            None,
+                        );
                         let builder = context.create_builder();
                         builder.position_at_end(context.append_basic_block(function, "entry"));
                         builder.build_return(None).unwrap();
@@ -198,7 +209,8 @@ fn modules_that_were_built_are_verified() {
 
 #[test]
 fn passes_are_run_and_checked() {
-    let text = "define i32 @f(i32 %x) {\n %p = alloca i32\n store i32 %x, ptr %p\n %y = load i32, ptr %p\n ret i32 %y\n}";
+    let text =
+        "define i32 @f(i32 %x) {\n %p = alloca i32\n store i32 %x, ptr %p\n %y = load i32, ptr %p\n ret i32 %y\n}";
     let size = |options: Options| {
         let mut compiler = SimpleCompiler::new(Arc::new(Target::new(options).unwrap())).unwrap();
         let module = parse(text).unwrap();
