@@ -29,10 +29,10 @@ enum Action {
     Install,
     /// Runs cargo with these arguments and warnings as errors in documentation; counts as one test.
     Cargo(&'static [&'static str]),
-    /// The tests of all crates.
-    Tests,
+    /// The tests of the crates that these arguments select.
+    Tests(&'static [&'static str]),
     /// The examples in their documentation.
-    Examples,
+    Examples(&'static [&'static str]),
     /// The orders in which the session's threads can run, tried by a scheduler.
     Interleavings,
     /// The session's tests under ThreadSanitizer.
@@ -45,14 +45,19 @@ enum Action {
 
 use Action::{Cargo, Examples, Fuzz, Install, Interleavings, Matrix, Races, Tests};
 
+/// What does not need LLVM is built without it.
+const MOST: &[&str] = &["--workspace", "--exclude=uruk-llvm"];
+const LLVM: &[&str] = &["--package=uruk-llvm"];
+
 #[rustfmt::skip]
 const STEPS: &[Step] = &[
     step("tools",         Install,                                   (Some(1), 1)),
     step("format",        Cargo(&["fmt", "--all", "--check"]),       (Some(1), 1)),
     step("clippy",        Cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]), (Some(2), 2)),
     step("doc",           Cargo(&["doc", "--workspace", "--no-deps", "--quiet"]), (Some(1), 1)),
-    step("tests",         Tests,                                     (Some(5), 10)),
-    step("examples",      Examples,                                  (Some(1), 1)),
+    step("tests",         Tests(MOST),                               (Some(5), 10)),
+    step("llvm",          Tests(LLVM),                               (Some(2), 2)),
+    step("examples",      Examples(MOST),                            (Some(1), 1)),
     step("interleavings", Interleavings,                             (Some(2), 5)),
     step("races",         Races,                                     (None, 5)),
     step("fuzz",          Fuzz(180),                                 (None, 20)),
@@ -108,8 +113,12 @@ impl Action {
                 let status = cargo(arguments).status().context("cannot start cargo")?;
                 Ok(Count::of(status.success()))
             }
-            Tests => count_tests(tests(), all),
-            Examples => count_tests(cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]), all),
+            Tests(selection) => count_tests(tests(selection), all),
+            Examples(selection) => {
+                let mut command = cargo(&["test", "--doc", "--no-fail-fast"]);
+                command.args(*selection);
+                count_tests(command, all)
+            }
             Interleavings => count_tests(interleavings(), all),
             Races => count_tests(races(), all),
             Fuzz(seconds) => {
@@ -147,13 +156,15 @@ fn cargo(arguments: &[&str]) -> Command {
 }
 
 /// Runs all tests, which benchmarks are not: with nextest, where it is installed, each in a process of its own.
-fn tests() -> Command {
+fn tests(selection: &[&str]) -> Command {
     let has_nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
-    if has_nextest {
-        cargo(&["nextest", "run", "--workspace", "--tests", "--no-fail-fast", "--no-tests=pass"])
+    let mut command = if has_nextest {
+        cargo(&["nextest", "run", "--tests", "--no-fail-fast", "--no-tests=pass"])
     } else {
-        cargo(&["test", "--workspace", "--tests", "--no-fail-fast"])
-    }
+        cargo(&["test", "--tests", "--no-fail-fast"])
+    };
+    command.args(selection);
+    command
 }
 
 /// The checker takes the place of the session's locks, atomic numbers and threads.

@@ -4,7 +4,6 @@
 //! graphs → plugins after pruning → … → addresses and bytes, which plugins are shown. Failures go where the linker's
 //! own go. Invariants: a batch keeps the plugins that it began with; without any, nothing is done here.
 
-use super::Object;
 use super::batch::{Batch, split};
 use super::resolve::{Closure, Job, Reference};
 use crate::error::Error;
@@ -15,7 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use uruk_jitlink::edit::Stage;
-use uruk_jitlink::elf::Strength;
 use uruk_jitlink::fixup::Window;
 use uruk_jitlink::graph::{Definition, LinkGraph};
 use uruk_jitlink::memory::Lane;
@@ -188,17 +186,12 @@ impl Job {
             let mut symbols = self.object.symbols().to_vec();
             let defined = state.define(self.unit, &interface, &mut symbols);
             // Also where that failed: what was defined is to be forgotten with the unit.
-            let object = Arc::new(Object::new(interface));
+            let object = Arc::new(self.object.edited(interface));
             let _ = object.symbols.set(symbols);
             state.units[self.unit.index()].object = Some(object.clone());
             Ok((object, defined))
         })?;
-        let own = object.symbols().iter().copied().chain(std::iter::repeat(None));
-        let references = object.interface.globals.iter().zip(own).map(|(global, own)| match (global.strength, own) {
-            (Strength::Local, None) => Reference::Own,
-            _ => Reference::Unknown,
-        });
-        self.references = references.collect();
+        self.references = object.references();
         self.object = object;
         defined
     }

@@ -1,6 +1,7 @@
 //! The session as its clients see it.
 
 mod destructors;
+mod graphs;
 mod lookups;
 mod misuse;
 mod reexports;
