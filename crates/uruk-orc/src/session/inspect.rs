@@ -37,6 +37,8 @@ pub struct Population {
     pub queries: usize,
     /// Tasks that wait or run.
     pub tasks: usize,
+    /// Batches that objects have been linked in so far.
+    pub batches: usize,
     /// Room for units that was ever needed at once.
     pub unit_slots: usize,
     /// Room for symbols.
