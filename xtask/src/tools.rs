@@ -22,9 +22,18 @@ const TOOLS: &[Tool] = &[
     tool("libclang-rt-22-dev", "/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.asan-x86_64.a", "sanitizer and profile programs"),
     tool("lld-22",             "/usr/bin/ld.lld-22",                                          "CREL references and the link benchmark"),
     tool("llvm-22",            "/usr/bin/llvm-jitlink-22",                                    "the link benchmark"),
+    tool("llvm-22-dev",        "/usr/lib/llvm-22/include/llvm/IR/Module.h",                   "LLVM IR: building and testing uruk-llvm"),
     tool("mold",               "/usr/bin/mold",                                               "the link benchmark"),
     tool("gdb",                "/usr/bin/gdb",                                                "the tests of the debugger interface"),
     tool("zlib1g-dev",         "/usr/lib/x86_64-linux-gnu/libz.a",                            "the programs that link Debian's archives"),
+];
+
+/// What `cargo xtask test --all` needs besides.
+#[rustfmt::skip]
+const TOOLS_FOR_ALL: &[Tool] = &[
+    tool("rustc-web",    "/usr/bin/rustc",             "the search for data races"),
+    tool("cargo-web",    "/usr/bin/cargo",             "the search for data races"),
+    tool("rust-web-src", "/usr/lib/rustlib/src/rust",  "the search for data races, which builds the standard library"),
 ];
 
 const fn tool(package: &'static str, file: &'static str, needed_for: &'static str) -> Tool {
@@ -32,8 +41,9 @@ const fn tool(package: &'static str, file: &'static str, needed_for: &'static st
 }
 
 /// Installs what is missing. An error names every package that is still missing and what cannot run without it.
-pub fn install() -> Result<()> {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !Path::new(tool.file).exists()).collect();
+pub fn install(all: bool) -> Result<()> {
+    let tools = TOOLS.iter().chain(TOOLS_FOR_ALL.iter().filter(|_| all));
+    let missing: Vec<&Tool> = tools.filter(|tool| !Path::new(tool.file).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }
