@@ -37,8 +37,6 @@ pub struct Population {
     pub queries: usize,
     /// Tasks that wait or run.
     pub tasks: usize,
-    /// Batches that objects have been linked in so far.
-    pub batches: usize,
     /// Room for units that was ever needed at once.
     pub unit_slots: usize,
     /// Room for symbols.
@@ -105,6 +103,11 @@ impl Session {
     /// How much the session keeps account of.
     pub fn population(&self) -> Population {
         self.lock().population()
+    }
+
+    /// In how many batches objects have been linked so far.
+    pub fn batches(&self) -> usize {
+        self.lock().batches
     }
 
     /// Waits until no task waits or runs. A task that calls this waits for ever.

@@ -312,7 +312,6 @@ impl State {
             symbols: self.symbols.len() - symbols,
             queries: self.queries.len(),
             tasks: self.tasks.len(),
-            batches: self.batches,
             unit_slots: self.units.len(),
             symbol_slots: self.symbols.len(),
         }

@@ -57,7 +57,7 @@ fn ten_thousand_functions_that_need_each_other_are_few_batches() {
             let each = start.elapsed() / COUNT;
             assert_eq!((first(0), first(COUNT - 1)), (0, COUNT - 1));
             assert_eq!(layer.compiler().compiled.load(Ordering::Relaxed), COUNT as usize);
-            let batches = jit.session().population().batches;
+            let batches = jit.session().batches();
             println!("{what}, {threads} threads: {each:?} a function, {batches} batches");
             assert!(batches <= if threads == 0 { 1 } else { 100 }, "{what}, {threads} threads: {batches} batches");
             jit.session().wait_until_idle();
