@@ -15,6 +15,7 @@ mod effects;
 mod fork;
 mod limbo;
 mod lots;
+mod places;
 mod published;
 mod query;
 mod readiness;
@@ -248,6 +249,7 @@ pub(crate) struct State {
     /// How many threads wait for progress.
     pub watchers: usize,
     limbo: Limbo,
+    places: places::Places,
     /// Largest size and alignment that any object asks for, of symbols that are common in some object.
     commons: HashMap<SymbolId, (u64, u64)>,
     /// The dylib whose search order decides which weak definitions of others count.
@@ -290,6 +292,7 @@ impl State {
             effects: Effects::default(),
             watchers: 0,
             limbo: Limbo::default(),
+            places: places::Places::default(),
             commons: HashMap::new(),
             rivals: HashMap::new(),
             root: None,

@@ -5,6 +5,7 @@ mod graphs;
 mod lookups;
 mod misuse;
 mod reexports;
+mod searches;
 mod support;
 mod under_way;
 mod units;
