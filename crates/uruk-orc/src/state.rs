@@ -32,7 +32,7 @@ pub(crate) use lots::LotId;
 pub(crate) use published::{Known, NO_PINS, PinsId, Published};
 pub use query::{Answer, Required};
 pub(crate) use query::{Consumer, QueryId, Want};
-pub(crate) use work::{TaskId, Work};
+pub(crate) use work::{News, TaskId, Work};
 
 use crate::error::Error;
 use crate::objects::{Linked, Object};
@@ -257,6 +257,8 @@ pub(crate) struct State {
     pins: u32,
     /// What has to happen outside of the lock.
     effects: Effects,
+    /// What happens to those who wait.
+    pub news: News,
     /// How many threads wait for progress.
     pub watchers: usize,
     limbo: Limbo,
@@ -301,6 +303,7 @@ impl State {
             free_pins: Vec::new(),
             pins: 0,
             effects: Effects::default(),
+            news: News::default(),
             watchers: 0,
             limbo: Limbo::default(),
             places: places::Places::default(),
