@@ -31,6 +31,10 @@ pub enum Error {
     /// A shared library could not be loaded.
     #[error(transparent)]
     Library(#[from] uruk_executor::libraries::LibraryError),
+    /// A function's text could not be read, or Cranelift not be set up.
+    #[cfg(feature = "cranelift")]
+    #[error(transparent)]
+    Cranelift(#[from] uruk_cranelift::Error),
     /// A module could not be read, or its target not be compiled for.
     #[cfg(feature = "llvm")]
     #[error(transparent)]
@@ -68,6 +72,8 @@ pub struct Builder {
     debugger: Option<bool>,
     plugins: Vec<Arc<dyn Plugin>>,
     retain_graphs: bool,
+    #[cfg(feature = "cranelift")]
+    pub(crate) cranelift: uruk_cranelift::Options,
     #[cfg(feature = "llvm")]
     pub(crate) llvm: uruk_llvm::Options,
 }
@@ -159,6 +165,8 @@ impl Builder {
             main: OnceLock::new(),
             gc_sections,
             retain_graphs,
+            #[cfg(feature = "cranelift")]
+            cranelift: crate::cranelift::Cranelift::new(self.cranelift),
             #[cfg(feature = "llvm")]
             llvm: crate::llvm::Llvm::new(self.llvm),
         });
@@ -198,6 +206,8 @@ pub(crate) struct Inner {
     /// The graphs of new dylibs' objects stay.
     pub retain_graphs: bool,
     /// Compiles LLVM IR.
+    #[cfg(feature = "cranelift")]
+    pub cranelift: crate::cranelift::Cranelift,
     #[cfg(feature = "llvm")]
     pub llvm: crate::llvm::Llvm,
 }

@@ -24,6 +24,8 @@
 //!
 //! What lies beneath, sessions and units of your own, is in [`orc`].
 
+#[cfg(feature = "cranelift")]
+mod cranelift;
 mod directory;
 mod dylib;
 mod files;
@@ -48,6 +50,10 @@ pub use uruk_executor::{restart, scratch};
 pub use uruk_jitlink::input::Input;
 pub use uruk_jitlink::memory::Lane;
 pub use uruk_jitlink::names::Name;
+#[cfg(feature = "cranelift")]
+pub use cranelift::CraneliftLayer;
+#[cfg(feature = "cranelift")]
+pub use uruk_cranelift;
 #[cfg(feature = "llvm")]
 pub use uruk_llvm;
 pub use uruk_orc as orc;
