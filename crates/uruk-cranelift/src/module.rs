@@ -1,7 +1,7 @@
 //! `cranelift-module` on a session: what was written for `cranelift-jit` runs with another `use` line.
 //!
-//! Data flow: declarations give names → each definition becomes a graph of its own, at once or, if it is deferred, on
-//! the session's threads → [`finalize_definitions`](UrukModule::finalize_definitions) adds them to a dylib, each with a
+//! Data flow: declarations give names → each definition becomes a graph of its own, at once or, if it is put off, on
+//! all threads that the session links with → [`finalize_definitions`](UrukModule::finalize_definitions) adds them to a dylib, each with a
 //! tracker of its own, and looks all of them up, which links them together. Beyond `cranelift-jit`: exceptions and
 //! backtraces go through the code, variables may be thread-local, functions are freed one by one, and can be changed
 //! while others call them.
@@ -14,13 +14,10 @@ pub use builder::UrukBuilder;
 
 use crate::compiler::Cranelift;
 use cranelift_codegen::ir::LibCall;
-use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_module::{DataId, FuncId, FuncOrDataId, ModuleDeclarations, ModuleError, ModuleResult};
 use define::{Content, Pending};
 use std::collections::HashMap;
-use std::sync::Arc;
 use uruk_orc::error::Error;
-use uruk_orc::layer::CompileLayer;
 use uruk_orc::lazy::Redirectable;
 use uruk_orc::session::{Removal, Request, Session};
 use uruk_orc::unit::Definition;
@@ -34,7 +31,6 @@ pub type LibCallNames = Box<dyn Fn(LibCall) -> String + Send + Sync>;
 /// As with `cranelift_jit::JITModule`, code stays when the module is dropped;
 /// [`free_memory`](UrukModule::free_memory) takes all of it away, [`free_function`](UrukModule::free_function) one.
 pub struct UrukModule {
-    isa: OwnedTargetIsa,
     session: Session,
     dylib: DylibId,
     /// The session was made for this module, which leaves it behind with the code.
@@ -42,7 +38,7 @@ pub struct UrukModule {
     /// Sets names apart that only this module knows.
     suffix: String,
     libcall_names: LibCallNames,
-    layer: Arc<CompileLayer<Cranelift>>,
+    compiler: Cranelift,
     declarations: ModuleDeclarations,
     items: HashMap<FuncOrDataId, Item, foldhash::fast::FixedState>,
     pending: Vec<Pending>,
@@ -91,7 +87,10 @@ impl UrukModule {
         let pending = std::mem::take(&mut self.pending);
         let ids: Vec<FuncOrDataId> = pending.iter().map(|pending| pending.id).collect();
         let mut added = Vec::with_capacity(pending.len());
-        let linked = self.make_stubs(&pending).and_then(|()| self.link(pending, &mut added));
+        let linked = self.compile(pending).and_then(|pending| {
+            self.make_stubs(&pending).map_err(backend)?;
+            self.link(pending, &mut added).map_err(backend)
+        });
         if linked.is_err() {
             for tracker in added {
                 self.session.remove(tracker);
@@ -100,19 +99,26 @@ impl UrukModule {
                 self.items.remove(&id);
             }
         }
-        linked.map_err(backend)
+        linked
+    }
+
+    /// Compiles what has been put off until now, on all threads that the session links with.
+    fn compile(&self, mut pending: Vec<Pending>) -> ModuleResult<Vec<Pending>> {
+        let mut functions: Vec<&mut Pending> = pending.iter_mut().filter(|pending| pending.is_function()).collect();
+        // Compiling is worth other threads whatever there is of it.
+        let compiled = self.session.parallel_mut(usize::MAX, &mut functions, |_, pending| pending.compile(&self.compiler));
+        compiled.into_iter().collect::<Result<(), _>>().map_err(backend)?;
+        Ok(pending)
     }
 
     fn link(&mut self, pending: Vec<Pending>, added: &mut Vec<TrackerId>) -> Result<(), Error> {
         let mut wanted = Vec::with_capacity(pending.len());
         let mut linked = Vec::with_capacity(pending.len());
         for Pending { id, symbol, thread_local, size, content } in pending {
+            let Content::Graph(graph) = content else { continue };
             let tracker = self.session.create_tracker(self.dylib);
             added.push(tracker);
-            match content {
-                Content::Graph(graph) => self.session.add_graphs(self.dylib, Some(tracker), [*graph])?,
-                Content::Function(function) => self.session.add(&self.layer, self.dylib, Some(tracker), *function)?,
-            }
+            self.session.add_graphs(self.dylib, Some(tracker), [*graph])?;
             // A thread-local variable has no address that is everybody's.
             if !thread_local {
                 wanted.push(self.session.names().intern(symbol.as_bytes()));

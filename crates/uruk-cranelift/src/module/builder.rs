@@ -10,10 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use uruk_executor::in_process::InProcess;
 use uruk_jitlink::graph::SymbolKind;
-use uruk_orc::dispatch::ThreadPool;
 use uruk_orc::error::Error;
 use uruk_orc::generator::{DefinitionGenerator, ProcessSymbols, Wanted};
-use uruk_orc::layer::CompileLayer;
 use uruk_orc::session::Session;
 use uruk_orc::{DylibId, SearchEntry};
 
@@ -27,7 +25,7 @@ pub struct UrukBuilder {
     symbols: HashMap<String, u64>,
     lookups: Vec<Lookup>,
     hotswap: bool,
-    compile_threads: Option<usize>,
+    threads: Option<usize>,
 }
 
 impl UrukBuilder {
@@ -46,7 +44,7 @@ impl UrukBuilder {
     /// For a machine that Cranelift has been set up for; it has to be this one in the end.
     pub fn with_isa(isa: OwnedTargetIsa, libcall_names: LibCallNames) -> UrukBuilder {
         let (symbols, lookups) = Default::default();
-        UrukBuilder { isa, libcall_names, symbols, lookups, hotswap: false, compile_threads: None }
+        UrukBuilder { isa, libcall_names, symbols, lookups, hotswap: false, threads: None }
     }
 
     /// Defines a name at an address; the last definition counts. Names that are defined in no other way are found in the
@@ -80,28 +78,26 @@ impl UrukBuilder {
         self
     }
 
-    /// Compiles [deferred](UrukModule::define_function_later) functions on so many threads.
-    pub fn compile_threads(&mut self, count: usize) -> &mut UrukBuilder {
-        self.compile_threads = Some(count);
+    /// Links, and compiles what was [put off](UrukModule::define_function_later), on so many threads; on as many as there are
+    /// processors if not said.
+    pub fn threads(&mut self, count: usize) -> &mut UrukBuilder {
+        self.threads = Some(count);
         self
     }
 
     /// Makes the module with a session of its own in this process.
     pub fn build(self) -> Result<UrukModule, Error> {
-        let session = Session::new(Arc::new(InProcess::new(Default::default())), None);
+        let session = Session::new(Arc::new(InProcess::new(Default::default())), self.threads);
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
         let dylib = session.create_dylib("module")?;
         let own = SearchEntry { dylib, all_symbols: true };
         session.set_search_order(dylib, vec![own, SearchEntry { dylib: process, all_symbols: false }]);
-        if let Some(count) = self.compile_threads {
-            session.set_dispatcher(Arc::new(ThreadPool::new(count)));
-        }
         Ok(self.into_module(&session, dylib, String::new(), true))
     }
 
-    /// Makes the module in a dylib that exists, beside what else it has. Deferred functions are compiled where its session's
-    /// dispatcher says.
+    /// Makes the module in a dylib that exists, beside what else it has. What is put off is compiled on the threads that the
+    /// session links with.
     pub fn build_in(self, session: &Session, dylib: DylibId) -> UrukModule {
         static MODULES: AtomicU64 = AtomicU64::new(0);
         let suffix = format!(".{}", MODULES.fetch_add(1, Ordering::Relaxed));
@@ -114,8 +110,7 @@ impl UrukBuilder {
             session.add_generator(dylib, Arc::new(given));
         }
         UrukModule {
-            layer: Arc::new(CompileLayer::new(Cranelift::with_isa(self.isa.clone()))),
-            isa: self.isa,
+            compiler: Cranelift::with_isa(self.isa),
             session: session.clone(),
             dylib,
             owned,

@@ -1,7 +1,7 @@
 //! Definitions of a module: functions and data become graphs.
 
 use super::{Item, Stub, UrukModule, backend, names};
-use crate::compiler::Definition;
+use crate::compiler::{Cranelift, Definition};
 use crate::emit::{Graph, Initial, Relocation, Scope, Target, known};
 use crate::error::Error;
 use crate::function::Function;
@@ -27,11 +27,32 @@ pub struct Pending {
 pub enum Content {
     Graph(Box<LinkGraph>),
     Function(Box<Function>),
+    /// Nothing: the compiler has it.
+    Taken,
+}
+
+impl Pending {
+    pub fn is_function(&self) -> bool {
+        matches!(self.content, Content::Function(_))
+    }
+
+    /// Makes a graph of a function.
+    pub fn compile(&mut self, compiler: &Cranelift) -> Result<(), Error> {
+        match std::mem::replace(&mut self.content, Content::Taken) {
+            Content::Function(function) => {
+                let graph = compiler.compile(*function)?;
+                self.size = graph.blocks.first().map_or(0, |code| code.size as usize);
+                self.content = Content::Graph(Box::new(graph));
+            }
+            other => self.content = other,
+        }
+        Ok(())
+    }
 }
 
 impl UrukModule {
-    /// Defines a function that the session compiles when the module is finalized, together with the others and on the
-    /// session's threads. Errors of the compiler come from there.
+    /// Defines a function that is compiled when the module is finalized, together with the others and on several
+    /// threads. Errors of the compiler come from there.
     pub fn define_function_later(&mut self, id: FuncId, body: ir::Function) -> ModuleResult<()> {
         let (symbol, scope) = self.begin_function(id)?;
         let called = body.params.user_named_funcs().values();
@@ -165,7 +186,7 @@ fn scope(linkage: Linkage) -> Scope {
 
 impl Module for UrukModule {
     fn isa(&self) -> &dyn TargetIsa {
-        &*self.isa
+        self.compiler.isa()
     }
 
     fn declarations(&self) -> &ModuleDeclarations {
@@ -205,11 +226,11 @@ impl Module for UrukModule {
         control: &mut ControlPlane,
     ) -> ModuleResult<()> {
         let (symbol, scope) = self.begin_function(id)?;
-        context.compile(&*self.isa, control)?;
+        context.compile(self.compiler.isa(), control)?;
         let Some(code) = context.compiled_code() else { return Ok(()) };
         let definition = Definition { name: &symbol, scope, body: &context.func };
         let user = |namespace, index| self.user(namespace, index);
-        let graph = definition.graph(&*self.isa, code, &user, &*self.libcall_names).map_err(backend)?;
+        let graph = definition.graph(self.compiler.isa(), code, &user, &*self.libcall_names).map_err(backend)?;
         let size = code.code_buffer().len();
         self.enter(FuncOrDataId::Func(id), symbol, size, false, Content::Graph(Box::new(graph)));
         Ok(())

@@ -122,7 +122,7 @@ fn a_panic_goes_through_compiled_frames() {
 #[test]
 fn deferred_functions_are_compiled_on_threads() {
     let mut options = builder();
-    options.compile_threads(2);
+    options.threads(2);
     let mut module = UrukModule::new(options);
     let ids: Vec<FuncId> = (0..200).map(|i| declare(&mut module, &format!("f{i}"), Linkage::Export)).collect();
     for (index, id) in ids.iter().enumerate() {
