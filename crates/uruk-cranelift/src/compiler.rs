@@ -1,8 +1,9 @@
 //! Functions to link graphs.
 
+use crate::debug;
 use crate::emit::{Graph, Relocation, Scope, external};
 use crate::error::Error;
-use crate::function::Function;
+use crate::function::{Function, Source};
 use crate::target::Options;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::entities::AnyEntity;
@@ -71,7 +72,8 @@ impl Cranelift {
         let Some(code) = context.compiled_code() else {
             return Err(Error::Codegen { function: function.name, message: "there is no code".into() });
         };
-        let definition = Definition { name: &function.name, scope: function.scope, body: &context.func };
+        let source = function.source.as_ref().filter(|source| self.debug_info && source.lines);
+        let definition = Definition { name: &function.name, scope: function.scope, body: &context.func, source };
         definition.graph(&*self.isa, code, &user, &library_name)
     }
 }
@@ -97,6 +99,8 @@ pub(crate) struct Definition<'a> {
     pub name: &'a str,
     pub scope: Scope,
     pub body: &'a ir::Function,
+    /// Where its debug information comes from, if it is to have some.
+    pub source: Option<&'a Source>,
 }
 
 impl Definition<'_> {
@@ -119,12 +123,19 @@ impl Definition<'_> {
         });
         graph.relocate((block, symbol), bytes, relocations)?;
         graph.unwind(isa, code, symbol)?;
+        if let Some(source) = self.source {
+            let locations = code.buffer.get_srclocs_sorted();
+            debug::add(&mut graph, self.name, (symbol, code.buffer.total_size()), source, locations)?;
+        }
         drop(graph);
         Ok(made)
     }
 }
 
-/// The names of what Cranelift calls by itself, which the process has.
+/// Libraries that have what Cranelift calls by itself, where the process does not.
+pub const LIBRARIES: &[&str] = &["libm.so.6"];
+
+/// The names of what Cranelift calls by itself.
 pub fn library_name(call: LibCall) -> String {
     cranelift_module::default_libcall_names()(call)
 }

@@ -150,6 +150,21 @@ impl<'a> Graph<'a> {
         Ok(())
     }
 
+    /// Adds what is not found by name; returns a local symbol at its start. Edges are given by offset, kind and target.
+    pub fn extra(
+        &mut self,
+        kind: SectionKind,
+        name: &str,
+        bytes: &[u8],
+        edges: impl Iterator<Item = (u32, EdgeKind, SymbolId)>,
+    ) -> Result<SymbolId, Error> {
+        let block = self.data(kind, name, Initial::Bytes(bytes), 4)?;
+        for (offset, kind, target) in edges {
+            self.check(|editor| editor.add_edge(block, offset, kind, target, 0))?;
+        }
+        self.check(|editor| editor.add_symbol(NewSymbol::local("", block, 0)))
+    }
+
     /// Adds what unwinding through a function needs.
     pub fn unwind(&mut self, isa: &dyn TargetIsa, code: &CompiledCode, function: SymbolId) -> Result<(), Error> {
         let tagged = |_| Error::ExceptionTag { function: self.name.to_string() };
@@ -166,9 +181,7 @@ impl<'a> Graph<'a> {
         }
         self.check(|editor| editor.add_edge(records, frame.function, x86_64::PC32, function, 0))?;
         if let Some((offset, table)) = frame.call_sites.zip(call_sites) {
-            let section = self.section(".gcc_except_table", SectionKind::ReadOnly)?;
-            let block = self.check(|editor| editor.add_block(section, &table, 4))?;
-            let symbol = self.check(|editor| editor.add_symbol(NewSymbol::local("", block, 0)))?;
+            let symbol = self.extra(SectionKind::ReadOnly, ".gcc_except_table", &table, std::iter::empty())?;
             self.check(|editor| editor.add_edge(records, offset, x86_64::PC32, symbol, 0))?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 mod compiler;
+mod debug;
 mod emit;
 mod error;
 mod function;
@@ -11,7 +12,7 @@ mod target;
 mod text;
 mod unwind;
 
-pub use compiler::{Cranelift, library_name};
+pub use compiler::{Cranelift, LIBRARIES, library_name};
 pub use cranelift_codegen as codegen;
 pub use cranelift_frontend as frontend;
 pub use cranelift_module;

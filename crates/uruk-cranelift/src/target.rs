@@ -47,8 +47,8 @@ impl Options {
         };
         let verify = if self.verify { "true" } else { "false" };
         // The linker makes what code needs to reach far, so that the shortest form is right everywhere.
-        let own = [("opt_level", opt_level), ("enable_verifier", verify), ("is_pic", "false"), ("tls_model", "elf_gd")];
-        for (name, value) in own {
+        let code = [("is_pic", "false"), ("tls_model", "elf_gd"), ("probestack_strategy", "inline")];
+        for (name, value) in [("opt_level", opt_level), ("enable_verifier", verify)].into_iter().chain(code) {
             set(&mut flags, name, value)?;
         }
         let mut isa = cranelift_native::builder().map_err(|error| Error::Host(error.into()))?;

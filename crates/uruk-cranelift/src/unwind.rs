@@ -147,7 +147,8 @@ fn close(bytes: &mut Vec<u8>, start: usize) {
     bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-fn uleb128(bytes: &mut Vec<u8>, mut value: u32) {
+/// Appends a number in the form that DWARF has for them.
+pub fn uleb128(bytes: &mut Vec<u8>, mut value: u32) {
     while 0x80 <= value {
         bytes.push(value as u8 | 0x80);
         value >>= 7;

@@ -3,7 +3,8 @@
 use crate::dylib::{Dylib, Tracker};
 use crate::jit::{Builder, Error, Inner};
 use std::sync::{Arc, OnceLock};
-use uruk_cranelift::{Function, Options};
+use uruk_cranelift::{Function, Options, UrukBuilder, UrukModule};
+use uruk_orc::generator::LibrariesOnDemand;
 use uruk_orc::layer::CompileLayer;
 use uruk_orc::{DylibId, TrackerId};
 
@@ -37,7 +38,10 @@ impl Inner {
             let debug_info = options.debug_info || self.executor.debug_wanted();
             let compiler = uruk_cranelift::Cranelift::new(&Options { debug_info, ..options.clone() })?;
             // Another thread may have been faster.
-            let _ = layer.set(Arc::new(CompileLayer::new(compiler)));
+            if layer.set(Arc::new(CompileLayer::new(compiler))).is_ok() {
+                let libraries = LibrariesOnDemand::new(uruk_cranelift::LIBRARIES);
+                self.session.add_generator(self.process, Arc::new(libraries));
+            }
         }
         Ok(layer.get().expect("it was set above"))
     }
@@ -64,6 +68,12 @@ impl Dylib<'_> {
     /// Adds functions made with Cranelift's front end, each of which is compiled when something asks for it.
     pub fn add_functions(&self, functions: impl IntoIterator<Item = Function>) -> Result<(), Error> {
         self.jit.inner().add_functions(self.id(), None, functions)
+    }
+
+    /// Makes a `cranelift-module` module whose functions and data are linked into this dylib, beside what else it has.
+    pub fn cranelift_module(&self, builder: UrukBuilder) -> Result<UrukModule, Error> {
+        self.jit.inner().cranelift()?;
+        Ok(builder.build_in(self.jit.session(), self.id()))
     }
 
     /// Adds the functions of a text in Cranelift's language, each of which is compiled when something asks for it.

@@ -228,7 +228,7 @@ impl Module for UrukModule {
         let (symbol, scope) = self.begin_function(id)?;
         context.compile(self.compiler.isa(), control)?;
         let Some(code) = context.compiled_code() else { return Ok(()) };
-        let definition = Definition { name: &symbol, scope, body: &context.func };
+        let definition = Definition { name: &symbol, scope, body: &context.func, source: None };
         let user = |namespace, index| self.user(namespace, index);
         let graph = definition.graph(self.compiler.isa(), code, &user, &*self.libcall_names).map_err(backend)?;
         let size = code.code_buffer().len();
