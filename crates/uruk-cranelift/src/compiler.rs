@@ -149,10 +149,13 @@ fn explain(error: CodegenError, function: &Function) -> Error {
                 AnyEntity::Inst(instruction) => Some(instruction),
                 _ => None,
             });
-            let message = first.map_or_else(|| "it is not well-formed".into(), |error| match &error.context {
-                Some(context) => format!("{} ({context})", error.message),
-                None => error.message.clone(),
-            });
+            let message = first.map_or_else(
+                || "it is not well-formed".into(),
+                |error| match &error.context {
+                    Some(context) => format!("{} ({context})", error.message),
+                    None => error.message.clone(),
+                },
+            );
             Error::Verifier { place: function.place(instruction), function: name, message }
         }
         error => Error::Codegen { function: name, message: error.to_string() },

@@ -101,7 +101,13 @@ impl<'a> Graph<'a> {
     }
 
     /// Adds a variable that starts as `bytes`, or as `size` zeros.
-    pub fn data(&mut self, kind: SectionKind, section: &str, initial: Initial<'_>, align: u64) -> Result<BlockId, Error> {
+    pub fn data(
+        &mut self,
+        kind: SectionKind,
+        section: &str,
+        initial: Initial<'_>,
+        align: u64,
+    ) -> Result<BlockId, Error> {
         let section = self.section(section, kind)?;
         self.check(|editor| match initial {
             Initial::Bytes(bytes) => editor.add_block(section, bytes, align),

@@ -60,7 +60,9 @@ pub enum Error {
         message: String,
     },
     /// A relocation that has no meaning here.
-    #[error("function `{function}` has a relocation of kind {kind} at {offset:#x}, which ELF on x86-64 does not have; compile for this target with `tls_model=elf_gd`")]
+    #[error(
+        "function `{function}` has a relocation of kind {kind} at {offset:#x}, which ELF on x86-64 does not have; compile for this target with `tls_model=elf_gd`"
+    )]
     Relocation {
         /// The function.
         function: String,
@@ -70,7 +72,9 @@ pub enum Error {
         offset: u32,
     },
     /// An exception handler that no personality routine understands.
-    #[error("function `{function}` handles exceptions by tag; handlers are called for every exception here: write `default`")]
+    #[error(
+        "function `{function}` handles exceptions by tag; handlers are called for every exception here: write `default`"
+    )]
     ExceptionTag {
         /// The function.
         function: String,

@@ -1,6 +1,7 @@
 //! Cranelift on Uruk: functions become link graphs with no object file between, each a unit of its own that is
 //! compiled when it is needed and can be freed alone.
 #![deny(unsafe_code)]
+#![allow(clippy::result_large_err, reason = "the size of `ModuleError` is `cranelift-module`'s choice")]
 
 mod compiler;
 mod debug;
@@ -19,6 +20,6 @@ pub use cranelift_module;
 pub use emit::Scope;
 pub use error::Error;
 pub use function::{Function, Names, Source};
-pub use module::{UrukBuilder as JITBuilder, UrukModule as JITModule, UrukBuilder, UrukModule};
+pub use module::{UrukBuilder as JITBuilder, UrukBuilder, UrukModule as JITModule, UrukModule};
 pub use target::{OptLevel, Options};
 pub use text::read;

@@ -106,7 +106,8 @@ impl UrukModule {
     fn compile(&self, mut pending: Vec<Pending>) -> ModuleResult<Vec<Pending>> {
         let mut functions: Vec<&mut Pending> = pending.iter_mut().filter(|pending| pending.is_function()).collect();
         // Compiling is worth other threads whatever there is of it.
-        let compiled = self.session.parallel_mut(usize::MAX, &mut functions, |_, pending| pending.compile(&self.compiler));
+        let compiled =
+            self.session.parallel_mut(usize::MAX, &mut functions, |_, pending| pending.compile(&self.compiler));
         compiled.into_iter().collect::<Result<(), _>>().map_err(backend)?;
         Ok(pending)
     }
@@ -227,7 +228,10 @@ impl UrukModule {
     ///
     /// # Safety
     /// None of its functions is running, and none is called any more; none of its data is used.
-    #[expect(unsafe_code, reason = "declared as in `cranelift-jit`, whose callers are to compile; nothing here is unsafe")]
+    #[expect(
+        unsafe_code,
+        reason = "declared as in `cranelift-jit`, whose callers are to compile; nothing here is unsafe"
+    )]
     pub unsafe fn free_memory(mut self) {
         if self.owned {
             self.owned = false;

@@ -161,9 +161,7 @@ pub struct Tagged;
 
 /// The table of call sites for a personality routine, or `None` if no call of the function has a handler. A handler is
 /// called for every exception, as clean-ups of C++ are.
-pub fn call_sites<'a>(
-    sites: impl Iterator<Item = FinalizedMachCallSite<'a>>,
-) -> Result<Option<Vec<u8>>, Tagged> {
+pub fn call_sites<'a>(sites: impl Iterator<Item = FinalizedMachCallSite<'a>>) -> Result<Option<Vec<u8>>, Tagged> {
     let mut table = Vec::new();
     let mut handles = false;
     for site in sites {

@@ -151,7 +151,8 @@ impl Object<'_> {
             let Some(lane) = lane(block.kind) else { continue };
             let what = USES[lane as usize];
             let range = block.address..block.address.saturating_add(block.size);
-            let gathered = block.address != DROPPED && !runs[..shares].iter().any(|share| share.range.contains(&range.start));
+            let gathered =
+                block.address != DROPPED && !runs[..shares].iter().any(|share| share.range.contains(&range.start));
             if gathered && !range.is_empty() {
                 runs.push(Run { range, what });
             }

@@ -41,19 +41,19 @@ pub mod plugin;
 #[doc = include_str!("../../../docs/guide.md")]
 mod guide {}
 
+#[cfg(feature = "cranelift")]
+pub use cranelift::CraneliftLayer;
 pub use dylib::{Dylib, Tracker};
 pub use files::{read_file, read_files};
 pub use function::{Function, FunctionPointer};
 pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
+#[cfg(feature = "cranelift")]
+pub use uruk_cranelift;
 pub use uruk_executor::{restart, scratch};
 pub use uruk_jitlink::input::Input;
 pub use uruk_jitlink::memory::Lane;
 pub use uruk_jitlink::names::Name;
-#[cfg(feature = "cranelift")]
-pub use cranelift::CraneliftLayer;
-#[cfg(feature = "cranelift")]
-pub use uruk_cranelift;
 #[cfg(feature = "llvm")]
 pub use uruk_llvm;
 pub use uruk_orc as orc;

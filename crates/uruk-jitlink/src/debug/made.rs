@@ -4,9 +4,9 @@
 //! Invariants: what is kept has final values, so that nothing of the graph is needed; only distances from the image's
 //! own places and offsets in its sections wait for the image.
 
+use super::Origin;
 use super::sections::{Outputs, Piece};
 use super::write::Symbols;
-use super::Origin;
 use crate::fixup::encode;
 use crate::graph::*;
 use crate::layout::Member;
@@ -61,9 +61,8 @@ impl Made {
         }
         let shown = |kind: SectionKind| matches!(kind, SectionKind::EhFrame | SectionKind::Unloaded);
         let ids = (0..graph.blocks.len() as u32).map(BlockId);
-        let blocks: Vec<BlockId> = ids
-            .filter(|id| graph.block(*id).live && shown(graph.section(graph.block(*id).section).kind))
-            .collect();
+        let blocks: Vec<BlockId> =
+            ids.filter(|id| graph.block(*id).live && shown(graph.section(graph.block(*id).section).kind)).collect();
         let section = |id: &BlockId| {
             let block = graph.block(*id);
             let field = |edge: &Edge| {

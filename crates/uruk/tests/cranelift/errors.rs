@@ -81,6 +81,10 @@ fn settings_that_do_not_exist_are_refused() {
         let jit = Jit::builder().cranelift_options(options(name)).build().unwrap();
         jit.main().add_clif("empty.clif", "").unwrap_err().to_string()
     };
-    assert!(error("no_such").starts_with("Cranelift's setting `no_such` cannot be `perhaps`: "), "{}", error("no_such"));
+    assert!(
+        error("no_such").starts_with("Cranelift's setting `no_such` cannot be `perhaps`: "),
+        "{}",
+        error("no_such")
+    );
     assert!(error("opt_level").starts_with("Cranelift's setting `opt_level` cannot be `perhaps`: "));
 }

@@ -136,7 +136,8 @@ fn what_cranelift_calls_by_itself_is_found() {
 
 #[test]
 fn functions_are_removed_with_their_tracker() {
-    let one = |number: i64| format!("function %f(i64) -> i64 {{ block0(v0: i64): v1 = iconst.i64 {number} return v1 }}");
+    let one =
+        |number: i64| format!("function %f(i64) -> i64 {{ block0(v0: i64): v1 = iconst.i64 {number} return v1 }}");
     let jit = Jit::new().unwrap();
     let tracker = jit.main().create_tracker();
     tracker.add_clif("one.clif", &one(1)).unwrap();
