@@ -31,6 +31,10 @@ pub enum Error {
     /// A shared library could not be loaded.
     #[error(transparent)]
     Library(#[from] uruk_executor::libraries::LibraryError),
+    /// A function's text could not be read, or Cranelift not be set up.
+    #[cfg(feature = "cranelift")]
+    #[error(transparent)]
+    Cranelift(#[from] uruk_cranelift::Error),
     /// A module could not be read, or its target not be compiled for.
     #[cfg(feature = "llvm")]
     #[error(transparent)]
@@ -70,6 +74,8 @@ pub struct Builder {
     retain_graphs: bool,
     lazy: bool,
     dispatcher: Option<Arc<dyn Dispatcher>>,
+    #[cfg(feature = "cranelift")]
+    pub(crate) cranelift: uruk_cranelift::Options,
     #[cfg(feature = "llvm")]
     pub(crate) llvm: uruk_llvm::Options,
 }
@@ -178,6 +184,8 @@ impl Builder {
             gc_sections,
             retain_graphs,
             lazy,
+            #[cfg(feature = "cranelift")]
+            cranelift: crate::cranelift::Cranelift::new(self.cranelift),
             #[cfg(feature = "llvm")]
             llvm: crate::llvm::Llvm::new(self.llvm),
         });
@@ -218,6 +226,9 @@ pub(crate) struct Inner {
     pub retain_graphs: bool,
     /// Functions are made by their first calls, wherever that can be.
     pub lazy: bool,
+    /// Compiles Cranelift's functions.
+    #[cfg(feature = "cranelift")]
+    pub cranelift: crate::cranelift::Cranelift,
     /// Compiles LLVM IR.
     #[cfg(feature = "llvm")]
     pub llvm: crate::llvm::Llvm,
