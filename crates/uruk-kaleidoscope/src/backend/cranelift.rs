@@ -1,0 +1,155 @@
+//! Trees to Cranelift's intermediate representation.
+
+use crate::ast::{Expression, Function, Loop, Operator};
+use cranelift_codegen::ir::condcodes::FloatCC;
+use cranelift_codegen::ir::{self, AbiParam, ExtFuncData, ExternalName, FuncRef, InstBuilder, Signature, UserFuncName, Value, types};
+use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use std::collections::HashMap;
+
+// ANCHOR: function
+/// A function of the language, under the name `symbol`, which calls others by theirs.
+pub fn translate(function: &Function, symbol: &str, target: TargetFrontendConfig) -> ir::Function {
+    let convention = target.default_call_conv;
+    let name = UserFuncName::testcase(symbol);
+    let mut translated = ir::Function::with_name_signature(name, signature(function.parameters, convention));
+    let mut context = FunctionBuilderContext::new();
+    let mut builder = FunctionBuilder::new(&mut translated, &mut context);
+    let variables: Vec<Variable> = (0..function.variables).map(|_| builder.declare_var(types::F64)).collect();
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    builder.seal_block(entry);
+    for (number, variable) in variables.iter().take(function.parameters).enumerate() {
+        let value = builder.block_params(entry)[number];
+        builder.def_var(*variable, value);
+    }
+    let mut body = Body { builder, variables, functions: HashMap::new(), convention };
+    let result = body.value(&function.body);
+    body.builder.ins().return_(&[result]);
+    body.builder.finalize(target);
+    translated
+}
+// ANCHOR_END: function
+
+/// All functions take doubles and return one.
+fn signature(parameters: usize, convention: CallConv) -> Signature {
+    let mut signature = Signature::new(convention);
+    signature.params = vec![AbiParam::new(types::F64); parameters];
+    signature.returns = vec![AbiParam::new(types::F64)];
+    signature
+}
+
+/// A function under construction.
+struct Body<'a> {
+    builder: FunctionBuilder<'a>,
+    variables: Vec<Variable>,
+    /// Those that are called.
+    functions: HashMap<String, FuncRef>,
+    convention: CallConv,
+}
+
+// ANCHOR: value
+impl Body<'_> {
+    /// Appends what computes an expression; returns its value.
+    fn value(&mut self, expression: &Expression) -> Value {
+        match expression {
+            Expression::Number(value) => self.builder.ins().f64const(*value),
+            Expression::Get(variable) => self.builder.use_var(self.variables[variable.0]),
+            Expression::Set(variable, value) => {
+                let value = self.value(value);
+                self.builder.def_var(self.variables[variable.0], value);
+                value
+            }
+            Expression::Binary(operator, operands) => {
+                let [left, right] = [0, 1].map(|side| self.value(&operands[side]));
+                self.operation(*operator, left, right)
+            }
+            Expression::Call(name, arguments) => {
+                let arguments: Vec<Value> = arguments.iter().map(|argument| self.value(argument)).collect();
+                let function = self.function(name, arguments.len());
+                let call = self.builder.ins().call(function, &arguments);
+                self.builder.inst_results(call)[0]
+            }
+            Expression::If(parts) => self.choice(parts),
+            Expression::For(parts) => self.repetition(parts),
+            Expression::Let(variables, body) => {
+                for (variable, value) in variables {
+                    let value = self.value(value);
+                    self.builder.def_var(self.variables[variable.0], value);
+                }
+                self.value(body)
+            }
+        }
+    }
+    // ANCHOR_END: value
+
+    fn operation(&mut self, operator: Operator, left: Value, right: Value) -> Value {
+        match operator {
+            Operator::Add => self.builder.ins().fadd(left, right),
+            Operator::Subtract => self.builder.ins().fsub(left, right),
+            Operator::Multiply => self.builder.ins().fmul(left, right),
+            Operator::Divide => self.builder.ins().fdiv(left, right),
+            Operator::Less => {
+                let less = self.builder.ins().fcmp(FloatCC::LessThan, left, right);
+                self.builder.ins().fcvt_from_uint(types::F64, less)
+            }
+        }
+    }
+
+    fn function(&mut self, name: &str, parameters: usize) -> FuncRef {
+        if let Some(function) = self.functions.get(name) {
+            return *function;
+        }
+        let signature = self.builder.import_signature(signature(parameters, self.convention));
+        let external = ExtFuncData { name: ExternalName::testcase(name), signature, colocated: false, patchable: false };
+        let function = self.builder.import_function(external);
+        self.functions.insert(name.to_owned(), function);
+        function
+    }
+
+    // ANCHOR: choice
+    fn choice(&mut self, [condition, yes, no]: &[Expression; 3]) -> Value {
+        let [then, otherwise, after] = [(); 3].map(|()| self.builder.create_block());
+        let result = self.builder.append_block_param(after, types::F64);
+        let condition = self.truth(condition);
+        self.builder.ins().brif(condition, then, &[], otherwise, &[]);
+        for (block, expression) in [(then, yes), (otherwise, no)] {
+            self.builder.switch_to_block(block);
+            self.builder.seal_block(block);
+            let value = self.value(expression);
+            self.builder.ins().jump(after, &[value.into()]);
+        }
+        self.builder.switch_to_block(after);
+        self.builder.seal_block(after);
+        result
+    }
+    // ANCHOR_END: choice
+
+    fn repetition(&mut self, parts: &Loop) -> Value {
+        let variable = self.variables[parts.variable.0];
+        let [body, after] = [(); 2].map(|()| self.builder.create_block());
+        let start = self.value(&parts.start);
+        self.builder.def_var(variable, start);
+        self.builder.ins().jump(body, &[]);
+        self.builder.switch_to_block(body);
+        self.value(&parts.body);
+        let goes_on = self.truth(&parts.condition);
+        let step = self.value(&parts.step);
+        let current = self.builder.use_var(variable);
+        let next = self.builder.ins().fadd(current, step);
+        self.builder.def_var(variable, next);
+        self.builder.ins().brif(goes_on, body, &[], after, &[]);
+        self.builder.seal_block(body);
+        self.builder.switch_to_block(after);
+        self.builder.seal_block(after);
+        self.builder.ins().f64const(0.0)
+    }
+
+    /// Whether an expression is not 0; what is no number is not.
+    fn truth(&mut self, expression: &Expression) -> Value {
+        let value = self.value(expression);
+        let zero = self.builder.ins().f64const(0.0);
+        self.builder.ins().fcmp(FloatCC::NotEqual, value, zero)
+    }
+}

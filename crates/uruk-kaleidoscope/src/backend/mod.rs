@@ -1,0 +1,3 @@
+//! Trees to code, in two ways.
+
+pub mod cranelift;
