@@ -1,4 +1,5 @@
-//! Changes to a link graph by passes that are not the linker's own: what a plugin may add, change and drop.
+//! Changes to a link graph by those who are not the linker: what a plugin may add, change and drop, and what a
+//! compiler makes a graph of.
 //!
 //! Data flow: a graph → [`LinkGraph::edit`] → an [`Editor`], which reads like the graph and changes it → when the
 //! editor goes, wishes for table entries are gathered anew. Invariants: whatever calls are made, the graph keeps
@@ -18,6 +19,27 @@
 //! let g = graph.external("g")?;
 //! graph.add_edge(jump, 1, x86_64::BRANCH32, g, -4)?; // relative to the end of its four bytes
 //! graph.move_symbol(f, jump, 0)
+//! # }
+//! ```
+
+//!
+//! A compiler makes a graph from nothing in the same way. What it defines and refers to is then
+//! [`Interface::made`](crate::elf::Interface::made).
+//!
+//! ```
+//! # use uruk_jitlink::{edit::*, elf::Interface, graph::*, names::Names, x86_64};
+//! # fn main() -> Result<(), EditError> {
+//! let mut graph = LinkGraph::new("answer");
+//! let mut editor = graph.edit(Stage::BeforePruning);
+//! let code = editor.add_section(".text", SectionKind::Code)?;
+//! let body = editor.add_block(code, &[0xe9, 0, 0, 0, 0], 16)?; // jmp compute
+//! editor.add_symbol(NewSymbol::global("answer", body, 0).kind(SymbolKind::Function).size(5))?;
+//! let compute = editor.external("compute")?;
+//! editor.add_edge(body, 1, x86_64::BRANCH32, compute, -4)?;
+//! drop(editor);
+//! let interface = Interface::made(&graph, &Names::default());
+//! assert_eq!((interface.globals.len(), interface.defined()), (2, 1));
+//! # Ok(())
 //! # }
 //! ```
 
@@ -111,7 +133,8 @@ impl Editor<'_> {
     }
 
     /// The symbol of a name that other objects see, whether defined here or elsewhere; added as an external one if
-    /// the graph has none.
+    /// the graph has none. Looks through all of them; whoever asks for many had better remember what
+    /// [`add_symbol`](Editor::add_symbol) returned.
     pub fn external(&mut self, name: &(impl AsRef<[u8]> + ?Sized)) -> Result<SymbolId, EditError> {
         let known = self
             .graph

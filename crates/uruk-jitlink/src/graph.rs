@@ -1,6 +1,6 @@
 //! The link graph: one object as flat vectors of sections, blocks, symbols and edges.
 //!
-//! Data flow: a reader fills it, passes change it, layout gives blocks their addresses, fix-up applies the edges.
+//! Data flow: a reader fills it, or a compiler does, passes change it, layout gives blocks their addresses, fix-up applies the edges.
 //! Everything refers to everything else by index. Block content stays in the input until it is written to its final
 //! place. Invariants: the edges of a block lie together, in order of offset, and every edge's field lies inside its
 //! block; `SymbolId`s of an ELF object are the indices of its symbol table, so symbol 0 is the null symbol.
@@ -8,6 +8,7 @@
 use crate::input::Input;
 use crate::names::Name;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A section of the object.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -255,7 +256,7 @@ pub struct Want {
 /// One object, ready to be linked.
 #[derive(Clone)]
 pub struct LinkGraph {
-    /// The object's bytes.
+    /// The object's bytes; none where a compiler made the graph, only the name.
     pub input: Input,
     /// Sections that are loaded or kept for debuggers.
     pub sections: Vec<Section>,
@@ -267,7 +268,7 @@ pub struct LinkGraph {
     pub edges: Vec<Edge>,
     /// Addends that do not fit an edge.
     pub wide_addends: Vec<i64>,
-    /// Content made by readers and passes.
+    /// Content made by readers, compilers and passes.
     pub made: Vec<u8>,
     /// Section groups.
     pub groups: Vec<Group>,
@@ -294,6 +295,47 @@ pub struct LinkGraph {
 }
 
 impl LinkGraph {
+    /// A graph of nothing but the null symbol, to be filled through [`edit`](LinkGraph::edit); messages call it `name`.
+    /// See [`edit`](crate::edit) for how compilers make one.
+    pub fn new(name: impl Into<Arc<str>>) -> LinkGraph {
+        let mut graph = LinkGraph::of(Input::from_bytes(name, Vec::new()));
+        graph.symbols.push(Symbol {
+            value: 0,
+            size: 0,
+            name: 0,
+            definition: Definition::Undefined,
+            binding: Binding::Local,
+            visibility: Visibility::Default,
+            kind: SymbolKind::None,
+        });
+        graph.first_global = SymbolId(1);
+        graph
+    }
+
+    /// A graph that nothing has been read into yet.
+    pub(crate) fn of(input: Input) -> LinkGraph {
+        LinkGraph {
+            input,
+            sections: Vec::new(),
+            blocks: Vec::new(),
+            symbols: Vec::new(),
+            edges: Vec::new(),
+            wide_addends: Vec::new(),
+            made: Vec::new(),
+            groups: Vec::new(),
+            descriptions: Vec::new(),
+            mentions: Vec::new(),
+            wants: Vec::new(),
+            strings: 0..0,
+            added_names: Vec::new(),
+            first_global: SymbolId(0),
+            scattered: false,
+            needs_low: false,
+            needs_static_tls: false,
+            has_tls_fields: false,
+        }
+    }
+
     /// The block of an id.
     pub fn block(&self, id: BlockId) -> &Block {
         &self.blocks[id.0 as usize]

@@ -5,10 +5,11 @@
 
 use crate::session::Session;
 use crate::state::TaskId;
+use crate::sync::{Condvar, Mutex, MutexGuard, thread, thread_local};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use uruk_executor::at_fork::{self, Held, Locks};
 
 /// How urgent a task is.
@@ -69,18 +70,24 @@ thread_local! {
     static POOL: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
 }
 
+impl InPlace {
+    /// Runs what waits on this thread, unless that is going on already.
+    fn run_waiting() {
+        if RUNNING.with(|running| running.replace(true)) {
+            return;
+        }
+        while let Some(task) = WAITING.with(|waiting| waiting.borrow_mut().pop_front()) {
+            task.run();
+        }
+        RUNNING.with(|running| running.set(false));
+        WAITING.with(|waiting| waiting.take());
+    }
+}
+
 impl Dispatcher for InPlace {
     fn dispatch(&self, task: Runnable) {
         WAITING.with(|waiting| waiting.borrow_mut().push_back(task));
-        if RUNNING.replace(true) {
-            return;
-        }
-        let next = || WAITING.with(|waiting| waiting.borrow_mut().pop_front());
-        while let Some(task) = next() {
-            task.run();
-        }
-        RUNNING.set(false);
-        WAITING.with(|waiting| waiting.take());
+        InPlace::run_waiting();
     }
 
     fn blocked(&self) {
@@ -89,15 +96,18 @@ impl Dispatcher for InPlace {
             return;
         }
         let waiting = Arc::new(Mutex::new(waiting));
-        let taken = waiting.clone();
-        let run = move || {
-            let tasks = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
-            tasks.into_iter().for_each(|task| InPlace.dispatch(task));
-        };
-        if std::thread::Builder::new().name("uruk".into()).spawn(run).is_err() {
-            // They come when this thread goes on.
-            let tasks = std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let take = |tasks: &Mutex<VecDeque<Runnable>>| {
+            let tasks = std::mem::take(&mut *tasks.lock().unwrap_or_else(PoisonError::into_inner));
             WAITING.with(|waiting| waiting.replace(tasks));
+        };
+        let theirs = waiting.clone();
+        let run = move || {
+            take(&theirs);
+            InPlace::run_waiting();
+        };
+        if thread::Builder::new().name("uruk".into()).spawn(run).is_err() {
+            // They come when this thread goes on.
+            take(&waiting);
         }
     }
 }
@@ -146,7 +156,7 @@ impl Shared {
 
     /// Whether this thread is one of the pool's.
     fn is_current(&self) -> bool {
-        std::ptr::eq(POOL.get(), self)
+        std::ptr::eq(POOL.with(Cell::get), self)
     }
 
     /// Starts a thread if there is work that nobody is free for.
@@ -155,7 +165,7 @@ impl Shared {
         let limit = self.threads + queue.blocked.min(MAX_REPLACEMENTS);
         if queue.resting < work && queue.alive < limit {
             let shared = self.clone();
-            let thread = std::thread::Builder::new().name("uruk".into());
+            let thread = thread::Builder::new().name("uruk".into());
             // Without a new thread those that exist do the work, or whoever waits for it.
             if thread.spawn(move || shared.work()).is_ok() {
                 queue.alive += 1;
@@ -164,7 +174,7 @@ impl Shared {
     }
 
     fn work(&self) {
-        POOL.set(self);
+        POOL.with(|pool| pool.set(self));
         let mut queue = self.lock();
         loop {
             let surplus = self.threads + queue.blocked.min(MAX_REPLACEMENTS) < queue.alive;

@@ -147,6 +147,12 @@ pub enum Error {
         /// A unit of the circle.
         unit: String,
     },
+    /// A generator looks for what it is asked for.
+    #[error("{generator} asks for something that it is asked for itself")]
+    Endless {
+        /// The generator.
+        generator: String,
+    },
     /// A tracker's content can be transferred within its dylib only.
     #[error("a tracker of dylib `{dylib}` cannot be transferred to one of dylib `{other}`")]
     OtherDylib {

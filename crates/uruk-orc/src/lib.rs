@@ -20,6 +20,7 @@ pub mod responsibility;
 pub mod session;
 mod state;
 pub mod support;
+mod sync;
 mod turns;
 pub mod unit;
 

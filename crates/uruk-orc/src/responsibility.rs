@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::session::{Request, Session};
 use crate::state::{DylibId, UnitId};
+use crate::sync::thread;
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
 use std::ops::Range;
@@ -155,7 +156,7 @@ impl Drop for Responsibility {
             return;
         }
         let unit = self.session.lock().unit(self.unit).name.to_string();
-        let panicked = std::thread::panicking();
+        let panicked = thread::panicking();
         self.give_up(if panicked { Error::Panicked { unit } } else { Error::Abandoned { unit } });
     }
 }

@@ -28,8 +28,9 @@ use crate::generator::{AsyncGenerator, DefinitionGenerator, Generator};
 use crate::lazy::Stubs;
 use crate::plugin::Wishes;
 use crate::state::*;
+use crate::sync::{Condvar, Mutex, MutexGuard, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use uruk_executor::at_fork;
 use uruk_jitlink::names::{Name, Names};
 

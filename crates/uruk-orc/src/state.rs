@@ -73,9 +73,9 @@ id! {
     /// A symbol of a session's dylib.
     SymbolId
 }
-id! {
+slotmap::new_key_type! {
     /// What was added to a dylib together and goes together.
-    TrackerId
+    pub struct TrackerId;
 }
 
 impl DylibId {
@@ -228,7 +228,7 @@ pub(crate) struct State {
     queries: SlotMap<QueryId, Query>,
     tasks: SlotMap<TaskId, Task>,
     lots: SlotMap<LotId, Lot>,
-    trackers: Vec<lots::Tracker>,
+    trackers: SlotMap<TrackerId, lots::Tracker>,
     /// Lots that were removed and whose memory somebody still holds.
     retired: Vec<LotId>,
     /// How much is being given back at this moment.
@@ -272,7 +272,7 @@ impl State {
             queries: SlotMap::with_key(),
             tasks: SlotMap::with_key(),
             lots: SlotMap::with_key(),
-            trackers: Vec::new(),
+            trackers: SlotMap::with_key(),
             retired: Vec::new(),
             freeing: 0,
             free_pins: Vec::new(),

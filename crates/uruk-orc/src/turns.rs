@@ -3,8 +3,9 @@
 //! Invariants: what is guarded is locked for moments only, across `fork` among others, and is whole whenever it is not; so
 //! in the child a turn of another thread is simply over, wherever that thread was.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use crate::sync::thread::ThreadId;
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
+use std::sync::{Arc, PoisonError};
 use uruk_executor::at_fork::{self, Held, Locks};
 
 /// Something that one thread at a time works with.

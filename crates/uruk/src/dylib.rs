@@ -208,6 +208,14 @@ pub struct Tracker<'jit> {
     id: TrackerId,
 }
 
+impl Drop for Tracker<'_> {
+    /// What it has stays, until the dylib is cleared.
+    fn drop(&mut self) {
+        // It is gone with its dylib, or it is there.
+        let _ = self.jit.session().drop_tracker(self.id);
+    }
+}
+
 impl Tracker<'_> {
     /// Adds more objects, perhaps after the earlier ones were removed.
     pub fn add_objects(&self, dylib: &Dylib<'_>, objects: &[Input]) -> Result<(), Error> {

@@ -228,7 +228,8 @@ fn fork_handlers_go_with_their_code() {
         tracker.remove().wait();
         remark("removed");
         assert_eq!(fork(|| 4), 4);
-        drop((tracker, jit));
+        drop(tracker);
+        drop(jit);
         assert_eq!(fork(|| 5), 5);
         exit()
     });
@@ -273,7 +274,8 @@ fn with_curious_handler(test: &str, act: impl FnOnce(&Tracker<'_>)) -> String {
         let tracker = main.add_tracked(&[object]).unwrap();
         main.initialize().unwrap();
         act(&tracker);
-        drop((tracker, jit));
+        drop(tracker);
+        drop(jit);
         remark("dropped");
         exit()
     })

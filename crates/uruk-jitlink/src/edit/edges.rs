@@ -1,8 +1,8 @@
 //! Edges: added, pointed elsewhere, dropped.
 //!
-//! Edges are added where there is room behind their block's others; where there is none, all of them move to the end
-//! of the list with as much room again, so that adding many in order costs a constant for each, however they
-//! alternate between blocks.
+//! Edges are added where there is room behind their block's others, as there is at the end of the list; where there is
+//! none, all of them move there with as much room again, so that adding many in order costs a constant for each,
+//! however they alternate between blocks.
 
 use super::{EditError, Editor, raw};
 use crate::graph::*;
@@ -104,15 +104,19 @@ impl Editor<'_> {
         if self.room.get(&id).is_some_and(|room| count < *room) {
             return Ok(());
         }
-        let room = (2 * u64::from(count)).max(4);
-        let start = self.graph.edges.len();
-        let full = EditError::Full("edges");
-        let (Ok(start), Ok(_)) = (u32::try_from(start), u32::try_from(start as u64 + room)) else { return Err(full) };
-        self.graph.edges.extend_from_within(range.start as usize..range.end as usize);
+        let end = self.graph.edges.len();
+        let grows = count == 0 || range.end as usize == end;
+        let (start, room) = if grows { (end - count as usize, count as usize + 1) } else { (end, 2 * count as usize) };
+        if u32::try_from(start + room).is_err() {
+            return Err(EditError::Full("edges"));
+        }
+        if !grows {
+            self.graph.edges.extend_from_within(range.start as usize..range.end as usize);
+            self.room.insert(id, room as u32);
+        }
         let unused = Edge { offset: 0, target: SymbolId(0), addend: 0, kind: x86_64::NOTHING, wide: false };
-        self.graph.edges.resize(start as usize + room as usize, unused);
-        self.graph.blocks[id.0 as usize].edges = start..start + count;
-        self.room.insert(id, room as u32);
+        self.graph.edges.resize(start + room, unused);
+        self.graph.blocks[id.0 as usize].edges = start as u32..start as u32 + count;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Edits of what a C compiler makes of a small source: what is accepted keeps the graph whole, the rest changes nothing.
 
 use super::*;
+use crate::elf::{Interface, Strength};
 use crate::input::Input;
 use crate::names::Names;
 use crate::x86_64::{ABS64, BRANCH32, GOTPCREL, PC32};
@@ -146,6 +147,56 @@ fn edges_of_alternating_blocks_stay_in_order_at_a_price_that_does_not_grow() {
         assert!(offsets.eq((0..COUNT).map(|number| 8 * number)));
     }
     assert!(graph.edges.len() - before <= 8 * COUNT, "{} edges", graph.edges.len());
+}
+
+/// A function with ten edges, each to another symbol.
+fn made() -> LinkGraph {
+    let mut graph = LinkGraph::new("made");
+    let mut editor = graph.edit(Stage::BeforePruning);
+    let section = editor.add_section(".text", SectionKind::Code).unwrap();
+    let block = editor.add_block(section, &[0xe8; 100], 16).unwrap();
+    editor.add_symbol(NewSymbol::global("f", block, 0).kind(SymbolKind::Function).size(100)).unwrap();
+    for number in 0..10 {
+        let callee = editor.add_symbol(NewSymbol::external(&format!("g{number}"))).unwrap();
+        editor.add_edge(block, 1 + 10 * number, BRANCH32, callee, -4).unwrap();
+    }
+    drop(editor);
+    graph
+}
+
+#[test]
+fn a_graph_from_nothing_is_whole_and_says_what_it_defines() {
+    let mut graph = made();
+    let section = graph.sections_named(b".text").next().unwrap();
+    let mut editor = graph.edit(Stage::BeforePruning);
+    let (local, weak) = (NewSymbol::local("local", BlockId(0), 5), NewSymbol::global("weak", BlockId(0), 6).weak());
+    editor.add_symbol(local).unwrap();
+    editor.add_symbol(weak.hidden()).unwrap();
+    assert_eq!(editor.external("g3"), Ok(editor.find_symbol(b"g3").unwrap()));
+    drop(editor);
+    check(&graph);
+    assert_eq!((graph.edges.len(), graph.wants.len()), (10, 10), "calls to elsewhere may need stubs");
+    assert_eq!((graph.input.name().as_ref(), graph.section_name(section)), ("made", &b".text"[..]));
+    let names = Names::default();
+    let interface = Interface::made(&graph, &names);
+    let strengths: Vec<Strength> = interface.globals.iter().map(|global| global.strength).collect();
+    assert_eq!(strengths[0], Strength::Strong);
+    assert!(strengths[1..11].iter().all(|strength| *strength == Strength::Undefined));
+    assert_eq!(strengths[11..], [Strength::Local, Strength::Weak]);
+    assert_eq!(names.text(interface.globals[3].name), "g2");
+    assert_eq!(
+        (interface.globals[0].kind, interface.globals[12].visibility),
+        (SymbolKind::Function, Visibility::Hidden)
+    );
+    assert_eq!((interface.defined(), 100 < interface.cost), (2, true));
+    let empty = Interface::made(&LinkGraph::new(""), &names);
+    assert_eq!(empty.globals.len(), 0);
+}
+
+#[test]
+fn edges_of_the_last_block_take_no_more_room_than_they_are() {
+    let graph = made();
+    assert_eq!((graph.edges.len(), graph.edges(graph.block(BlockId(0))).len()), (10, 10));
 }
 
 #[test]

@@ -49,6 +49,9 @@ pub struct Global {
     pub unique: bool,
 }
 
+/// What a symbol of a graph counts for in [`Interface::cost`]: about as much as its part of an object's tables.
+const COST_PER_SYMBOL: usize = 64;
+
 /// An object's symbols.
 pub struct Interface {
     /// The object.
@@ -117,10 +120,17 @@ impl Interface {
         Ok(Interface { input: input.clone(), globals, commons, cost: input.len() })
     }
 
+    /// The symbols of a graph that a compiler has made.
+    pub fn made(graph: &LinkGraph, names: &Names) -> Interface {
+        let none = Interface { input: graph.input.clone(), globals: Vec::new(), commons: Vec::new(), cost: 0 };
+        Interface { cost: graph.made.len() + COST_PER_SYMBOL * graph.symbols.len(), ..none.edited(graph, names) }
+    }
+
     /// The same with the symbols that passes have added to the object's graph behind its own, and without what they
     /// have dropped: one global for each symbol of the graph from its first global one on.
     pub fn edited(&self, graph: &LinkGraph, names: &Names) -> Interface {
         let mut globals = self.globals.clone();
+        globals.reserve_exact(graph.symbols.len() - graph.first_global.0 as usize - globals.len());
         for (position, (id, symbol)) in graph.globals().enumerate() {
             let local = symbol.binding == Binding::Local;
             if let Some(global) = globals.get_mut(position) {

@@ -25,26 +25,9 @@ const SHN_LORESERVE: usize = 0xff00;
 pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
     let headers = Headers::parse(input)?;
     let mut reader = Reader { headers, section_blocks: Vec::new() };
-    let mut graph = LinkGraph {
-        input: input.clone(),
-        sections: Vec::new(),
-        blocks: Vec::new(),
-        symbols: Vec::new(),
-        edges: Vec::new(),
-        wide_addends: Vec::new(),
-        made: Vec::new(),
-        groups: Vec::new(),
-        descriptions: Vec::new(),
-        mentions: Vec::new(),
-        wants: Vec::new(),
-        strings: reader.headers.strings.clone(),
-        added_names: Vec::new(),
-        first_global: SymbolId(reader.headers.first_global as u32),
-        scattered: false,
-        needs_low: false,
-        needs_static_tls: false,
-        has_tls_fields: false,
-    };
+    let mut graph = LinkGraph::of(input.clone());
+    graph.strings = reader.headers.strings.clone();
+    graph.first_global = SymbolId(reader.headers.first_global as u32);
     reader.read_blocks(&mut graph)?;
     reader.read_links(&mut graph)?;
     reader.read_symbols(&mut graph)?;

@@ -1,4 +1,4 @@
-//! The object-linking layer: units that are object files, linked in batches.
+//! The object-linking layer: units that are object files, or link graphs that compilers have made, linked in batches.
 //!
 //! Data flow of a batch: the units that a look-up claimed → [`resolve`] reads their graphs, finds what they refer to
 //! and claims that too, until nothing new comes → [`collect`] drops what nothing reaches, where that is wanted →
@@ -19,20 +19,51 @@ pub(crate) use finish::{Linked, TableFunction};
 pub use passes::Retained;
 pub(crate) use resolve::is_linker_defined;
 
+use crate::error::Error;
 use crate::state::SymbolId;
-use std::sync::OnceLock;
-use uruk_jitlink::elf::Interface;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use uruk_jitlink::elf::{self, Interface};
+use uruk_jitlink::graph::LinkGraph;
+use uruk_jitlink::input::Input;
+use uruk_jitlink::names::Names;
 
 /// An object that has been added to a dylib.
 pub(crate) struct Object {
     pub interface: Interface,
+    /// The graph, where a compiler has made it, until it is linked; files are read from their bytes instead.
+    made: Option<Mutex<Option<Box<LinkGraph>>>>,
     /// The symbol of each of its globals that it defines, whoever won the definition.
     pub symbols: OnceLock<Vec<Option<SymbolId>>>,
 }
 
 impl Object {
-    pub fn new(interface: Interface) -> Object {
-        Object { interface, symbols: OnceLock::new() }
+    pub fn read(input: &Input, names: &Names) -> Result<Object, Error> {
+        let interface = Interface::read(input, names)?;
+        Ok(Object { interface, made: None, symbols: OnceLock::new() })
+    }
+
+    /// Of a graph that has been made in memory.
+    pub fn made(graph: LinkGraph, names: &Names) -> Object {
+        let interface = Interface::made(&graph, names);
+        Object { interface, made: Some(Mutex::new(Some(Box::new(graph)))), symbols: OnceLock::new() }
+    }
+
+    /// The same with other symbols, which passes have given to its graph.
+    pub fn edited(&self, interface: Interface) -> Object {
+        let made = self.made.as_ref().map(|_| Mutex::default());
+        Object { interface, made, symbols: OnceLock::new() }
+    }
+
+    /// The graph to be linked; one that was made is handed out once.
+    pub fn graph(&self, names: &Names) -> Result<LinkGraph, Error> {
+        let Some(made) = &self.made else { return Ok(elf::read(&self.interface.input, names)?) };
+        let graph = made.lock().unwrap_or_else(PoisonError::into_inner).take();
+        graph.map(|graph| *graph).ok_or_else(|| Error::Forked { what: self.interface.input.name().to_string() })
+    }
+
+    /// Whether the graph can be had, perhaps once more.
+    pub fn has_graph(&self) -> bool {
+        self.made.as_ref().is_none_or(|made| made.lock().unwrap_or_else(PoisonError::into_inner).is_some())
     }
 
     /// The symbols that this object defines, in the order of its globals; `None` for references.

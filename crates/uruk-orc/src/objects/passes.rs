@@ -4,7 +4,6 @@
 //! graphs → plugins after pruning → … → addresses and bytes, which plugins are shown. Failures go where the linker's
 //! own go. Invariants: a batch keeps the plugins that it began with; without any, nothing is done here.
 
-use super::Object;
 use super::batch::{Batch, split};
 use super::resolve::{Closure, Job, Reference};
 use crate::error::Error;
@@ -188,7 +187,7 @@ impl Job {
             let mut symbols = self.object.symbols().to_vec();
             let defined = state.define(self.unit, &interface, &mut symbols);
             // Also where that failed: what was defined is to be forgotten with the unit.
-            let object = Arc::new(Object::new(interface));
+            let object = Arc::new(self.object.edited(interface));
             let _ = object.symbols.set(symbols);
             state.units[self.unit.index()].object = Some(object.clone());
             Ok((object, defined))

@@ -7,9 +7,7 @@ use crate::session::Session;
 use crate::state::{NO_UNIT, Phase, SearchEntry, State, SymbolId, TaskId, UnitId};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use uruk_jitlink::elf;
 use uruk_jitlink::elf::{Global, Strength};
-use uruk_jitlink::error::LinkError;
 use uruk_jitlink::graph::{LinkGraph, SymbolKind, Visibility};
 use uruk_jitlink::layout::gathered_name;
 use uruk_jitlink::names::Name;
@@ -75,11 +73,11 @@ impl Closure {
         };
         let cost = objects.iter().map(|(_, object)| object.interface.cost).sum();
         let graphs = session.parallel(cost, &objects, |(_, object)| {
-            let graph = elf::read(&object.interface.input, session.names())?;
+            let graph = object.graph(session.names())?;
             if LARGE_BYTES <= cost {
                 graph.input.set_aside(graph.end_of_content());
             }
-            Ok::<_, LinkError>(graph)
+            Ok::<_, Error>(graph)
         });
         for ((unit, object), graph) in objects.into_iter().zip(graphs) {
             match graph {
@@ -87,7 +85,7 @@ impl Closure {
                     let references = vec![Reference::Unknown; object.interface.globals.len()];
                     self.jobs.push(Job { unit, object, graph, references, swept: false });
                 }
-                Err(error) => self.failed.push((unit, error.into())),
+                Err(error) => self.failed.push((unit, error)),
             }
         }
     }

@@ -7,8 +7,7 @@ use crate::objects::Object;
 use crate::state::{DylibId, SearchEntry, TrackerId, UnitId};
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::sync::Arc;
-use uruk_jitlink::elf::Interface;
-use uruk_jitlink::graph::SymbolKind;
+use uruk_jitlink::graph::{LinkGraph, SymbolKind};
 use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Name;
 
@@ -16,33 +15,43 @@ impl Session {
     /// Adds objects as whole inputs of one static link: order among them does not matter, and their initialisers
     /// run with their dylib's. Nothing is linked before somebody asks for it.
     pub fn add_objects(&self, dylib: DylibId, tracker: Option<TrackerId>, inputs: &[Input]) -> Result<(), Error> {
-        self.define_objects(dylib, tracker, inputs, true)
+        self.define_objects(dylib, tracker, self.read_objects(inputs)?, true)
     }
 
     /// Adds objects that are linked only if something refers to them.
     pub fn add_members(&self, dylib: DylibId, inputs: &[Input]) -> Result<(), Error> {
-        self.define_objects(dylib, None, inputs, false)
+        self.define_objects(dylib, None, self.read_objects(inputs)?, false)
+    }
+
+    /// Adds graphs that a compiler has made, as [`add_objects`](Session::add_objects) does objects.
+    pub fn add_graphs(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        graphs: impl IntoIterator<Item = LinkGraph>,
+    ) -> Result<(), Error> {
+        let objects = graphs.into_iter().map(|graph| Object::made(graph, self.names())).collect();
+        self.define_objects(dylib, tracker, objects, true)
+    }
+
+    fn read_objects(&self, inputs: &[Input]) -> Result<Vec<Object>, Error> {
+        let cost = inputs.iter().map(|input| input.len()).sum();
+        self.parallel(cost, inputs, |input| Object::read(input, self.names())).into_iter().collect()
     }
 
     fn define_objects(
         &self,
         dylib: DylibId,
         tracker: Option<TrackerId>,
-        inputs: &[Input],
+        objects: Vec<Object>,
         whole: bool,
     ) -> Result<(), Error> {
-        let cost = inputs.iter().map(|input| input.len()).sum();
-        let read = self.parallel(cost, inputs, |input| Interface::read(input, self.names()));
-        let mut interfaces = Vec::with_capacity(inputs.len());
-        for interface in read {
-            interfaces.push(interface?);
-        }
         self.update(|state| {
             let tracker = state.tracker_for(dylib, tracker)?;
-            let mut units = Vec::with_capacity(inputs.len());
-            state.symbols.reserve(interfaces.iter().map(Interface::defined).sum());
-            for interface in interfaces {
-                let object = Arc::new(Object::new(interface));
+            let mut units = Vec::with_capacity(objects.len());
+            state.symbols.reserve(objects.iter().map(|object| object.interface.defined()).sum());
+            for object in objects {
+                let object = Arc::new(object);
                 let unit = state.add_object(dylib, tracker, object.clone());
                 let mut symbols = Vec::new();
                 let defined = state.define(unit, &object.interface, &mut symbols);

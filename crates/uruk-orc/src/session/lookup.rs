@@ -4,7 +4,9 @@ use super::Session;
 use crate::error::{Error, Missing};
 use crate::generator::{DefinitionGenerator, Generator, LookupKind, Wanted};
 use crate::state::*;
+use crate::sync::{thread, thread_local};
 use crate::unit::Definition;
+use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -333,6 +335,14 @@ impl Session {
     }
 }
 
+/// How many generators may be at work on top of each other on one thread. One that looks for what it is asked for comes
+/// here instead of to the end of the stack.
+const MAX_NESTED: u32 = 64;
+
+thread_local! {
+    static NESTED: Cell<u32> = const { Cell::new(0) };
+}
+
 /// The generators of a search order, one after the other, as long as something is missing.
 struct Walk {
     kind: LookupKind,
@@ -361,9 +371,15 @@ impl Walk {
 
     /// Lets a generator define what it can.
     fn call(&mut self, session: &Session, dylib: DylibId, generator: &dyn DefinitionGenerator) -> Result<(), Error> {
+        let name = || name_of(|| generator.name());
+        if MAX_NESTED <= NESTED.with(Cell::get) {
+            return Err(Error::Endless { generator: name() });
+        }
+        NESTED.with(|nested| nested.set(nested.get() + 1));
         let wanted = Wanted { kind: self.kind, names: &self.missing };
         let called = catch_unwind(AssertUnwindSafe(|| generator.generate(session, dylib, wanted)));
-        called.unwrap_or_else(|_| Err(Error::Panicked { unit: generator.name() }))?;
+        NESTED.with(|nested| nested.set(nested.get() - 1));
+        called.unwrap_or_else(|_| Err(Error::Panicked { unit: name() }))?;
         self.drop_found(session);
         Ok(())
     }
@@ -372,6 +388,11 @@ impl Walk {
         let state = session.lock();
         self.missing.retain(|(name, _)| state.find(&self.order, *name).is_none());
     }
+}
+
+/// What a generator calls itself.
+fn name_of(name: impl FnOnce() -> String) -> String {
+    catch_unwind(AssertUnwindSafe(name)).unwrap_or_else(|_| "a generator".into())
 }
 
 type Then = Box<dyn FnOnce(&Session, Result<(), Error>) + Send>;
@@ -396,7 +417,7 @@ impl Search {
                     result = self.walk.call(&self.session, dylib, &*generator);
                 }
                 Some((dylib, Generator::Later(generator))) => {
-                    let suspended = Suspended { dylib, name: generator.name(), search: Some(self) };
+                    let suspended = Suspended { dylib, name: name_of(|| generator.name()), search: Some(self) };
                     // A panic drops the suspended look-up, which ends it.
                     let _ = catch_unwind(AssertUnwindSafe(|| generator.generate(suspended)));
                     return;
@@ -447,7 +468,7 @@ impl Drop for Suspended {
     fn drop(&mut self) {
         if let Some(search) = self.search.take() {
             let unit = std::mem::take(&mut self.name);
-            let panicked = std::thread::panicking();
+            let panicked = thread::panicking();
             search.advance(Err(if panicked { Error::Panicked { unit } } else { Error::Abandoned { unit } }));
         }
     }

@@ -65,6 +65,11 @@ impl Session {
         self.lock().transfer(from, to)
     }
 
+    /// Gives a tracker up: what it has belongs to the dylib's default one from now on.
+    pub fn drop_tracker(&self, tracker: TrackerId) -> Result<(), Error> {
+        self.lock().drop_tracker(tracker)
+    }
+
     /// Removes what was added with a tracker. Its symbols cannot be found any more, and what is still being made fails;
     /// memory and registrations go when nothing holds them. Before that, finalisers and what was registered with `atexit`
     /// and its kin run, the latest first, on the thread that let go last; destructors of `thread_local` objects do not, nor

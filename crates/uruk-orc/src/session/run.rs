@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::objects::{self, Linked};
 use crate::responsibility::Responsibility;
 use crate::state::{Answer, Effects, QueryId, State, TaskId, Work};
+use crate::sync::{thread, thread_local};
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::ops::Range;
@@ -115,7 +116,7 @@ impl Session {
     /// Runs a task on a thread of its own; false if there is none to be had.
     fn run_elsewhere(&self, task: TaskId) -> bool {
         let session = self.clone();
-        std::thread::Builder::new().name("uruk deep".into()).spawn(move || session.run_task(task)).is_ok()
+        thread::Builder::new().name("uruk deep".into()).spawn(move || session.run_task(task)).is_ok()
     }
 
     /// Waits until a query is answered, there is something to do for it, or it cannot be answered.
@@ -181,8 +182,8 @@ impl Shared {
             linked.into_segments()
         });
         let segments: Vec<Vec<Segment>> = segments.collect();
-        for segments in segments {
-            self.executor.memory().release(&segments);
+        for segments in segments.iter().filter(|segments| !segments.is_empty()) {
+            self.executor.memory().release(segments);
         }
     }
 

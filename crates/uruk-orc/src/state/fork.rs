@@ -19,7 +19,7 @@ impl State {
             if !unit.busy || unit.task.is_some_and(|task| self.has_task(task)) {
                 continue;
             }
-            let is_object = unit.object.is_some();
+            let is_object = unit.object.as_ref().is_some_and(|object| object.has_graph());
             match unit.phase {
                 Phase::Materializing if relink && is_object && !unit.gone => {
                     let unit = self.unit_mut(id);

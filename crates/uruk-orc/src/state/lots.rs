@@ -43,13 +43,27 @@ pub(super) struct Tracker {
 impl State {
     /// Makes a tracker for units of a dylib.
     pub fn add_tracker(&mut self, dylib: DylibId) -> TrackerId {
-        self.trackers.push(Tracker { dylib, lot: None });
-        TrackerId(self.trackers.len() as u32 - 1)
+        self.trackers.insert(Tracker { dylib, lot: None })
+    }
+
+    fn tracker(&self, id: TrackerId) -> Result<&Tracker, Error> {
+        self.trackers.get(id).ok_or_else(|| Error::Removed { unit: "the tracker".into() })
+    }
+
+    /// Gives a tracker up; what it has is its dylib's from now on.
+    pub fn drop_tracker(&mut self, id: TrackerId) -> Result<(), Error> {
+        let dylib = self.tracker(id)?.dylib;
+        let default = self.dylib(dylib).tracker;
+        if id != default {
+            self.transfer(id, default)?;
+            self.trackers.remove(id);
+        }
+        Ok(())
     }
 
     /// The lot that a tracker has now.
     pub fn lot(&mut self, tracker: TrackerId) -> LotId {
-        if let Some(lot) = self.trackers[tracker.index()].lot {
+        if let Some(lot) = self.trackers[tracker].lot {
             return lot;
         }
         // Whoever pins what was removed by force counts on.
@@ -62,7 +76,7 @@ impl State {
             }
         };
         let lot = self.lots.insert(Lot { pins: vec![pins], ..Lot::default() });
-        self.trackers[tracker.index()].lot = Some(lot);
+        self.trackers[tracker].lot = Some(lot);
         lot
     }
 
@@ -113,7 +127,7 @@ impl State {
 
     /// Moves everything of one tracker to another one of the same dylib.
     pub fn transfer(&mut self, from: TrackerId, to: TrackerId) -> Result<(), Error> {
-        let (source, target) = (&self.trackers[from.index()], &self.trackers[to.index()]);
+        let (source, target) = (self.tracker(from)?, self.tracker(to)?);
         if source.dylib != target.dylib {
             let name = |dylib: DylibId| self.dylib(dylib).name.to_string();
             return Err(Error::OtherDylib { dylib: name(source.dylib), other: name(target.dylib) });
@@ -121,7 +135,7 @@ impl State {
         if from == to {
             return Ok(());
         }
-        let Some(source) = self.trackers[from.index()].lot.take() else { return Ok(()) };
+        let Some(source) = self.trackers[from].lot.take() else { return Ok(()) };
         let target = self.lot(to);
         let Some(lot) = self.lots.get_mut(source) else { return Ok(()) };
         let Lot { units, pins, holds, holders, absorbed, .. } = std::mem::take(lot);
@@ -150,7 +164,7 @@ impl State {
     /// Removes what a tracker has: its symbols cannot be found any more, and what is being made fails. Memory goes when
     /// nothing holds it, or at once if `forced`.
     pub fn remove(&mut self, tracker: TrackerId, forced: bool) {
-        let Some(id) = self.trackers[tracker.index()].lot.take() else { return };
+        let Some(id) = self.trackers.get_mut(tracker).and_then(|tracker| tracker.lot.take()) else { return };
         let units = self.lots.get(id).map(|lot| lot.units.clone()).unwrap_or_default();
         self.withdraw(&units);
         let Some(lot) = self.lots.get_mut(id) else { return };
@@ -313,7 +327,7 @@ impl State {
         self.check_open()?;
         let default = self.live_dylib(dylib)?.tracker;
         let tracker = tracker.unwrap_or(default);
-        let owner = self.trackers[tracker.index()].dylib;
+        let owner = self.tracker(tracker)?.dylib;
         if owner != dylib {
             let name = |dylib: DylibId| self.dylib(dylib).name.to_string();
             return Err(Error::OtherDylib { dylib: name(owner), other: name(dylib) });
@@ -323,11 +337,9 @@ impl State {
 
     /// Removes everything of a dylib.
     pub fn clear(&mut self, dylib: DylibId) {
-        for index in 0..self.trackers.len() {
-            if self.trackers[index].dylib == dylib {
-                self.remove(TrackerId(index as u32), false);
-            }
-        }
+        let own = self.trackers.iter().filter(|(_, tracker)| tracker.dylib == dylib);
+        let own: Vec<TrackerId> = own.map(|(id, _)| id).collect();
+        own.into_iter().for_each(|tracker| self.remove(tracker, false));
         // What is left are addresses outside of the session.
         let left = self.dylib(dylib).table.clear();
         left.into_iter().for_each(|symbol| self.drop_symbol(symbol));
@@ -340,6 +352,7 @@ impl State {
     /// Takes an empty dylib out of the program.
     pub fn drop_dylib(&mut self, id: DylibId) {
         self.dylibs[id.index()].removed = true;
+        self.trackers.retain(|_, tracker| tracker.dylib != id);
         for dylib in &mut self.dylibs {
             dylib.order.retain(|entry| entry.dylib != id);
         }

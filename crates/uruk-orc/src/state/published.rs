@@ -6,7 +6,7 @@
 //! record was wiped, or whoever wiped it sees the pin.
 
 use super::{DylibId, SymbolId};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use uruk_jitlink::names::Name;
 

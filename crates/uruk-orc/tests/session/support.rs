@@ -1,14 +1,17 @@
 //! A session with one dylib, and units that do what closures say.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::ops::Range;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use uruk_executor::in_process::InProcess;
 use uruk_executor::memory::Options;
 use uruk_jitlink::input::Input;
+use uruk_jitlink::memory::MemoryManager;
 use uruk_jitlink::names::Name;
 use uruk_orc::error::Error;
+use uruk_orc::executor::{Executor, Exports, Found, Resource, ThreadRequest, ThreadStorage};
 use uruk_orc::responsibility::Responsibility;
 use uruk_orc::session::Session;
 use uruk_orc::unit::{Definition, MaterializationUnit};
@@ -43,6 +46,60 @@ impl Drop for Unit {
     fn drop(&mut self) {
         if let Some(dropped) = &self.dropped {
             dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A process without memory: using it panics.
+pub struct Nowhere;
+
+impl Executor for Nowhere {
+    fn memory(&self) -> &dyn MemoryManager {
+        panic!("there is none")
+    }
+
+    fn find(&self, _: &[u8]) -> Option<Found> {
+        None
+    }
+
+    fn for_each_import(&self, _: &mut dyn FnMut(&[u8])) {}
+
+    fn load_library(&self, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn open_library(&self, _: &str) -> Result<Box<dyn Exports>, Error> {
+        Err(Error::Ended)
+    }
+
+    fn load_threads(&self, _: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
+        Err(Error::Ended)
+    }
+
+    fn register_unwind(&self, _: Range<u64>, _: Range<u64>) -> Result<Resource, Error> {
+        Err(Error::Ended)
+    }
+
+    fn run_resolvers(&self, _: &[(u64, u64)]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn run_initialisers(&self, _: &[u64]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn support_object(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// Does something when it is dropped.
+pub struct OnDrop<F: FnOnce()>(pub Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(then) = self.0.take() {
+            then();
         }
     }
 }

@@ -65,6 +65,8 @@ struct Model {
     state: State,
     reference: Reference,
     names: Vec<Name>,
+    /// Of each dylib; the first is the default one.
+    trackers: Vec<TrackerId>,
     jobs: Vec<Job>,
     /// Tasks that were not started, and those that were and have not ended.
     tasks: Vec<TaskId>,
@@ -84,17 +86,17 @@ impl Model {
         let pool = Arc::new(Names::default());
         let mut state = State::new(pool.clone());
         let mut reference = Reference::default();
+        let mut trackers = Vec::new();
         for dylib in 0..DYLIBS {
             let id = state.add_dylib(&format!("d{dylib}")).unwrap();
             reference.orders.push(vec![(dylib, true)]);
-            // The first tracker of a dylib is its default one.
-            for _ in 1..TRACKERS {
-                state.add_tracker(id);
-            }
+            trackers.push(state.dylib(id).tracker);
+            trackers.extend((1..TRACKERS).map(|_| state.add_tracker(id)));
         }
         Model {
             state,
             reference,
+            trackers,
             names: (0..NAMES).map(|name| pool.intern(format!("n{name}").as_bytes())).collect(),
             jobs: Vec::new(),
             tasks: Vec::new(),
@@ -110,7 +112,7 @@ impl Model {
     }
 
     fn tracker(&self, dylib: usize, tracker: usize) -> TrackerId {
-        TrackerId((dylib * TRACKERS + tracker) as u32)
+        self.trackers[dylib * TRACKERS + tracker]
     }
 
     fn definitions(&self, promises: &[Promise]) -> Vec<Definition> {
@@ -165,6 +167,15 @@ impl Model {
             Op::Transfer { dylib, from, to } => {
                 self.state.transfer(self.tracker(dylib, from), self.tracker(dylib, to)).unwrap();
                 self.reference.transfer(dylib, from, to);
+            }
+            Op::DropTracker { dylib, tracker } => {
+                let id = self.tracker(dylib, tracker);
+                self.state.drop_tracker(id).unwrap();
+                if tracker != 0 {
+                    assert!(self.state.drop_tracker(id).is_err());
+                    self.trackers[dylib * TRACKERS + tracker] = self.state.add_tracker(DylibId(dylib as u32));
+                }
+                self.reference.transfer(dylib, tracker, 0);
             }
             Op::Remove { dylib, tracker, forced } => {
                 self.state.remove(self.tracker(dylib, tracker), forced);

@@ -76,6 +76,10 @@ pub enum Op {
         from: usize,
         to: usize,
     },
+    DropTracker {
+        dylib: usize,
+        tracker: usize,
+    },
     Remove {
         dylib: usize,
         tracker: usize,
@@ -159,6 +163,7 @@ impl Op {
             49 | 50 => Op::Replace { which, mask: bytes.next() as u8 },
             51 | 52 => Op::DefineMore { which, promises: bytes.promises() },
             53 => Op::Transfer { dylib, from: bytes.below(TRACKERS), to: bytes.below(TRACKERS) },
+            54 if which & 0x40 != 0 => Op::DropTracker { dylib, tracker: bytes.below(TRACKERS) },
             54..57 => Op::Remove { dylib, tracker: bytes.below(TRACKERS), forced: bytes.next() % 4 == 3 },
             57 => Op::Clear { dylib },
             58..60 => Op::Pin { dylib, name: bytes.below(NAMES) },
