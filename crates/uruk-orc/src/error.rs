@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use uruk_jitlink::error::LinkError;
 
+/// What a client's compiler, or another part of a layer, says is wrong.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// A reference that nothing defines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
@@ -97,6 +100,17 @@ pub enum Error {
         /// What it said.
         cause: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// A unit could not be compiled, or what it was compiled from not be changed.
+    #[error("{unit} cannot be compiled: {cause}")]
+    Compile {
+        /// The unit.
+        unit: String,
+        /// What the compiler said.
+        cause: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// Something was to be added that the compiler for it cannot make sense of.
+    #[error("cannot add this: {0}")]
+    Representation(Arc<dyn std::error::Error + Send + Sync>),
     /// The rest of a long chain of dependences, shortened to what failed first.
     #[error("(through {steps} more) {cause}")]
     Chain {
@@ -126,6 +140,19 @@ pub enum Error {
         unit: String,
         /// The symbols.
         symbols: Vec<String>,
+    },
+    /// A unit was compiled to something else than it promised.
+    #[error(
+        "{unit} was compiled to `{symbol}` as {}, which it did not promise; let the kind of its definition say so",
+        if *.thread_local { "a thread-local variable" } else { "something that is no thread-local variable" }
+    )]
+    WrongKind {
+        /// The unit.
+        unit: String,
+        /// The symbol.
+        symbol: String,
+        /// It was compiled to a thread-local variable.
+        thread_local: bool,
     },
     /// A unit's responsibility was dropped without being settled.
     #[error("{unit} was given up without a reason")]

@@ -1,7 +1,7 @@
 //! The execution session: dylibs, look-ups, units that are materialized when somebody asks for their symbols, and the
 //! layer that links objects.
 //!
-//! [`session`] is the entrance. What a client defines is a [`unit`](mod@unit), for which it settles a [`responsibility`];
+//! [`session`] is the entrance. What a client defines is a [`unit`](mod@unit), for which it settles a [`responsibility`], or a representation that it gives to a [`layer`];
 //! [`generator`]s define what is missing, [`reexports`] other names, [`lazy`] functions whose bodies come later; a
 //! [`plugin`] takes part in links. [`dispatch`] says on which threads all of that happens, and the [`executor`] is the
 //! process where the code runs. Inside, `state` holds what is known of every symbol and unit, and `objects` links.
@@ -12,6 +12,7 @@ pub mod error;
 pub mod executor;
 pub mod generator;
 pub mod in_process;
+pub mod layer;
 pub mod lazy;
 mod objects;
 pub mod plugin;
@@ -24,5 +25,5 @@ mod sync;
 mod turns;
 pub mod unit;
 
-pub use objects::Retained;
+pub use objects::{Linkable, Retained};
 pub use state::{Answer, DylibId, GcRoots, Required, SearchEntry, TrackerId, UnitId};

@@ -1,6 +1,7 @@
 //! What a client owes that materializes a unit.
 
-use crate::error::Error;
+use crate::error::{Cause, Error};
+use crate::objects::Linkable;
 use crate::session::{Request, Session};
 use crate::state::{DylibId, UnitId};
 use crate::sync::thread;
@@ -108,9 +109,35 @@ impl Responsibility {
         })
     }
 
+    /// Has what a compiler made of the unit linked as an object of the dylib would be: its definitions are those promised,
+    /// what it refers to is found along the dylib's search order, and its initialisers run with the dylib's. The unit is
+    /// ready when it and all that it reaches is.
+    ///
+    /// Weak definitions that were not promised are so now; other ones, nobody else sees. Errors, and has failed then, if
+    /// the object is malformed or does not define what was promised.
+    pub fn link(mut self, code: impl Into<Linkable>) -> Result<(), Error> {
+        self.settled = true;
+        let object = code.into().read(self.session.names());
+        self.session.update(|state| {
+            let linked = object.and_then(|object| state.adopt(self.unit, object));
+            linked.inspect_err(|error| state.give_up(vec![(self.unit, error.clone())]))
+        })
+    }
+
     /// Says that the definitions cannot be had; whatever needs them fails, too.
     pub fn fail(mut self, error: Error) {
         self.give_up(error);
+    }
+
+    /// The same for what a compiler says.
+    pub fn fail_to_compile(self, cause: impl Into<Cause>) {
+        let unit = self.name();
+        self.fail(Error::Compile { unit, cause: cause.into().into() });
+    }
+
+    /// What messages call the unit.
+    pub fn name(&self) -> String {
+        self.session.lock().unit(self.unit).name.to_string()
     }
 
     /// Looks up what is needed to go on, and goes on when it is known, on whatever thread that is. Unlike one that waits,
@@ -155,7 +182,7 @@ impl Drop for Responsibility {
         if self.settled {
             return;
         }
-        let unit = self.session.lock().unit(self.unit).name.to_string();
+        let unit = self.name();
         let panicked = thread::panicking();
         self.give_up(if panicked { Error::Panicked { unit } } else { Error::Abandoned { unit } });
     }

@@ -7,6 +7,7 @@
 //! not ready when the dependant was emitted ([`readiness`]). What goes together when a tracker is removed is a *lot*
 //! ([`lots`]).
 
+mod adopt;
 mod coalesce;
 mod collection;
 mod define;

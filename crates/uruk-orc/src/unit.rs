@@ -93,9 +93,11 @@ pub(crate) struct Promises {
 
 impl Promises {
     pub fn of(unit: &dyn MaterializationUnit) -> Promises {
-        let definitions = unit.definitions();
-        let initialiser = unit.initialiser();
+        Promises::new(unit.name(), unit.definitions(), unit.initialiser())
+    }
+
+    pub fn new(name: String, definitions: Vec<Definition>, initialiser: Option<Name>) -> Promises {
         let initialiser = definitions.iter().any(|definition| Some(definition.name) == initialiser);
-        Promises { name: unit.name().into(), definitions, initialiser }
+        Promises { name: name.into(), definitions, initialiser }
     }
 }

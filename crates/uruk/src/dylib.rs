@@ -10,6 +10,7 @@ use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Name;
 use uruk_orc::generator::{ArchiveMembers, LibrarySymbols, archive_members};
+use uruk_orc::layer::Layer;
 use uruk_orc::lazy::Redirectable;
 use uruk_orc::reexports::{Aliases, Filtered};
 use uruk_orc::session::Removal;
@@ -45,8 +46,7 @@ impl<'jit> Dylib<'jit> {
 
     /// Adds objects that can be removed together, by the tracker that is returned.
     pub fn add_tracked(&self, objects: &[Input]) -> Result<Tracker<'jit>, Error> {
-        let id = self.jit.session().create_tracker(self.id);
-        let tracker = Tracker { jit: self.jit, id };
+        let tracker = self.create_tracker();
         tracker.add_objects(self, objects)?;
         Ok(tracker)
     }
@@ -165,6 +165,20 @@ impl<'jit> Dylib<'jit> {
         Ok(self.jit.session().define(self.id, None, unit)?)
     }
 
+    /// Adds a representation of code, of which a layer makes code when something asks for what it defines.
+    pub fn add<R, L>(&self, layer: &Arc<L>, representation: R) -> Result<(), Error>
+    where
+        R: Send + 'static,
+        L: Layer<R> + ?Sized + 'static,
+    {
+        Ok(self.jit.session().add(layer, self.id, None, representation)?)
+    }
+
+    /// Makes a tracker, to add with what is to be removed together.
+    pub fn create_tracker(&self) -> Tracker<'jit> {
+        Tracker { jit: self.jit, dylib: self.id, id: self.jit.session().create_tracker(self.id) }
+    }
+
     /// Loads a shared library, by path or soname, and offers those of its symbols that are accepted.
     pub fn add_library(
         &self,
@@ -205,6 +219,7 @@ impl<'jit> Dylib<'jit> {
 /// Objects that are removed together. Dropping it keeps them for as long as the JIT lives.
 pub struct Tracker<'jit> {
     jit: &'jit Jit,
+    dylib: DylibId,
     id: TrackerId,
 }
 
@@ -220,6 +235,20 @@ impl Tracker<'_> {
     /// Adds more objects, perhaps after the earlier ones were removed.
     pub fn add_objects(&self, dylib: &Dylib<'_>, objects: &[Input]) -> Result<(), Error> {
         Ok(self.jit.session().add_objects(dylib.id, Some(self.id), objects)?)
+    }
+
+    /// Adds a representation of code, as [`Dylib::add`] does.
+    pub fn add<R, L>(&self, layer: &Arc<L>, representation: R) -> Result<(), Error>
+    where
+        R: Send + 'static,
+        L: Layer<R> + ?Sized + 'static,
+    {
+        Ok(self.jit.session().add(layer, self.dylib, Some(self.id), representation)?)
+    }
+
+    /// What the session calls it.
+    pub fn id(&self) -> TrackerId {
+        self.id
     }
 
     /// Removes the objects: nobody finds their symbols any more. Their memory, and everything that was registered for

@@ -70,6 +70,15 @@ impl Linked {
         Linked { segments, keeps_data: gathered, functions, unwind, threads, shown, ..Linked::default() }
     }
 
+    /// Adds what a client's unit had kept before it was linked.
+    pub fn join(&mut self, kept: Linked) {
+        let Linked { segments, places, functions, kept, .. } = kept;
+        self.segments.extend(segments);
+        self.places.extend(places);
+        self.functions.extend(functions);
+        self.kept.extend(kept);
+    }
+
     /// Where its code and data are.
     pub fn memory(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         let segments = self.segments.iter().map(|segment| segment.address..segment.address + segment.size);

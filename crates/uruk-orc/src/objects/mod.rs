@@ -21,13 +21,52 @@ pub(crate) use resolve::is_linker_defined;
 
 use crate::error::Error;
 use crate::state::SymbolId;
+use resolve::Reference;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use uruk_jitlink::elf::{self, Interface};
+use uruk_jitlink::elf::{self, Interface, Strength};
+use uruk_jitlink::error::LinkError;
 use uruk_jitlink::graph::LinkGraph;
 use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Names;
 
-/// An object that has been added to a dylib.
+/// What a compiler makes.
+#[non_exhaustive]
+pub enum Linkable {
+    /// The bytes of an object file.
+    Object(Input),
+    /// A graph that was made without a file.
+    Graph(Box<LinkGraph>),
+}
+
+impl From<Input> for Linkable {
+    fn from(object: Input) -> Linkable {
+        Linkable::Object(object)
+    }
+}
+
+impl From<LinkGraph> for Linkable {
+    fn from(graph: LinkGraph) -> Linkable {
+        Linkable::Graph(Box::new(graph))
+    }
+}
+
+impl Linkable {
+    /// Its interface and its graph.
+    pub(crate) fn open(self, names: &Names) -> Result<(Interface, LinkGraph), LinkError> {
+        match self {
+            Linkable::Object(input) => Ok((Interface::read(&input, names)?, elf::read(&input, names)?)),
+            Linkable::Graph(graph) => Ok((Interface::made(&graph, names), *graph)),
+        }
+    }
+
+    /// An object of which everything is read.
+    pub(crate) fn read(self, names: &Names) -> Result<Object, Error> {
+        let (interface, graph) = self.open(names)?;
+        Ok(Object::compiled(interface, graph))
+    }
+}
+
+/// An object that has been added to a dylib, or that a client's unit was compiled to.
 pub(crate) struct Object {
     pub interface: Interface,
     /// The graph, where a compiler has made it, until it is linked; files are read from their bytes instead.
@@ -44,7 +83,11 @@ impl Object {
 
     /// Of a graph that has been made in memory.
     pub fn made(graph: LinkGraph, names: &Names) -> Object {
-        let interface = Interface::made(&graph, names);
+        Object::compiled(Interface::made(&graph, names), graph)
+    }
+
+    /// Of a graph and what it defines and refers to.
+    fn compiled(interface: Interface, graph: LinkGraph) -> Object {
         Object { interface, made: Some(Mutex::new(Some(Box::new(graph)))), symbols: OnceLock::new() }
     }
 
@@ -64,6 +107,16 @@ impl Object {
     /// Whether the graph can be had, perhaps once more.
     pub fn has_graph(&self) -> bool {
         self.made.as_ref().is_none_or(|made| made.lock().unwrap_or_else(PoisonError::into_inner).is_some())
+    }
+
+    /// What its globals are found to be before anything is looked for.
+    fn references(&self) -> Vec<Reference> {
+        let own = self.symbols().iter().copied().chain(std::iter::repeat(None));
+        let references = self.interface.globals.iter().zip(own).map(|(global, own)| match (global.strength, own) {
+            (Strength::Local, None) => Reference::Own,
+            _ => Reference::Unknown,
+        });
+        references.collect()
     }
 
     /// The symbols that this object defines, in the order of its globals; `None` for references.

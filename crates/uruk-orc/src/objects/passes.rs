@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use uruk_jitlink::edit::Stage;
-use uruk_jitlink::elf::Strength;
 use uruk_jitlink::fixup::Window;
 use uruk_jitlink::graph::{Definition, LinkGraph};
 use uruk_jitlink::memory::Lane;
@@ -192,12 +191,7 @@ impl Job {
             state.units[self.unit.index()].object = Some(object.clone());
             Ok((object, defined))
         })?;
-        let own = object.symbols().iter().copied().chain(std::iter::repeat(None));
-        let references = object.interface.globals.iter().zip(own).map(|(global, own)| match (global.strength, own) {
-            (Strength::Local, None) => Reference::Own,
-            _ => Reference::Unknown,
-        });
-        self.references = references.collect();
+        self.references = object.references();
         self.object = object;
         defined
     }

@@ -82,7 +82,7 @@ impl Closure {
         for ((unit, object), graph) in objects.into_iter().zip(graphs) {
             match graph {
                 Ok(graph) => {
-                    let references = vec![Reference::Unknown; object.interface.globals.len()];
+                    let references = object.references();
                     self.jobs.push(Job { unit, object, graph, references, swept: false });
                 }
                 Err(error) => self.failed.push((unit, error)),

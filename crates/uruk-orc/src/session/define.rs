@@ -83,8 +83,19 @@ impl Session {
         unit: Box<dyn MaterializationUnit>,
     ) -> Result<(), Error> {
         let promises = Promises::of(&*unit);
+        self.define_promised(dylib, tracker, unit, &promises)
+    }
+
+    /// The same for a unit that has said what it promises.
+    pub(crate) fn define_promised(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        unit: Box<dyn MaterializationUnit>,
+        promises: &Promises,
+    ) -> Result<(), Error> {
         self.update(|state| match state.tracker_for(dylib, tracker) {
-            Ok(tracker) => state.add_client(dylib, tracker, unit, &promises),
+            Ok(tracker) => state.add_client(dylib, tracker, unit, promises),
             Err(error) => {
                 state.drop_later(unit);
                 Err(error)

@@ -156,9 +156,7 @@ impl State {
             let exported = global.visibility != Visibility::Hidden;
             let id = self.enter(Symbol::new(global.name, unit, dylib, rank, global.kind).seen(exported))?;
             if global.strength == Strength::Common {
-                let (size, align) = interface.common(position);
-                let room = self.commons.entry(id).or_insert((0, 1));
-                *room = (room.0.max(size), room.1.max(align));
+                self.widen_common(id, interface.common(position));
             }
             symbols.push(Some(id));
         }
@@ -223,7 +221,7 @@ impl State {
         rivals.find(|rival| rival.unit == new.unit).map(|rival| rival.strength)
     }
 
-    fn enter(&mut self, new: Symbol) -> Result<SymbolId, Error> {
+    pub(super) fn enter(&mut self, new: Symbol) -> Result<SymbolId, Error> {
         match self.dylib(new.dylib).table.get(new.name) {
             Some(id) => self.redefine(id, new).map(|()| id),
             None => Ok(self.add_symbol(new)),
@@ -371,6 +369,12 @@ impl State {
         }
     }
 
+    /// Notes how much room, and on what boundary, an object wants for a common symbol.
+    pub(super) fn widen_common(&mut self, id: SymbolId, (size, align): (u64, u64)) {
+        let room = self.commons.entry(id).or_insert((0, 1));
+        *room = (room.0.max(size), room.1.max(align));
+    }
+
     /// The room for a common symbol: the largest that any object asks for.
     pub fn common(&self, id: SymbolId) -> (u64, u64) {
         self.commons.get(&id).copied().unwrap_or((0, 1))
@@ -408,7 +412,7 @@ impl Symbol {
         Definition { name, linkage, exported, kind, side_effects_only }
     }
 
-    fn new(name: Name, unit: UnitId, dylib: DylibId, strength: Rank, kind: SymbolKind) -> Symbol {
+    pub(super) fn new(name: Name, unit: UnitId, dylib: DylibId, strength: Rank, kind: SymbolKind) -> Symbol {
         Symbol {
             address: 0,
             name,
@@ -426,7 +430,8 @@ impl Symbol {
             resolved: false,
         }
     }
-    fn seen(self, exported: bool) -> Symbol {
+
+    pub(super) fn seen(self, exported: bool) -> Symbol {
         Symbol { exported, own_exported: exported, ..self }
     }
 }

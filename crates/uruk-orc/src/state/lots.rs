@@ -263,15 +263,20 @@ impl State {
     }
 
     /// Enters what was made of an object. If it was removed meanwhile, that goes at once.
-    pub fn keep_linked(&mut self, id: UnitId, linked: Linked) {
+    pub fn keep_linked(&mut self, id: UnitId, mut linked: Linked) {
         let unit = self.unit_mut(id);
         if matches!(unit.phase, Phase::Failed(_)) {
             return self.free(Some(linked));
         }
+        let mut waits = false;
+        if let Some(kept) = unit.linked.take() {
+            waits = !kept.functions.is_empty();
+            linked.join(kept);
+        }
         let has_functions = !linked.functions.is_empty();
         unit.linked = Some(linked);
         let dylib = unit.dylib.index();
-        if has_functions {
+        if has_functions && !waits {
             self.dylibs[dylib].uninitialised.push(id);
         }
     }

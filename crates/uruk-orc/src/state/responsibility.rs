@@ -19,7 +19,7 @@ impl State {
     }
 
     /// Whether a unit may still be worked on. Errors with the reason if not.
-    fn check_working(&self, id: UnitId) -> Result<(), Error> {
+    pub(super) fn check_working(&self, id: UnitId) -> Result<(), Error> {
         match &self.unit(id).phase {
             Phase::Failed(error) => Err(error.clone()),
             _ => Ok(()),
@@ -65,7 +65,7 @@ impl State {
         }
     }
 
-    fn unresolved(&self, id: UnitId) -> impl Iterator<Item = SymbolId> + '_ {
+    pub(super) fn unresolved(&self, id: UnitId) -> impl Iterator<Item = SymbolId> + '_ {
         self.unit(id).symbols.iter().copied().filter(move |symbol| {
             let symbol = self.symbol(*symbol);
             symbol.unit == id && !symbol.resolved && !symbol.side_effects_only

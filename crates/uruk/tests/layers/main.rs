@@ -1,0 +1,7 @@
+//! Layers: representations that are compiled when they are needed, and how what comes out is linked.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod link;
+mod toy;
