@@ -146,6 +146,15 @@ pub enum Error {
         /// The folder.
         folder: PathBuf,
     },
+    /// This `uruk` was built without LLVM.
+    #[error("this `uruk` was built without LLVM; leave out `--backend llvm`")]
+    NoLlvm,
+    /// The language of `uruk repl` could not be set up.
+    #[error(transparent)]
+    Language(#[from] uruk_kaleidoscope::Error),
+    /// The terminal does not do what line editing needs.
+    #[error("cannot read what is typed: {0}")]
+    Terminal(#[from] rustyline::error::ReadlineError),
     /// The folder for compiled sources could not be made.
     #[error("cannot make a temporary folder for compiled sources: {0}")]
     Temporary(io::Error),

@@ -37,7 +37,7 @@ pub fn execute(backend: args::Backend, path: Option<&Path>) -> Result<ExitCode, 
 fn load(backend: args::Backend) -> Result<Box<dyn Backend>, Error> {
     match backend {
         args::Backend::Cranelift => Ok(Box::new(uruk_kaleidoscope::Cranelift::new()?)),
-        args::Backend::Llvm => todo!(),
+        args::Backend::Llvm => Err(Error::NoLlvm),
     }
 }
 
@@ -61,7 +61,9 @@ fn converse(program: Kaleidoscope) -> Result<ExitCode, Error> {
         match editor.readline("> ") {
             Ok(text) => {
                 let typed = editor.helper_mut().expect("it was set above");
-                typed.program.run(&text, |answer| drop(show(answer, "")));
+                typed.program.run(&text, |answer| {
+                    show(answer, "");
+                });
             }
             // As shells do: what is being typed is dropped.
             Err(ReadlineError::Interrupted) => {}

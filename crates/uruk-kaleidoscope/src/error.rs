@@ -20,20 +20,19 @@ pub enum Error {
         /// The function.
         name: String,
     },
-    /// A function could not be compiled.
-    #[error("cannot compile `{name}`: {problem}")]
-    Compile {
-        /// The function.
-        name: String,
-        /// What the code generator says.
-        problem: String,
-    },
+    /// A code generator could not be had, or could not compile a function.
+    #[error("cannot compile: {0}")]
+    Compile(Box<dyn std::error::Error + Send + Sync>),
     /// Code could not be linked.
     #[error(transparent)]
     Link(#[from] uruk::Error),
 }
 
 impl Error {
+    pub(crate) fn compile(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+        Error::Compile(Box::new(error))
+    }
+
     /// The text is right as far as it goes; more of it may make it a program.
     pub fn is_incomplete(&self) -> bool {
         let Error::Source { problem, .. } = self else { return false };

@@ -62,6 +62,7 @@ impl Kaleidoscope {
     /// A program without functions, compiled by `backend`.
     pub fn new(backend: Box<dyn Backend>) -> Result<Kaleidoscope, Error> {
         let jit = Jit::new()?;
+        jit.load_libraries_on_demand(&["libm.so.6"]);
         let library = jit.create_dylib("runtime")?;
         library.define_function("putchard", runtime::putchard as extern "C" fn(f64) -> f64);
         library.define_function("printd", runtime::printd as extern "C" fn(f64) -> f64);
@@ -103,9 +104,9 @@ impl Kaleidoscope {
         true
     }
 
-    /// What the code of the program takes.
-    pub fn memory_statistics(&self) -> uruk::orc::executor::Statistics {
-        self.jit.memory_statistics()
+    /// The JIT that the program lives in.
+    pub fn jit(&self) -> &Jit {
+        &self.jit
     }
 
     // ANCHOR: define
@@ -182,9 +183,10 @@ impl Kaleidoscope {
                 Body::External => {}
                 Body::Compiled(_, calls) => waiting.extend(calls.iter().cloned()),
                 Body::Nothing => {
-                    let order = self.jit.session().search_order(self.runtime);
-                    let found = self.jit.session().lookup_defined(&order, name.as_bytes());
-                    let address = found.ok_or_else(|| Error::Undefined { name: name.clone() })?;
+                    let session = self.jit.session();
+                    let found = session.address_if_defined(&session.search_order(self.runtime), session.mangle(&name));
+                    let address = found.map_err(uruk::Error::from)?;
+                    let address = address.ok_or_else(|| Error::Undefined { name: name.clone() })?;
                     self.lead(&name, address, Body::External)?;
                 }
             }

@@ -167,6 +167,9 @@ mod tests {
 
     #[test]
     fn a_number_has_one_point() {
-        assert_eq!(tokens("1.2.3 . 4"), [Token::NoNumber("1.2.3".into()), Token::NoNumber(".".into()), Token::Number(4.0)]);
+        assert_eq!(
+            tokens("1.2.3 . 4"),
+            [Token::NoNumber("1.2.3".into()), Token::NoNumber(".".into()), Token::Number(4.0)]
+        );
     }
 }

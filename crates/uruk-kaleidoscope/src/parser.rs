@@ -247,7 +247,9 @@ impl Body<'_, '_> {
     fn operators(&mut self, minimum: u32) -> Result<Expression, Error> {
         let mut left = self.unary()?;
         while let Token::Sign(sign) = self.parser.token {
-            let Some(precedence) = self.binary_precedence(sign).filter(|precedence| minimum <= *precedence) else { break };
+            let Some(precedence) = self.binary_precedence(sign).filter(|precedence| minimum <= *precedence) else {
+                break;
+            };
             self.count()?;
             let start = self.parser.start;
             self.parser.advance();

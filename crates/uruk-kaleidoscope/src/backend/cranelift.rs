@@ -1,18 +1,47 @@
 //! Trees to Cranelift's intermediate representation.
 
+use super::Backend;
 use crate::ast::{Expression, Function, Loop, Operator};
-use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::{self, AbiParam, ExtFuncData, ExternalName, FuncRef, InstBuilder, Signature, UserFuncName, Value, types};
-use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use crate::error::Error;
 use std::collections::HashMap;
+use uruk::Jit;
+use uruk::orc::TrackerId;
+use uruk_cranelift::Options;
+use uruk_cranelift::codegen::ir::condcodes::FloatCC;
+use uruk_cranelift::codegen::ir::{
+    self, AbiParam, ExtFuncData, ExternalName, FuncRef, InstBuilder, Signature, Value, types,
+};
+use uruk_cranelift::codegen::isa::{CallConv, TargetFrontendConfig};
+use uruk_cranelift::frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+
+/// Compiles with Cranelift.
+pub struct Cranelift {
+    compiler: uruk_cranelift::Cranelift,
+}
+
+impl Cranelift {
+    /// For this machine.
+    pub fn new() -> Result<Cranelift, Error> {
+        let compiler = uruk_cranelift::Cranelift::new(&Options::default());
+        Ok(Cranelift { compiler: compiler.map_err(Error::compile)? })
+    }
+}
+
+impl Backend for Cranelift {
+    fn add(&self, jit: &Jit, tracker: TrackerId, function: &Function, symbol: &str) -> Result<(), Error> {
+        let translated = translate(function, self.compiler.isa().frontend_config());
+        let compiled = self.compiler.compile(uruk_cranelift::Function::new(symbol, translated));
+        let graph = compiled.map_err(Error::compile)?;
+        Ok(jit.session().add_graphs(jit.main().id(), Some(tracker), vec![graph]).map_err(uruk::Error::from)?)
+    }
+}
 
 // ANCHOR: function
-/// A function of the language, under the name `symbol`, which calls others by theirs.
-pub fn translate(function: &Function, symbol: &str, target: TargetFrontendConfig) -> ir::Function {
+/// A function of the language, which calls others by their names.
+fn translate(function: &Function, target: TargetFrontendConfig) -> ir::Function {
     let convention = target.default_call_conv;
-    let name = UserFuncName::testcase(symbol);
-    let mut translated = ir::Function::with_name_signature(name, signature(function.parameters, convention));
+    let mut translated = ir::Function::new();
+    translated.signature = signature(function.parameters, convention);
     let mut context = FunctionBuilderContext::new();
     let mut builder = FunctionBuilder::new(&mut translated, &mut context);
     let variables: Vec<Variable> = (0..function.variables).map(|_| builder.declare_var(types::F64)).collect();
@@ -102,7 +131,8 @@ impl Body<'_> {
             return *function;
         }
         let signature = self.builder.import_signature(signature(parameters, self.convention));
-        let external = ExtFuncData { name: ExternalName::testcase(name), signature, colocated: false, patchable: false };
+        let external =
+            ExtFuncData { name: ExternalName::testcase(name), signature, colocated: false, patchable: false };
         let function = self.builder.import_function(external);
         self.functions.insert(name.to_owned(), function);
         function

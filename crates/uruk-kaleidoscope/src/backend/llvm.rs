@@ -17,7 +17,8 @@ pub fn translate(function: &Function, symbol: &str) -> String {
     let result = body.value(&function.body);
     body.line(&format!("ret double {result}"));
     let parameters: Vec<String> = (0..function.parameters).map(|number| format!("double %p{number}")).collect();
-    let mut module = format!("define double {}({}) {{\nentry:\n{}}}\n", global(symbol), parameters.join(", "), body.text);
+    let mut module =
+        format!("define double {}({}) {{\nentry:\n{}}}\n", global(symbol), parameters.join(", "), body.text);
     for (name, parameters) in &body.functions {
         let _ = writeln!(module, "declare double {}({})", global(name), vec!["double"; *parameters].join(", "));
     }

@@ -89,10 +89,19 @@ fn mistakes_have_a_place_and_do_not_end_it() {
     check("def f(x\ndef g(y) y g(1)", &["2:1: expected a parameter or `)`, found `def`", "g = v0", "g(1)"]);
     check("1 + )\n  + 2\n3", &["1:5: expected an expression, found `)`", "3"]);
     check("f(1)", &["1:1: there is no function `f`; `extern` declares one that is defined elsewhere or later"]);
-    check("extern f(a b) f(1)", &["extern", "1:15: `f` takes 2 arguments, not 1"].map(|s| if s == "extern" { "f/2" } else { s }));
+    check(
+        "extern f(a b) f(1)",
+        &["extern", "1:15: `f` takes 2 arguments, not 1"].map(|s| if s == "extern" { "f/2" } else { s }),
+    );
     check("def f(a a) a", &["1:9: there are two parameters `a`"]);
-    check("def f(a) a def f() 1", &["f = v0", "1:16: `f` has 1 parameter wherever it is called; a new definition needs as many, not 0"]);
-    check("def unary!(a b) a", &["1:5: `unary!` has 1 parameter wherever it is called; a new definition needs as many, not 2"]);
+    check(
+        "def f(a) a def f() 1",
+        &["f = v0", "1:16: `f` has 1 parameter wherever it is called; a new definition needs as many, not 0"],
+    );
+    check(
+        "def unary!(a b) a",
+        &["1:5: `unary!` has 1 parameter wherever it is called; a new definition needs as many, not 2"],
+    );
     check("def binary| 0 (a b) a", &["1:13: a precedence is a whole number from 1 to 100, not 0"]);
     check("def binary= (a b) a", &["1:11: `=` cannot be an operator"]);
     check("1 = 2", &["1:3: only a variable can be assigned to"]);
@@ -105,7 +114,10 @@ fn the_caret_stands_under_the_mistake() {
     let mut parser = Parser::new("# one\n\tdef f(ä) 1 $ 2");
     let known = Known::default();
     let error = parser.next(&known).unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "expected a parameter or `)`, found `ä`\n --> line 2, column 8\n2 | \tdef f(ä) 1 $ 2\n  | \t      ^");
+    assert_eq!(
+        error.to_string(),
+        "expected a parameter or `)`, found `ä`\n --> line 2, column 8\n2 | \tdef f(ä) 1 $ 2\n  | \t      ^"
+    );
 }
 
 #[test]
@@ -118,7 +130,10 @@ fn what_ends_too_early_is_incomplete() {
         assert!(incomplete(text).0, "{text}");
     }
     assert!(!incomplete("1 + )").0);
-    assert_eq!(incomplete("(1\n\n").1, "expected an operator or `)`, found the end of the input\n --> line 1, column 3\n1 | (1\n  |   ^");
+    assert_eq!(
+        incomplete("(1\n\n").1,
+        "expected an operator or `)`, found the end of the input\n --> line 1, column 3\n1 | (1\n  |   ^"
+    );
 }
 
 #[test]
