@@ -28,15 +28,19 @@ enum Action {
     Install,
     /// Runs cargo with these arguments and warnings as errors in documentation; counts as one test.
     Cargo(&'static [&'static str]),
-    /// The tests of all crates.
-    Tests,
+    /// The tests of the crates that these arguments select.
+    Tests(&'static [&'static str]),
     /// The examples in their documentation.
-    Examples,
+    Examples(&'static [&'static str]),
     /// The program matrix.
     Matrix,
 }
 
 use Action::{Cargo, Examples, Install, Matrix, Tests};
+
+/// What does not need LLVM is built without it.
+const MOST: &[&str] = &["--workspace", "--exclude=uruk-llvm"];
+const LLVM: &[&str] = &["--package=uruk-llvm"];
 
 #[rustfmt::skip]
 const STEPS: &[Step] = &[
@@ -44,8 +48,9 @@ const STEPS: &[Step] = &[
     Step { name: "format",   action: Cargo(&["fmt", "--all", "--check"]) },
     Step { name: "clippy",   action: Cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]) },
     Step { name: "doc",      action: Cargo(&["doc", "--workspace", "--no-deps", "--quiet"]) },
-    Step { name: "tests",    action: Tests },
-    Step { name: "examples", action: Examples },
+    Step { name: "tests",    action: Tests(MOST) },
+    Step { name: "llvm",     action: Tests(LLVM) },
+    Step { name: "examples", action: Examples(MOST) },
     Step { name: "matrix",   action: Matrix },
 ];
 
@@ -83,8 +88,8 @@ impl Action {
                 let status = cargo(arguments).status().context("cannot start cargo")?;
                 Ok(Count { passed: usize::from(status.success()), failed: usize::from(!status.success()) })
             }
-            Tests => run_tests(),
-            Examples => count_tests(&["test", "--workspace", "--doc", "--no-fail-fast"]),
+            Tests(selection) => run_tests(selection),
+            Examples(selection) => count_tests(&["test", "--doc", "--no-fail-fast"], selection),
             Matrix => {
                 let count = matrix::run_cases(&matrix::Options { all, ..Default::default() })?;
                 Ok(Count { passed: count.passed, failed: count.failed })
@@ -100,22 +105,26 @@ fn cargo(arguments: &[&str]) -> Command {
 }
 
 /// Runs all tests, which benchmarks are not: with nextest, where it is installed, each in a process of its own.
-fn run_tests() -> Result<Count> {
+fn run_tests(selection: &[&str]) -> Result<Count> {
     let has_nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     if has_nextest {
-        count_tests(&["nextest", "run", "--workspace", "--tests", "--no-fail-fast", "--no-tests=pass"])
+        count_tests(&["nextest", "run", "--tests", "--no-fail-fast", "--no-tests=pass"], selection)
     } else {
-        count_tests(&["test", "--workspace", "--tests", "--no-fail-fast"])
+        count_tests(&["test", "--tests", "--no-fail-fast"], selection)
     }
 }
 
 /// Runs cargo's tests, lets through what it prints, and adds up its summaries. An ignored test is a failure: the project
 /// has none. So is a run that fails without a failed test (it did not compile, or a test process died).
-fn count_tests(arguments: &[&str]) -> Result<Count> {
+fn count_tests(arguments: &[&str], selection: &[&str]) -> Result<Count> {
     let (reader, writer) = io::pipe().context("no pipe")?;
     // nextest reports on standard error, cargo test on standard output.
-    let mut child =
-        cargo(arguments).stdout(writer.try_clone()?).stderr(writer).spawn().context("cannot start cargo")?;
+    let mut child = cargo(arguments)
+        .args(selection)
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .spawn()
+        .context("cannot start cargo")?;
     let mut count = Count::default();
     for line in BufReader::new(reader).lines() {
         let line = line?;

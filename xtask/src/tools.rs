@@ -22,6 +22,7 @@ const TOOLS: &[Tool] = &[
     tool("libclang-rt-22-dev", "/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.asan-x86_64.a", "sanitizer and profile programs"),
     tool("lld-22",             "/usr/bin/ld.lld-22",                                          "CREL references and the link benchmark"),
     tool("llvm-22",            "/usr/bin/llvm-jitlink-22",                                    "the link benchmark"),
+    tool("llvm-22-dev",        "/usr/lib/llvm-22/include/llvm/IR/Module.h",                   "LLVM IR: building and testing uruk-llvm"),
     tool("mold",               "/usr/bin/mold",                                               "the link benchmark"),
     tool("gdb",                "/usr/bin/gdb",                                                "the tests of the debugger interface"),
     tool("zlib1g-dev",         "/usr/lib/x86_64-linux-gnu/libz.a",                            "the programs that link Debian's archives"),

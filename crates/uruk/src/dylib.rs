@@ -20,7 +20,7 @@ use uruk_orc::{DylibId, Retained, SearchEntry, TrackerId};
 /// A part of the program with a name space of its own, like a shared library.
 #[derive(Clone, Copy)]
 pub struct Dylib<'jit> {
-    jit: &'jit Jit,
+    pub(crate) jit: &'jit Jit,
     id: DylibId,
 }
 
@@ -218,8 +218,8 @@ impl<'jit> Dylib<'jit> {
 
 /// Objects that are removed together. Dropping it keeps them for as long as the JIT lives.
 pub struct Tracker<'jit> {
-    jit: &'jit Jit,
-    dylib: DylibId,
+    pub(crate) jit: &'jit Jit,
+    pub(crate) dylib: DylibId,
     id: TrackerId,
 }
 

@@ -31,6 +31,10 @@ pub enum Error {
     /// A shared library could not be loaded.
     #[error(transparent)]
     Library(#[from] uruk_executor::libraries::LibraryError),
+    /// A module could not be read, or its target not be compiled for.
+    #[cfg(feature = "llvm")]
+    #[error(transparent)]
+    Llvm(#[from] uruk_llvm::Error),
 }
 
 impl Error {
@@ -64,6 +68,8 @@ pub struct Builder {
     debugger: Option<bool>,
     plugins: Vec<Arc<dyn Plugin>>,
     retain_graphs: bool,
+    #[cfg(feature = "llvm")]
+    pub(crate) llvm: uruk_llvm::Options,
 }
 
 impl Builder {
@@ -146,7 +152,16 @@ impl Builder {
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
         let Builder { gc_sections, retain_graphs, .. } = self;
-        let inner = Arc::new(Inner { session, executor, process, main: OnceLock::new(), gc_sections, retain_graphs });
+        let inner = Arc::new(Inner {
+            session,
+            executor,
+            process,
+            main: OnceLock::new(),
+            gc_sections,
+            retain_graphs,
+            #[cfg(feature = "llvm")]
+            llvm: crate::llvm::Llvm::new(self.llvm),
+        });
         let directory = dl::install(Arc::new(Directory::new(&inner)));
         let jit = Jit { inner, _directory: directory };
         let main = jit.create_dylib("main")?.id();
@@ -182,6 +197,9 @@ pub(crate) struct Inner {
     pub gc_sections: bool,
     /// The graphs of new dylibs' objects stay.
     pub retain_graphs: bool,
+    /// Compiles LLVM IR.
+    #[cfg(feature = "llvm")]
+    pub llvm: crate::llvm::Llvm,
 }
 
 impl Jit {

@@ -30,6 +30,8 @@ mod files;
 mod function;
 mod inspect;
 mod jit;
+#[cfg(feature = "llvm")]
+mod llvm;
 pub mod plugin;
 
 /// The examples of the guide, which are tests.
@@ -46,6 +48,8 @@ pub use uruk_executor::{restart, scratch};
 pub use uruk_jitlink::input::Input;
 pub use uruk_jitlink::memory::Lane;
 pub use uruk_jitlink::names::Name;
+#[cfg(feature = "llvm")]
+pub use uruk_llvm;
 pub use uruk_orc as orc;
 pub use uruk_orc::Linkable;
 pub use uruk_orc::error::{Cause, Missing};
