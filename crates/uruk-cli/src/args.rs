@@ -13,8 +13,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use lexopt::Arg;
+use uruk_cc::Flags;
 
-use crate::compile::Flags;
 use crate::{Error, near};
 
 /// What is to be done.

@@ -3,7 +3,11 @@
 use uruk_kaleidoscope::{Answer, Backend, Cranelift, Kaleidoscope};
 
 fn backends() -> Vec<Box<dyn Backend>> {
-    vec![Box::new(Cranelift::new().unwrap())]
+    vec![
+        Box::new(Cranelift::new().unwrap()),
+        #[cfg(feature = "llvm")]
+        Box::new(uruk_kaleidoscope::Llvm::new().unwrap()),
+    ]
 }
 
 /// Runs texts one after the other in one program; gives values, and the first lines of errors.

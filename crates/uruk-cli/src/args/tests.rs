@@ -81,7 +81,7 @@ fn commands_and_help() {
     assert!(text("run a.o --help").contains("--whole-archive"));
     assert_eq!(text("help run"), text("run -h"));
     assert!(text("-V").starts_with("uruk "));
-    assert_eq!(text("rum"), "there is no command `rum` (did you mean `run`?); the commands are: run, inspect, help");
+    assert_eq!(text("rum"), "there is no command `rum` (did you mean `run`?); the commands are: run, repl, inspect, help");
     assert!(text("a.o").contains("(did you mean `uruk run a.o`?)"));
     assert!(text("").starts_with("no command given"));
     assert_eq!(text("inspect"), "`uruk inspect` needs a file");

@@ -4,6 +4,41 @@ use crate::ast::{Expression, Function, Loop, Operator};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+#[cfg(feature = "llvm")]
+pub use compiler::Llvm;
+
+#[cfg(feature = "llvm")]
+mod compiler {
+    use super::{Function, translate};
+    use crate::backend::Backend;
+    use crate::error::Error;
+    use std::sync::Arc;
+    use uruk::Jit;
+    use uruk::orc::TrackerId;
+    use uruk_llvm::{ConcurrentCompiler, Options, Target, ThreadSafeModule};
+
+    /// Compiles with LLVM.
+    pub struct Llvm {
+        compiler: ConcurrentCompiler,
+    }
+
+    impl Llvm {
+        /// For this machine, with the passes of `-O2`.
+        pub fn new() -> Result<Llvm, Error> {
+            let target = Target::new(Options::optimized('2').unwrap_or_default()).map_err(Error::compile)?;
+            Ok(Llvm { compiler: ConcurrentCompiler::new(Arc::new(target)).map_err(Error::compile)? })
+        }
+    }
+
+    impl Backend for Llvm {
+        fn add(&self, jit: &Jit, tracker: TrackerId, function: &Function, symbol: &str) -> Result<(), Error> {
+            let module = ThreadSafeModule::parse(symbol, translate(function, symbol).as_bytes());
+            let object = module.and_then(|module| self.compiler.compile(&module)).map_err(Error::compile)?;
+            Ok(jit.session().add_objects(jit.main().id(), Some(tracker), &[object]).map_err(uruk::Error::from)?)
+        }
+    }
+}
+
 /// A module with a function of the language, under the name `symbol`, which calls others by theirs.
 pub fn translate(function: &Function, symbol: &str) -> String {
     let mut body = Body::default();

@@ -17,7 +17,7 @@ mod threads;
 pub(crate) use batch::link;
 pub(crate) use finish::{Linked, TableFunction};
 pub use passes::Retained;
-pub(crate) use resolve::is_linker_defined;
+pub use resolve::is_linker_defined;
 
 use crate::error::Error;
 use crate::state::SymbolId;
