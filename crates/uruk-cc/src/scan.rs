@@ -251,7 +251,10 @@ impl Statement {
 
     fn open(&mut self, defined: &mut HashSet<String>) {
         let first = self.first.as_deref().unwrap_or_default();
-        if first == "namespace" || first == "inline" && self.functions.is_empty() || self.linkage && self.functions.is_empty() {
+        if first == "namespace"
+            || first == "inline" && self.functions.is_empty()
+            || self.linkage && self.functions.is_empty()
+        {
             // What is inside is at file scope, too.
             *self = Statement::default();
             return;
@@ -294,12 +297,18 @@ mod tests {
         assert_eq!(defined("__attribute__((noinline)) static void *f(int (*g)(void)) { }"), "__attribute__ f");
         assert_eq!(defined("auto f() const noexcept -> std::vector<int> { return {}; }\nint x() = delete;"), "f");
         assert_eq!(defined("Foo::Foo(int a) : b(a), c{1} { }\nFoo::~Foo() { }\nint Foo::g() { }"), "Foo b g");
-        assert_eq!(defined("void *operator new(size_t n) { return malloc(n); } X operator+(X a, X b) { }"), "new operator");
+        assert_eq!(
+            defined("void *operator new(size_t n) { return malloc(n); } X operator+(X a, X b) { }"),
+            "new operator"
+        );
     }
 
     #[test]
     fn variables_that_are_not_extern_are_definitions() {
-        assert_eq!(defined("int a; extern int b; static int c = f(x), d[3]; char *e = \"x\"; typedef int t;"), "a c d e");
+        assert_eq!(
+            defined("int a; extern int b; static int c = f(x), d[3]; char *e = \"x\"; typedef int t;"),
+            "a c d e"
+        );
         assert_eq!(defined("int Foo::count = 0; struct S { int inner; } s; struct T { int u; };"), "count s");
         assert_eq!(defined("int table[] = { one, two }; std::string text{\"x\"}; enum E { A, B };"), "table text");
     }

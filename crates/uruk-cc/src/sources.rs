@@ -8,7 +8,7 @@
 use crate::scan::{self, Names};
 use crate::{Error, Folder, Language, Toolchain};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Name;
 use uruk_orc::error::Error as SessionError;
@@ -21,7 +21,6 @@ use uruk_orc::{DylibId, is_linker_defined};
 pub struct Sources {
     dylib: DylibId,
     toolchain: Toolchain,
-    folder: OnceLock<Arc<Folder>>,
     files: RwLock<Vec<Arc<Source>>>,
 }
 
@@ -45,7 +44,7 @@ pub enum Stage {
 impl Sources {
     /// No sources yet, for a dylib.
     pub fn new(dylib: DylibId, toolchain: Toolchain) -> Sources {
-        Sources { dylib, toolchain, folder: OnceLock::new(), files: RwLock::default() }
+        Sources { dylib, toolchain, files: RwLock::default() }
     }
 
     /// Adds a source, whose text is read and not compiled.
@@ -114,22 +113,13 @@ impl Sources {
     }
 
     fn object(&self, source: &Source) -> Result<Input, Error> {
-        let job = self.folder()?.job(&source.path, source.language);
+        // Its own, since a program that ends the process leaves nobody to drop one for all.
+        let folder = Folder::new()?;
+        let job = folder.job(&source.path, source.language);
         self.toolchain.compile(&job)?;
         let unreadable = |error| Error::Unreadable { path: job.object.clone(), source: error };
         let bytes = std::fs::read(&job.object).map_err(unreadable)?;
-        // Nobody reads it again; what stays goes with the folder.
-        let _ = std::fs::remove_file(&job.object);
         Ok(Input::from_bytes(source.path.display().to_string(), bytes))
-    }
-
-    fn folder(&self) -> Result<Arc<Folder>, Error> {
-        if let Some(folder) = self.folder.get() {
-            return Ok(folder.clone());
-        }
-        let made = Arc::new(Folder::new()?);
-        // Another thread may have been faster.
-        Ok(self.folder.get_or_init(|| made).clone())
     }
 }
 

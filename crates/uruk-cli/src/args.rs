@@ -80,6 +80,15 @@ pub enum Times {
     Json,
 }
 
+/// What to compile ahead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Speculation {
+    /// What code that runs refers to.
+    Calls,
+    /// What an earlier run has called, in its order, which the file has.
+    Order(PathBuf),
+}
+
 /// Options that concern the whole run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -89,6 +98,10 @@ pub struct Options {
     pub times: Times,
     /// Never write to a page that has been executable.
     pub strict_wx: bool,
+    /// Compile and link when something is called.
+    pub lazy: bool,
+    /// Do so ahead on other threads.
+    pub speculate: Option<Speculation>,
     /// Leave out what nothing refers to.
     pub gc_sections: bool,
     /// Keep debug information and tell debuggers.
@@ -216,6 +229,11 @@ fn parse_run(arguments: Vec<OsString>) -> Result<Command, Error> {
             Arg::Long("entry") => request.entry = text("--entry", parser.value()?)?,
             Arg::Long("whole-archive") => whole = true,
             Arg::Long("no-whole-archive") => whole = false,
+            Arg::Long("lazy") => options.lazy = true,
+            Arg::Long("speculate") => {
+                let order = parser.optional_value().map(|path| Speculation::Order(path.into()));
+                options.speculate = Some(order.unwrap_or(Speculation::Calls));
+            }
             Arg::Long("gc-sections") => options.gc_sections = true,
             Arg::Long("strict-wx") => options.strict_wx = true,
             Arg::Long("debugger") => options.debugger = true,

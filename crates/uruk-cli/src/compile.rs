@@ -20,22 +20,27 @@ pub fn toolchain(plan: &Plan) -> Toolchain {
     Toolchain { flags: plan.options.flags.clone(), verbose: true }
 }
 
-/// Compiles the plan's sources and puts the objects in their place. They lie in the folder that is returned, if there are
-/// any; it must be kept until they are read, and not longer: a program that ends the process leaves nobody to drop it.
+/// Compiles the plan's sources and puts the objects in their place, unless the plan is to be lazy. They lie in the folder
+/// that is returned, if there are any; it must be kept until they are read, and not longer: a program that ends the process
+/// leaves nobody to drop it.
 pub fn compile(plan: &mut Plan) -> Result<Option<Folder>, Error> {
     if !plan.has_sources() {
         return Ok(None);
     }
+    let toolchain = toolchain(plan);
+    let languages = plan.languages();
+    if plan.options.lazy {
+        add_runtimes(plan, &toolchain, &languages)?;
+        return Ok(None);
+    }
     let folder = Folder::new()?;
     let mut jobs = Vec::new();
-    let languages = plan.languages();
     for input in plan.dylibs.iter_mut().flat_map(|dylib| &mut dylib.inputs) {
         let Input::Source { path, language } = input else { continue };
         let job = folder.job(path, *language);
         *input = Input::Object(job.object.clone());
         jobs.push(job);
     }
-    let toolchain = toolchain(plan);
     let threads = plan.options.threads.or(thread::available_parallelism().ok()).map_or(1, |threads| threads.get());
     // Asking rustc takes as long as a small compilation, so it goes on beside them.
     thread::scope(|scope| {
@@ -47,7 +52,7 @@ pub fn compile(plan: &mut Plan) -> Result<Option<Folder>, Error> {
 }
 
 /// Adds the libraries that programs in the languages of each dylib need beyond C's.
-pub fn add_runtimes(plan: &mut Plan, toolchain: &Toolchain, languages: &[Vec<Language>]) -> Result<(), Error> {
+fn add_runtimes(plan: &mut Plan, toolchain: &Toolchain, languages: &[Vec<Language>]) -> Result<(), Error> {
     let has_rust = languages.iter().any(|used| used.contains(&Language::Rust));
     let rust = if has_rust { Some(toolchain.rust_std()?) } else { None };
     for (dylib, used) in plan.dylibs.iter_mut().zip(languages) {

@@ -19,6 +19,10 @@
 //! # }
 //! ```
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/first-jit.md")]
+mod guide {}
+
 pub mod ast;
 pub mod backend;
 mod error;

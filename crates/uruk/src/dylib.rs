@@ -3,6 +3,7 @@
 use crate::files::read_file;
 use crate::function::{Function, FunctionPointer};
 use crate::jit::{Error, Jit};
+use crate::lazy_calls::has_initialisers;
 use std::path::Path;
 use std::sync::Arc;
 use uruk_jitlink::archive::Archive;
@@ -36,7 +37,14 @@ impl<'jit> Dylib<'jit> {
 
     /// Adds objects as one static link would take them: their order does not matter.
     pub fn add_objects(&self, objects: &[Input]) -> Result<(), Error> {
-        Ok(self.jit.session().add_objects(self.id, None, objects)?)
+        let session = self.jit.session();
+        if self.jit.inner().lazy_calls.is_none() {
+            return Ok(session.add_objects(self.id, None, objects)?);
+        }
+        let (roots, others): (Vec<_>, Vec<_>) =
+            objects.iter().cloned().partition(|object| has_initialisers(session, object));
+        session.add_objects(self.id, None, &roots)?;
+        Ok(session.add_members(self.id, &others)?)
     }
 
     /// Adds an object that is linked only if something refers to it.
@@ -53,8 +61,11 @@ impl<'jit> Dylib<'jit> {
 
     /// Adds an archive, whose members are linked when something refers to them.
     pub fn add_archive(&self, archive: Input) -> Result<(), Error> {
-        let members = ArchiveMembers::new(self.jit.session(), archive, Arc::new(read_file))?;
-        self.jit.session().add_generator(self.id, Arc::new(members));
+        let members = Arc::new(ArchiveMembers::new(self.jit.session(), archive, Arc::new(read_file))?);
+        if let Some(lazy) = &self.jit.inner().lazy_calls {
+            lazy.add_archive(self.id, members.clone());
+        }
+        self.jit.session().add_generator(self.id, members);
         Ok(())
     }
 

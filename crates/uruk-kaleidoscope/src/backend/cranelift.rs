@@ -27,6 +27,7 @@ impl Cranelift {
     }
 }
 
+// ANCHOR: add
 impl Backend for Cranelift {
     fn add(&self, jit: &Jit, tracker: TrackerId, function: &Function, symbol: &str) -> Result<(), Error> {
         let translated = translate(function, self.compiler.isa().frontend_config());
@@ -35,6 +36,7 @@ impl Backend for Cranelift {
         Ok(jit.session().add_graphs(jit.main().id(), Some(tracker), vec![graph]).map_err(uruk::Error::from)?)
     }
 }
+// ANCHOR_END: add
 
 // ANCHOR: function
 /// A function of the language, which calls others by their names.
