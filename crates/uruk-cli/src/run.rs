@@ -118,6 +118,10 @@ fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk
             Input::Library { library: Library::Soname(name), .. } => jit.load_library(&name.to_string_lossy())?,
             // Where they are not compiled when they are called, they are objects by now.
             Input::Source { path, .. } => dylib.add_source(path)?,
+            Input::Clif(path) => {
+                let text = uruk::read_file(path)?;
+                dylib.add_clif(text.name(), &String::from_utf8_lossy(&text))?;
+            }
         }
     }
     dylib.add_objects(&jit.read_files(&objects)?)

@@ -38,6 +38,10 @@ pub enum Error {
     /// A shared library could not be loaded.
     #[error(transparent)]
     Library(#[from] uruk_executor::libraries::LibraryError),
+    /// A function's text could not be read, or Cranelift not be set up.
+    #[cfg(feature = "cranelift")]
+    #[error(transparent)]
+    Cranelift(#[from] uruk_cranelift::Error),
     /// A module could not be read, or its target not be compiled for.
     #[cfg(feature = "llvm")]
     #[error(transparent)]
@@ -78,6 +82,8 @@ pub struct Builder {
     lazy_calls: bool,
     #[cfg(feature = "cc")]
     pub(crate) toolchain: uruk_cc::Toolchain,
+    #[cfg(feature = "cranelift")]
+    pub(crate) cranelift: uruk_cranelift::Options,
     #[cfg(feature = "llvm")]
     pub(crate) llvm: uruk_llvm::Options,
 }
@@ -183,6 +189,8 @@ impl Builder {
             lazy_calls: lazy_calls.then(LazyCalls::default),
             #[cfg(feature = "cc")]
             sources: crate::sources::SourcesByDylib::new(self.toolchain),
+            #[cfg(feature = "cranelift")]
+            cranelift: crate::cranelift::Cranelift::new(self.cranelift),
             #[cfg(feature = "llvm")]
             llvm: crate::llvm::Llvm::new(self.llvm),
         });
@@ -236,6 +244,8 @@ pub(crate) struct Inner {
     #[cfg(feature = "cc")]
     pub sources: crate::sources::SourcesByDylib,
     /// Compiles LLVM IR.
+    #[cfg(feature = "cranelift")]
+    pub cranelift: crate::cranelift::Cranelift,
     #[cfg(feature = "llvm")]
     pub llvm: crate::llvm::Llvm,
 }

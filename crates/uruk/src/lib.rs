@@ -24,6 +24,8 @@
 //!
 //! What lies beneath, sessions and units of your own, is in [`orc`].
 
+#[cfg(feature = "cranelift")]
+mod cranelift;
 mod directory;
 mod dylib;
 mod files;
@@ -54,6 +56,8 @@ mod guide {
     mod from_llvm {}
 }
 
+#[cfg(feature = "cranelift")]
+pub use cranelift::CraneliftLayer;
 pub use dylib::{Dylib, Tracker};
 pub use files::{read_file, read_files};
 pub use function::{Function, FunctionPointer};
@@ -61,6 +65,8 @@ pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
 #[cfg(feature = "cc")]
 pub use uruk_cc;
+#[cfg(feature = "cranelift")]
+pub use uruk_cranelift;
 pub use uruk_executor::{restart, scratch};
 pub use uruk_jitlink::input::Input;
 pub use uruk_jitlink::memory::Lane;

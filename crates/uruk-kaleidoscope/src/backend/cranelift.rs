@@ -4,8 +4,9 @@ use super::Backend;
 use crate::ast::{Expression, Function, Loop, Operator};
 use crate::error::Error;
 use std::collections::HashMap;
-use uruk::Jit;
+use std::sync::Arc;
 use uruk::orc::TrackerId;
+use uruk::{CompileLayer, Jit};
 use uruk_cranelift::Options;
 use uruk_cranelift::codegen::ir::condcodes::FloatCC;
 use uruk_cranelift::codegen::ir::{
@@ -14,26 +15,26 @@ use uruk_cranelift::codegen::ir::{
 use uruk_cranelift::codegen::isa::{CallConv, TargetFrontendConfig};
 use uruk_cranelift::frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
+// ANCHOR: add
 /// Compiles with Cranelift.
 pub struct Cranelift {
-    compiler: uruk_cranelift::Cranelift,
+    layer: Arc<CompileLayer<uruk_cranelift::Cranelift>>,
 }
 
 impl Cranelift {
     /// For this machine.
     pub fn new() -> Result<Cranelift, Error> {
-        let compiler = uruk_cranelift::Cranelift::new(&Options::default());
-        Ok(Cranelift { compiler: compiler.map_err(Error::compile)? })
+        let compiler = uruk_cranelift::Cranelift::new(&Options::default()).map_err(Error::compile)?;
+        Ok(Cranelift { layer: Arc::new(CompileLayer::new(compiler)) })
     }
 }
 
-// ANCHOR: add
 impl Backend for Cranelift {
     fn add(&self, jit: &Jit, tracker: TrackerId, function: &Function, symbol: &str) -> Result<(), Error> {
-        let translated = translate(function, self.compiler.isa().frontend_config());
-        let compiled = self.compiler.compile(uruk_cranelift::Function::new(symbol, translated));
-        let graph = compiled.map_err(Error::compile)?;
-        Ok(jit.session().add_graphs(jit.main().id(), Some(tracker), vec![graph]).map_err(uruk::Error::from)?)
+        let translated = translate(function, self.layer.compiler().isa().frontend_config());
+        let translated = uruk_cranelift::Function::new(symbol, translated);
+        let added = jit.session().add(&self.layer, jit.main().id(), Some(tracker), translated);
+        Ok(added.map_err(uruk::Error::from)?)
     }
 }
 // ANCHOR_END: add
