@@ -1,6 +1,7 @@
 //! Cranelift on Uruk: functions become link graphs with no object file between, each a unit of its own that is
 //! compiled when it is needed and can be freed alone.
 #![deny(unsafe_code)]
+#![allow(clippy::result_large_err, reason = "the size of `ModuleError` is `cranelift-module`'s choice")]
 
 mod compiler;
 mod debug;

@@ -67,7 +67,7 @@ fn check_architecture(file: &str, text: &str, isa: &dyn TargetIsa) -> Result<(),
         triple.split('-').next() == Some(own.as_str())
     };
     match targets.first() {
-        Some(first) if !targets.iter().any(|target| matches(target)) => Err(Error::Target {
+        Some(first) if !targets.iter().any(matches) => Err(Error::Target {
             file: file.into(),
             wanted: first.trim().into(),
             host: isa.triple().to_string(),

@@ -19,6 +19,7 @@ mod published;
 mod query;
 mod readiness;
 mod responsibility;
+mod suspend;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -228,6 +229,10 @@ pub(crate) struct State {
     pub units: Vec<Unit>,
     queries: SlotMap<QueryId, Query>,
     tasks: SlotMap<TaskId, Task>,
+    /// How many tasks are not waiting for anything.
+    active: usize,
+    /// The task of the batch that takes in what is compiled, as long as it does not run.
+    pending: Option<TaskId>,
     lots: SlotMap<LotId, Lot>,
     trackers: SlotMap<TrackerId, lots::Tracker>,
     /// Lots that were removed and whose memory somebody still holds.
@@ -256,6 +261,8 @@ pub(crate) struct State {
     changes: Vec<(SymbolId, define::Change)>,
     /// What the latest regrouping marks units with.
     stamp: u32,
+    /// How many batches have been given their places.
+    pub batches: usize,
     /// How often dylibs were walked along their search orders.
     pub walks: u64,
     /// The session accepts no more work.
@@ -272,6 +279,8 @@ impl State {
             units: Vec::new(),
             queries: SlotMap::with_key(),
             tasks: SlotMap::with_key(),
+            active: 0,
+            pending: None,
             lots: SlotMap::with_key(),
             trackers: SlotMap::with_key(),
             retired: Vec::new(),
@@ -288,6 +297,7 @@ impl State {
             sharers: HashMap::new(),
             changes: Vec::new(),
             stamp: 0,
+            batches: 0,
             walks: 0,
             ended: false,
         }
@@ -340,6 +350,11 @@ impl State {
 
     pub fn unit(&self, id: UnitId) -> &Unit {
         &self.units[id.index()]
+    }
+
+    /// Whether a unit has failed; what needs it does, too.
+    pub fn has_failed(&self, id: UnitId) -> bool {
+        self.units.get(id.index()).is_some_and(|unit| matches!(unit.phase, Phase::Failed(_)))
     }
 
     fn unit_mut(&mut self, id: UnitId) -> &mut Unit {

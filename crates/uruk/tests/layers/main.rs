@@ -3,5 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod batches;
+mod functions;
 mod link;
 mod toy;
