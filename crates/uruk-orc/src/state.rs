@@ -197,6 +197,15 @@ pub struct SearchEntry {
     pub all_symbols: bool,
 }
 
+/// The dylibs behind one whose functions are made on demand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bodies {
+    /// Has the code, which refers to what the dylib itself would refer to.
+    pub code: DylibId,
+    /// Has nothing, and finds that code only: what leads there looks along its search order.
+    pub entries: DylibId,
+}
+
 pub(crate) struct Dylib {
     pub name: Arc<str>,
     pub table: Arc<NameTable>,
@@ -214,6 +223,8 @@ pub(crate) struct Dylib {
     pub placement: Option<Placement>,
     /// The dylib that decides about this one's placement.
     pub placed_with: DylibId,
+    /// Where the bodies of its functions are that are made on demand.
+    pub bodies: Option<Bodies>,
     /// It is no longer part of the program.
     pub removed: bool,
     /// The latest of the [`walks`](State::walks) that came by.
@@ -322,10 +333,38 @@ impl State {
             collection: None,
             placement: None,
             placed_with: id,
+            bodies: None,
             removed: false,
             mark: 0,
         });
         Ok(id)
+    }
+
+    /// Says where references from a dylib, and from what is made for it on demand, are looked for.
+    pub fn set_order(&mut self, id: DylibId, order: Vec<SearchEntry>) {
+        if let Some(Bodies { code, .. }) = self.dylib(id).bodies {
+            let all = |dylib| SearchEntry { dylib, all_symbols: true };
+            // Functions of the dylib first: they are not to be made before they are called.
+            let others = order.iter().copied().filter(|entry| entry.dylib != id);
+            self.dylibs[code.index()].order = [all(id), all(code)].into_iter().chain(others).collect();
+        }
+        self.dylibs[id.index()].order = order;
+    }
+
+    /// The dylibs for what is made for one on demand.
+    pub fn bodies_of(&mut self, id: DylibId) -> Result<Bodies, Error> {
+        if let Some(bodies) = self.live_dylib(id)?.bodies {
+            return Ok(bodies);
+        }
+        let name = self.dylib(id).name.clone();
+        let code = self.add_dylib(&format!("{name} <bodies>"))?;
+        let entries = self.add_dylib(&format!("{name} <entries>"))?;
+        self.dylibs[code.index()].placed_with = self.dylib(id).placed_with;
+        self.dylibs[entries.index()].order = vec![SearchEntry { dylib: code, all_symbols: true }];
+        let bodies = Bodies { code, entries };
+        self.dylibs[id.index()].bodies = Some(bodies);
+        self.set_order(id, self.dylib(id).order.clone());
+        Ok(bodies)
     }
 
     pub fn dylib_named(&self, name: &str) -> Option<DylibId> {

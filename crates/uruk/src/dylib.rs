@@ -3,7 +3,6 @@
 use crate::files::read_file;
 use crate::function::{Function, FunctionPointer};
 use crate::jit::{Error, Jit};
-use crate::lazy_calls::has_initialisers;
 use std::path::Path;
 use std::sync::Arc;
 use uruk_jitlink::archive::Archive;
@@ -37,14 +36,7 @@ impl<'jit> Dylib<'jit> {
 
     /// Adds objects as one static link would take them: their order does not matter.
     pub fn add_objects(&self, objects: &[Input]) -> Result<(), Error> {
-        let session = self.jit.session();
-        if self.jit.inner().lazy_calls.is_none() {
-            return Ok(session.add_objects(self.id, None, objects)?);
-        }
-        let (roots, others): (Vec<_>, Vec<_>) =
-            objects.iter().cloned().partition(|object| has_initialisers(session, object));
-        session.add_objects(self.id, None, &roots)?;
-        Ok(session.add_members(self.id, &others)?)
+        self.jit.add_objects(self.id, None, objects)
     }
 
     /// Adds an object that is linked only if something refers to it.
@@ -245,7 +237,7 @@ impl Drop for Tracker<'_> {
 impl Tracker<'_> {
     /// Adds more objects, perhaps after the earlier ones were removed.
     pub fn add_objects(&self, dylib: &Dylib<'_>, objects: &[Input]) -> Result<(), Error> {
-        Ok(self.jit.session().add_objects(dylib.id, Some(self.id), objects)?)
+        self.jit.add_objects(dylib.id, Some(self.id), objects)
     }
 
     /// Adds a representation of code, as [`Dylib::add`] does.

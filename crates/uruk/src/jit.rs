@@ -12,7 +12,7 @@ use uruk_executor::in_process::{InProcess, InterposeError};
 use uruk_executor::memory::{Options, Statistics};
 use uruk_executor::{dl, lifecycle};
 use uruk_jitlink::input::Input;
-use uruk_orc::dispatch::ThreadPool;
+use uruk_orc::dispatch::{Dispatcher, ThreadPool};
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
 use uruk_orc::plugin::Plugin;
@@ -84,6 +84,8 @@ pub struct Builder {
     pub(crate) toolchain: uruk_cc::Toolchain,
     #[cfg(feature = "cranelift")]
     pub(crate) cranelift: uruk_cranelift::Options,
+    lazy: bool,
+    dispatcher: Option<Arc<dyn Dispatcher>>,
     #[cfg(feature = "llvm")]
     pub(crate) llvm: uruk_llvm::Options,
 }
@@ -98,6 +100,18 @@ impl Builder {
     /// Materializes units on this many threads of the JIT's own instead of the one that looks them up.
     pub fn compile_threads(mut self, count: usize) -> Self {
         self.compile_threads = Some(count);
+        self
+    }
+
+    /// Runs tasks where this says, instead.
+    pub fn dispatcher(mut self, dispatcher: Arc<dyn Dispatcher>) -> Self {
+        self.dispatcher = Some(dispatcher);
+        self
+    }
+
+    /// Makes each function when it is first called; see [`LazyJit`](crate::LazyJit).
+    pub(crate) fn lazy(mut self) -> Self {
+        self.lazy = true;
         self
     }
 
@@ -137,7 +151,8 @@ impl Builder {
         self
     }
 
-    /// Lets a plugin take part in every link, after those that were added before.
+    /// Lets a plugin take part in every link, after those that were added before. One that only listens is told what has
+    /// been linked and where ([`Plugin::linked`]), and when it goes ([`Plugin::removing`]).
     pub fn plugin(mut self, plugin: Arc<dyn Plugin>) -> Self {
         self.plugins.push(plugin);
         self
@@ -169,6 +184,9 @@ impl Builder {
         if let Some(count) = self.compile_threads {
             session.set_dispatcher(Arc::new(ThreadPool::new(count)));
         }
+        if let Some(dispatcher) = self.dispatcher {
+            session.set_dispatcher(dispatcher);
+        }
         if let Some(address) = self.lazy_failure {
             session.set_lazy_failure(address);
         }
@@ -177,7 +195,7 @@ impl Builder {
         }
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
-        let Builder { gc_sections, retain_graphs, lazy_calls, .. } = self;
+        let Builder { gc_sections, retain_graphs, lazy, lazy_calls, .. } = self;
         let inner = Arc::new(Inner {
             session,
             executor,
@@ -191,6 +209,7 @@ impl Builder {
             sources: crate::sources::SourcesByDylib::new(self.toolchain),
             #[cfg(feature = "cranelift")]
             cranelift: crate::cranelift::Cranelift::new(self.cranelift),
+            lazy,
             #[cfg(feature = "llvm")]
             llvm: crate::llvm::Llvm::new(self.llvm),
         });
@@ -241,11 +260,15 @@ pub(crate) struct Inner {
     pub initialising: Turns<()>,
     /// Calls between objects are bound when they are made.
     pub lazy_calls: Option<LazyCalls>,
+    /// Those that are compiled when they are needed.
     #[cfg(feature = "cc")]
     pub sources: crate::sources::SourcesByDylib,
-    /// Compiles LLVM IR.
+    /// Functions are made by their first calls, wherever that can be.
+    pub lazy: bool,
+    /// Compiles Cranelift's functions.
     #[cfg(feature = "cranelift")]
     pub cranelift: crate::cranelift::Cranelift,
+    /// Compiles LLVM IR.
     #[cfg(feature = "llvm")]
     pub llvm: crate::llvm::Llvm,
 }
@@ -268,6 +291,11 @@ impl Jit {
     /// The dylib that exists from the start.
     pub fn main(&self) -> Dylib<'_> {
         Dylib::new(self, *self.inner.main.get().expect("`build` makes the main dylib"))
+    }
+
+    /// Whether it makes each function when that is first called: whether it is a [`LazyJit`](crate::LazyJit).
+    pub fn is_lazy(&self) -> bool {
+        self.inner.lazy
     }
 
     /// Makes another dylib. It resolves references from itself, from those that it

@@ -5,7 +5,7 @@
 //! object would have. Invariants: a function's address is that of its body, never that of a stub, as only calls lead to
 //! stubs; a name that a library of the process has is bound at once unless the dylib may have it itself.
 
-use crate::jit::Inner;
+use crate::jit::{Inner, Jit};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use uruk_executor::at_fork;
@@ -61,8 +61,19 @@ impl LazyCalls {
     }
 }
 
+impl Jit {
+    /// Adds objects that are linked when something in them is called or needed. Those with initialisers ask to run before that.
+    pub(crate) fn add_called_objects(&self, dylib: DylibId, objects: &[Input]) -> Result<(), crate::Error> {
+        let session = self.session();
+        let (roots, others): (Vec<_>, Vec<_>) =
+            objects.iter().cloned().partition(|object| has_initialisers(session, object));
+        session.add_objects(dylib, None, &roots)?;
+        Ok(session.add_members(dylib, &others)?)
+    }
+}
+
 /// Whether an object has functions that run before `main`. One that cannot be read has; that is said when it is added.
-pub(crate) fn has_initialisers(session: &Session, object: &Input) -> bool {
+fn has_initialisers(session: &Session, object: &Input) -> bool {
     let graph = elf::read(object, session.names());
     graph.map_or(true, |graph| graph.sections.iter().any(|section| matches!(section.kind, SectionKind::Functions(..))))
 }

@@ -32,6 +32,7 @@ mod files;
 mod function;
 mod inspect;
 mod jit;
+mod lazy;
 mod lazy_calls;
 #[cfg(feature = "llvm")]
 mod llvm;
@@ -63,6 +64,7 @@ pub use files::{read_file, read_files};
 pub use function::{Function, FunctionPointer};
 pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
+pub use lazy::LazyJit;
 #[cfg(feature = "cc")]
 pub use uruk_cc;
 #[cfg(feature = "cranelift")]
@@ -76,7 +78,7 @@ pub use uruk_llvm;
 pub use uruk_orc as orc;
 pub use uruk_orc::Linkable;
 pub use uruk_orc::error::{Cause, Missing};
-pub use uruk_orc::layer::{CompileLayer, Compiler, Interface, Layer, ObjectLayer};
+pub use uruk_orc::layer::{CompileLayer, Compiler, Interface, Layer, ObjectLayer, OnDemandLayer, Partition};
 pub use uruk_orc::lazy::Redirectable;
 pub use uruk_orc::responsibility::Responsibility;
 pub use uruk_orc::session::{Removal, Session};

@@ -1,7 +1,7 @@
 //! A representation of functions that refer to each other, compiled to graphs by hand.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use uruk::{Cause, Compiler, Definition, Interface, Linkable, Session};
+use uruk::{Cause, Compiler, Definition, Interface, Linkable, Partition, Session};
 use uruk_jitlink::edit::{EditError, NewSymbol, Stage};
 use uruk_jitlink::graph::{LinkGraph, SectionKind, SymbolKind};
 use uruk_jitlink::x86_64::{ABS64, BRANCH32};
@@ -64,4 +64,23 @@ fn assemble(function: &Numbered) -> Result<LinkGraph, EditError> {
     editor.add_edge(body, 7, BRANCH32, next, -4)?;
     drop(editor);
     Ok(graph)
+}
+
+/// A module: functions that are compiled one by one.
+pub struct Module(pub Vec<Numbered>);
+
+/// Takes modules apart.
+pub struct OneByOne;
+
+impl Partition<Module> for OneByOne {
+    type Part = Numbered;
+
+    fn interface(&self, session: &Session, module: &Module) -> Result<Interface, Cause> {
+        let names = module.0.iter().map(|function| session.mangle(&name(function.number)));
+        Ok(Interface::new("module", names.map(Definition::function).collect()))
+    }
+
+    fn split(&self, _: &Session, module: Module) -> Result<Vec<Numbered>, Cause> {
+        Ok(module.0)
+    }
 }

@@ -6,4 +6,5 @@ mod support;
 mod batches;
 mod functions;
 mod link;
+mod on_demand;
 mod toy;
