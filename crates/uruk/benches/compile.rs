@@ -8,11 +8,13 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, AbiParam, InstBuilder, types};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
+use std::sync::Arc;
 use std::time::Instant;
+use uruk::Jit;
 use uruk::uruk_cranelift::codegen as cranelift_codegen;
 use uruk::uruk_cranelift::cranelift_module;
 use uruk::uruk_cranelift::frontend as cranelift_frontend;
-use uruk::uruk_cranelift::{UrukBuilder, UrukModule};
+use uruk::uruk_cranelift::{Function, Names, OptLevel, Options, UrukBuilder, UrukModule};
 
 /// Declares and builds `count` functions; each calls two of those before it.
 fn functions(module: &mut impl Module, count: usize) -> Vec<(FuncId, ir::Function)> {
@@ -100,6 +102,28 @@ fn define<M: Module>(module: &mut M, functions: Vec<(FuncId, ir::Function)>) -> 
     last
 }
 
+/// How many of the lazy functions are called.
+const CALLED: usize = 10;
+
+/// What `cranelift-jit` compiles with.
+fn options() -> Options {
+    Options { opt_level: OptLevel::None, ..Options::default() }
+}
+
+/// The same functions for a JIT, which knows them by their names.
+fn named(count: usize) -> Vec<Function> {
+    let mut module = UrukModule::new(UrukBuilder::new(default_libcall_names()).unwrap());
+    let names: Names = Arc::new(|_, index| format!("function_{index}"));
+    let functions = functions(&mut module, count).into_iter().enumerate();
+    functions
+        .map(|(number, (_, body))| Function::new(names(0, number as u32), body).with_names(names.clone()))
+        .collect()
+}
+
+fn address(jit: &Jit, number: usize) -> *const u8 {
+    std::ptr::with_exposed_provenance(jit.main().address(&format!("function_{number}")).unwrap() as usize)
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let count = arguments.get(1).map_or(1000, |count| count.parse().expect("a number of functions"));
@@ -137,6 +161,26 @@ fn main() {
                 }
                 module.finalize_definitions().unwrap();
                 call(module.get_finalized_function(last))
+            })
+        }
+        "functions" => {
+            let mut builder = Jit::builder().cranelift_options(options());
+            if let Some(threads) = threads {
+                builder = builder.compile_threads(threads);
+            }
+            let jit = builder.build().unwrap();
+            let functions = named(count);
+            timed(|| {
+                jit.main().add_functions(functions).unwrap();
+                call(address(&jit, count - 1))
+            })
+        }
+        "lazy" => {
+            let jit = Jit::builder().cranelift_options(options()).build_lazy().unwrap();
+            let functions = named(count);
+            timed(|| {
+                jit.main().add_functions(functions).unwrap();
+                (0..CALLED).map(|number| call(address(&jit, count - 1 - number * (count / CALLED)))).last().unwrap_or(0)
             })
         }
         _ => panic!("there is no way `{way}`"),

@@ -5,7 +5,8 @@ use crate::jit::{Builder, Error, Inner};
 use std::sync::{Arc, OnceLock};
 use uruk_cranelift::{Function, Options, UrukBuilder, UrukModule};
 use uruk_orc::generator::LibrariesOnDemand;
-use uruk_orc::layer::CompileLayer;
+use uruk_orc::layer::{CompileLayer, Layer, OnDemandLayer, Whole};
+use uruk_orc::session::Session;
 use uruk_orc::{DylibId, TrackerId};
 
 /// The layer that compiles functions.
@@ -53,10 +54,11 @@ impl Inner {
         functions: impl IntoIterator<Item = Function>,
     ) -> Result<(), Error> {
         let layer = self.cranelift()?;
-        for function in functions {
-            self.session.add(layer, dylib, tracker, function)?;
+        if self.lazy {
+            let layer = Arc::new(OnDemandLayer::new(Whole(layer.clone()), layer.clone()));
+            return add_all(&self.session, &layer, dylib, tracker, functions);
         }
-        Ok(())
+        add_all(&self.session, layer, dylib, tracker, functions)
     }
 
     fn read_clif(&self, file: &str, text: &str) -> Result<Vec<Function>, Error> {
@@ -64,8 +66,22 @@ impl Inner {
     }
 }
 
+fn add_all(
+    session: &Session,
+    layer: &Arc<impl Layer<Function> + 'static>,
+    dylib: DylibId,
+    tracker: Option<TrackerId>,
+    functions: impl IntoIterator<Item = Function>,
+) -> Result<(), Error> {
+    for function in functions {
+        session.add(layer, dylib, tracker, function)?;
+    }
+    Ok(())
+}
+
 impl Dylib<'_> {
-    /// Adds functions made with Cranelift's front end, each of which is compiled when something asks for it.
+    /// Adds functions made with Cranelift's front end, each of which is compiled when something asks for it, or, in a
+    /// [`LazyJit`](crate::LazyJit), when it is called first.
     pub fn add_functions(&self, functions: impl IntoIterator<Item = Function>) -> Result<(), Error> {
         self.jit.inner().add_functions(self.id(), None, functions)
     }
