@@ -1,5 +1,6 @@
 //! The session as its clients see it.
 
+mod coalescing;
 mod destructors;
 mod graphs;
 mod lookups;
