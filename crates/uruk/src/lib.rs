@@ -40,6 +40,11 @@ pub mod plugin;
 #[cfg(feature = "cc")]
 mod sources;
 
+/// The README's example.
+#[cfg(all(doctest, feature = "cranelift"))]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
+
 /// The examples of the guide, which are tests. Other crates have those chapters that are about them.
 #[cfg(doctest)]
 mod guide {
