@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use uruk::{Dylib, Jit};
 
 use crate::args::Times;
+use crate::ir::Ir;
 use crate::plan::{Input, Library, Plan};
 use crate::progress::Progress;
 use crate::{compile, explain, fail};
@@ -77,7 +79,7 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     if plan.options.debugger {
         builder = builder.debugger(true);
     }
-    let jit = builder.build()?;
+    let jit = builder.translator(Arc::new(Ir::new(plan.options.flags.optimize.clone()))).build()?;
     progress.phase("reading");
     let mut dylibs = Vec::with_capacity(plan.dylibs.len());
     for (position, dylib) in plan.dylibs.iter().enumerate() {

@@ -210,8 +210,7 @@ impl Unit {
         }
         let mut symbols: Vec<Symbol> = Vec::new();
         // SAFETY: the unit and the vector live during the call.
-        let initialisers =
-            unsafe { (self.compiler.shared.table.symbols)(self.raw, (&raw mut symbols).cast(), visit) };
+        let initialisers = unsafe { (self.compiler.shared.table.symbols)(self.raw, (&raw mut symbols).cast(), visit) };
         (symbols, initialisers != 0)
     }
 

@@ -29,6 +29,7 @@ use crate::lazy::Stubs;
 use crate::plugin::Wishes;
 use crate::state::*;
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock};
+use crate::translate::Translate;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use uruk_executor::at_fork;
@@ -66,6 +67,7 @@ pub(crate) struct Shared {
     pub(crate) lazy_failure: AtomicU64,
     pub(crate) speculates: AtomicBool,
     wishes: Wishes,
+    pub(crate) translator: OnceLock<Arc<dyn Translate>>,
 }
 
 impl Session {
@@ -90,6 +92,7 @@ impl Session {
             lazy_failure: AtomicU64::new(0),
             speculates: AtomicBool::new(false),
             wishes: Wishes::default(),
+            translator: OnceLock::new(),
         };
         Session { shared: at_fork::hold_while_alive(shared) }
     }

@@ -3,6 +3,7 @@
 use crate::directory::Directory;
 use crate::dylib::Dylib;
 use crate::files::{read_file, read_files};
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use uruk_executor::dl::InstallGuard;
@@ -16,6 +17,7 @@ use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
 use uruk_orc::plugin::Plugin;
 use uruk_orc::session::Session;
 use uruk_orc::support::SupportSymbols;
+use uruk_orc::translate::Translate;
 use uruk_orc::{DylibId, GcRoots, SearchEntry};
 
 /// Why a JIT could not be made, or something not be linked.
@@ -56,6 +58,15 @@ impl Error {
     }
 }
 
+#[derive(Clone)]
+struct Translator(Arc<dyn Translate>);
+
+impl fmt::Debug for Translator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a translator")
+    }
+}
+
 /// Settings of a [`Jit`].
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
@@ -68,6 +79,7 @@ pub struct Builder {
     debugger: Option<bool>,
     plugins: Vec<Arc<dyn Plugin>>,
     retain_graphs: bool,
+    translator: Option<Translator>,
     #[cfg(feature = "llvm")]
     pub(crate) llvm: uruk_llvm::Options,
 }
@@ -133,6 +145,13 @@ impl Builder {
         self
     }
 
+    /// Has inputs that are no objects made into some, in files that are added and in archives; without a translator they
+    /// are refused.
+    pub fn translator(mut self, translator: Arc<dyn Translate>) -> Self {
+        self.translator = Some(Translator(translator));
+        self
+    }
+
     /// Makes the JIT.
     pub fn build(self) -> Result<Jit, Error> {
         let executor = Arc::new(InProcess::new(Options { strict: self.strict }));
@@ -148,6 +167,9 @@ impl Builder {
         }
         for plugin in self.plugins {
             session.add_plugin(plugin);
+        }
+        if let Some(Translator(translator)) = self.translator {
+            session.set_translator(translator);
         }
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));

@@ -94,6 +94,9 @@ pub const FLAG_SETS: &[FlagSet] = &[
     // Beyond the flags that compilers are usually given.
     FlagSet { link: &["-fuse-ld=lld"], compilers: &[Clang], ..set("crel", &["-O1", "-Wa,--crel,--allow-experimental-crel"]) },
     FlagSet { link: &["-fno-lto"], ..set("fat lto", &["-O1", "-flto", "-ffat-lto-objects"]) },
+    // Bitcode, which `uruk run` compiles.
+    FlagSet { link: &["-fuse-ld=lld"], compilers: &[Clang], ..set("bitcode -O0", &["-O0", "-flto"]) },
+    FlagSet { link: &["-fuse-ld=lld"], uruk: &["-O2"], compilers: &[Clang], ..set("bitcode -O2", &["-O2", "-flto"]) },
     FlagSet { uruk: &["--strict-wx"], ..set("strict-wx", &["-O1"]) },
     FlagSet { uruk: &["--gc-sections"], ..set("gc-sections", &["-O1", "-ffunction-sections", "-fdata-sections"]) },
     FlagSet { uruk: &["-j", "4"], ..set("-j 4", &["-O1"]) },
@@ -127,13 +130,15 @@ pub const PROMISED: &[&str] = &[
     "-g -gz",
 ];
 /// What is not a compiler's flag, and flags beyond those.
-const OPTIONS: &[&str] = &["crel", "fat lto", "strict-wx", "gc-sections", "-j 4", "@FILE"];
+const OPTIONS: &[&str] =
+    &["crel", "fat lto", "bitcode -O0", "bitcode -O2", "strict-wx", "gc-sections", "-j 4", "@FILE"];
 /// Lua: everything.
 pub const LUA: &[&str] = &joined::<{ PROMISED.len() + OPTIONS.len() }>(PROMISED, OPTIONS);
 /// What large programs are built with where time is short.
-pub const SIX: &[&str] = &["none", "-fPIC", "-fno-pic", "-O2 sections", "-mcmodel=large", "-g -gz"];
+pub const SIX: &[&str] = &["none", "-fPIC", "-fno-pic", "-O2 sections", "-mcmodel=large", "-g -gz", "bitcode -O2"];
 /// What small programs are built with where time is short.
-pub const FEW: &[&str] = &["none", "-fno-pic", "-O2 sections", "-mcmodel=large", "source"];
+pub const FEW: &[&str] =
+    &["none", "-fno-pic", "-O2 sections", "-mcmodel=large", "source", "bitcode -O0", "bitcode -O2"];
 /// What programs with thread-local storage are built with.
 pub const TLS: &[&str] = &[
     "none",
@@ -146,6 +151,8 @@ pub const TLS: &[&str] = &[
     "tls initial-exec",
     "tls local-exec",
     "tls gnu2",
+    "bitcode -O0",
+    "bitcode -O2",
     "strict-wx",
     "gc-sections",
 ];
@@ -159,6 +166,8 @@ pub const CXX: &[&str] = &[
     "-mcmodel=large -fPIC",
     "tls gnu2",
     "crel",
+    "bitcode -O0",
+    "bitcode -O2",
     "strict-wx",
     "gc-sections",
     "source",
