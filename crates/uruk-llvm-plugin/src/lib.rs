@@ -175,7 +175,7 @@ unsafe extern "C" fn compile(
     let made = guard(|| match unit {
         Unit::Whole(module, _) => {
             if promised != 0 {
-                module.keep_definitions();
+                module.loosen();
             }
             compiler.compile(&module)
         }

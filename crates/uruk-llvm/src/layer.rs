@@ -19,7 +19,7 @@ impl Compiler<ThreadSafeModule> for ConcurrentCompiler {
     }
 
     fn compile(&self, _session: &Session, module: ThreadSafeModule) -> Result<Linkable, Cause> {
-        module.keep_definitions();
+        module.loosen();
         Ok(ConcurrentCompiler::compile(self, &module)?.into())
     }
 }

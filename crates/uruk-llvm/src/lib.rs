@@ -25,7 +25,7 @@ pub use error::Error;
 pub use inkwell;
 pub use interface::{Interface, Strength, Symbol};
 pub use mangling::Mangling;
-pub use split::{Part, split};
+pub use split::{Bodies, Part, split};
 pub use target::{CodeModel, Cpu, Level, Options, Target};
 
 /// Whether bytes are LLVM bitcode, bare or wrapped as on Darwin.

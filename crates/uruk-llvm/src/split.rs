@@ -22,6 +22,7 @@ use inkwell::llvm_sys::prelude::LLVMModuleRef;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
+use uruk_jitlink::graph::SymbolKind;
 
 /// A group of definitions of a module that are compiled together.
 pub struct Part {
@@ -29,8 +30,24 @@ pub struct Part {
     name: String,
     values: Vec<Global>,
     symbols: Vec<Symbol>,
+    /// Symbols that are other names of functions here, each with the function's.
+    aliases: Vec<(Vec<u8>, Vec<u8>)>,
     initialisers: bool,
+    suffix: &'static str,
 }
+
+/// Functions that are to be compiled when their stubs are called first.
+pub struct Bodies {
+    /// Defines the functions under names of their own.
+    pub part: Part,
+    /// What the stubs are called, each with the name of its body.
+    pub stubs: Vec<(Symbol, Vec<u8>)>,
+    /// Other names of stubs, each with the stub's.
+    pub aliases: Vec<(Symbol, Vec<u8>)>,
+}
+
+/// What follows the name of a function in the name of its body, if there is a stub between them.
+const BODY: &str = ".body";
 
 // SAFETY: the values are used only with the context of their module locked, which lives as long as they do and which
 // nobody else can change.
@@ -54,12 +71,43 @@ impl Part {
         self.initialisers
     }
 
+    /// Whether all that it defines is functions, so that it need not be compiled before one is called.
+    pub fn is_callable(&self) -> bool {
+        let called = |symbol: &Symbol| matches!(symbol.kind, SymbolKind::Function | SymbolKind::Indirect);
+        !self.symbols.is_empty() && self.symbols.iter().all(called)
+    }
+
+    /// The same functions under names of their own, for stubs to lead to. Where a body has its own address seen, it is
+    /// that of the stub.
+    pub fn into_bodies(mut self) -> Bodies {
+        let (mut stubs, mut aliases) = (Vec::with_capacity(self.symbols.len()), Vec::new());
+        for symbol in &mut self.symbols {
+            let body = [&symbol.name, BODY.as_bytes()].concat();
+            let stub = Symbol { kind: SymbolKind::Function, ..symbol.clone() };
+            match self.aliases.iter().find(|(name, _)| *name == symbol.name) {
+                Some((_, function)) => aliases.push((stub, function.clone())),
+                None => stubs.push((stub, body.clone())),
+            }
+            symbol.name = body;
+        }
+        self.suffix = BODY;
+        Bodies { part: self, stubs, aliases }
+    }
+
     /// A module, in a context of its own, of what belongs to this part.
     pub fn extract(&self) -> Result<ThreadSafeModule, Error> {
         let values: Vec<_> = self.values.iter().map(|value| value.0).collect();
         // SAFETY: the module is locked and is the one in which the values were found.
-        let bitcode = self.source.attempt(|module| unsafe { native::extract(module, &values) })?;
+        let bitcode = self.source.attempt(|module| unsafe { native::extract(module, &values, self.suffix) })?;
         ThreadSafeModule::parse(&self.name, bitcode.as_slice())
+    }
+}
+
+impl ThreadSafeModule {
+    /// Whether it has assembler outside of its functions.
+    pub fn has_assembler(&self) -> bool {
+        // SAFETY: the module is locked while this runs.
+        self.inspect(|ir| unsafe { has_assembler(ir.as_mut_ptr()) })
     }
 }
 
@@ -77,6 +125,7 @@ pub fn split(module: ThreadSafeModule) -> Result<Vec<Part>, Error> {
             }
             let mangling = Mangling::of(&layout(module));
             promote(module, source.name());
+            native::loosen(module);
             Some(group(module).into_iter().map(|values| part(&source, values, mangling)).collect())
         }
     });
@@ -88,7 +137,13 @@ fn part(source: &Arc<ThreadSafeModule>, values: Vec<Global>, mangling: Mangling)
     let first = symbols.first().map(|symbol| String::from_utf8_lossy(&symbol.name).into_owned());
     let name = format!("{}({})", source.name(), first.as_deref().unwrap_or("lists"));
     let initialisers = values.iter().any(|value| value.is_structor_list());
-    Part { source: source.clone(), name, values, symbols, initialisers }
+    let alias = |value: &Global| {
+        let function = Some(value.object()).filter(|object| object != value && object.is_function());
+        let function = function.filter(|_| value.kind() == SymbolKind::Function)?;
+        Some((mangling.mangle(&value.name()), mangling.mangle(&function.name())))
+    };
+    let aliases = values.iter().filter_map(alias).collect();
+    Part { source: source.clone(), name, values, symbols, aliases, initialisers, suffix: "" }
 }
 
 /// Gives local definitions names of which there is one in the process, and makes them hidden ones.

@@ -2,9 +2,13 @@
 
 use crate::dylib::{Dylib, Tracker};
 use crate::jit::{Builder, Error};
-use std::sync::{Arc, OnceLock};
-use uruk_llvm::{ConcurrentCompiler, Options, Target, ThreadSafeModule};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use uruk_llvm::{Bodies, ConcurrentCompiler, Options, Symbol, Target, ThreadSafeModule, split};
 use uruk_orc::layer::CompileLayer;
+use uruk_orc::reexports::Aliases;
+use uruk_orc::{DylibId, SearchEntry};
 
 type Layer = CompileLayer<ConcurrentCompiler>;
 
@@ -12,11 +16,13 @@ type Layer = CompileLayer<ConcurrentCompiler>;
 pub(crate) struct Llvm {
     options: Options,
     layer: OnceLock<Arc<Layer>>,
+    /// The dylib of each dylib's lazy functions, behind their stubs.
+    bodies: Mutex<HashMap<DylibId, DylibId>>,
 }
 
 impl Llvm {
     pub fn new(options: Options) -> Llvm {
-        Llvm { options, layer: OnceLock::new() }
+        Llvm { options, layer: OnceLock::new(), bodies: Mutex::default() }
     }
 
     fn layer(&self) -> Result<&Arc<Layer>, Error> {
@@ -43,6 +49,52 @@ impl Dylib<'_> {
     /// has initialisers.
     pub fn add_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
         Ok(self.jit.session().add(self.jit.inner().llvm.layer()?, self.id(), None, module)?)
+    }
+
+    /// Adds a module whose functions are compiled one by one, each when it is called first. A call whose function cannot
+    /// be had goes where [`lazy_failure`](Builder::lazy_failure) says. A module with assembler outside of its functions is
+    /// compiled whole.
+    pub fn add_lazy_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
+        let (session, layer) = (self.jit.session(), self.jit.inner().llvm.layer()?);
+        layer.compiler().target().prepare(&module)?;
+        if module.has_assembler() {
+            return self.add_ir_module(module);
+        }
+        let bodies = self.bodies()?;
+        let names = session.names();
+        let (mut functions, mut aliases) = (Vec::new(), Vec::new());
+        for part in split(module)? {
+            if !part.is_callable() {
+                session.add(layer, self.id(), None, part)?;
+                continue;
+            }
+            let Bodies { part, stubs, aliases: others } = part.into_bodies();
+            let pair = |(symbol, name): (Symbol, Vec<u8>)| (symbol.definition(names), names.intern(&name));
+            functions.extend(stubs.into_iter().map(pair));
+            aliases.extend(others.into_iter().map(pair));
+            session.add(layer, bodies, None, part)?;
+        }
+        if !aliases.is_empty() {
+            session.define(self.id(), None, Box::new(Aliases::new(self.id(), aliases)))?;
+        }
+        Ok(session.define_lazy_reexports(self.id(), None, bodies, &functions)?)
+    }
+
+    /// The dylib of this one's lazy functions. What they refer to is found where this dylib's code finds it.
+    fn bodies(&self) -> Result<DylibId, Error> {
+        let session = self.jit.session();
+        let mut known = self.jit.inner().llvm.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        let bodies = match known.entry(self.id()) {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(entry) => {
+                let bodies = session.create_dylib(&format!("{} <bodies>", session.dylib_name(self.id())))?;
+                session.place_with(bodies, self.id());
+                *entry.insert(bodies)
+            }
+        };
+        let own = SearchEntry { dylib: bodies, all_symbols: true };
+        session.set_search_order(bodies, [vec![own], session.search_order(self.id())].concat());
+        Ok(bodies)
     }
 }
 
