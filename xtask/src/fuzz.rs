@@ -27,6 +27,11 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     if !targets()?.contains(target) {
         bail!("no target `{target}`; there are: {}", targets()?.join(" "));
     }
+    run_target(target, seconds)
+}
+
+/// Builds and runs a target that there is.
+pub fn run_target(target: &str, seconds: u64) -> Result<bool> {
     let folder = paths::root().join("fuzz");
     let build = paths::target().join("fuzz");
     let status = Command::new(env!("CARGO"))
@@ -58,7 +63,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
 }
 
 /// The names of the targets: one file each.
-fn targets() -> Result<Vec<String>> {
+pub fn targets() -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(paths::root().join("fuzz/targets"))? {
         let path = entry?.path();

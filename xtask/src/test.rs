@@ -1,5 +1,5 @@
 //! The task `test`: installs what is missing, checks the code, runs every test and the program matrix. Each step is timed;
-//! the last line counts everything.
+//! the last line counts everything. With `--all` the long tests run long, and others run that take too long for every day.
 
 use std::io::{self, BufRead, BufReader};
 use std::process::Command;
@@ -7,8 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::matrix;
-use crate::{paths, tools};
+use crate::{fuzz, matrix, paths, tools};
 
 /// How many tests of a step went which way.
 #[derive(Clone, Copy, Default)]
@@ -17,10 +16,12 @@ struct Count {
     failed: usize,
 }
 
-/// One step: its name and what it runs.
+/// One step: its name, what it runs, and about how many minutes it takes on two cores, the first time: in a plain run, which
+/// leaves it out if it says nothing, and with `--all`.
 struct Step {
     name: &'static str,
     action: Action,
+    minutes: (Option<u32>, u32),
 }
 
 enum Action {
@@ -32,11 +33,17 @@ enum Action {
     Tests(&'static [&'static str]),
     /// The examples in their documentation.
     Examples(&'static [&'static str]),
+    /// The orders in which the session's threads can run, tried by a scheduler.
+    Interleavings,
+    /// The session's tests under ThreadSanitizer.
+    Races,
+    /// Each fuzz target for so many seconds.
+    Fuzz(u64),
     /// The program matrix.
     Matrix,
 }
 
-use Action::{Cargo, Examples, Install, Matrix, Tests};
+use Action::{Cargo, Examples, Fuzz, Install, Interleavings, Matrix, Races, Tests};
 
 /// What does not need LLVM is built without it.
 const MOST: &[&str] = &["--workspace", "--exclude=uruk-llvm", "--exclude=uruk-llvm-plugin"];
@@ -44,14 +51,30 @@ const LLVM: &[&str] = &["--package=uruk-llvm", "--package=uruk-llvm-plugin"];
 
 #[rustfmt::skip]
 const STEPS: &[Step] = &[
-    Step { name: "tools",    action: Install },
-    Step { name: "format",   action: Cargo(&["fmt", "--all", "--check"]) },
-    Step { name: "clippy",   action: Cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]) },
-    Step { name: "doc",      action: Cargo(&["doc", "--workspace", "--no-deps", "--quiet"]) },
-    Step { name: "tests",    action: Tests(MOST) },
-    Step { name: "llvm",     action: Tests(LLVM) },
-    Step { name: "examples", action: Examples(MOST) },
-    Step { name: "matrix",   action: Matrix },
+    step("tools",         Install,                                   (Some(1), 1)),
+    step("format",        Cargo(&["fmt", "--all", "--check"]),       (Some(1), 1)),
+    step("clippy",        Cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]), (Some(2), 2)),
+    step("doc",           Cargo(&["doc", "--workspace", "--no-deps", "--quiet"]), (Some(1), 1)),
+    step("tests",         Tests(MOST),                               (Some(5), 10)),
+    step("llvm",          Tests(LLVM),                               (Some(2), 2)),
+    step("examples",      Examples(MOST),                            (Some(1), 1)),
+    step("interleavings", Interleavings,                             (Some(2), 5)),
+    step("races",         Races,                                     (None, 5)),
+    step("fuzz",          Fuzz(180),                                 (None, 20)),
+    step("matrix",        Matrix,                                    (Some(10), 60)),
+];
+
+const fn step(name: &'static str, action: Action, minutes: (Option<u32>, u32)) -> Step {
+    Step { name, action, minutes }
+}
+
+/// What long tests are told with `--all`; each has a shorter run of its own otherwise.
+#[rustfmt::skip]
+const LONG: &[(&str, &str)] = &[
+    ("URUK_MODEL_CASES",    "100000"),
+    ("URUK_INTERLEAVINGS",  "100000"),
+    ("URUK_ROUNDS",         "1000000"),
+    ("URUK_STRESS_SECONDS", "60"),
 ];
 
 /// Runs all steps, also after one has failed.
@@ -61,10 +84,13 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         [argument] if argument == "--all" => true,
         _ => bail!("usage: cargo xtask test [--all]"),
     };
+    let minutes = |step: &Step| if all { Some(step.minutes.1) } else { step.minutes.0 };
+    let steps = STEPS.iter().filter_map(|step| Some((step, minutes(step)?)));
+    println!("about {} minutes on two cores", steps.clone().map(|(_, minutes)| minutes).sum::<u32>());
     let mut total = Count::default();
     let mut lines = Vec::new();
-    for step in STEPS {
-        println!("== {}", step.name);
+    for (step, expected) in steps {
+        println!("== {} (about {expected} min)", step.name);
         let start = Instant::now();
         let count = step.action.run(all).unwrap_or_else(|error| {
             println!("{}: {error:#}", step.name);
@@ -72,8 +98,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         });
         let minutes = start.elapsed().as_secs_f64() / 60.0;
         lines.push(format!("| {} | {} | {} | {minutes:.2} |", step.name, count.passed, count.failed));
-        total.passed += count.passed;
-        total.failed += count.failed;
+        total += count;
     }
     println!("\n| step | passed | failed | minutes |\n|---|---|---|---|\n{}\n", lines.join("\n"));
     println!("{} passed, {} failed", total.passed, total.failed);
@@ -83,18 +108,44 @@ pub fn run(arguments: &[String]) -> Result<bool> {
 impl Action {
     fn run(&self, all: bool) -> Result<Count> {
         match self {
-            Install => tools::install().map(|()| Count { passed: 1, failed: 0 }),
+            Install => tools::install(all).map(|()| Count::of(true)),
             Cargo(arguments) => {
                 let status = cargo(arguments).status().context("cannot start cargo")?;
-                Ok(Count { passed: usize::from(status.success()), failed: usize::from(!status.success()) })
+                Ok(Count::of(status.success()))
             }
-            Tests(selection) => run_tests(selection),
-            Examples(selection) => count_tests(&["test", "--doc", "--no-fail-fast"], selection),
+            Tests(selection) => count_tests(tests(selection), all),
+            Examples(selection) => {
+                let mut command = cargo(&["test", "--doc", "--no-fail-fast"]);
+                command.args(*selection);
+                count_tests(command, all)
+            }
+            Interleavings => count_tests(interleavings(), all),
+            Races => count_tests(races(), all),
+            Fuzz(seconds) => {
+                let mut count = Count::default();
+                for target in fuzz::targets()? {
+                    count += Count::of(fuzz::run_target(&target, *seconds)?);
+                }
+                Ok(count)
+            }
             Matrix => {
                 let count = matrix::run_cases(&matrix::Options { all, ..Default::default() })?;
                 Ok(Count { passed: count.passed, failed: count.failed })
             }
         }
+    }
+}
+
+impl Count {
+    fn of(success: bool) -> Count {
+        Count { passed: usize::from(success), failed: usize::from(!success) }
+    }
+}
+
+impl std::ops::AddAssign for Count {
+    fn add_assign(&mut self, other: Count) {
+        self.passed += other.passed;
+        self.failed += other.failed;
     }
 }
 
@@ -105,34 +156,56 @@ fn cargo(arguments: &[&str]) -> Command {
 }
 
 /// Runs all tests, which benchmarks are not: with nextest, where it is installed, each in a process of its own.
-fn run_tests(selection: &[&str]) -> Result<Count> {
+fn tests(selection: &[&str]) -> Command {
     let has_nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
-    if has_nextest {
-        count_tests(&["nextest", "run", "--tests", "--no-fail-fast", "--no-tests=pass"], selection)
+    let mut command = if has_nextest {
+        cargo(&["nextest", "run", "--tests", "--no-fail-fast", "--no-tests=pass"])
     } else {
-        count_tests(&["test", "--tests", "--no-fail-fast"], selection)
-    }
+        cargo(&["test", "--tests", "--no-fail-fast"])
+    };
+    command.args(selection);
+    command
+}
+
+/// The checker takes the place of the session's locks, atomic numbers and threads.
+fn interleavings() -> Command {
+    let mut command = cargo(&["test", "-p", "uruk-orc", "--test", "interleavings"]);
+    command.env("RUSTFLAGS", "--cfg shuttle").env("CARGO_TARGET_DIR", paths::target().join("shuttle"));
+    command
+}
+
+/// The standard library is built with the sanitizer, too: it would take ours for races where it does not see the locks.
+/// Only Debian's compiler comes with the library's source, and only clang with the sanitizer. Interposition is left out,
+/// since the sanitizer calls what we interpose before it can watch it.
+fn races() -> Command {
+    let mut command = Command::new("/usr/bin/cargo");
+    command
+        .args(["test", "-Zbuild-std=std,panic_unwind", "--target", "x86_64-unknown-linux-gnu", "--no-default-features"])
+        .args(["-p", "uruk-orc", "--test", "session", "--test", "stress", "--no-fail-fast"])
+        .env("RUSTC", "/usr/bin/rustc")
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "-Zsanitizer=thread -Zexternal-clangrt -Clinker=clang-22 -Clink-arg=-fsanitize=thread")
+        .env("CARGO_TARGET_DIR", paths::target().join("tsan"))
+        .current_dir(paths::root());
+    command
 }
 
 /// Runs cargo's tests, lets through what it prints, and adds up its summaries. An ignored test is a failure: the project
 /// has none. So is a run that fails without a failed test (it did not compile, or a test process died).
-fn count_tests(arguments: &[&str], selection: &[&str]) -> Result<Count> {
+fn count_tests(mut cargo: Command, all: bool) -> Result<Count> {
+    if all {
+        cargo.envs(LONG.iter().copied());
+    }
     let (reader, writer) = io::pipe().context("no pipe")?;
     // nextest reports on standard error, cargo test on standard output.
-    let mut child = cargo(arguments)
-        .args(selection)
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
-        .spawn()
-        .context("cannot start cargo")?;
+    let mut child = cargo.stdout(writer.try_clone()?).stderr(writer).spawn().context("cannot start cargo")?;
+    // It holds the pipe's other end.
+    drop(cargo);
     let mut count = Count::default();
     for line in BufReader::new(reader).lines() {
         let line = line?;
         println!("{line}");
-        if let Some(result) = parse_result(&line) {
-            count.passed += result.passed;
-            count.failed += result.failed;
-        }
+        count += parse_result(&line).unwrap_or_default();
     }
     if !child.wait()?.success() && count.failed == 0 {
         count.failed = 1;

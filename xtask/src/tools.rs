@@ -28,13 +28,22 @@ const TOOLS: &[Tool] = &[
     tool("zlib1g-dev",         "/usr/lib/x86_64-linux-gnu/libz.a",                            "the programs that link Debian's archives"),
 ];
 
+/// What `cargo xtask test --all` needs besides.
+#[rustfmt::skip]
+const TOOLS_FOR_ALL: &[Tool] = &[
+    tool("rustc-web",    "/usr/bin/rustc",             "the search for data races"),
+    tool("cargo-web",    "/usr/bin/cargo",             "the search for data races"),
+    tool("rust-web-src", "/usr/lib/rustlib/src/rust",  "the search for data races, which builds the standard library"),
+];
+
 const fn tool(package: &'static str, file: &'static str, needed_for: &'static str) -> Tool {
     Tool { package, file, needed_for }
 }
 
 /// Installs what is missing. An error names every package that is still missing and what cannot run without it.
-pub fn install() -> Result<()> {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !Path::new(tool.file).exists()).collect();
+pub fn install(all: bool) -> Result<()> {
+    let tools = TOOLS.iter().chain(TOOLS_FOR_ALL.iter().filter(|_| all));
+    let missing: Vec<&Tool> = tools.filter(|tool| !Path::new(tool.file).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }

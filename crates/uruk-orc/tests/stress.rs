@@ -7,7 +7,7 @@ mod support;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::{Body, Unit, compile_all};
 use uruk_executor::in_process::InProcess;
 use uruk_executor::memory::Options;
@@ -26,9 +26,10 @@ const OBJECTS: usize = 12;
 const NAMES: usize = 32;
 const TRACKERS: usize = 6;
 
-/// How often each thread does something.
-fn rounds() -> usize {
-    std::env::var("URUK_STRESS_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(300_000)
+/// How long the threads go on.
+fn duration() -> Duration {
+    let seconds = std::env::var("URUK_STRESS_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(10))
 }
 
 /// What all threads share.
@@ -212,12 +213,13 @@ fn threads_that_do_everything_at_once() {
     let (finished, done) = mpsc::channel();
     let watched = arena.clone();
     let watchdog = thread::spawn(move || watch(watched, done));
+    let (begun, duration) = (Instant::now(), duration());
     thread::scope(|scope| {
         for number in 0..THREADS {
             let arena = &arena;
             scope.spawn(move || {
                 let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ number as u64);
-                for _ in 0..rounds() {
+                while begun.elapsed() < duration {
                     arena.step(&mut random);
                     arena.progress[number].fetch_add(1, Ordering::Relaxed);
                 }
