@@ -142,7 +142,7 @@ const OPTIONS: &[&str] =
 /// Lua: everything.
 pub const LUA: &[&str] = &joined::<{ PROMISED.len() + OPTIONS.len() }>(PROMISED, OPTIONS);
 /// What large programs are built with where time is short.
-pub const SIX: &[&str] = &["none", "-fPIC", "-fno-pic", "-O2 sections", "-mcmodel=large", "-g -gz", "bitcode -O2"];
+pub const SIX: &[&str] = &["none", "-fPIC", "-fno-pic", "-O2 sections", "-mcmodel=large", "-g -gz", "bitcode -O0"];
 /// What small programs are built with where time is short.
 pub const FEW: &[&str] =
     &["none", "-fno-pic", "-O2 sections", "-mcmodel=large", "source", "bitcode -O0", "lto, uruk -O2"];
