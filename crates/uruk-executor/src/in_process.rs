@@ -4,7 +4,7 @@
 //! session hands them over once they are ready, and releases nothing that is still in use.
 
 use crate::gdb;
-use crate::interpose::{self, MallocError, MallocGuard, RebindError};
+use crate::interpose::{self, Importer, MallocError, MallocGuard, RebindError};
 use crate::libraries::{self, Definition, Library, LibraryError, SymbolKind};
 use crate::lifecycle::{self, Arguments};
 use crate::memory::{InProcessMemory, Options};

@@ -8,6 +8,7 @@ use crate::state::TaskId;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread, thread_local};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fmt;
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, PoisonError};
 use uruk_executor::at_fork::{self, Held, Locks};
@@ -63,6 +64,12 @@ pub trait Dispatcher: Send + Sync {
 
     /// It goes on.
     fn unblocked(&self) {}
+}
+
+impl fmt::Debug for dyn Dispatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a dispatcher")
+    }
 }
 
 /// Runs each task on the thread that caused it. What tasks cause meanwhile comes after them, so that chains of any

@@ -68,6 +68,10 @@ impl<R, L: Layer<R> + ?Sized> Layer<R> for Arc<L> {
     }
 }
 
+mod on_demand;
+
+pub use on_demand::{OnDemandLayer, Partition, Whole};
+
 /// A representation that waits for somebody to need it. What it promises has been said.
 struct Added<R, L: ?Sized> {
     layer: Arc<L>,
@@ -98,7 +102,20 @@ impl Session {
         tracker: Option<TrackerId>,
         representation: R,
     ) -> Result<(), Error> {
-        let Interface { name, definitions, initialiser } = layer.interface(self, &representation)?;
+        let interface = layer.interface(self, &representation)?;
+        self.add_described(layer, dylib, tracker, representation, interface)
+    }
+
+    /// The same for a representation of which it is known what it defines.
+    fn add_described<R: Send + 'static, L: Layer<R> + ?Sized + 'static>(
+        &self,
+        layer: &Arc<L>,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        representation: R,
+        interface: Interface,
+    ) -> Result<(), Error> {
+        let Interface { name, definitions, initialiser } = interface;
         let promises = Promises::new(name, definitions, initialiser);
         let unit = Added { layer: layer.clone(), representation };
         self.define_promised(dylib, tracker, Box::new(unit), &promises)

@@ -232,8 +232,17 @@ impl Session {
         source: DylibId,
         functions: &[(Definition, Name)],
     ) -> Result<(), Error> {
-        let unit = LazyReexports::new(self.stubs()?, source, functions.to_vec());
-        self.define(dylib, tracker, Box::new(unit))
+        let unit = self.lazy_reexports(source, functions.to_vec())?;
+        self.define(dylib, tracker, unit)
+    }
+
+    /// The unit of such functions.
+    pub(crate) fn lazy_reexports(
+        &self,
+        source: DylibId,
+        functions: Vec<(Definition, Name)>,
+    ) -> Result<Box<dyn MaterializationUnit>, Error> {
+        Ok(Box::new(LazyReexports::new(self.stubs()?, source, functions)))
     }
 
     /// Defines functions at addresses that can be changed while others call them.

@@ -3,7 +3,7 @@
 use crate::error::{Cause, Error};
 use crate::objects::Linkable;
 use crate::session::{Request, Session};
-use crate::state::{DylibId, UnitId};
+use crate::state::{DylibId, TrackerId, UnitId};
 use crate::sync::thread;
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
@@ -45,6 +45,16 @@ impl Responsibility {
     /// The names that are owed: those promised that no stronger definition has taken.
     pub fn owed(&self) -> Vec<Name> {
         self.session.lock().owed(self.unit).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// All definitions that the unit has promised, with whether each is still owed.
+    pub(crate) fn promises(&self) -> Vec<(Definition, bool)> {
+        self.session.lock().promises(self.unit)
+    }
+
+    /// A tracker of another dylib, for what is added there on behalf of this unit: it is removed with it.
+    pub fn companion(&self, dylib: DylibId) -> Result<TrackerId, Error> {
+        self.session.update(|state| state.companion(self.unit, dylib))
     }
 
     /// Those that somebody has asked for by now. The others may be [given back](Responsibility::replace).
@@ -165,7 +175,12 @@ impl Responsibility {
     /// Gives names back, with another unit that defines them if somebody asks.
     pub fn replace(&self, unit: Box<dyn MaterializationUnit>) -> Result<(), Error> {
         let promises = Promises::of(&*unit);
-        self.session.update(|state| state.replace(self.unit, unit, &promises))
+        self.give_back(unit, &promises)
+    }
+
+    /// The same with a unit that has said what it promises.
+    pub(crate) fn give_back(&self, unit: Box<dyn MaterializationUnit>, promises: &Promises) -> Result<(), Error> {
+        self.session.update(|state| state.replace(self.unit, unit, promises))
     }
 
     fn give_up(&mut self, error: Error) {

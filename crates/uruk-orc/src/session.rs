@@ -148,7 +148,7 @@ impl Session {
     /// Where references from a dylib are looked for, in this order. The dylib itself, with hidden symbols, is
     /// usually the first.
     pub fn set_search_order(&self, dylib: DylibId, order: Vec<SearchEntry>) {
-        self.lock().dylibs[dylib.index()].order = order;
+        self.lock().set_order(dylib, order);
     }
 
     /// Where references from a dylib are looked for.
@@ -160,6 +160,11 @@ impl Session {
     /// the first one in that order, breadth first. Without a root each dylib has its own.
     pub fn set_root(&self, dylib: DylibId) {
         self.lock().root = Some(dylib);
+    }
+
+    /// The dylibs for what is made for one on demand.
+    pub(crate) fn bodies_of(&self, dylib: DylibId) -> Result<Bodies, Error> {
+        self.lock().bodies_of(dylib)
     }
 
     /// Makes a dylib's memory lie where another's does, in reach of it. To be said before either has code.

@@ -19,6 +19,7 @@ mod published;
 mod query;
 mod readiness;
 mod responsibility;
+mod suspend;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -196,6 +197,15 @@ pub struct SearchEntry {
     pub all_symbols: bool,
 }
 
+/// The dylibs behind one whose functions are made on demand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bodies {
+    /// Has the code, which refers to what the dylib itself would refer to.
+    pub code: DylibId,
+    /// Has nothing, and finds that code only: what leads there looks along its search order.
+    pub entries: DylibId,
+}
+
 pub(crate) struct Dylib {
     pub name: Arc<str>,
     pub table: Arc<NameTable>,
@@ -213,6 +223,8 @@ pub(crate) struct Dylib {
     pub placement: Option<Placement>,
     /// The dylib that decides about this one's placement.
     pub placed_with: DylibId,
+    /// Where the bodies of its functions are that are made on demand.
+    pub bodies: Option<Bodies>,
     /// It is no longer part of the program.
     pub removed: bool,
     /// The latest of the [`walks`](State::walks) that came by.
@@ -228,6 +240,10 @@ pub(crate) struct State {
     pub units: Vec<Unit>,
     queries: SlotMap<QueryId, Query>,
     tasks: SlotMap<TaskId, Task>,
+    /// How many tasks are not waiting for anything.
+    active: usize,
+    /// The task of the batch that takes in what is compiled, as long as it does not run.
+    pending: Option<TaskId>,
     lots: SlotMap<LotId, Lot>,
     trackers: SlotMap<TrackerId, lots::Tracker>,
     /// Lots that were removed and whose memory somebody still holds.
@@ -256,6 +272,8 @@ pub(crate) struct State {
     changes: Vec<(SymbolId, define::Change)>,
     /// What the latest regrouping marks units with.
     stamp: u32,
+    /// How many batches have been given their places.
+    pub batches: usize,
     /// How often dylibs were walked along their search orders.
     pub walks: u64,
     /// The session accepts no more work.
@@ -272,6 +290,8 @@ impl State {
             units: Vec::new(),
             queries: SlotMap::with_key(),
             tasks: SlotMap::with_key(),
+            active: 0,
+            pending: None,
             lots: SlotMap::with_key(),
             trackers: SlotMap::with_key(),
             retired: Vec::new(),
@@ -288,6 +308,7 @@ impl State {
             sharers: HashMap::new(),
             changes: Vec::new(),
             stamp: 0,
+            batches: 0,
             walks: 0,
             ended: false,
         }
@@ -312,10 +333,38 @@ impl State {
             collection: None,
             placement: None,
             placed_with: id,
+            bodies: None,
             removed: false,
             mark: 0,
         });
         Ok(id)
+    }
+
+    /// Says where references from a dylib, and from what is made for it on demand, are looked for.
+    pub fn set_order(&mut self, id: DylibId, order: Vec<SearchEntry>) {
+        if let Some(Bodies { code, .. }) = self.dylib(id).bodies {
+            let all = |dylib| SearchEntry { dylib, all_symbols: true };
+            // Functions of the dylib first: they are not to be made before they are called.
+            let others = order.iter().copied().filter(|entry| entry.dylib != id);
+            self.dylibs[code.index()].order = [all(id), all(code)].into_iter().chain(others).collect();
+        }
+        self.dylibs[id.index()].order = order;
+    }
+
+    /// The dylibs for what is made for one on demand.
+    pub fn bodies_of(&mut self, id: DylibId) -> Result<Bodies, Error> {
+        if let Some(bodies) = self.live_dylib(id)?.bodies {
+            return Ok(bodies);
+        }
+        let name = self.dylib(id).name.clone();
+        let code = self.add_dylib(&format!("{name} <bodies>"))?;
+        let entries = self.add_dylib(&format!("{name} <entries>"))?;
+        self.dylibs[code.index()].placed_with = self.dylib(id).placed_with;
+        self.dylibs[entries.index()].order = vec![SearchEntry { dylib: code, all_symbols: true }];
+        let bodies = Bodies { code, entries };
+        self.dylibs[id.index()].bodies = Some(bodies);
+        self.set_order(id, self.dylib(id).order.clone());
+        Ok(bodies)
     }
 
     pub fn dylib_named(&self, name: &str) -> Option<DylibId> {
@@ -340,6 +389,11 @@ impl State {
 
     pub fn unit(&self, id: UnitId) -> &Unit {
         &self.units[id.index()]
+    }
+
+    /// Whether a unit has failed; what needs it does, too.
+    pub fn has_failed(&self, id: UnitId) -> bool {
+        self.units.get(id.index()).is_some_and(|unit| matches!(unit.phase, Phase::Failed(_)))
     }
 
     fn unit_mut(&mut self, id: UnitId) -> &mut Unit {

@@ -36,7 +36,7 @@ impl<'jit> Dylib<'jit> {
 
     /// Adds objects as one static link would take them: their order does not matter.
     pub fn add_objects(&self, objects: &[Input]) -> Result<(), Error> {
-        Ok(self.jit.session().add_objects(self.id, None, objects)?)
+        self.jit.add_objects(self.id, None, objects)
     }
 
     /// Adds an object that is linked only if something refers to it.
@@ -234,7 +234,7 @@ impl Drop for Tracker<'_> {
 impl Tracker<'_> {
     /// Adds more objects, perhaps after the earlier ones were removed.
     pub fn add_objects(&self, dylib: &Dylib<'_>, objects: &[Input]) -> Result<(), Error> {
-        Ok(self.jit.session().add_objects(dylib.id, Some(self.id), objects)?)
+        self.jit.add_objects(dylib.id, Some(self.id), objects)
     }
 
     /// Adds a representation of code, as [`Dylib::add`] does.

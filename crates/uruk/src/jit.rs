@@ -11,7 +11,7 @@ use uruk_executor::in_process::{InProcess, InterposeError};
 use uruk_executor::memory::{Options, Statistics};
 use uruk_executor::{dl, lifecycle};
 use uruk_jitlink::input::Input;
-use uruk_orc::dispatch::ThreadPool;
+use uruk_orc::dispatch::{Dispatcher, ThreadPool};
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
 use uruk_orc::plugin::Plugin;
@@ -80,6 +80,8 @@ pub struct Builder {
     plugins: Vec<Arc<dyn Plugin>>,
     retain_graphs: bool,
     translator: Option<Translator>,
+    lazy: bool,
+    dispatcher: Option<Arc<dyn Dispatcher>>,
     #[cfg(feature = "llvm")]
     pub(crate) llvm: uruk_llvm::Options,
 }
@@ -94,6 +96,18 @@ impl Builder {
     /// Materializes units on this many threads of the JIT's own instead of the one that looks them up.
     pub fn compile_threads(mut self, count: usize) -> Self {
         self.compile_threads = Some(count);
+        self
+    }
+
+    /// Runs tasks where this says, instead.
+    pub fn dispatcher(mut self, dispatcher: Arc<dyn Dispatcher>) -> Self {
+        self.dispatcher = Some(dispatcher);
+        self
+    }
+
+    /// Makes each function when it is first called; see [`LazyJit`](crate::LazyJit).
+    pub(crate) fn lazy(mut self) -> Self {
+        self.lazy = true;
         self
     }
 
@@ -133,7 +147,8 @@ impl Builder {
         self
     }
 
-    /// Lets a plugin take part in every link, after those that were added before.
+    /// Lets a plugin take part in every link, after those that were added before. One that only listens is told what has
+    /// been linked and where ([`Plugin::linked`]), and when it goes ([`Plugin::removing`]).
     pub fn plugin(mut self, plugin: Arc<dyn Plugin>) -> Self {
         self.plugins.push(plugin);
         self
@@ -162,6 +177,9 @@ impl Builder {
         if let Some(count) = self.compile_threads {
             session.set_dispatcher(Arc::new(ThreadPool::new(count)));
         }
+        if let Some(dispatcher) = self.dispatcher {
+            session.set_dispatcher(dispatcher);
+        }
         if let Some(address) = self.lazy_failure {
             session.set_lazy_failure(address);
         }
@@ -173,7 +191,7 @@ impl Builder {
         }
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
-        let Builder { gc_sections, retain_graphs, .. } = self;
+        let Builder { gc_sections, retain_graphs, lazy, .. } = self;
         let inner = Arc::new(Inner {
             session,
             executor,
@@ -181,6 +199,7 @@ impl Builder {
             main: OnceLock::new(),
             gc_sections,
             retain_graphs,
+            lazy,
             #[cfg(feature = "llvm")]
             llvm: crate::llvm::Llvm::new(self.llvm),
         });
@@ -219,6 +238,8 @@ pub(crate) struct Inner {
     pub gc_sections: bool,
     /// The graphs of new dylibs' objects stay.
     pub retain_graphs: bool,
+    /// Functions are made by their first calls, wherever that can be.
+    pub lazy: bool,
     /// Compiles LLVM IR.
     #[cfg(feature = "llvm")]
     pub llvm: crate::llvm::Llvm,
@@ -242,6 +263,11 @@ impl Jit {
     /// The dylib that exists from the start.
     pub fn main(&self) -> Dylib<'_> {
         Dylib::new(self, *self.inner.main.get().expect("`build` makes the main dylib"))
+    }
+
+    /// Whether it makes each function when that is first called: whether it is a [`LazyJit`](crate::LazyJit).
+    pub fn is_lazy(&self) -> bool {
+        self.inner.lazy
     }
 
     /// Makes another dylib. It resolves references from itself, from those that it

@@ -2,6 +2,7 @@
 
 use super::finish::{Linked, function_tables, thread_variables};
 use super::found::{Found, Others};
+use super::gather::{Gathering, Next, gather};
 use super::passes::{Passes, Retained};
 use super::resolve::{Closure, Job, Reference, bound, first_reference};
 use super::shown;
@@ -9,8 +10,8 @@ use super::threads::Loaded;
 use crate::error::Error;
 use crate::executor::Resource;
 use crate::session::Session;
-use crate::state::{DylibId, NO_UNIT, Phase, State, SymbolId, TaskId, UnitId};
-use std::collections::HashSet;
+use crate::state::{Answer, DylibId, NO_UNIT, Phase, Required, State, SymbolId, TaskId, UnitId};
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::debug::Places;
@@ -20,49 +21,96 @@ use uruk_jitlink::graph::{LinkGraph, SymbolId as LocalId, SymbolKind};
 use uruk_jitlink::layout::{Layout, Member, Share};
 use uruk_jitlink::memory::{Allocation, Lane, Placement};
 use uruk_jitlink::names::Name;
-use uruk_jitlink::placed::Placed;
+use uruk_jitlink::placed;
 use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::{self, Tables};
 use uruk_jitlink::x86_64;
 
-/// Links claimed units and everything that they pull in, as part of a task. When this returns, each of them is emitted
-/// or has failed.
-pub(crate) fn link(session: &Session, task: TaskId, claimed: Vec<UnitId>) {
-    let mut closure = Closure::gather(session, task, claimed);
-    closure.collect(session);
-    closure.settle_bounds(session);
-    closure.fail_dependants(session);
-    closure.post_prune(session);
-    let failed = std::mem::take(&mut closure.failed);
-    session.update(|state| state.give_up(failed));
-    let mut near = Vec::new();
-    let mut low = Vec::new();
-    session.decide_placement(closure.jobs.iter().map(|job| (job.unit, job.graph.needs_low)));
-    for job in closure.jobs {
-        match session.placement(job.unit) {
-            Placement::Near => near.push(job),
-            Placement::Low => low.push(job),
+/// What a task of the linker does next.
+pub(crate) enum Step {
+    /// Puts a batch together.
+    Gather(Box<Gathering>),
+    /// Finishes batches that have their places.
+    Finish(Box<Placed>),
+}
+
+impl Step {
+    /// The units that it is about.
+    pub fn units(&self) -> Vec<UnitId> {
+        match self {
+            Step::Gather(batch) => batch.units(),
+            Step::Finish(placed) => placed.batches.iter().flat_map(|batch| batch.units.iter().copied()).collect(),
         }
     }
-    let passes = Arc::new(closure.passes);
-    let parts: Vec<(Placement, Vec<Job>)> = vec![(Placement::Near, near), (Placement::Low, low)];
-    let parts = parts.into_iter().filter(|(_, jobs)| !jobs.is_empty());
-    let mut batches = Vec::new();
-    for (placement, jobs) in parts {
-        let units: Vec<UnitId> = jobs.iter().map(|job| job.unit).collect();
-        match Batch::lay_out(session, jobs, placement, &passes) {
-            Ok(batch) => batches.push(batch),
-            Err(error) => session.fail_all(&units, &error),
-        }
+}
+
+/// Does a step of a task, and the next ones, unless they have to wait, for which this returns false. `answer` is that of
+/// what this step has waited for. When it is over, each of the units is emitted, has failed, or belongs to another task.
+pub(crate) fn link(session: &Session, task: TaskId, step: Step, answer: Option<Answer>) -> bool {
+    let hurried = matches!(answer, Some(Err(_)));
+    match step {
+        Step::Finish(placed) => placed.finish(session, task, answer),
+        Step::Gather(batch) => match gather(session, task, batch, hurried) {
+            Ok(closure) => Box::new(Placed::new(session, closure, hurried)).finish(session, task, None),
+            Err(Next::Wait) => false,
+            Err(_) => true,
+        },
     }
-    for batch in batches {
-        let units = batch.units.clone();
-        if let Err(error) = batch.finish(session) {
-            session.fail_all(&units, &error);
+}
+
+/// Batches that have their places and whose addresses are known, by placement.
+pub(crate) struct Placed {
+    batches: Vec<Batch>,
+    passes: Arc<Passes>,
+}
+
+impl Placed {
+    /// A hurried batch has members that need what is not there yet; the others need not wait for that.
+    fn new(session: &Session, mut closure: Closure, hurried: bool) -> Placed {
+        closure.collect(session);
+        closure.settle_bounds(session);
+        closure.fail_dependants(session);
+        closure.post_prune(session);
+        let failed = std::mem::take(&mut closure.failed);
+        session.update(|state| state.give_up(failed));
+        session.decide_placement(closure.jobs.iter().map(|job| (job.unit, job.graph.needs_low)));
+        let waiting = if hurried { closure.waiting(session) } else { HashSet::new() };
+        // The last part is finished first.
+        let mut parts = [true, false].map(|waits| [Placement::Low, Placement::Near].map(|at| (waits, at, Vec::new())));
+        for job in closure.jobs {
+            let (waits, placement) = (waiting.contains(&job.unit), session.placement(job.unit));
+            let part = parts.as_flattened_mut().iter_mut().find(|part| (part.0, part.1) == (waits, placement));
+            part.expect("there is one for each").2.push(job);
         }
+        let passes = Arc::new(closure.passes);
+        let mut batches = Vec::new();
+        for (_, placement, jobs) in parts.into_iter().flatten().filter(|(.., jobs)| !jobs.is_empty()) {
+            let units: Vec<UnitId> = jobs.iter().map(|job| job.unit).collect();
+            match Batch::lay_out(session, jobs, placement, &passes) {
+                Ok(batch) => batches.push(batch),
+                Err(error) => session.fail_all(&units, &error),
+            }
+        }
+        Placed { batches, passes }
     }
-    passes.report_failed(session);
+
+    /// Finishes the batches, the last one first, unless they have to wait.
+    fn finish(mut self: Box<Self>, session: &Session, task: TaskId, mut answer: Option<Answer>) -> bool {
+        while let Some(batch) = self.batches.last_mut() {
+            if let Some((required, units)) = batch.awaits(session, answer.take().and_then(Result::err)) {
+                session.update(|state| state.suspend(task, Step::Finish(self), required, units));
+                return false;
+            }
+            let Some(batch) = self.batches.pop() else { break };
+            let units = batch.units.clone();
+            if let Err(error) = batch.finish(session) {
+                session.fail_all(&units, &error);
+            }
+        }
+        self.passes.report_failed(session);
+        true
+    }
 }
 
 /// Objects that are laid out together.
@@ -181,6 +229,7 @@ impl Batch {
     /// Enters the addresses of everything that the batch defines.
     fn publish(&self, session: &Session) {
         session.update(|state| {
+            state.batches += 1;
             for (index, unit) in self.units.iter().enumerate() {
                 let first = self.members[index].graph.first_global.0;
                 let addresses = &self.addresses[index][first as usize..];
@@ -252,44 +301,51 @@ impl Batch {
         }
         executor.run_resolvers(&slots)?;
         for (index, linked) in linked.iter_mut().enumerate().filter(|(index, _)| !failed(*index)) {
-            linked.notice =
-                passes.linked(session, units[index], &Placed::new(&members[index].graph, &addresses[index], true));
+            linked.notice = passes.linked(
+                session,
+                units[index],
+                &placed::Placed::new(&members[index].graph, &addresses[index], true),
+            );
         }
         Finished { units, members, references, addresses, needs }.emit(session, failures, linked);
         Ok(())
     }
 
-    /// Fills in the addresses of what is defined elsewhere, waiting for units that others are making, and notes what has to
-    /// become ready or to stay for it.
+    /// The units that others have to bring further before this batch can be finished: those that it refers to have to
+    /// have addresses, and those of thread-local variables an image. If that cannot be, as `error` says, members fail.
+    fn awaits(&mut self, session: &Session, error: Option<Error>) -> Option<(Required, HashSet<UnitId>)> {
+        let own = Own::new(&self.units);
+        let state = session.lock();
+        let failed: HashSet<usize> = self.failures.iter().map(|(index, _)| *index).collect();
+        let foreign = self.fill_settled(&state, &own).into_iter().filter(|(index, ..)| !failed.contains(index));
+        let awaited = foreign.filter_map(|(index, id, symbol)| {
+            let unit = state.symbol(symbol).unit;
+            let thread_local = matches!(self.targets[index].get(id), Target::ThreadLocal(_));
+            let required = if thread_local { Required::Emitted } else { Required::Resolved };
+            let far =
+                own.contains(unit) || state.units.get(unit.index()).is_none_or(|unit| required.is_past(&unit.phase));
+            (!far).then_some((index, unit, required))
+        });
+        let awaited: Vec<(usize, UnitId, Required)> = awaited.collect();
+        let required = awaited.iter().map(|(_, _, required)| *required).max()?;
+        if let Some(error) = error {
+            let failed: BTreeSet<usize> = awaited.iter().map(|(index, ..)| *index).collect();
+            self.failures.extend(failed.into_iter().map(|index| (index, error.clone())));
+            return None;
+        }
+        Some((required, awaited.into_iter().map(|(_, unit, _)| unit).collect()))
+    }
+
+    /// Fills in the addresses of what is defined elsewhere, and notes what has to become ready or to stay for it.
     fn fill_addresses(&mut self, session: &Session) {
         let own = Own::new(&self.units);
         let mut state = session.lock();
-        let foreign = loop {
-            let foreign = self.fill_settled(&state, &own);
-            let failed: HashSet<usize> = self.failures.iter().map(|(index, _)| *index).collect();
-            let awaited = foreign.iter().map(|(index, _, symbol)| (*index, state.symbol(*symbol).unit));
-            let awaited: HashSet<(usize, UnitId)> = awaited
-                .filter(|(_, unit)| !own.contains(*unit) && is_unresolved(&state, *unit))
-                .filter(|(index, _)| !failed.contains(index))
-                .collect();
-            if awaited.is_empty() {
-                break foreign;
-            }
-            drop(state);
-            if let Err(error) = session.await_resolved(awaited.iter().map(|(_, unit)| *unit).collect()) {
-                self.failures.extend(awaited.into_iter().map(|(index, _)| (index, error.clone())));
-            }
-            // Meanwhile definitions may have been removed, and others have taken their place.
-            state = session.lock();
-        };
+        let foreign = self.fill_settled(&state, &own);
         let mut needed = HashSet::new();
         for (index, id, symbol) in foreign {
             let found = *state.symbol(symbol);
             if found.collected {
                 self.failures.push((index, collected(session, &self.members[index], id, found.name)));
-            }
-            if matches!(self.targets[index].get(id), Target::ThreadLocal(_)) {
-                continue;
             }
             let phase = state.units.get(found.unit.index()).map(|unit| &unit.phase);
             if let Some(Phase::Failed(cause)) = phase {
@@ -330,7 +386,7 @@ impl Batch {
                     *address = found.address;
                 }
                 let settled = found.unit == NO_UNIT || one_lot && own.contains(found.unit);
-                if found.collected || near && !settled {
+                if found.collected || !settled {
                     foreign.push((index, id, *symbol));
                 }
             }
@@ -415,7 +471,8 @@ impl Finished {
         session.update(|state| {
             let mut failed: Vec<_> = failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
             let was_removed = |unit: &UnitId| matches!(state.unit(*unit).phase, Phase::Failed(_));
-            if !failed.is_empty() || self.units.iter().any(was_removed) {
+            let waits = self.needs.iter().any(|needs| !needs.is_empty());
+            if waits || !failed.is_empty() || self.units.iter().any(was_removed) {
                 // Only now does it matter who in the batch needs whom.
                 failed.extend(self.add_inner_needs(state));
             }
@@ -468,11 +525,6 @@ impl Own {
     pub fn contains(&self, unit: UnitId) -> bool {
         self.range.contains(&unit.0) && (self.scattered.is_empty() || self.scattered.contains(&unit))
     }
-}
-
-/// Whether a unit's addresses are still to come.
-fn is_unresolved(state: &State, unit: UnitId) -> bool {
-    unit.index() < state.units.len() && matches!(state.unit(unit).phase, Phase::Waiting | Phase::Materializing)
 }
 
 /// Cuts the lanes' working bytes into each member's own.

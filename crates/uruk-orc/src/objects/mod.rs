@@ -9,13 +9,15 @@ mod batch;
 mod collect;
 mod finish;
 mod found;
+mod gather;
 mod passes;
 mod resolve;
 mod shown;
 mod threads;
 
-pub(crate) use batch::link;
+pub(crate) use batch::{Step, link};
 pub(crate) use finish::{Linked, TableFunction};
+pub(crate) use gather::{Gathering, Next};
 pub use passes::Retained;
 pub(crate) use resolve::is_linker_defined;
 

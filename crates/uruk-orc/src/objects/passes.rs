@@ -38,6 +38,11 @@ impl Passes {
         self.plugins.is_none()
     }
 
+    /// Takes in the objects of another batch.
+    pub fn absorb(&mut self, other: Passes) {
+        self.contexts.extend(other.contexts);
+    }
+
     fn meet(&mut self, session: &Session, jobs: &[Job]) {
         let state = session.lock();
         for job in jobs {

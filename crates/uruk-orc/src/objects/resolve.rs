@@ -4,7 +4,7 @@ use super::Object;
 use super::passes::Passes;
 use crate::error::{Error, Missing};
 use crate::session::Session;
-use crate::state::{NO_UNIT, Phase, SearchEntry, State, SymbolId, TaskId, UnitId};
+use crate::state::{NO_UNIT, Phase, Required, SearchEntry, State, SymbolId, TaskId, UnitId};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use uruk_jitlink::elf::{Global, Strength};
@@ -47,17 +47,27 @@ pub(super) struct Closure {
 }
 
 impl Closure {
-    /// Reads the claimed units and everything that they pull in.
-    pub fn gather(session: &Session, task: TaskId, claimed: Vec<UnitId>) -> Closure {
-        let mut closure = Closure { passes: Passes::new(session), ..Closure::default() };
+    pub fn new(session: &Session) -> Closure {
+        Closure { passes: Passes::new(session), ..Closure::default() }
+    }
+
+    /// Reads claimed units and everything that they pull in, as part of a task. `awaits` gets the symbols that they are
+    /// bound to and that clients have yet to make.
+    pub fn extend(&mut self, session: &Session, task: TaskId, claimed: Vec<UnitId>, awaits: &mut Vec<SymbolId>) {
         let mut frontier = claimed;
         while !frontier.is_empty() {
-            let first = closure.jobs.len();
-            closure.read(session, &frontier);
-            closure.pre_prune(session, first);
-            frontier = closure.bind(session, task, first);
+            let first = self.jobs.len();
+            self.read(session, &frontier);
+            self.pre_prune(session, first);
+            frontier = self.bind(session, task, first, awaits);
         }
-        closure
+    }
+
+    /// Takes in what another batch has read.
+    pub fn absorb(&mut self, other: Closure) {
+        self.jobs.extend(other.jobs);
+        self.failed.extend(other.failed);
+        self.passes.absorb(other.passes);
     }
 
     fn read(&mut self, session: &Session, frontier: &[UnitId]) {
@@ -91,7 +101,7 @@ impl Closure {
     }
 
     /// Binds the references of the jobs from `first` on; returns the units that were claimed for them.
-    fn bind(&mut self, session: &Session, task: TaskId, first: usize) -> Vec<UnitId> {
+    fn bind(&mut self, session: &Session, task: TaskId, first: usize, awaits: &mut Vec<SymbolId>) -> Vec<UnitId> {
         let mut claimed = Vec::new();
         self.coalesce(session, first);
         let mut asked: HashSet<(u32, Name)> = HashSet::new();
@@ -103,7 +113,7 @@ impl Closure {
                 for job in &mut self.jobs[first..] {
                     let dylib = state.unit(job.unit).dylib;
                     let order = state.dylib(dylib).order.clone();
-                    job.bind(state, &order, &mut claimed, |name, required| {
+                    job.bind(state, task, &order, &mut claimed, awaits, |name, required| {
                         if asked.insert((dylib.0, name)) {
                             missing.entry(dylib.0).or_default().push((name, required));
                         }
@@ -249,6 +259,30 @@ impl Closure {
         }
     }
 
+    /// The jobs that reach something of others that has no address yet.
+    pub fn waiting(&self, session: &Session) -> HashSet<UnitId> {
+        let state = session.lock();
+        let own: HashSet<UnitId> = self.jobs.iter().map(|job| job.unit).collect();
+        let mut referrers: HashMap<UnitId, Vec<UnitId>> = HashMap::new();
+        let mut open = Vec::new();
+        for job in &self.jobs {
+            for (unit, _) in job.needs(&state) {
+                if own.contains(&unit) {
+                    referrers.entry(unit).or_default().push(job.unit);
+                } else if state.units.get(unit.index()).is_some_and(|unit| !Required::Resolved.is_past(&unit.phase)) {
+                    open.push(job.unit);
+                }
+            }
+        }
+        let mut waiting = HashSet::new();
+        while let Some(unit) = open.pop() {
+            if waiting.insert(unit) {
+                open.extend(referrers.get(&unit).into_iter().flatten());
+            }
+        }
+        waiting
+    }
+
     /// Fails the jobs that refer to failed ones; what is left depends on none of these.
     pub fn fail_dependants(&mut self, session: &Session) {
         if self.failed.is_empty() {
@@ -281,8 +315,10 @@ impl Job {
     fn bind(
         &mut self,
         state: &mut State,
+        task: TaskId,
         order: &[SearchEntry],
         claimed: &mut Vec<UnitId>,
+        awaits: &mut Vec<SymbolId>,
         mut ask: impl FnMut(Name, bool),
     ) {
         let object = self.object.clone();
@@ -312,12 +348,17 @@ impl Job {
             let symbol = &mut state.symbols[id.index()];
             symbol.bound = true;
             let unit = symbol.unit;
-            if unit != self.unit && unit != NO_UNIT && matches!(state.unit(unit).phase, Phase::Waiting) {
-                if state.unit(unit).object.is_none() {
-                    state.demand([unit]);
-                } else if state.claim(unit) {
-                    claimed.push(unit);
-                }
+            if unit == self.unit || unit == NO_UNIT {
+                continue;
+            }
+            let is_waiting = matches!(state.unit(unit).phase, Phase::Waiting);
+            if !is_waiting {
+                awaits.extend(state.may_join(unit, task).then_some(id));
+            } else if state.unit(unit).object.is_none() {
+                state.demand([unit]);
+                awaits.push(id);
+            } else if state.claim(unit) {
+                claimed.push(unit);
             }
         }
     }

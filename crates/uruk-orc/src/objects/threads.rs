@@ -58,6 +58,10 @@ impl Batch {
                                 known.insert(index, answer);
                                 continue;
                             }
+                            None if state.has_failed(definition.unit) => {
+                                known.insert(index, [0; 2]);
+                                continue;
+                            }
                             None => ThreadVariable::Native(&names[*number as usize]),
                         }
                     }

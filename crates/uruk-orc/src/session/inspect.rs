@@ -105,6 +105,11 @@ impl Session {
         self.lock().population()
     }
 
+    /// In how many batches objects have been linked so far.
+    pub fn batches(&self) -> usize {
+        self.lock().batches
+    }
+
     /// Waits until no task waits or runs. A task that calls this waits for ever.
     pub fn wait_until_idle(&self) {
         self.sleep_while(|state| state.population().tasks != 0);

@@ -218,16 +218,6 @@ impl Session {
         }
     }
 
-    /// Waits until units have addresses, or have failed. Errors if that cannot be waited for.
-    pub(crate) fn await_resolved(&self, units: Vec<UnitId>) -> Result<(), Error> {
-        let query = self.update(|state| {
-            let query = state.open_query(Required::Resolved, true, Consumer::Waiter);
-            state.ask(query, units.into_iter().map(Want::Unit).collect());
-            query
-        });
-        self.wait_for(query).map(drop)
-    }
-
     /// Lets generators define the roots that collections name, before anything of their dylibs is linked.
     fn seek_roots(&self, units: &[UnitId]) -> Result<(), Error> {
         let mut sought = Vec::new();

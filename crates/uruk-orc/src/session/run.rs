@@ -54,14 +54,14 @@ impl Session {
 
     /// Runs a task that no other thread has started.
     pub(crate) fn run_task(&self, id: TaskId) {
-        let Some(work) = self.lock().start_task(id) else { return };
+        let Some((work, answer)) = self.lock().start_task(id) else { return };
+        let mut ended = true;
         STACK.with(|stack| stack.borrow_mut().push((Arc::as_ptr(&self.shared), id)));
         match work {
-            Work::Link(units) => {
-                if catch_unwind(AssertUnwindSafe(|| objects::link(self, id, units))).is_err() {
-                    self.update(|state| state.abandon(id, &Error::Panicked { unit: "the linker".into() }));
-                }
-            }
+            Work::Link(step) => match catch_unwind(AssertUnwindSafe(|| objects::link(self, id, step, answer))) {
+                Ok(over) => ended = over,
+                Err(_) => self.update(|state| state.abandon(id, &Error::Panicked { unit: "the linker".into() })),
+            },
             Work::Unit(unit, client) => {
                 let responsibility = Responsibility::new(self.clone(), unit);
                 // A panic drops the responsibility, which fails the unit.
@@ -76,7 +76,9 @@ impl Session {
                 *stack = Stack::new();
             }
         });
-        self.update(|state| state.end_task(id));
+        if ended {
+            self.update(|state| state.end_task(id));
+        }
     }
 
     /// Waits for a query's answer. Meanwhile this thread runs tasks that the query needs; if there are none, it blocks.
@@ -84,24 +86,23 @@ impl Session {
         let own = self.own_tasks();
         let depth = STACK.with(|stack| stack.borrow().len());
         loop {
-            let mut state = self.lock();
-            if let Some(answer) = state.take_answer(query) {
-                return answer;
-            }
-            let helpful = match state.helpful_task(query, &own) {
-                Ok(helpful) => helpful,
-                Err(error) => {
-                    let cancelled = state.cancel(query);
-                    drop((state, cancelled));
-                    return Err(error);
-                }
-            };
             let mut blocked = vec![Some(query); own.len()];
-            state.swap_blocked(&own, &mut blocked);
-            drop(state);
-            match helpful {
-                Some(task) if depth < MAX_DEPTH || !self.run_elsewhere(task) => self.run_task(task),
-                _ => self.block(query, &own),
+            let waited = self.update(|state| {
+                if let Some(answer) = state.take_answer(query) {
+                    return Err(answer);
+                }
+                state.swap_blocked(&own, &mut blocked);
+                state.helpful_task(query, &own).map_err(|error| {
+                    state.swap_blocked(&own, &mut blocked);
+                    // Nothing foreign waits for it.
+                    drop(state.cancel(query));
+                    Err(error)
+                })
+            });
+            match waited {
+                Err(answer) => return answer,
+                Ok(Some(task)) if depth < MAX_DEPTH || !self.run_elsewhere(task) => self.run_task(task),
+                Ok(_) => self.block(query, &own),
             }
             self.lock().swap_blocked(&own, &mut blocked);
         }

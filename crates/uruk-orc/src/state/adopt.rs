@@ -1,7 +1,6 @@
 //! Objects that clients' units were compiled to: what they define of what was promised, and what they define besides.
 
-use super::{Rank, State, Symbol, SymbolId, UnitId, Work};
-use crate::dispatch::Priority;
+use super::{Rank, State, Symbol, SymbolId, UnitId};
 use crate::error::Error;
 use crate::objects::Object;
 use std::collections::HashMap;
@@ -44,8 +43,7 @@ impl State {
         if !missing.is_empty() {
             return Err(Error::NotDefined { unit: self.unit(id).name.to_string(), symbols: missing });
         }
-        let task = self.add_task(Work::Link(vec![id]), Priority::Normal);
-        self.assign(task, &[id]);
+        self.hand_in(id);
         Ok(())
     }
 

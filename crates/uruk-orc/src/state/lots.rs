@@ -5,7 +5,7 @@
 //! Invariants: a lot *holds* each other lot that a unit of it refers to, once; it lets go when its own memory does.
 //! Retired lots that only hold each other go together.
 
-use super::{DylibId, NO_PINS, Phase, PinsId, State, TrackerId, UnitId};
+use super::{Bodies, DylibId, NO_PINS, Phase, PinsId, State, TrackerId, UnitId};
 use crate::error::Error;
 use crate::objects::Linked;
 use slotmap::new_key_type;
@@ -33,6 +33,8 @@ pub(crate) struct Lot {
     heir: Option<LotId>,
     /// The lots that it took over.
     absorbed: Vec<LotId>,
+    /// Trackers of other dylibs that are removed with it.
+    companions: Vec<TrackerId>,
 }
 
 pub(super) struct Tracker {
@@ -78,6 +80,20 @@ impl State {
         let lot = self.lots.insert(Lot { pins: vec![pins], ..Lot::default() });
         self.trackers[tracker].lot = Some(lot);
         lot
+    }
+
+    /// A tracker of another dylib that is removed together with a unit.
+    pub fn companion(&mut self, unit: UnitId, dylib: DylibId) -> Result<TrackerId, Error> {
+        self.check_working(unit)?;
+        let id = self.unit(unit).lot;
+        let companions = self.lots.get(id).map_or(&[][..], |lot| &lot.companions);
+        let known = companions.iter().find(|tracker| self.trackers.get(**tracker).is_some_and(|it| it.dylib == dylib));
+        if let Some(known) = known {
+            return Ok(*known);
+        }
+        let made = self.add_tracker(dylib);
+        self.lots[id].companions.push(made);
+        Ok(made)
     }
 
     /// Notes that one unit refers to another, which must stay for as long as it does.
@@ -138,7 +154,7 @@ impl State {
         let Some(source) = self.trackers[from].lot.take() else { return Ok(()) };
         let target = self.lot(to);
         let Some(lot) = self.lots.get_mut(source) else { return Ok(()) };
-        let Lot { units, pins, holds, holders, absorbed, .. } = std::mem::take(lot);
+        let Lot { units, pins, holds, holders, absorbed, companions, .. } = std::mem::take(lot);
         lot.heir = Some(target);
         for unit in &units {
             self.unit_mut(*unit).lot = target;
@@ -148,6 +164,7 @@ impl State {
             lot.pins.extend(pins);
             lot.holders += holders;
             lot.absorbed.extend(absorbed);
+            lot.companions.extend(companions);
             lot.absorbed.push(source);
         }
         // Only now that its holders are the target's: it may have held one of the two itself.
@@ -169,6 +186,7 @@ impl State {
         self.withdraw(&units);
         let Some(lot) = self.lots.get_mut(id) else { return };
         lot.retired = true;
+        let companions = std::mem::take(&mut lot.companions);
         let holds: Vec<LotId> = lot.holds.iter().copied().collect();
         for held in holds {
             let held = self.heir(held);
@@ -180,6 +198,10 @@ impl State {
             self.free_lot(id, State::discard);
         } else {
             self.retired.push(id);
+        }
+        for companion in companions {
+            self.remove(companion, forced);
+            self.trackers.remove(companion);
         }
         self.sweep_lots();
     }
@@ -357,6 +379,10 @@ impl State {
     /// Takes an empty dylib out of the program.
     pub fn drop_dylib(&mut self, id: DylibId) {
         self.dylibs[id.index()].removed = true;
+        if let Some(Bodies { code, entries }) = self.dylibs[id.index()].bodies.take() {
+            self.drop_dylib(code);
+            self.drop_dylib(entries);
+        }
         self.trackers.retain(|_, tracker| tracker.dylib != id);
         for dylib in &mut self.dylibs {
             dylib.order.retain(|entry| entry.dylib != id);

@@ -4,7 +4,7 @@
 //! entries of queries that are gone are ignored.
 
 use super::effects::Callback;
-use super::{Epoch, Known, NO_UNIT, Phase, State, SymbolId, UnitId};
+use super::{Epoch, Known, NO_UNIT, Phase, State, SymbolId, TaskId, UnitId};
 use crate::error::Error;
 use slotmap::new_key_type;
 use std::task::Waker;
@@ -24,15 +24,23 @@ pub type Answer = Result<Vec<Option<u64>>, Error>;
 pub enum Required {
     /// Addresses are known.
     Resolved,
+    /// Its bytes are final.
+    Emitted,
     /// The code can be called, and so can all that it reaches.
     Ready,
 }
 
 impl Required {
+    /// Whether nothing more is to be waited for, as it is met or never will be.
+    pub(crate) fn is_past(self, phase: &Phase) -> bool {
+        matches!(phase, Phase::Failed(_)) || self.is_met(phase)
+    }
+
     fn is_met(self, phase: &Phase) -> bool {
         match phase {
             Phase::Ready => true,
-            Phase::Resolved | Phase::Emitted => self == Required::Resolved,
+            Phase::Emitted => self != Required::Ready,
+            Phase::Resolved => self == Required::Resolved,
             Phase::Waiting | Phase::Materializing | Phase::Failed(_) => false,
         }
     }
@@ -54,6 +62,8 @@ pub(crate) enum Consumer {
     /// A future, once it has been polled.
     Future(Option<Waker>),
     Callback(Callback),
+    /// A task that is suspended until then.
+    Task(TaskId),
 }
 
 pub(crate) struct Query {
@@ -172,6 +182,11 @@ impl State {
         let Some(query) = self.queries.get_mut(id).filter(|query| query.answer.is_none()) else { return };
         match &mut query.consumer {
             Consumer::Waiter => query.answer = Some(answer),
+            Consumer::Task(task) => {
+                let task = *task;
+                query.answer = Some(answer);
+                self.resume(task);
+            }
             Consumer::Future(waker) => {
                 self.effects.wakers.extend(waker.take());
                 query.answer = Some(answer);
@@ -194,7 +209,7 @@ impl State {
     /// will work for.
     pub(super) fn answer_unattended(&mut self) {
         let is_unattended = |query: &Query| match &query.consumer {
-            Consumer::Waiter => false,
+            Consumer::Waiter | Consumer::Task(_) => false,
             Consumer::Future(waker) => waker.is_some(),
             Consumer::Callback(_) => true,
         };
@@ -209,11 +224,11 @@ impl State {
         if self.unit(unit).asked.is_empty() {
             return;
         }
-        let ready = matches!(self.unit(unit).phase, Phase::Ready);
+        let phase = self.unit(unit).phase.clone();
         let asked = std::mem::take(&mut self.unit_mut(unit).asked);
         for (id, symbol) in asked {
             let Some(query) = self.queries.get_mut(id) else { continue };
-            if query.required == Required::Ready && !ready {
+            if !query.required.is_met(&phase) {
                 self.unit_mut(unit).asked.push((id, symbol));
                 continue;
             }

@@ -71,6 +71,7 @@ impl State {
         self.fail(failed);
         for (id, _) in emitted {
             if matches!(self.unit(id).phase, Phase::Emitted) {
+                self.tell(id);
                 self.settle(id);
             }
         }

@@ -18,6 +18,12 @@ impl State {
         own.map(|symbol| (symbol.name, symbol.bound)).collect()
     }
 
+    /// What a unit has promised, with whether it still owes it.
+    pub fn promises(&self, id: UnitId) -> Vec<(Definition, bool)> {
+        let symbols = self.unit(id).symbols.iter().map(|symbol| self.symbol(*symbol));
+        symbols.map(|symbol| (symbol.definition(), symbol.unit == id)).collect()
+    }
+
     /// Whether a unit may still be worked on. Errors with the reason if not.
     pub(super) fn check_working(&self, id: UnitId) -> Result<(), Error> {
         match &self.unit(id).phase {

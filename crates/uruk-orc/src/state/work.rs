@@ -5,9 +5,10 @@
 //! anything else might wait for what lies beneath it on the same stack.
 
 use super::effects::Call;
-use super::{DylibId, Epoch, Phase, QueryId, State, SymbolId, UnitId};
+use super::{Answer, DylibId, Epoch, Phase, QueryId, State, SymbolId, UnitId};
 use crate::dispatch::Priority;
 use crate::error::Error;
+use crate::objects::{Gathering, Step};
 use crate::session::Population;
 use crate::unit::MaterializationUnit;
 use slotmap::new_key_type;
@@ -22,8 +23,8 @@ new_key_type! {
 
 /// What a task does.
 pub(crate) enum Work {
-    /// Links claimed objects in one batch.
-    Link(Vec<UnitId>),
+    /// Does a step of a batch's link.
+    Link(Step),
     /// Materializes a client's unit.
     Unit(UnitId, Box<dyn MaterializationUnit>),
     /// Anything else.
@@ -33,12 +34,39 @@ pub(crate) enum Work {
 pub(crate) struct Task {
     /// `None` once it runs.
     work: Option<Work>,
-    /// What the thread that runs it waits for, in this task or in one on top of it.
-    blocked: Option<QueryId>,
+    /// What the thread that runs it waits for, in this task or in one on top of it, or what it waits for without one.
+    pub(super) blocked: Option<QueryId>,
+    /// It waits without a thread.
+    pub(super) suspended: bool,
     epoch: Epoch,
     priority: Priority,
     /// The thread that runs it.
     thread: Option<ThreadId>,
+}
+
+impl Task {
+    /// Takes the thread away from a task, which goes on with this work when a query is answered.
+    pub(super) fn suspend(&mut self, work: Work, query: QueryId) {
+        (self.work, self.blocked, self.suspended, self.thread) = (Some(work), Some(query), true, None);
+    }
+
+    /// Whether somebody works on it, or can.
+    pub(super) fn is_active(&self) -> bool {
+        !self.suspended && (self.work.is_some() || self.blocked.is_none())
+    }
+
+    /// Whether it waits for more to do than it has, and could go on.
+    fn is_patient(&self) -> bool {
+        self.suspended && matches!(self.work, Some(Work::Link(Step::Gather(_))))
+    }
+
+    /// The batch that it puts together, if it is not at it.
+    pub(super) fn gathering(&mut self) -> Option<&mut Gathering> {
+        match &mut self.work {
+            Some(Work::Link(Step::Gather(batch))) => Some(batch),
+            _ => None,
+        }
+    }
 }
 
 impl State {
@@ -72,11 +100,8 @@ impl State {
             return;
         }
         self.claim_companions(&mut objects);
-        let task = self.add_task(Work::Link(Vec::new()), Priority::Normal);
+        let task = self.add_task(Work::Link(Step::Gather(Gathering::of(objects.clone()))), Priority::Normal);
         self.assign(task, &objects);
-        if let Some(Task { work: Some(Work::Link(units)), .. }) = self.tasks.get_mut(task) {
-            *units = objects;
-        }
     }
 
     /// Notes that a task materializes these units, too.
@@ -88,7 +113,9 @@ impl State {
 
     pub fn add_task(&mut self, work: Work, priority: Priority) -> TaskId {
         let epoch = self.limbo.enter();
-        let task = self.tasks.insert(Task { work: Some(work), blocked: None, epoch, priority, thread: None });
+        let (blocked, suspended, thread) = (None, false, None);
+        let task = self.tasks.insert(Task { work: Some(work), blocked, suspended, epoch, priority, thread });
+        self.active += 1;
         self.effects.tasks.push(task);
         self.effects.progress = true;
         task
@@ -98,11 +125,24 @@ impl State {
         self.tasks.get(task).map_or(Priority::Normal, |task| task.priority)
     }
 
-    /// What a task is to do, unless another thread does it.
-    pub fn start_task(&mut self, id: TaskId) -> Option<Work> {
-        let task = self.tasks.get_mut(id)?;
-        task.thread = Some(thread::current().id());
-        task.work.take()
+    /// What a task is to do, unless another thread does it or it waits, and the answer of what it has waited for.
+    pub fn start_task(&mut self, id: TaskId) -> Option<(Work, Option<Answer>)> {
+        let started = self.change_task(id, |task| {
+            let work = if task.suspended { None } else { task.work.take() }?;
+            task.thread = Some(thread::current().id());
+            Some((work, task.blocked.take()))
+        });
+        let (work, query) = started.flatten()?;
+        let answer = query.and_then(|query| {
+            let answer = self.take_answer(query);
+            // It may have been resumed for another reason.
+            drop(self.cancel(query));
+            answer
+        });
+        if self.pending == Some(id) {
+            self.pending = None;
+        }
+        Some((work, answer))
     }
 
     /// Whether a task exists that is not over.
@@ -120,9 +160,18 @@ impl State {
 
     pub fn end_task(&mut self, id: TaskId) {
         if let Some(task) = self.tasks.remove(id) {
+            self.active -= usize::from(task.is_active());
             self.limbo.leave(task.epoch);
             self.effects.progress = true;
+            if let Some(query) = task.blocked {
+                // Nothing foreign waits for it.
+                drop(self.cancel(query));
+            }
         }
+        if self.pending == Some(id) {
+            self.pending = None;
+        }
+        self.hurry_if_idle();
     }
 
     /// Tasks that have not started are dropped, and their units fail.
@@ -130,9 +179,12 @@ impl State {
         let ids: Vec<TaskId> = self.tasks.keys().collect();
         let mut failures = Vec::new();
         for id in ids {
-            match self.start_task(id) {
+            match self.change_task(id, |task| task.work.take()).flatten() {
                 None => continue,
-                Some(Work::Link(units)) => failures.extend(units.into_iter().map(|unit| (unit, Error::Ended))),
+                Some(Work::Link(step)) => {
+                    failures.extend(step.units().into_iter().map(|unit| (unit, Error::Ended)));
+                    self.drop_later(step);
+                }
                 Some(Work::Unit(unit, client)) => {
                     failures.push((unit, Error::Ended));
                     self.drop_later(client);
@@ -156,22 +208,21 @@ impl State {
     /// was noted before in the same place.
     pub fn swap_blocked(&mut self, tasks: &[TaskId], queries: &mut [Option<QueryId>]) {
         for (task, query) in tasks.iter().zip(queries) {
-            if let Some(task) = self.tasks.get_mut(*task) {
-                std::mem::swap(&mut task.blocked, query);
-            }
+            self.change_task(*task, |task| std::mem::swap(&mut task.blocked, query));
         }
+        self.hurry_if_idle();
     }
 
     /// What a thread may do while it waits for a query: run a task that the query needs and that has not started. `own`
     /// are the tasks on its stack. Errors if it would wait for itself.
     pub fn helpful_task(&self, query: QueryId, own: &[TaskId]) -> Result<Option<TaskId>, Error> {
         let mut helpful = None;
-        for id in self.awaited(query) {
+        for (id, surely) in self.awaited(query) {
             let unit = self.unit(id);
             let Some((number, task)) = unit.task.and_then(|task| Some((task, self.tasks.get(task)?))) else { continue };
-            if task.work.is_some() {
+            if task.work.is_some() && !task.suspended {
                 helpful = Some(number);
-            } else if own.contains(&number) {
+            } else if surely && own.contains(&number) {
                 return Err(Error::Deadlock { unit: unit.name.to_string() });
             }
         }
@@ -180,31 +231,37 @@ impl State {
 
     /// Whether a query cannot be answered before a unit has gone on.
     pub(super) fn reaches(&self, query: QueryId, unit: UnitId) -> bool {
-        self.awaited(query).any(|awaited| awaited == unit)
+        self.awaited(query).any(|awaited| awaited == (unit, true))
     }
 
-    /// The units that have to go on before a query can be answered.
-    fn awaited(&self, query: QueryId) -> impl Iterator<Item = UnitId> + '_ {
+    /// The units that have to go on before a query can be answered; those besides, marked by `false`, that a batch waits
+    /// for which could also go on without them.
+    fn awaited(&self, query: QueryId) -> impl Iterator<Item = (UnitId, bool)> + '_ {
         let mut seen: HashSet<UnitId, foldhash::fast::RandomState> = HashSet::default();
         let mut open: Vec<UnitId> = self.outstanding(query).collect();
         // A query often asks for many symbols of one unit.
         open.dedup();
+        let mut hoped: Vec<UnitId> = Vec::new();
         std::iter::from_fn(move || {
             loop {
-                let id = open.pop()?;
+                let surely = !open.is_empty();
+                let list = if surely { &mut open } else { &mut hoped };
+                let id = list.pop()?;
                 if !seen.insert(id) {
                     continue;
                 }
                 let unit = self.unit(id);
                 if matches!(unit.phase, Phase::Emitted) {
-                    open.extend(self.needed(id));
+                    list.extend(self.needed(id));
                     continue;
                 }
-                let blocked = unit.task.and_then(|task| self.tasks.get(task)?.blocked);
-                for query in blocked.into_iter().chain(unit.awaits) {
-                    open.extend(self.outstanding(query));
+                let task = unit.task.and_then(|task| self.tasks.get(task));
+                for query in task.and_then(|task| task.blocked).into_iter().chain(unit.awaits) {
+                    let patient = task.is_some_and(Task::is_patient);
+                    let list = if surely && !patient { &mut open } else { &mut hoped };
+                    list.extend(self.outstanding(query));
                 }
-                return Some(id);
+                return Some((id, surely));
             }
         })
     }

@@ -3,5 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod batches;
+mod functions;
 mod link;
+mod on_demand;
 mod toy;

@@ -360,7 +360,7 @@ impl Model {
     fn start(&mut self, which: usize, lingers: bool) {
         let Some(at) = which.checked_rem(self.tasks.len()) else { return };
         let task = self.tasks.swap_remove(at);
-        let Some(Work::Unit(id, client)) = self.state.start_task(task) else {
+        let Some((Work::Unit(id, client), _)) = self.state.start_task(task) else {
             // The end of the session has dropped it.
             return assert!(self.reference.ended);
         };
