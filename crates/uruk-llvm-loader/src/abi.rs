@@ -74,6 +74,10 @@ pub struct RawUnit {
 /// Takes each symbol of a unit; borrowed for the call.
 pub type Visit = unsafe extern "C" fn(*mut c_void, RawSymbol);
 
+/// Takes each stub of a unit with what it leads to: the name of its body, or, if `is_alias` is 1, of another stub.
+/// Borrowed for the call.
+pub type VisitStub = unsafe extern "C" fn(*mut c_void, stub: RawSymbol, target: Bytes, is_alias: u8);
+
 /// Takes a unit over.
 pub type TakeUnit = unsafe extern "C" fn(*mut c_void, *mut RawUnit);
 
@@ -97,9 +101,12 @@ pub struct Table {
     pub name: unsafe extern "C" fn(*const RawUnit, Sink),
     /// Visits what a unit defines; returns 1 if it has initialisers.
     pub symbols: unsafe extern "C" fn(*const RawUnit, *mut c_void, Visit) -> u8,
+    /// Visits the stubs of a unit that can wait until one of its functions is called; returns 0 if it cannot.
+    pub stubs: unsafe extern "C" fn(*const RawUnit, *mut c_void, VisitStub) -> u8,
     /// Makes an object of a unit, which is freed, and gives it to the first sink; else a message to the second. With
     /// `promised` not 0 it defines all of its symbols, also those that nothing in it refers to.
     pub compile: unsafe extern "C" fn(*const RawCompiler, *mut RawUnit, promised: u8, object: Sink, message: Sink),
-    /// Gives the parts of a unit, which is freed, one by one; or returns 0, and a message.
+    /// Gives the parts of a unit, which is freed, one by one; or returns 0, and a message. One that cannot be divided is
+    /// given as it is.
     pub split: unsafe extern "C" fn(*mut RawUnit, *mut c_void, TakeUnit, message: Sink) -> u8,
 }

@@ -16,7 +16,7 @@ mod plugin;
 mod search;
 mod unit;
 
-pub use plugin::{Compiler, Plugin, Unit};
+pub use plugin::{Compiler, Pairs, Plugin, Unit};
 pub use search::{Error, FILE};
 pub use unit::Symbol;
 

@@ -157,6 +157,25 @@ impl Compiler {
     }
 }
 
+/// Symbols, each with a name.
+pub type Pairs = Vec<(Symbol, Vec<u8>)>;
+
+/// # Safety
+/// Its name is lent for the call.
+unsafe fn symbol_of(symbol: &RawSymbol) -> Symbol {
+    let kind = match symbol.kind {
+        0 => SymbolKind::Function,
+        1 => SymbolKind::Object,
+        2 => SymbolKind::ThreadLocal,
+        3 => SymbolKind::Indirect,
+        _ => SymbolKind::None,
+    };
+    let linkage = if symbol.strength == 0 { Linkage::Strong } else { Linkage::Weak };
+    // SAFETY: as promised.
+    let name = unsafe { bytes_of(&symbol.name) }.to_vec();
+    Symbol { name, linkage, exported: symbol.exported != 0, kind }
+}
+
 /// A module, or a part of one.
 pub struct Unit {
     compiler: Compiler,
@@ -193,25 +212,30 @@ impl Unit {
     /// What it defines, and whether it has initialisers.
     pub fn symbols(&self) -> (Vec<Symbol>, bool) {
         unsafe extern "C" fn visit(data: *mut c_void, symbol: RawSymbol) {
-            let kind = match symbol.kind {
-                0 => SymbolKind::Function,
-                1 => SymbolKind::Object,
-                2 => SymbolKind::ThreadLocal,
-                3 => SymbolKind::Indirect,
-                _ => SymbolKind::None,
-            };
-            let linkage = if symbol.strength == 0 { Linkage::Strong } else { Linkage::Weak };
-            // SAFETY: `data` is the vector below, whose owner waits for the call to end; the name is lent.
-            unsafe {
-                let name = bytes_of(&symbol.name).to_vec();
-                let symbols = &mut *data.cast::<Vec<Symbol>>();
-                symbols.push(Symbol { name, linkage, exported: symbol.exported != 0, kind });
-            }
+            // SAFETY: `data` is the vector below, whose owner waits for the call to end; the symbol is lent.
+            unsafe { (*data.cast::<Vec<Symbol>>()).push(symbol_of(&symbol)) };
         }
         let mut symbols: Vec<Symbol> = Vec::new();
         // SAFETY: the unit and the vector live during the call.
         let initialisers = unsafe { (self.compiler.shared.table.symbols)(self.raw, (&raw mut symbols).cast(), visit) };
         (symbols, initialisers != 0)
+    }
+
+    /// The stubs of its functions, each with the name of its body, and other names of stubs, each with the stub's; if it
+    /// can wait until one of them is called.
+    pub fn stubs(&self) -> Option<(Pairs, Pairs)> {
+        unsafe extern "C" fn visit(data: *mut c_void, stub: RawSymbol, target: Bytes, is_alias: u8) {
+            // SAFETY: `data` is the pair below, whose owner waits for the call to end; the symbol and the name are lent.
+            unsafe {
+                let (functions, aliases) = &mut *data.cast::<(Pairs, Pairs)>();
+                let pairs = if is_alias == 0 { functions } else { aliases };
+                pairs.push((symbol_of(&stub), bytes_of(&target).to_vec()));
+            }
+        }
+        let mut pairs: (Pairs, Pairs) = Default::default();
+        // SAFETY: the unit and the pairs live during the call.
+        let has_stubs = unsafe { (self.compiler.shared.table.stubs)(self.raw, (&raw mut pairs).cast(), visit) };
+        (has_stubs != 0).then_some(pairs)
     }
 
     /// Parts that can be compiled one by one.

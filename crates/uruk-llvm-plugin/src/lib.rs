@@ -9,7 +9,9 @@ use uruk_jitlink::graph::SymbolKind;
 use uruk_llvm::{
     ConcurrentCompiler, Error, Interface, Options, Part, Strength, Symbol, Target, ThreadSafeModule, split,
 };
-use uruk_llvm_loader::abi::{self, Bytes, RawCompiler, RawSymbol, RawUnit, Sink, Table, TakeUnit, VERSION, Visit};
+use uruk_llvm_loader::abi::{
+    self, Bytes, RawCompiler, RawSymbol, RawUnit, Sink, Table, TakeUnit, VERSION, Visit, VisitStub,
+};
 
 /// What the loader looks for.
 #[unsafe(no_mangle)]
@@ -22,6 +24,7 @@ pub static URUK_LLVM_PLUGIN: Table = Table {
     free_unit,
     name,
     symbols,
+    stubs,
     compile,
     split: split_unit,
 };
@@ -147,6 +150,18 @@ unsafe extern "C" fn symbols(raw: *const RawUnit, data: *mut c_void, visit: Visi
     initialisers.into()
 }
 
+unsafe extern "C" fn stubs(raw: *const RawUnit, data: *mut c_void, visit: VisitStub) -> u8 {
+    // SAFETY: the loader lends a valid unit.
+    let Unit::Part(part) = (unsafe { &*raw.cast::<Unit>() }) else { return 0 };
+    let Some((functions, aliases)) = part.stubs() else { return 0 };
+    let functions = functions.iter().map(|pair| (pair, 0));
+    for ((stub, target), is_alias) in functions.chain(aliases.iter().map(|pair| (pair, 1))) {
+        // SAFETY: the loader's visitor takes its own data and borrows the names.
+        unsafe { visit(data, raw_symbol(stub), target[..].into(), is_alias) };
+    }
+    1
+}
+
 fn raw_symbol(symbol: &Symbol) -> RawSymbol {
     let strength = match symbol.strength {
         Strength::Strong => 0,
@@ -194,8 +209,8 @@ unsafe extern "C" fn split_unit(raw: *mut RawUnit, data: *mut c_void, each: Take
     // SAFETY: the loader hands the unit over.
     let unit = unsafe { take(raw) };
     let parts = guard(|| match unit {
-        Unit::Whole(module, _) => Ok(split(module)?.into_iter().map(Unit::Part).collect()),
-        part => Ok(vec![part]),
+        Unit::Whole(module, _) if !module.has_assembler() => Ok(split(module)?.into_iter().map(Unit::Part).collect()),
+        undivided => Ok(vec![undivided]),
     });
     // SAFETY: the loader's function takes its own data, and the units over; the sink is valid.
     unsafe {

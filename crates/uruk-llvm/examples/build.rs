@@ -4,6 +4,7 @@ use std::error::Error;
 use uruk::Jit;
 use uruk_llvm::{Options, ThreadSafeModule};
 
+/// Builds, adds and calls.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let module = ThreadSafeModule::new("sum");
     module.with(|ir| {
@@ -14,7 +15,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         builder.position_at_end(context.append_basic_block(function, "entry"));
         let parameter = |index| function.get_nth_param(index).expect("it has two").into_int_value();
         let sum = builder.build_int_add(parameter(0), parameter(1), "sum")?;
-        builder.build_return(Some(&sum))
+        builder.build_return(Some(&sum)).map(|_| ())
     })?;
 
     let options = Options::optimized('2').ok_or("there is no such level")?;

@@ -41,6 +41,7 @@ extern "C" fn failed(_: i32) -> i32 {
     -1
 }
 
+/// Calls functions that are there and one that is not.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let jit = Jit::builder().lazy_failure((failed as extern "C" fn(i32) -> i32).to_address()).build()?;
     jit.main().add_lazy_ir_module(ThreadSafeModule::parse("parity.ll", TEXT.as_bytes())?)?;

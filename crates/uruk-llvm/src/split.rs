@@ -30,21 +30,13 @@ pub struct Part {
     name: String,
     values: Vec<Global>,
     symbols: Vec<Symbol>,
-    /// Symbols that are other names of functions here, each with the function's.
-    aliases: Vec<(Vec<u8>, Vec<u8>)>,
     initialisers: bool,
-    suffix: &'static str,
+    /// If all that it defines is functions: their stubs, and other names of stubs, each with what it leads to.
+    stubs: Option<(Pairs, Pairs)>,
 }
 
-/// Functions that are to be compiled when their stubs are called first.
-pub struct Bodies {
-    /// Defines the functions under names of their own.
-    pub part: Part,
-    /// What the stubs are called, each with the name of its body.
-    pub stubs: Vec<(Symbol, Vec<u8>)>,
-    /// Other names of stubs, each with the stub's.
-    pub aliases: Vec<(Symbol, Vec<u8>)>,
-}
+/// Symbols, each with a name.
+pub type Pairs = Vec<(Symbol, Vec<u8>)>;
 
 /// What follows the name of a function in the name of its body, if there is a stub between them.
 const BODY: &str = ".body";
@@ -71,34 +63,18 @@ impl Part {
         self.initialisers
     }
 
-    /// Whether all that it defines is functions, so that it need not be compiled before one is called.
-    pub fn is_callable(&self) -> bool {
-        let called = |symbol: &Symbol| matches!(symbol.kind, SymbolKind::Function | SymbolKind::Indirect);
-        !self.symbols.is_empty() && self.symbols.iter().all(called)
-    }
-
-    /// The same functions under names of their own, for stubs to lead to. Where a body has its own address seen, it is
-    /// that of the stub.
-    pub fn into_bodies(mut self) -> Bodies {
-        let (mut stubs, mut aliases) = (Vec::with_capacity(self.symbols.len()), Vec::new());
-        for symbol in &mut self.symbols {
-            let body = [&symbol.name, BODY.as_bytes()].concat();
-            let stub = Symbol { kind: SymbolKind::Function, ..symbol.clone() };
-            match self.aliases.iter().find(|(name, _)| *name == symbol.name) {
-                Some((_, function)) => aliases.push((stub, function.clone())),
-                None => stubs.push((stub, body.clone())),
-            }
-            symbol.name = body;
-        }
-        self.suffix = BODY;
-        Bodies { part: self, stubs, aliases }
+    /// The stubs of its functions, each with the name of its body, and other names of stubs, each with the stub's; if it
+    /// defines functions only, and can wait until one of them is called. Its symbols are the bodies then.
+    pub fn stubs(&self) -> Option<&(Pairs, Pairs)> {
+        self.stubs.as_ref()
     }
 
     /// A module, in a context of its own, of what belongs to this part.
     pub fn extract(&self) -> Result<ThreadSafeModule, Error> {
         let values: Vec<_> = self.values.iter().map(|value| value.0).collect();
+        let suffix = if self.stubs.is_some() { BODY } else { "" };
         // SAFETY: the module is locked and is the one in which the values were found.
-        let bitcode = self.source.attempt(|module| unsafe { native::extract(module, &values, self.suffix) })?;
+        let bitcode = self.source.attempt(|module| unsafe { native::extract(module, &values, suffix) })?;
         ThreadSafeModule::parse(&self.name, bitcode.as_slice())
     }
 }
@@ -133,17 +109,34 @@ pub fn split(module: ThreadSafeModule) -> Result<Vec<Part>, Error> {
 }
 
 fn part(source: &Arc<ThreadSafeModule>, values: Vec<Global>, mangling: Mangling) -> Part {
-    let symbols: Vec<Symbol> = values.iter().filter_map(|value| Symbol::of(*value, mangling)).collect();
+    let mut symbols: Vec<Symbol> = values.iter().filter_map(|value| Symbol::of(*value, mangling)).collect();
     let first = symbols.first().map(|symbol| String::from_utf8_lossy(&symbol.name).into_owned());
     let name = format!("{}({})", source.name(), first.as_deref().unwrap_or("lists"));
     let initialisers = values.iter().any(|value| value.is_structor_list());
-    let alias = |value: &Global| {
-        let function = Some(value.object()).filter(|object| object != value && object.is_function());
-        let function = function.filter(|_| value.kind() == SymbolKind::Function)?;
-        Some((mangling.mangle(&value.name()), mangling.mangle(&function.name())))
-    };
-    let aliases = values.iter().filter_map(alias).collect();
-    Part { source: source.clone(), name, values, symbols, aliases, initialisers, suffix: "" }
+    let called = |symbol: &Symbol| matches!(symbol.kind, SymbolKind::Function | SymbolKind::Indirect);
+    let is_callable = !symbols.is_empty() && symbols.iter().all(called);
+    let stubs = is_callable.then(|| behind_stubs(&mut symbols, &values, mangling));
+    Part { source: source.clone(), name, values, symbols, initialisers, stubs }
+}
+
+/// Gives functions the names of their bodies; returns their stubs, and the other names of stubs.
+fn behind_stubs(symbols: &mut [Symbol], values: &[Global], mangling: Mangling) -> (Pairs, Pairs) {
+    let other_names: Vec<(Vec<u8>, Vec<u8>)> = values
+        .iter()
+        .filter(|value| value.kind() == SymbolKind::Function && !value.is_function() && value.object().is_function())
+        .map(|alias| (mangling.mangle(&alias.name()), mangling.mangle(&alias.object().name())))
+        .collect();
+    let (mut stubs, mut aliases) = (Vec::with_capacity(symbols.len()), Vec::new());
+    for symbol in symbols {
+        let body = [&symbol.name, BODY.as_bytes()].concat();
+        let stub = Symbol { kind: SymbolKind::Function, ..symbol.clone() };
+        match other_names.iter().find(|(name, _)| *name == symbol.name) {
+            Some((_, function)) => aliases.push((stub, function.clone())),
+            None => stubs.push((stub, body.clone())),
+        }
+        symbol.name = body;
+    }
+    (stubs, aliases)
 }
 
 /// Gives local definitions names of which there is one in the process, and makes them hidden ones.

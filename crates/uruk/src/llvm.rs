@@ -1,38 +1,55 @@
 //! LLVM IR in dylibs.
 
 use crate::dylib::{Dylib, Tracker};
-use crate::jit::{Builder, Error};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use uruk_llvm::{Bodies, ConcurrentCompiler, Options, Symbol, Target, ThreadSafeModule, split};
-use uruk_orc::layer::CompileLayer;
-use uruk_orc::reexports::Aliases;
-use uruk_orc::{DylibId, SearchEntry};
+use crate::jit::{Builder, Error, Jit};
+use std::sync::{Arc, OnceLock};
+use uruk_llvm::{ByFunction, ConcurrentCompiler, Options, Target, ThreadSafeModule};
+use uruk_orc::layer::{CompileLayer, OnDemandLayer};
+use uruk_orc::{DylibId, TrackerId};
 
-type Layer = CompileLayer<ConcurrentCompiler>;
+type Eager = CompileLayer<Arc<ConcurrentCompiler>>;
+type Lazy = OnDemandLayer<ByFunction, Eager>;
 
 /// What a JIT compiles modules with, made when the first one is added.
 pub(crate) struct Llvm {
     options: Options,
-    layer: OnceLock<Arc<Layer>>,
-    /// The dylib of each dylib's lazy functions, behind their stubs.
-    bodies: Mutex<HashMap<DylibId, DylibId>>,
+    layers: OnceLock<(Arc<Eager>, Arc<Lazy>)>,
 }
 
 impl Llvm {
     pub fn new(options: Options) -> Llvm {
-        Llvm { options, layer: OnceLock::new(), bodies: Mutex::default() }
+        Llvm { options, layers: OnceLock::new() }
     }
 
-    fn layer(&self) -> Result<&Arc<Layer>, Error> {
-        if self.layer.get().is_none() {
+    fn layers(&self) -> Result<&(Arc<Eager>, Arc<Lazy>), Error> {
+        if self.layers.get().is_none() {
             let target = Target::new(self.options.clone())?;
-            let made = Arc::new(CompileLayer::new(ConcurrentCompiler::new(Arc::new(target))?));
+            let compiler = Arc::new(ConcurrentCompiler::new(Arc::new(target))?);
+            let eager = Arc::new(CompileLayer::new(compiler.clone()));
+            let lazy = Arc::new(OnDemandLayer::new(ByFunction::new(compiler), eager.clone()));
             // Another thread may have been faster.
-            let _ = self.layer.set(made);
+            let _ = self.layers.set((eager, lazy));
         }
-        Ok(self.layer.get().expect("it was set above"))
+        Ok(self.layers.get().expect("it was set above"))
+    }
+}
+
+impl Jit {
+    fn add_ir(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        module: ThreadSafeModule,
+        by_function: bool,
+    ) -> Result<(), Error> {
+        let (eager, lazy) = self.inner().llvm.layers()?;
+        // Assembler outside of functions belongs to none of them.
+        if by_function && !module.has_assembler() {
+            self.session().add(lazy, dylib, tracker, module)?;
+        } else {
+            self.session().add(eager, dylib, tracker, module)?;
+        }
+        Ok(())
     }
 }
 
@@ -46,61 +63,28 @@ impl Builder {
 
 impl Dylib<'_> {
     /// Adds a module, which is compiled when something asks for what it defines, or when the dylib is initialised if it
-    /// has initialisers.
+    /// has initialisers; function by function if this is a [lazy](crate::LazyJit) JIT.
     pub fn add_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
-        Ok(self.jit.session().add(self.jit.inner().llvm.layer()?, self.id(), None, module)?)
+        self.jit.add_ir(self.id(), None, module, self.jit.is_lazy())
     }
 
     /// Adds a module whose functions are compiled one by one, each when it is called first. A call whose function cannot
     /// be had goes where [`lazy_failure`](Builder::lazy_failure) says. A module with assembler outside of its functions is
     /// compiled whole.
     pub fn add_lazy_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
-        let (session, layer) = (self.jit.session(), self.jit.inner().llvm.layer()?);
-        layer.compiler().target().prepare(&module)?;
-        if module.has_assembler() {
-            return self.add_ir_module(module);
-        }
-        let bodies = self.bodies()?;
-        let names = session.names();
-        let (mut functions, mut aliases) = (Vec::new(), Vec::new());
-        for part in split(module)? {
-            if !part.is_callable() {
-                session.add(layer, self.id(), None, part)?;
-                continue;
-            }
-            let Bodies { part, stubs, aliases: others } = part.into_bodies();
-            let pair = |(symbol, name): (Symbol, Vec<u8>)| (symbol.definition(names), names.intern(&name));
-            functions.extend(stubs.into_iter().map(pair));
-            aliases.extend(others.into_iter().map(pair));
-            session.add(layer, bodies, None, part)?;
-        }
-        if !aliases.is_empty() {
-            session.define(self.id(), None, Box::new(Aliases::new(self.id(), aliases)))?;
-        }
-        Ok(session.define_lazy_reexports(self.id(), None, bodies, &functions)?)
-    }
-
-    /// The dylib of this one's lazy functions. What they refer to is found where this dylib's code finds it.
-    fn bodies(&self) -> Result<DylibId, Error> {
-        let session = self.jit.session();
-        let mut known = self.jit.inner().llvm.bodies.lock().unwrap_or_else(PoisonError::into_inner);
-        let bodies = match known.entry(self.id()) {
-            Entry::Occupied(entry) => *entry.get(),
-            Entry::Vacant(entry) => {
-                let bodies = session.create_dylib(&format!("{} <bodies>", session.dylib_name(self.id())))?;
-                session.place_with(bodies, self.id());
-                *entry.insert(bodies)
-            }
-        };
-        let own = SearchEntry { dylib: bodies, all_symbols: true };
-        session.set_search_order(bodies, [vec![own], session.search_order(self.id())].concat());
-        Ok(bodies)
+        self.jit.add_ir(self.id(), None, module, true)
     }
 }
 
 impl Tracker<'_> {
     /// Adds a module that is removed with everything else of this tracker.
     pub fn add_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
-        Ok(self.jit.session().add(self.jit.inner().llvm.layer()?, self.dylib, Some(self.id()), module)?)
+        self.jit.add_ir(self.dylib, Some(self.id()), module, self.jit.is_lazy())
+    }
+
+    /// Adds a module whose functions are compiled when they are called first, and removed with everything else of this
+    /// tracker.
+    pub fn add_lazy_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
+        self.jit.add_ir(self.dylib, Some(self.id()), module, true)
     }
 }
