@@ -77,6 +77,8 @@ pub enum Input {
         /// Its language.
         language: Language,
     },
+    /// Functions in Cranelift's language, which are compiled when something refers to them.
+    Clif(PathBuf),
 }
 
 /// How a shared library is named.
@@ -215,6 +217,7 @@ impl Builder<'_> {
             Kind::Archive => Input::Archive { path, whole },
             Kind::Shared => Input::Library { library: Library::Path(path), as_needed },
             Kind::Source(language) => Input::Source { path, language },
+            Kind::Clif => Input::Clif(path),
             Kind::Script => return self.script(path, whole, as_needed),
         };
         self.push(input);

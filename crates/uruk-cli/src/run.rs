@@ -110,6 +110,10 @@ fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk
             Input::Archive { path, whole: false } => dylib.add_archive(uruk::read_file(path)?)?,
             Input::Library { library: Library::Path(path), .. } => jit.load_library(&path.to_string_lossy())?,
             Input::Library { library: Library::Soname(name), .. } => jit.load_library(&name.to_string_lossy())?,
+            Input::Clif(path) => {
+                let text = uruk::read_file(path)?;
+                dylib.add_clif(text.name(), &String::from_utf8_lossy(&text))?;
+            }
             Input::Source { .. } => unreachable!("`compile` has turned sources into objects"),
         }
     }

@@ -33,6 +33,10 @@ pub enum Error {
     /// A shared library could not be loaded.
     #[error(transparent)]
     Library(#[from] uruk_executor::libraries::LibraryError),
+    /// A function's text could not be read, or Cranelift not be set up.
+    #[cfg(feature = "cranelift")]
+    #[error(transparent)]
+    Cranelift(#[from] uruk_cranelift::Error),
     /// A module could not be read, or its target not be compiled for.
     #[cfg(feature = "llvm")]
     #[error(transparent)]
@@ -82,6 +86,8 @@ pub struct Builder {
     translator: Option<Translator>,
     lazy: bool,
     dispatcher: Option<Arc<dyn Dispatcher>>,
+    #[cfg(feature = "cranelift")]
+    pub(crate) cranelift: uruk_cranelift::Options,
     #[cfg(feature = "llvm")]
     pub(crate) llvm: uruk_llvm::Options,
 }
@@ -200,6 +206,8 @@ impl Builder {
             gc_sections,
             retain_graphs,
             lazy,
+            #[cfg(feature = "cranelift")]
+            cranelift: crate::cranelift::Cranelift::new(self.cranelift),
             #[cfg(feature = "llvm")]
             llvm: crate::llvm::Llvm::new(self.llvm),
         });
@@ -240,6 +248,9 @@ pub(crate) struct Inner {
     pub retain_graphs: bool,
     /// Functions are made by their first calls, wherever that can be.
     pub lazy: bool,
+    /// Compiles Cranelift's functions.
+    #[cfg(feature = "cranelift")]
+    pub cranelift: crate::cranelift::Cranelift,
     /// Compiles LLVM IR.
     #[cfg(feature = "llvm")]
     pub llvm: crate::llvm::Llvm,

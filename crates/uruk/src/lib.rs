@@ -24,6 +24,8 @@
 //!
 //! What lies beneath, sessions and units of your own, is in [`orc`].
 
+#[cfg(feature = "cranelift")]
+mod cranelift;
 mod directory;
 mod dylib;
 mod files;
@@ -40,12 +42,16 @@ pub mod plugin;
 #[doc = include_str!("../../../docs/guide.md")]
 mod guide {}
 
+#[cfg(feature = "cranelift")]
+pub use cranelift::CraneliftLayer;
 pub use dylib::{Dylib, Tracker};
 pub use files::{read_file, read_files};
 pub use function::{Function, FunctionPointer};
 pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
 pub use lazy::LazyJit;
+#[cfg(feature = "cranelift")]
+pub use uruk_cranelift;
 pub use uruk_executor::{restart, scratch};
 pub use uruk_jitlink::input::Input;
 pub use uruk_jitlink::memory::Lane;

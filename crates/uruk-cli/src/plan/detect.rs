@@ -22,6 +22,8 @@ pub enum Kind {
     Script,
     /// To be compiled.
     Source(Language),
+    /// Functions in Cranelift's language.
+    Clif,
 }
 
 /// ELF's class and machine: libraries of another one are passed over.
@@ -78,7 +80,7 @@ pub fn detect(path: &Path) -> Result<(Kind, Option<Machine>), Error> {
         return Ok((Kind::Source(language), None));
     }
     match ending {
-        "clif" => Err(unsupported("intermediate code", "compile it to an object first")),
+        "clif" => Ok((Kind::Clif, None)),
         "h" | "hpp" => Err(unsupported("a header", "give the source that includes it")),
         _ if head.is_empty() => Err(unsupported("empty", "give an object, an archive, a library or a source")),
         _ if head.contains(&0) => {
@@ -121,6 +123,7 @@ mod tests {
         check("a.so", b"INPUT(x)", "Script");
         check("a.o", b"BC\xc0\xde", "Object");
         check("a.ll", b"define", "Object");
+        check("a.clif", b"function %f() {}", "Clif");
         check("a.o", b"", "`a.o` is empty; give an object, an archive, a library or a source");
         check("a.o", b"\0\0", "`a.o` is of no known kind; give an object, an archive, a library or a source");
         check("t.o", b"\x7fELF", "`t.o` is an ELF file of type 0; give a relocatable or shared one");
