@@ -7,6 +7,7 @@
 
 mod alone;
 mod compile;
+mod compile_llvm;
 pub mod floor;
 mod object;
 mod report;
