@@ -2,6 +2,8 @@
 
 mod bench;
 mod fuzz;
+#[cfg(test)]
+mod guide;
 mod matrix;
 mod paths;
 mod process;

@@ -2,11 +2,11 @@
 //! it is loaded when the first one turns up.
 
 use std::ffi::OsString;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use uruk::Input;
 use uruk::orc::error::Cause;
 use uruk::orc::translate::Translate;
+use uruk::{CompileLayer, Dylib, Input, Jit, OnDemandLayer};
 use uruk_llvm_loader::{Compiler, Error, Plugin, is_ir};
 
 /// Compiles IR with the optimisation that the command line asks for.
@@ -24,6 +24,23 @@ impl Ir {
     fn compiler(&self) -> Result<&Compiler, Error> {
         let make = || Compiler::new(Plugin::find()?, self.level());
         self.compiler.get_or_init(make).as_ref().map_err(Error::clone)
+    }
+
+    /// Adds IR to a dylib, to be compiled function by function when they are called first.
+    pub fn add_by_function(&self, jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk::Error> {
+        if inputs.is_empty() {
+            return Ok(());
+        }
+        let file = |input: &Input| input.name().to_string();
+        let refuse = |file, cause: Error| uruk::orc::error::Error::Translate { file, cause: Arc::new(cause) };
+        let compiler = self.compiler().map_err(|error| refuse(file(&inputs[0]), error))?;
+        let base = Arc::new(CompileLayer::new(compiler.clone()));
+        let layer = Arc::new(OnDemandLayer::new(compiler.clone(), base));
+        for input in inputs {
+            let unit = compiler.open(input.name(), input).map_err(|error| refuse(file(input), error))?;
+            jit.session().add(&layer, dylib.id(), None, unit)?;
+        }
+        Ok(())
     }
 
     /// The level as LLVM has it; drivers have more.

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use uruk::orc::translate::Translate;
 use uruk::{Dylib, Jit};
 
 use crate::args::Times;
 use crate::ir::Ir;
 use crate::plan::{Input, Library, Plan};
 use crate::progress::Progress;
-use crate::{compile, explain, fail};
+use crate::{compile, explain, fail, lazy};
 
 /// Libraries that a C or C++ compiler links without being told, or that every program may expect.
 const USUAL_LIBRARIES: &[&str] = &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"];
@@ -70,6 +71,9 @@ impl Failure {
 /// Reads and links everything.
 fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, Failure> {
     let mut builder = Jit::builder().strict_wx(plan.options.strict_wx);
+    if plan.options.lazy {
+        builder = lazy::configure(builder, plan);
+    }
     if plan.options.gc_sections {
         builder = builder.gc_sections(true).gc_roots([plan.entry.as_str()]);
     }
@@ -79,7 +83,8 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     if plan.options.debugger {
         builder = builder.debugger(true);
     }
-    let jit = builder.translator(Arc::new(Ir::new(plan.options.flags.optimize.clone()))).build()?;
+    let ir = Arc::new(Ir::new(plan.options.flags.optimize.clone()));
+    let jit = builder.translator(ir.clone()).build()?;
     progress.phase("reading");
     let mut dylibs = Vec::with_capacity(plan.dylibs.len());
     for (position, dylib) in plan.dylibs.iter().enumerate() {
@@ -88,20 +93,26 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     for (dylib, planned) in dylibs.iter().zip(&plan.dylibs) {
         let others: Vec<Dylib<'_>> = planned.links.iter().map(|position| dylibs[*position]).collect();
         dylib.link_against(&others);
-        add_inputs(&jit, dylib, &planned.inputs)?;
+        add_inputs(&jit, dylib, &planned.inputs, plan.options.lazy.then_some(&*ir))?;
     }
     jit.load_libraries_on_demand(USUAL_LIBRARIES);
+    if plan.options.lazy {
+        lazy::begin(&jit, plan);
+    }
     times.lap("read");
     progress.phase("linking");
     let linked = jit.link(&dylibs).and_then(|()| jit.main().find(&plan.entry)).and_then(|_| jit.interpose());
     linked.map_err(|error| Failure::new(error, &jit))?;
-    // A program may look at what is mapped in its process, as sanitizers do.
-    dylibs.iter().for_each(Dylib::close_archives);
+    if !plan.options.lazy {
+        // A program may look at what is mapped in its process, as sanitizers do.
+        dylibs.iter().for_each(Dylib::close_archives);
+    }
     times.lap("link");
     Ok(jit)
 }
 
-fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk::Error> {
+/// Adds what a dylib is made of; IR by function if there is what compiles it so.
+fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input], lazy: Option<&Ir>) -> Result<(), uruk::Error> {
     let mut objects = Vec::new();
     for input in inputs {
         match input {
@@ -110,14 +121,21 @@ fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk
             Input::Archive { path, whole: false } => dylib.add_archive(uruk::read_file(path)?)?,
             Input::Library { library: Library::Path(path), .. } => jit.load_library(&path.to_string_lossy())?,
             Input::Library { library: Library::Soname(name), .. } => jit.load_library(&name.to_string_lossy())?,
+            // Where they are not compiled when they are called, they are objects by now.
+            Input::Source { path, .. } => dylib.add_source(path)?,
             Input::Clif(path) => {
                 let text = uruk::read_file(path)?;
                 dylib.add_clif(text.name(), &String::from_utf8_lossy(&text))?;
             }
-            Input::Source { .. } => unreachable!("`compile` has turned sources into objects"),
         }
     }
-    dylib.add_objects(&jit.read_files(&objects)?)
+    let mut objects = jit.read_files(&objects)?;
+    if let Some(ir) = lazy {
+        let (by_function, whole) = objects.into_iter().partition(|input| ir.accepts(input));
+        objects = whole;
+        ir.add_by_function(jit, dylib, &by_function)?;
+    }
+    dylib.add_objects(&objects)
 }
 
 /// Runs the initialisers and the entry.

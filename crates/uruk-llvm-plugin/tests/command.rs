@@ -59,12 +59,43 @@ fn ir_of_every_form_is_run() {
         &["main.c", "-L.", "-lother"],
         &["-Os", "main.c", "--whole-archive", "libother.a"],
         &["main.ll", "--jd", "library", "other.bc"],
+        &["--lazy", "main.ll", "other.bc"],
+        &["--lazy", "-O2", "main.bc", "libother.a"],
     ];
     for set in sets {
         let output = run(folder, &[set, &["--", "5"]].concat());
         assert_eq!(output.status.code(), Some(35), "{set:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(output.stderr.is_empty() && output.stdout.is_empty(), "{set:?}");
     }
+}
+
+#[test]
+fn a_function_that_is_not_called_is_not_compiled() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "
+        define i32 @main(i32 %n, ptr %arguments) {
+          %alone = icmp eq i32 %n, 1
+          br i1 %alone, label %good, label %bad
+        good:
+          ret i32 3
+        bad:
+          %r = call i32 @never()
+          ret i32 %r
+        }
+        define i32 @never() {
+          call void asm \"gibberish\", \"\"()
+          ret i32 4
+        }";
+    write(folder.path(), "m.ll", text);
+    let run = |arguments: &[&str]| {
+        let output = run(folder.path(), arguments);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(run(&["--lazy", "m.ll"]), (Some(3), String::new()));
+    let (status, message) = run(&["--lazy", "m.ll", "--", "x"]);
+    assert_eq!(status, Some(125), "{message}");
+    assert!(message.contains("m.ll(never) cannot be compiled"), "{message}");
+    assert_eq!(run(&["m.ll"]).0, Some(125));
 }
 
 #[test]

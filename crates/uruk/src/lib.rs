@@ -33,14 +33,29 @@ mod function;
 mod inspect;
 mod jit;
 mod lazy;
+mod lazy_calls;
 #[cfg(feature = "llvm")]
 mod llvm;
 pub mod plugin;
+#[cfg(feature = "cc")]
+mod sources;
 
-/// The examples of the guide, which are tests.
+/// The examples of the guide, which are tests. Other crates have those chapters that are about them.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/guide.md")]
-mod guide {}
+mod guide {
+    #[doc = include_str!("../../../docs/guide/introduction.md")]
+    mod introduction {}
+    #[doc = include_str!("../../../docs/guide/linking.md")]
+    mod linking {}
+    #[doc = include_str!("../../../docs/guide/session.md")]
+    mod session {}
+    #[doc = include_str!("../../../docs/guide/laziness.md")]
+    mod laziness {}
+    #[doc = include_str!("../../../docs/guide/compilers.md")]
+    mod compilers {}
+    #[doc = include_str!("../../../docs/guide/from-llvm.md")]
+    mod from_llvm {}
+}
 
 #[cfg(feature = "cranelift")]
 pub use cranelift::CraneliftLayer;
@@ -50,6 +65,8 @@ pub use function::{Function, FunctionPointer};
 pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
 pub use lazy::LazyJit;
+#[cfg(feature = "cc")]
+pub use uruk_cc;
 #[cfg(feature = "cranelift")]
 pub use uruk_cranelift;
 pub use uruk_executor::{restart, scratch};

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::Language;
+use uruk_cc::Language;
+
 use crate::Error;
 use uruk_llvm_loader::is_ir;
 
