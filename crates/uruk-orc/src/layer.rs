@@ -70,7 +70,7 @@ impl<R, L: Layer<R> + ?Sized> Layer<R> for Arc<L> {
 
 mod on_demand;
 
-pub use on_demand::{OnDemandLayer, Partition, Whole};
+pub use on_demand::{OnDemandLayer, Partition, Stubs, Whole};
 
 /// A representation that waits for somebody to need it. What it promises has been said.
 struct Added<R, L: ?Sized> {
@@ -184,6 +184,16 @@ pub trait Compiler<R>: Send + Sync {
 
     /// Compiles it to an object file or a graph, on any thread and several at once.
     fn compile(&self, session: &Session, representation: R) -> Result<Linkable, Cause>;
+}
+
+impl<R, C: Compiler<R> + ?Sized> Compiler<R> for Arc<C> {
+    fn interface(&self, session: &Session, representation: &R) -> Result<Interface, Cause> {
+        (**self).interface(session, representation)
+    }
+
+    fn compile(&self, session: &Session, representation: R) -> Result<Linkable, Cause> {
+        (**self).compile(session, representation)
+    }
 }
 
 /// Compiles, and gives what comes out to a layer for it.
