@@ -46,6 +46,7 @@ pub use function::{Function, FunctionPointer};
 pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
 pub use lazy::LazyJit;
+pub use uruk_cache as cache;
 pub use uruk_executor::{restart, scratch};
 pub use uruk_jitlink::input::Input;
 pub use uruk_jitlink::memory::Lane;
