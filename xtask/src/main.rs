@@ -2,6 +2,8 @@
 
 mod bench;
 mod fuzz;
+#[cfg(test)]
+mod guide;
 mod matrix;
 mod paths;
 mod process;
@@ -35,8 +37,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        usage: "link [--large] [--filter STR] [--samples N] [--uruk PATH] | session [--samples N]",
-        about: "what linking costs, beside mold, lld, JITLink and the plain floor; or the session, beside LLJIT",
+        usage: "link [--large] [--filter STR] [--samples N] [--uruk PATH] | session [--samples N] | compile [--samples N]",
+        about: "what linking costs, beside mold, lld, JITLink and the plain floor; or the session, beside LLJIT, or compilers",
         run: bench::run,
     },
     Task {

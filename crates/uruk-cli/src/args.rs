@@ -13,8 +13,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use lexopt::Arg;
+use uruk_cc::Flags;
 
-use crate::compile::Flags;
 use crate::{Error, near};
 
 /// What is to be done.
@@ -24,8 +24,20 @@ pub enum Command {
     Print(String),
     /// Link and run.
     Run(Box<Request>),
+    /// Evaluate a language, from a file if one is named.
+    Repl(Backend, Option<PathBuf>),
     /// Show a file.
     Inspect(PathBuf),
+}
+
+/// What compiles the language of `uruk repl`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// Cranelift, which is built in.
+    #[default]
+    Cranelift,
+    /// LLVM.
+    Llvm,
 }
 
 /// The arguments of `uruk run`.
@@ -68,6 +80,15 @@ pub enum Times {
     Json,
 }
 
+/// What to compile ahead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Speculation {
+    /// What code that runs refers to.
+    Calls,
+    /// What an earlier run has called, in its order, which the file has.
+    Order(PathBuf),
+}
+
 /// Options that concern the whole run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -77,6 +98,10 @@ pub struct Options {
     pub times: Times,
     /// Never write to a page that has been executable.
     pub strict_wx: bool,
+    /// Compile and link when something is called.
+    pub lazy: bool,
+    /// Do so ahead on other threads.
+    pub speculate: Option<Speculation>,
     /// Leave out what nothing refers to.
     pub gc_sections: bool,
     /// Keep debug information and tell debuggers.
@@ -92,12 +117,14 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
     let rest: Vec<OsString> = arguments.collect();
     match command.to_str().unwrap_or_default() {
         "run" => parse_run(rest),
+        "repl" => parse_repl(rest),
         "inspect" => parse_inspect(rest),
         "-h" | "--help" => Ok(Command::Print(options::overview())),
         "-V" | "--version" => Ok(Command::Print(version())),
         "help" => match rest.first() {
             None => Ok(Command::Print(options::overview())),
             Some(name) if name == "run" => Ok(Command::Print(options::run_help())),
+            Some(name) if name == "repl" => Ok(Command::Print(options::repl_help())),
             Some(name) if name == "inspect" => Ok(Command::Print(options::inspect_help())),
             Some(name) => Err(unknown_command(name)),
         },
@@ -119,6 +146,35 @@ fn unknown_command(name: &OsStr) -> Error {
         _ => String::new(),
     };
     Error::UnknownCommand { name: name.display().to_string(), hint, existing }
+}
+
+fn parse_repl(arguments: Vec<OsString>) -> Result<Command, Error> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let (mut backend, mut path) = (Backend::default(), None);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Print(options::repl_help())),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Print(version())),
+            Arg::Long("backend") => backend = self::backend(&parser.value()?)?,
+            Arg::Value(value) if path.is_none() => path = Some(PathBuf::from(value)),
+            Arg::Value(_) => return Err(Error::Files { command: "repl", problem: "takes one file only" }),
+            Arg::Short(letter) => return Err(unknown_option(format!("-{letter}"))),
+            Arg::Long(name) => return Err(unknown_option(format!("--{name}"))),
+        }
+    }
+    Ok(Command::Repl(backend, path))
+}
+
+fn backend(value: &OsStr) -> Result<Backend, Error> {
+    match value.to_str() {
+        Some("cranelift") => Ok(Backend::Cranelift),
+        Some("llvm") => Ok(Backend::Llvm),
+        _ => Err(Error::BadValue {
+            option: "--backend",
+            wanted: "`cranelift` or `llvm`",
+            found: value.display().to_string(),
+        }),
+    }
 }
 
 fn parse_inspect(arguments: Vec<OsString>) -> Result<Command, Error> {
@@ -173,6 +229,11 @@ fn parse_run(arguments: Vec<OsString>) -> Result<Command, Error> {
             Arg::Long("entry") => request.entry = text("--entry", parser.value()?)?,
             Arg::Long("whole-archive") => whole = true,
             Arg::Long("no-whole-archive") => whole = false,
+            Arg::Long("lazy") => options.lazy = true,
+            Arg::Long("speculate") => {
+                let order = parser.optional_value().map(|path| Speculation::Order(path.into()));
+                options.speculate = Some(order.unwrap_or(Speculation::Calls));
+            }
             Arg::Long("gc-sections") => options.gc_sections = true,
             Arg::Long("strict-wx") => options.strict_wx = true,
             Arg::Long("debugger") => options.debugger = true,

@@ -1,6 +1,5 @@
 //! What can go wrong before the linker has its work. Each message is one line unless it lists places.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
@@ -118,43 +117,20 @@ pub enum Error {
         /// The folders, in order.
         searched: Vec<PathBuf>,
     },
-    /// A compiler that could not be started.
-    #[error("cannot start the compiler `{}`: {source}\n  command: {command}{}", program.display(), variable(name))]
-    NoCompiler {
-        /// The program.
-        program: OsString,
-        /// The environment variable that chooses it.
-        name: &'static str,
-        /// The whole command line.
-        command: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A compiler that failed; it has said why itself.
-    #[error("compiling `{}` failed ({status})\n  command: {command}", path.display())]
-    Compiler {
-        /// The source.
-        path: PathBuf,
-        /// How the compiler ended.
-        status: std::process::ExitStatus,
-        /// The whole command line.
-        command: String,
-    },
-    /// The Rust toolchain has no shared standard library where it says its libraries are.
-    #[error("the Rust toolchain has no `libstd-*.so` in `{}`; programs from .rs files need it", folder.display())]
-    NoRustStd {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// The folder for compiled sources could not be made.
-    #[error("cannot make a temporary folder for compiled sources: {0}")]
-    Temporary(io::Error),
+    /// A source that was not compiled.
+    #[error(transparent)]
+    Compile(#[from] uruk_cc::Error),
+    /// This `uruk` was built without LLVM.
+    #[error("this `uruk` was built without LLVM; leave out `--backend llvm`")]
+    NoLlvm,
+    /// The language of `uruk repl` could not be set up.
+    #[error(transparent)]
+    Language(#[from] uruk_kaleidoscope::Error),
+    /// The terminal does not do what line editing needs.
+    #[error("cannot read what is typed: {0}")]
+    Terminal(#[from] rustyline::error::ReadlineError),
 }
 
 fn list(folders: &[PathBuf]) -> String {
     folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-fn variable(name: &str) -> String {
-    format!("\n  the environment variable {name} chooses another")
 }

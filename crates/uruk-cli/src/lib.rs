@@ -11,9 +11,11 @@ pub mod args;
 pub mod compile;
 mod error;
 pub mod explain;
+mod lazy;
 pub mod near;
 pub mod plan;
 pub mod progress;
+pub mod repl;
 pub mod run;
 
 use std::ffi::OsString;
@@ -48,6 +50,7 @@ fn dispatch(arguments: Vec<OsString>) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Run(request) => Ok(run::execute(Plan::build(*request)?)),
+        Command::Repl(backend, path) => repl::execute(backend, path.as_deref()),
         Command::Inspect(path) => Ok(run::inspect(&path)),
     }
 }

@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 pub use detect::{Kind, Machine, detect};
 pub use search::Search;
 
+use uruk_cc::Language;
+
 use crate::Error;
 use crate::args::{Mention, Options, Request};
 
@@ -77,6 +79,8 @@ pub enum Input {
         /// Its language.
         language: Language,
     },
+    /// Functions in Cranelift's language, which are compiled when something refers to them.
+    Clif(PathBuf),
 }
 
 /// How a shared library is named.
@@ -86,37 +90,6 @@ pub enum Library {
     Path(PathBuf),
     /// By a name that the system's loader looks for.
     Soname(OsString),
-}
-
-/// A language that can be compiled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Language {
-    /// C.
-    C,
-    /// C++.
-    Cxx,
-    /// Assembler, through the C compiler.
-    Assembler,
-    /// Rust.
-    Rust,
-    /// Fortran.
-    Fortran,
-}
-
-impl Language {
-    /// The language of files with this ending, without its dot.
-    pub fn of(ending: &str) -> Option<Language> {
-        Some(match ending {
-            "c" | "i" => Language::C,
-            "cc" | "cpp" | "cxx" | "c++" | "C" | "ii" => Language::Cxx,
-            "s" | "S" => Language::Assembler,
-            "rs" => Language::Rust,
-            "f" | "F" | "for" | "f77" | "f90" | "F90" | "f95" | "F95" | "f03" | "F03" | "f08" | "F08" => {
-                Language::Fortran
-            }
-            _ => return None,
-        })
-    }
 }
 
 impl Plan {
@@ -149,6 +122,22 @@ impl Plan {
             search,
             options: request.options,
         })
+    }
+
+    /// The languages of each dylib's sources.
+    pub fn languages(&self) -> Vec<Vec<Language>> {
+        let of = |dylib: &DylibPlan| {
+            let mut used = Vec::new();
+            for input in &dylib.inputs {
+                if let Input::Source { language, .. } = input
+                    && !used.contains(language)
+                {
+                    used.push(*language);
+                }
+            }
+            used
+        };
+        self.dylibs.iter().map(of).collect()
     }
 
     /// Whether anything must be compiled before it can be linked.
@@ -215,6 +204,7 @@ impl Builder<'_> {
             Kind::Archive => Input::Archive { path, whole },
             Kind::Shared => Input::Library { library: Library::Path(path), as_needed },
             Kind::Source(language) => Input::Source { path, language },
+            Kind::Clif => Input::Clif(path),
             Kind::Script => return self.script(path, whole, as_needed),
         };
         self.push(input);

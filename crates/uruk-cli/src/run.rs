@@ -9,7 +9,7 @@ use uruk::{Dylib, Jit};
 use crate::args::Times;
 use crate::plan::{Input, Library, Plan};
 use crate::progress::Progress;
-use crate::{compile, explain, fail};
+use crate::{compile, explain, fail, lazy};
 
 /// Libraries that a C or C++ compiler links without being told, or that every program may expect.
 const USUAL_LIBRARIES: &[&str] = &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"];
@@ -68,6 +68,9 @@ impl Failure {
 /// Reads and links everything.
 fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, Failure> {
     let mut builder = Jit::builder().strict_wx(plan.options.strict_wx);
+    if plan.options.lazy {
+        builder = lazy::configure(builder, plan);
+    }
     if plan.options.gc_sections {
         builder = builder.gc_sections(true).gc_roots([plan.entry.as_str()]);
     }
@@ -89,12 +92,17 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
         add_inputs(&jit, dylib, &planned.inputs)?;
     }
     jit.load_libraries_on_demand(USUAL_LIBRARIES);
+    if plan.options.lazy {
+        lazy::begin(&jit, plan);
+    }
     times.lap("read");
     progress.phase("linking");
     let linked = jit.link(&dylibs).and_then(|()| jit.main().find(&plan.entry)).and_then(|_| jit.interpose());
     linked.map_err(|error| Failure::new(error, &jit))?;
-    // A program may look at what is mapped in its process, as sanitizers do.
-    dylibs.iter().for_each(Dylib::close_archives);
+    if !plan.options.lazy {
+        // A program may look at what is mapped in its process, as sanitizers do.
+        dylibs.iter().for_each(Dylib::close_archives);
+    }
     times.lap("link");
     Ok(jit)
 }
@@ -108,7 +116,12 @@ fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk
             Input::Archive { path, whole: false } => dylib.add_archive(uruk::read_file(path)?)?,
             Input::Library { library: Library::Path(path), .. } => jit.load_library(&path.to_string_lossy())?,
             Input::Library { library: Library::Soname(name), .. } => jit.load_library(&name.to_string_lossy())?,
-            Input::Source { .. } => unreachable!("`compile` has turned sources into objects"),
+            // Where they are not compiled when they are called, they are objects by now.
+            Input::Source { path, .. } => dylib.add_source(path)?,
+            Input::Clif(path) => {
+                let text = uruk::read_file(path)?;
+                dylib.add_clif(text.name(), &String::from_utf8_lossy(&text))?;
+            }
         }
     }
     dylib.add_objects(&jit.read_files(&objects)?)

@@ -32,6 +32,44 @@ fn status_streams_and_arguments_are_the_programs_own() {
     assert_eq!((text(&output.stdout), text(&output.stderr)), ("a,--b,".into(), "to the side\n".into()));
 }
 
+const CLIF: &str = "\
+function %main(i32, i64) -> i32 {
+    fn0 = %square(i64) -> i64
+    fn1 = %report(i64)
+block0(v0: i32, v1: i64):
+    v2 = uextend.i64 v0
+    v3 = call fn0(v2)
+    call fn1(v3)
+    v4 = iconst.i32 7
+    return v4
+}
+function %square(i64) -> i64 {
+block0(v0: i64):
+    v1 = imul v0, v0
+    return v1
+}
+";
+
+#[test]
+fn clif_runs_beside_c() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "main.clif", CLIF);
+    write(folder.path(), "report.c", "#include <stdio.h>\nvoid report(long n) { printf(\"%ld\\n\", n); }");
+    let output = run(folder.path(), &["main.clif", "report.c", "--", "a", "b"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(7), "9\n".into()), "{}", text(&output.stderr));
+    for (from, to, message) in [
+        ("imul v0, v0", "imul v0, v9", "main.clif:13: undefined operand value v9"),
+        ("return v1", "return v1, v1", "main.clif:14: function `square` breaks a rule of CLIF: "),
+        ("%report", "%reprot", "nothing defines a name that `main` needs:\n  reprot"),
+        ("function %main", "target riscv64\nfunction %main", "main.clif is for riscv64, and this is x86_64"),
+    ] {
+        write(folder.path(), "main.clif", &CLIF.replace(from, to));
+        let output = run(folder.path(), &["main.clif", "report.c"]);
+        assert_eq!(output.status.code(), Some(125));
+        assert!(text(&output.stderr).contains(message), "{message}: {}", text(&output.stderr));
+    }
+}
+
 #[test]
 fn missing_names_are_explained_together() {
     let folder = tempfile::tempdir().unwrap();

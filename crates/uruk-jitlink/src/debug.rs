@@ -10,6 +10,7 @@
 //! cannot be computed does, too, as one odd field must not hide the other functions.
 //! Sources: gABI 4.3; DWARF 5 §7.3 and §2.17.3; lld's treatment of relocations in sections that are not loaded.
 
+mod made;
 mod relocate;
 mod sections;
 #[cfg(test)]
@@ -37,6 +38,8 @@ pub struct Places {
     elsewhere: Vec<(SymbolId, u64)>,
     /// Its shares of the lanes, and of the zero-fill behind the data.
     runs: [Range<u64>; 4],
+    /// What an image takes from the bytes of an object, for one that has none.
+    made: Option<Box<made::Made>>,
 }
 
 impl Places {
@@ -57,7 +60,8 @@ impl Places {
         });
         let elsewhere = elsewhere.map(|(id, _)| (id, addresses[id.0 as usize])).collect();
         let [code, read_only, data] = member.share.lanes.clone();
-        Places { blocks, elsewhere, runs: [code, read_only, data, member.share.zero.clone()] }
+        let made = made::Made::new(member, targets, addresses);
+        Places { blocks, elsewhere, runs: [code, read_only, data, member.share.zero.clone()], made }
     }
 
     /// The lowest address that anything of the object has.
@@ -83,42 +87,72 @@ pub struct Origin {
     pub threads: Option<u64>,
 }
 
+/// An object in an image, by where it comes from.
+enum Part<'a> {
+    File(Object<'a>),
+    Made(made::Object<'a>),
+}
+
 /// An ELF image of linked objects.
 pub fn image(objects: &[(&Input, &Places)], origin: Origin) -> Result<Vec<u8>, LinkError> {
     let mut runs = Vec::new();
     let mut outputs = Outputs::default();
-    let mut parsed = Vec::with_capacity(objects.len());
+    let mut parts = Vec::with_capacity(objects.len());
     for (input, places) in objects {
-        let object = Object::parse(input, places, origin, &mut outputs)?;
-        runs.extend(object.runs());
-        parsed.push(object);
+        parts.push(match &places.made {
+            None => {
+                let object = Object::parse(input, places, origin, &mut outputs)?;
+                runs.extend(object.runs());
+                Part::File(object)
+            }
+            Some(made) => {
+                runs.extend(places.shares(origin));
+                Part::Made(made::Object::new(made, origin, &mut outputs))
+            }
+        });
     }
     let runs = write::merge(runs);
-    for object in &parsed {
-        object.relocate(&mut outputs)?;
+    for part in &parts {
+        match part {
+            Part::File(object) => object.relocate(&mut outputs)?,
+            Part::Made(object) => object.relocate(&mut outputs),
+        }
     }
     let mut symbols = write::Symbols::new(&runs);
     for local in [true, false] {
-        for object in &parsed {
-            object.add_symbols(local, &mut symbols)?;
+        for part in &parts {
+            match part {
+                Part::File(object) => object.add_symbols(local, &mut symbols)?,
+                Part::Made(object) => object.add_symbols(local, &mut symbols),
+            }
         }
     }
     Ok(write::file(&runs, symbols, &outputs))
 }
 
+/// What the runs of a [`Places`] hold.
+const USES: [Use; 4] = [Use::Code, Use::ReadOnly, Use::Data, Use::Zero];
+
+impl Places {
+    /// The object's shares of the lanes in an image.
+    fn shares(&self, origin: Origin) -> impl Iterator<Item = Run> + '_ {
+        let shares = self.runs.iter().zip(USES).filter(|(run, _)| !run.is_empty());
+        let moved = move |address: u64| address.wrapping_sub(origin.base);
+        shares.map(move |(run, what)| Run { range: moved(run.start)..moved(run.end), what })
+    }
+}
+
 impl Object<'_> {
     /// The runs of memory that the object takes: its shares, and blocks that were gathered elsewhere.
     fn runs(&self) -> Vec<Run> {
-        let uses = [Use::Code, Use::ReadOnly, Use::Data, Use::Zero];
-        let own = self.places.runs.clone();
-        let own = own.map(|run| run.start.wrapping_sub(self.origin.base)..run.end.wrapping_sub(self.origin.base));
-        let shares = own.iter().cloned().zip(uses).map(|(range, what)| Run { range, what });
-        let mut runs: Vec<Run> = shares.filter(|run| !run.range.is_empty()).collect();
+        let mut runs: Vec<Run> = self.places.shares(self.origin).collect();
+        let shares = runs.len();
         for block in &self.blocks {
             let Some(lane) = lane(block.kind) else { continue };
-            let what = uses[lane as usize];
+            let what = USES[lane as usize];
             let range = block.address..block.address.saturating_add(block.size);
-            let gathered = block.address != DROPPED && !own.iter().any(|share| share.contains(&range.start));
+            let gathered =
+                block.address != DROPPED && !runs[..shares].iter().any(|share| share.range.contains(&range.start));
             if gathered && !range.is_empty() {
                 runs.push(Run { range, what });
             }

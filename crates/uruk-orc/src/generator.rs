@@ -195,6 +195,11 @@ impl ArchiveMembers {
         Ok(members)
     }
 
+    /// Whether a member defines a name.
+    pub fn defines(&self, name: Name) -> bool {
+        self.index.contains_key(&name)
+    }
+
     fn member(&self, (number, id): (usize, MemberId)) -> Result<Input, Error> {
         let Nested { input, nesting } = &self.archives[number];
         let damaged = |error: ArchiveError| archive_error(input, &error);

@@ -30,6 +30,9 @@ struct Body {
     name: Name,
 }
 
+/// What is done before a lazy function's first call.
+pub(crate) type BeforeFirstCall = dyn Fn(DylibId) -> Result<(), Error> + Send + Sync;
+
 /// A session's stubs.
 pub(crate) struct Stubs {
     pool: Box<dyn ExecutorStubs>,
@@ -64,7 +67,8 @@ impl Resolver for Bodies {
     fn resolve(&self, stub: StubId) -> Option<u64> {
         let session = self.session.upgrade()?;
         let Body { unit, source, name } = *self.lock().lazy.get(&stub)?;
-        match session.body(unit, source, name) {
+        let body = session.body(unit, source, name);
+        match body.and_then(|address| session.prepare_first_call(source).map(|()| address)) {
             Ok(address) => {
                 self.lock().called.push((source, name));
                 session.speculate(source, name);
@@ -209,6 +213,17 @@ impl Session {
     pub fn set_lazy_failure(&self, address: u64) {
         // The first one counts.
         let _ = self.shared.lazy_failure.compare_exchange(0, address, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Has a function called before each first call of a lazy function, once its body is linked, with the dylib where that
+    /// was looked for: to run initialisers, say. An error fails the call. No lock of the session is held. The first
+    /// function that is given counts.
+    pub fn before_first_calls(&self, prepare: impl Fn(DylibId) -> Result<(), Error> + Send + Sync + 'static) {
+        let _ = self.shared.before_first_call.set(Box::new(prepare));
+    }
+
+    fn prepare_first_call(&self, source: DylibId) -> Result<(), Error> {
+        self.shared.before_first_call.get().map_or(Ok(()), |prepare| prepare(source))
     }
 
     /// The stubs of the session, which it has from the first use on.

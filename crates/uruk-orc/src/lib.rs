@@ -22,8 +22,8 @@ pub mod session;
 mod state;
 pub mod support;
 mod sync;
-mod turns;
+pub mod turns;
 pub mod unit;
 
-pub use objects::{Linkable, Retained};
+pub use objects::{Linkable, Retained, is_linker_defined};
 pub use state::{Answer, DylibId, GcRoots, Required, SearchEntry, TrackerId, UnitId};

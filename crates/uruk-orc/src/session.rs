@@ -25,7 +25,7 @@ use crate::dispatch::{Dispatcher, InPlace};
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::generator::{AsyncGenerator, DefinitionGenerator, Generator};
-use crate::lazy::Stubs;
+use crate::lazy::{BeforeFirstCall, Stubs};
 use crate::plugin::Wishes;
 use crate::state::*;
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock};
@@ -65,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) stubs: Mutex<Option<Arc<Stubs>>>,
     pub(crate) lazy_failure: AtomicU64,
     pub(crate) speculates: AtomicBool,
+    pub(crate) before_first_call: OnceLock<Box<BeforeFirstCall>>,
     wishes: Wishes,
 }
 
@@ -89,6 +90,7 @@ impl Session {
             stubs: Mutex::default(),
             lazy_failure: AtomicU64::new(0),
             speculates: AtomicBool::new(false),
+            before_first_call: OnceLock::new(),
             wishes: Wishes::default(),
         };
         Session { shared: at_fork::hold_while_alive(shared) }

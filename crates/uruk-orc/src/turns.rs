@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use uruk_executor::at_fork::{self, Held, Locks};
 
 /// Something that one thread at a time works with.
-pub(crate) struct Turns<T> {
+pub struct Turns<T> {
     shared: Arc<Shared<T>>,
 }
 
@@ -25,17 +25,18 @@ struct State<T> {
 }
 
 /// A turn, until it is dropped.
-pub(crate) struct Turn<'a, T> {
+pub struct Turn<'a, T> {
     shared: &'a Shared<T>,
 }
 
 impl<T: Send + 'static> Turns<T> {
+    /// Nobody's turn yet.
     pub fn new(value: T) -> Turns<T> {
         let state = Mutex::new(State { holder: None, value });
         Turns { shared: at_fork::hold_while_alive(Shared { state, free: Condvar::new() }) }
     }
 
-    /// Waits until no other thread has a turn.
+    /// Waits until no other thread has a turn. A thread that has one may take another.
     pub fn take(&self) -> Turn<'_, T> {
         let own = thread::current().id();
         let is_others = |state: &mut State<T>| state.holder.is_some_and(|(holder, _)| holder != own);

@@ -3,6 +3,8 @@
 use crate::directory::Directory;
 use crate::dylib::Dylib;
 use crate::files::{read_file, read_files};
+use crate::function::FunctionPointer;
+use crate::lazy_calls::{BindLazily, LazyCalls};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use uruk_cache::ObjectCache;
@@ -18,6 +20,7 @@ use uruk_orc::layer::CompileLayer;
 use uruk_orc::plugin::Plugin;
 use uruk_orc::session::Session;
 use uruk_orc::support::SupportSymbols;
+use uruk_orc::turns::Turns;
 use uruk_orc::{DylibId, GcRoots, SearchEntry};
 
 /// Why a JIT could not be made, or something not be linked.
@@ -30,9 +33,17 @@ pub enum Error {
     /// The process's libraries could not be made to use the program's own definitions.
     #[error("cannot replace functions of the process's libraries: {0}")]
     Interpose(#[from] InterposeError),
+    /// A source could not be read or compiled.
+    #[cfg(feature = "cc")]
+    #[error(transparent)]
+    Source(#[from] uruk_cc::Error),
     /// A shared library could not be loaded.
     #[error(transparent)]
     Library(#[from] uruk_executor::libraries::LibraryError),
+    /// A function's text could not be read, or Cranelift not be set up.
+    #[cfg(feature = "cranelift")]
+    #[error(transparent)]
+    Cranelift(#[from] uruk_cranelift::Error),
     /// A module could not be read, or its target not be compiled for.
     #[cfg(feature = "llvm")]
     #[error(transparent)]
@@ -70,6 +81,11 @@ pub struct Builder {
     debugger: Option<bool>,
     plugins: Vec<Arc<dyn Plugin>>,
     retain_graphs: bool,
+    lazy_calls: bool,
+    #[cfg(feature = "cc")]
+    pub(crate) toolchain: uruk_cc::Toolchain,
+    #[cfg(feature = "cranelift")]
+    pub(crate) cranelift: uruk_cranelift::Options,
     lazy: bool,
     cache: Option<Arc<dyn ObjectCache>>,
     dispatcher: Option<Arc<dyn Dispatcher>>,
@@ -157,6 +173,16 @@ impl Builder {
         self
     }
 
+    /// Links an object when one of its functions is first called: where all that an object has of a symbol are calls, they go
+    /// through a lazy stub. Other references, and variables, are linked with the object that has them. Objects with
+    /// initialisers are linked when their dylib is initialised; initialisers of what is linked later run before the
+    /// first use of anything in it. Functions that a library of the process defines are bound at once, as are
+    /// calls through the GOT (`-fno-plt`).
+    pub fn lazy_calls(mut self, lazy: bool) -> Self {
+        self.lazy_calls = lazy;
+        self
+    }
+
     /// Makes the JIT.
     pub fn build(self) -> Result<Jit, Error> {
         let executor = Arc::new(InProcess::new(Options { strict: self.strict }));
@@ -178,7 +204,7 @@ impl Builder {
         }
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
-        let Builder { gc_sections, retain_graphs, lazy, .. } = self;
+        let Builder { gc_sections, retain_graphs, lazy, lazy_calls, .. } = self;
         let inner = Arc::new(Inner {
             session,
             executor,
@@ -186,10 +212,24 @@ impl Builder {
             main: OnceLock::new(),
             gc_sections,
             retain_graphs,
+            initialising: Turns::new(()),
+            lazy_calls: lazy_calls.then(LazyCalls::default),
+            #[cfg(feature = "cc")]
+            sources: crate::sources::SourcesByDylib::new(self.toolchain),
+            #[cfg(feature = "cranelift")]
+            cranelift: crate::cranelift::Cranelift::new(self.cranelift),
             lazy,
             cache: self.cache,
             #[cfg(feature = "llvm")]
             llvm: crate::llvm::Llvm::new(self.llvm),
+        });
+        if lazy_calls {
+            inner.session.add_plugin(Arc::new(BindLazily::new(&inner)));
+        }
+        let weak = Arc::downgrade(&inner);
+        inner.session.before_first_calls(move |dylib| match weak.upgrade() {
+            Some(inner) => inner.initialize_linked(dylib),
+            None => Ok(()),
         });
         let directory = dl::install(Arc::new(Directory::new(&inner)));
         let jit = Jit { inner, _directory: directory };
@@ -226,10 +266,20 @@ pub(crate) struct Inner {
     pub gc_sections: bool,
     /// The graphs of new dylibs' objects stay.
     pub retain_graphs: bool,
+    /// The thread that runs initialisers.
+    pub initialising: Turns<()>,
+    /// Calls between objects are bound when they are made.
+    pub lazy_calls: Option<LazyCalls>,
+    /// Those that are compiled when they are needed.
+    #[cfg(feature = "cc")]
+    pub sources: crate::sources::SourcesByDylib,
     /// Functions are made by their first calls, wherever that can be.
     pub lazy: bool,
     /// Where compiled code is kept.
     pub cache: Option<Arc<dyn ObjectCache>>,
+    /// Compiles Cranelift's functions.
+    #[cfg(feature = "cranelift")]
+    pub cranelift: crate::cranelift::Cranelift,
     /// Compiles LLVM IR.
     #[cfg(feature = "llvm")]
     pub llvm: crate::llvm::Llvm,
@@ -276,6 +326,7 @@ impl Jit {
         let dylib = session.create_dylib(name)?;
         let support = session.create_dylib(&format!("{name} <support>"))?;
         session.place_with(support, dylib);
+        let stubs = self.inner.lazy_calls.as_ref().map(|lazy| lazy.create(session, dylib, name)).transpose()?;
         if self.inner.retain_graphs {
             session.retain_graphs(&[dylib]);
         }
@@ -284,7 +335,8 @@ impl Jit {
         }
         let entry = |dylib, all_symbols| SearchEntry { dylib, all_symbols };
         let (process, own) = (entry(*process, false), entry(support, true));
-        session.set_search_order(dylib, vec![entry(dylib, true), process, own]);
+        let stubs = stubs.map(|stubs| entry(stubs, true));
+        session.set_search_order(dylib, [entry(dylib, true), process, own].into_iter().chain(stubs).collect());
         session.set_search_order(support, vec![own, process]);
         let read: Arc<ReadFile> = Arc::new(read_file);
         let symbols = SupportSymbols::new(lifecycle::support_archives, read);
@@ -319,6 +371,11 @@ impl Jit {
             inputs.append(&mut chunk?);
         }
         Ok(inputs)
+    }
+
+    /// Has a function called when the process exits, after everything that is registered for that later.
+    pub fn at_exit(&self, function: extern "C" fn()) {
+        self.inner.executor.run_at_exit(&[FunctionPointer::to_address(function)]);
     }
 
     /// What the linked code and data take.
@@ -358,10 +415,28 @@ impl Inner {
     pub fn initialize(&self, dylib: DylibId) -> Result<(), Error> {
         for dylib in self.session.dylibs_to_initialise(dylib)? {
             self.session.materialize_all_roots(&[dylib])?;
-            let functions = self.session.take_functions(dylib);
-            self.executor.run_at_exit(&functions.finalisers);
-            self.executor.run_initialisers(&functions.initialisers);
+            self.run_initialisers(dylib);
         }
+        self.await_initialisers();
         Ok(())
+    }
+
+    /// The same as far as it is linked.
+    fn initialize_linked(&self, dylib: DylibId) -> Result<(), uruk_orc::error::Error> {
+        self.session.dylibs_to_initialise(dylib)?.into_iter().for_each(|dylib| self.run_initialisers(dylib));
+        self.await_initialisers();
+        Ok(())
+    }
+
+    fn run_initialisers(&self, dylib: DylibId) {
+        let _turn = self.initialising.take();
+        let functions = self.session.take_functions(dylib);
+        self.executor.run_at_exit(&functions.finalisers);
+        self.executor.run_initialisers(&functions.initialisers);
+    }
+
+    /// Waits for another thread that runs initialisers: they may be those of what this one is about to use.
+    fn await_initialisers(&self) {
+        drop(self.initialising.take());
     }
 }

@@ -49,6 +49,9 @@ impl Jit {
         tracker: Option<TrackerId>,
         objects: &[Input],
     ) -> Result<(), Error> {
+        if self.inner().lazy_calls.is_some() && tracker.is_none() {
+            return self.add_called_objects(dylib, objects);
+        }
         if !self.is_lazy() {
             return Ok(self.session().add_objects(dylib, tracker, objects)?);
         }

@@ -24,6 +24,8 @@
 //!
 //! What lies beneath, sessions and units of your own, is in [`orc`].
 
+#[cfg(feature = "cranelift")]
+mod cranelift;
 mod directory;
 mod dylib;
 mod files;
@@ -31,15 +33,32 @@ mod function;
 mod inspect;
 mod jit;
 mod lazy;
+mod lazy_calls;
 #[cfg(feature = "llvm")]
 mod llvm;
 pub mod plugin;
+#[cfg(feature = "cc")]
+mod sources;
 
-/// The examples of the guide, which are tests.
+/// The examples of the guide, which are tests. Other crates have those chapters that are about them.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/guide.md")]
-mod guide {}
+mod guide {
+    #[doc = include_str!("../../../docs/guide/introduction.md")]
+    mod introduction {}
+    #[doc = include_str!("../../../docs/guide/linking.md")]
+    mod linking {}
+    #[doc = include_str!("../../../docs/guide/session.md")]
+    mod session {}
+    #[doc = include_str!("../../../docs/guide/laziness.md")]
+    mod laziness {}
+    #[doc = include_str!("../../../docs/guide/compilers.md")]
+    mod compilers {}
+    #[doc = include_str!("../../../docs/guide/from-llvm.md")]
+    mod from_llvm {}
+}
 
+#[cfg(feature = "cranelift")]
+pub use cranelift::CraneliftLayer;
 pub use dylib::{Dylib, Tracker};
 pub use files::{read_file, read_files};
 pub use function::{Function, FunctionPointer};
@@ -47,6 +66,10 @@ pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
 pub use lazy::LazyJit;
 pub use uruk_cache as cache;
+#[cfg(feature = "cc")]
+pub use uruk_cc;
+#[cfg(feature = "cranelift")]
+pub use uruk_cranelift;
 pub use uruk_executor::{restart, scratch};
 pub use uruk_jitlink::input::Input;
 pub use uruk_jitlink::memory::Lane;

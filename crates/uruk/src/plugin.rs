@@ -55,7 +55,7 @@
 //! ```
 
 pub use uruk_jitlink::dump::dump;
-pub use uruk_jitlink::edit::{EditError, Editor, NewSymbol};
+pub use uruk_jitlink::edit::{EditError, Editor, NewSymbol, Stage};
 pub use uruk_jitlink::graph::*;
 pub use uruk_jitlink::names::Names;
 pub use uruk_jitlink::placed::{Placed, Working};

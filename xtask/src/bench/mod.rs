@@ -1,11 +1,12 @@
 //! The task `bench`: what linking costs, beside mold, lld, JITLink and the plain floor; and what the session's operations
-//! cost, beside LLVM's LLJIT ([`session`]).
+//! cost, beside LLVM's LLJIT ([`session`]); and compilers through Uruk, beside themselves ([`compile`]).
 //!
 //! `bench link` takes a number of samples of each workload, alternating between the ways to link it, each in a fresh
 //! process, adds single operations in one process, and writes medians, ratios and whether the targets hold to
 //! target/report/link.md.
 
 mod alone;
+mod compile;
 pub mod floor;
 mod object;
 mod report;
@@ -63,8 +64,9 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     match arguments.split_first() {
         Some((kind, rest)) if kind == "link" => link(&options(rest)?),
         Some((kind, rest)) if kind == "session" => session::run(rest),
-        Some((kind, _)) => bail!("no benchmark `{kind}`; there are: link, session"),
-        None => bail!("usage: cargo xtask bench link …, or cargo xtask bench session …"),
+        Some((kind, rest)) if kind == "compile" => compile::run(rest),
+        Some((kind, _)) => bail!("no benchmark `{kind}`; there are: link, session, compile"),
+        None => bail!("usage: cargo xtask bench link …, session … or compile …"),
     }
 }
 

@@ -12,6 +12,7 @@ pub struct OptionSpec {
 /// The commands that exist, with what they take and what they do.
 pub const COMMANDS: &[(&str, &str, &str)] = &[
     ("run", "[OPTION|FILE]... [-- ARG...]", "link files and run the program they make"),
+    ("repl", "[--backend NAME] [FILE]", "evaluate the Kaleidoscope language as it is typed"),
     ("inspect", "FILE", "show what the linker sees in a file"),
     ("help", "[COMMAND]", "tell about a command"),
 ];
@@ -33,6 +34,8 @@ pub const RUN: &[(&str, &[OptionSpec])] = &[
     ("Program", &[
         option("--entry NAME", "Call NAME instead of main."),
         option("--jd NAME", "The files that follow make a dylib of their own, named NAME. A dylib looks for what it lacks in those it names by -l, or if it names none, in all others in the order of mention."),
+        option("--lazy", "Compile sources and link objects when one of their functions is first called; what is never called is never compiled. C++'s global variables are initialised before the first use of anything in their file."),
+        option("--speculate, --speculate=FILE", "With --lazy: compile what is likely to be called next on other threads, by the calls in the code, or in the order of the first calls of an earlier run, which FILE remembers."),
         option("--gc-sections", "Leave out sections that nothing refers to."),
         option("--strict-wx", "Give each batch of code pages of its own and never write to one that has been executable."),
         option("--debugger", "Keep debug information and tell debuggers about it."),
@@ -107,6 +110,23 @@ pub fn run_help() -> String {
 /// The text of `uruk inspect --help`.
 pub fn inspect_help() -> String {
     "Usage: uruk inspect FILE\n\nShows what the linker sees in an object or archive, as text.\n".to_owned()
+}
+
+/// The text of `uruk repl --help`.
+pub fn repl_help() -> String {
+    "Usage: uruk repl [--backend cranelift|llvm] [FILE]\n\n\
+     Compiles and runs a program in the Kaleidoscope language: FILE, or what is typed, or standard input if that is\n\
+     no terminal. The value of each expression is printed. A mistake does not end it; the exit status is 1 if there\n\
+     was one in a FILE or on standard input.\n\n\
+     \x20 def f(x y) x + y * 2                  defines a function, or defines it anew for all its callers\n\
+     \x20 def unary!(x) if x then 0 else 1      defines an operator; binary ones have a precedence:\n\
+     \x20 def binary| 5 (x y) if x then 1 else if y then 1 else 0\n\
+     \x20 extern sin(x)                         declares a function of doubles that the process has\n\
+     \x20 for i = 1, i < 10, 2 in printd(i)     computes something for i = 1, 3, ... as long as i < 10\n\
+     \x20 var a = 1, b in b = a + 1             has variables\n\
+     \x20 # a comment\n\n\
+     putchard(code) and printd(number), once declared by `extern`, print.\n"
+        .to_owned()
 }
 
 fn wrap(text: &str, width: usize) -> Vec<String> {

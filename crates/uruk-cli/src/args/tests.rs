@@ -41,6 +41,9 @@ fn options_have_their_meaning() {
     let options = request.options;
     assert_eq!((options.threads.map(NonZeroUsize::get), options.times), (Some(4), Times::Json));
     assert!(options.strict_wx && options.gc_sections && options.debugger);
+    let lazy = run("--lazy --speculate=o.txt a.o").unwrap().options;
+    assert!(lazy.lazy && lazy.speculate == Some(Speculation::Order("o.txt".into())));
+    assert_eq!(run("--lazy --speculate a.o").unwrap().options.speculate, Some(Speculation::Calls));
     assert_eq!(run("--times a.o").unwrap().options.times, Times::Text);
 }
 
@@ -81,7 +84,10 @@ fn commands_and_help() {
     assert!(text("run a.o --help").contains("--whole-archive"));
     assert_eq!(text("help run"), text("run -h"));
     assert!(text("-V").starts_with("uruk "));
-    assert_eq!(text("rum"), "there is no command `rum` (did you mean `run`?); the commands are: run, inspect, help");
+    assert_eq!(
+        text("rum"),
+        "there is no command `rum` (did you mean `run`?); the commands are: run, repl, inspect, help"
+    );
     assert!(text("a.o").contains("(did you mean `uruk run a.o`?)"));
     assert!(text("").starts_with("no command given"));
     assert_eq!(text("inspect"), "`uruk inspect` needs a file");

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::Language;
+use uruk_cc::Language;
+
 use crate::Error;
 
 /// What a file is.
@@ -21,6 +22,8 @@ pub enum Kind {
     Script,
     /// To be compiled.
     Source(Language),
+    /// Functions in Cranelift's language.
+    Clif,
 }
 
 /// ELF's class and machine: libraries of another one are passed over.
@@ -78,7 +81,8 @@ pub fn detect(path: &Path) -> Result<(Kind, Option<Machine>), Error> {
         return Ok((Kind::Source(language), None));
     }
     match ending {
-        "clif" | "ll" => Err(unsupported("intermediate code", "compile it to an object first")),
+        "clif" => Ok((Kind::Clif, None)),
+        "ll" => Err(unsupported("intermediate code", "compile it to an object first")),
         "h" | "hpp" => Err(unsupported("a header", "give the source that includes it")),
         _ if head.is_empty() => Err(unsupported("empty", "give an object, an archive, a library or a source")),
         _ if head.contains(&0) => {
@@ -119,6 +123,7 @@ mod tests {
         check("a.cc", b"int x;", "Source(Cxx)");
         check("a.F90", b"end", "Source(Fortran)");
         check("a.so", b"INPUT(x)", "Script");
+        check("a.clif", b"function %f() {}", "Clif");
         check(
             "a.o",
             b"BC\xc0\xde",

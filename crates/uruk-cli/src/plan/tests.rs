@@ -40,6 +40,7 @@ fn describe(input: &Input) -> String {
         Input::Object(path) => format!("object {}", path.display()),
         Input::Archive { path, whole } => format!("archive{} {}", if *whole { "!" } else { "" }, path.display()),
         Input::Source { path, language } => format!("{language:?} {}", path.display()),
+        Input::Clif(path) => format!("clif {}", path.display()),
         Input::Library { library, as_needed } => {
             let mark = if *as_needed { "?" } else { "" };
             match library {

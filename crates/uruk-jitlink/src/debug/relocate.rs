@@ -165,7 +165,8 @@ impl<'a> Object<'a> {
                 continue;
             }
             if let Some(value) = self.value(index)? {
-                symbols.add(self.headers.symbol_name(symbol)?, value, symbol);
+                let attributes = (symbol.st_info.0, symbol.st_other.0);
+                symbols.add(self.headers.symbol_name(symbol)?, value, attributes, symbol.st_size.get(LE));
             }
         }
         Ok(())

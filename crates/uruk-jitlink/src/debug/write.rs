@@ -87,8 +87,9 @@ impl<'a> Symbols<'a> {
         Symbols { runs, table: vec![0; size_of::<Sym64<LE>>()], strings: vec![0], locals: 1 }
     }
 
-    /// Adds a symbol with the attributes of `like`, if its address is in one of the runs. Local ones come first.
-    pub fn add(&mut self, name: &[u8], address: u64, like: &Sym64<LE>) {
+    /// Adds a symbol with these attributes (`st_info`, `st_other`), if its address is in one of the runs. Local ones come
+    /// first.
+    pub fn add(&mut self, name: &[u8], address: u64, (info, other): (u8, u8), size: u64) {
         let after = self.runs.partition_point(|run| run.range.start <= address);
         let Some(index) = after.checked_sub(1) else { return };
         // A label may stand at the end.
@@ -99,11 +100,11 @@ impl<'a> Symbols<'a> {
         self.strings.extend_from_slice(name);
         self.strings.push(0);
         self.table.extend(string.to_le_bytes());
-        self.table.extend([like.st_info.0, like.st_other.0]);
+        self.table.extend([info, other]);
         self.table.extend((index as u16 + 1).to_le_bytes());
         self.table.extend(address.to_le_bytes());
-        self.table.extend(like.st_size.get(LE).to_le_bytes());
-        self.locals += u32::from(like.st_info.0 >> 4 == 0);
+        self.table.extend(size.to_le_bytes());
+        self.locals += u32::from(info >> 4 == 0);
     }
 }
 

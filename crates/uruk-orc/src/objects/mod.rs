@@ -19,7 +19,7 @@ pub(crate) use batch::{Step, link};
 pub(crate) use finish::{Linked, TableFunction};
 pub(crate) use gather::{Gathering, Next};
 pub use passes::Retained;
-pub(crate) use resolve::is_linker_defined;
+pub use resolve::is_linker_defined;
 
 use crate::error::Error;
 use crate::state::SymbolId;

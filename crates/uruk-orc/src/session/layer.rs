@@ -53,7 +53,7 @@ impl Session {
     }
 
     /// The same over items that change.
-    pub(crate) fn parallel_mut<T: Send, R: Send>(
+    pub fn parallel_mut<T: Send, R: Send>(
         &self,
         cost: usize,
         items: &mut [T],

@@ -5,9 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use super::Flags;
-use crate::Error;
-use crate::plan::Language;
+use crate::{Error, Flags, Language};
 
 /// A compiler: a program, perhaps with arguments of its own (`CC="ccache gcc"`).
 pub struct Compiler {
@@ -119,4 +117,36 @@ pub fn line(command: &Command) -> String {
         }
     };
     words.map(quote).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_language_gets_its_own_flags() {
+        let flags = Flags {
+            optimize: Some("g".into()),
+            debug: Some("3".into()),
+            c: vec!["-std=c++20".into(), "-DX=a b".into(), "-std=c99".into()],
+            rust: vec!["--edition=2021".into()],
+        };
+        let check = |language, want: &str| {
+            let command = Compiler::of(language).compile(Path::new("s"), Path::new("o"), &flags);
+            let text = line_without_program(&command);
+            assert_eq!(text, want);
+        };
+        check(Language::C, "-c -Og -g3 '-DX=a b' -std=c99 -o o s");
+        check(Language::Cxx, "-c -Og -g3 -std=c++20 '-DX=a b' -o o s");
+        check(
+            Language::Rust,
+            "--emit=obj -C prefer-dynamic -C panic=unwind -C codegen-units=1 -C opt-level=1 -g --edition=2021 -o o s",
+        );
+    }
+
+    /// The environment may choose other compilers.
+    fn line_without_program(command: &Command) -> String {
+        let line = line(command);
+        line[line.find(" -").unwrap() + 1..].to_owned()
+    }
 }

@@ -1,0 +1,98 @@
+//! `uruk run --lazy`: what is called is compiled and linked then.
+
+use std::path::PathBuf;
+use std::process::exit;
+use std::sync::OnceLock;
+use std::thread::available_parallelism;
+
+use uruk::orc::DylibId;
+use uruk::orc::session::{Session, WeakSession};
+use uruk::{FunctionPointer, Jit, Name};
+
+use crate::args::Speculation;
+use crate::plan::Plan;
+use crate::{FAILURE, compile};
+
+/// The session of the program, for calls that cannot be made.
+static SESSION: OnceLock<WeakSession> = OnceLock::new();
+
+/// The settings of a lazy program.
+pub fn configure(builder: uruk::Builder, plan: &Plan) -> uruk::Builder {
+    let builder = builder.lazy_calls(true).toolchain(compile::toolchain(plan));
+    let builder = builder.lazy_failure((cannot_call as extern "C" fn()).to_address());
+    if plan.options.speculate.is_none() {
+        return builder;
+    }
+    // The program has a thread of its own already.
+    let threads = plan.options.threads.or(available_parallelism().ok()).map_or(1, |threads| threads.get());
+    builder.compile_threads(threads)
+}
+
+/// To be called when the dylibs have what they are made of and nothing is linked.
+pub fn begin(jit: &Jit, plan: &Plan) {
+    let _ = SESSION.set(jit.session().downgrade());
+    match &plan.options.speculate {
+        None => {}
+        Some(Speculation::Calls) => jit.session().set_speculation(true),
+        Some(Speculation::Order(path)) => {
+            let ids = plan.dylibs.iter().filter_map(|dylib| Some((jit.session().dylib(&dylib.name)?, &*dylib.name)));
+            let dylibs = ids.map(|(id, name)| (id, name.to_owned())).collect();
+            let order = ORDER.get_or_init(|| Order { path: path.clone(), dylibs });
+            jit.session().prefetch(&order.read(jit.session()));
+            jit.at_exit(remember);
+        }
+    }
+}
+
+/// The order of first calls, of this run and of an earlier one.
+struct Order {
+    path: PathBuf,
+    dylibs: Vec<(DylibId, String)>,
+}
+
+static ORDER: OnceLock<Order> = OnceLock::new();
+
+impl Order {
+    /// What an earlier run has called: on each line a dylib and a function, with a tab between. Nothing if there was none;
+    /// lines that say something else were for another program.
+    fn read(&self, session: &Session) -> Vec<(DylibId, Name)> {
+        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
+        let known = text.lines().filter_map(|line| {
+            let (dylib, name) = line.split_once('\t')?;
+            let (id, _) = self.dylibs.iter().find(|(_, known)| known == dylib)?;
+            Some((*id, session.names().intern(name.as_bytes())))
+        });
+        known.collect()
+    }
+
+    fn write(&self, session: &Session) -> std::io::Result<()> {
+        let mut text = String::new();
+        for (id, name) in session.first_calls() {
+            if let Some((_, dylib)) = self.dylibs.iter().find(|(known, _)| *known == id) {
+                text += &format!("{dylib}\t{}\n", session.names().text(name));
+            }
+        }
+        // Another run may read it meanwhile.
+        let new = self.path.with_added_extension(std::process::id().to_string());
+        std::fs::write(&new, text)?;
+        std::fs::rename(new, &self.path)
+    }
+}
+
+extern "C" fn remember() {
+    let session = SESSION.get().and_then(WeakSession::upgrade);
+    if let (Some(order), Some(session)) = (ORDER.get(), session)
+        && let Err(error) = order.write(&session)
+    {
+        eprintln!("uruk: cannot write `{}`: {error}", order.path.display());
+    }
+}
+
+/// Where calls go that lead nowhere. The program has begun, so its handlers run.
+extern "C" fn cannot_call() {
+    let reports = SESSION.get().and_then(WeakSession::upgrade).map(|session| session.take_reports());
+    for report in reports.iter().flatten() {
+        eprintln!("uruk: error: {report}");
+    }
+    exit(FAILURE.into())
+}

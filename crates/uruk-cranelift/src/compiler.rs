@@ -1,0 +1,163 @@
+//! Functions to link graphs.
+
+use crate::debug;
+use crate::emit::{Graph, Relocation, Scope, external};
+use crate::error::Error;
+use crate::function::{Function, Source};
+use crate::target::Options;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::entities::AnyEntity;
+use cranelift_codegen::ir::{self, LibCall};
+use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::{CodegenError, CompiledCode, Context};
+use std::cell::RefCell;
+use uruk_jitlink::graph::LinkGraph;
+use uruk_orc::error::Cause;
+use uruk_orc::layer::{Compiler, Interface};
+use uruk_orc::session::Session;
+use uruk_orc::{Linkable, unit};
+
+/// Cranelift for this machine: compiles functions, any number of them at once.
+pub struct Cranelift {
+    isa: OwnedTargetIsa,
+    debug_info: bool,
+}
+
+thread_local! {
+    /// Cranelift's tables, which are made once for all functions that a thread compiles.
+    static CONTEXT: RefCell<Context> = RefCell::new(Context::new());
+}
+
+impl Cranelift {
+    /// A compiler with these settings.
+    pub fn new(options: &Options) -> Result<Cranelift, Error> {
+        Ok(Cranelift { isa: options.host()?, debug_info: options.debug_info })
+    }
+
+    /// A compiler for a machine that Cranelift has been set up for.
+    pub fn with_isa(isa: OwnedTargetIsa) -> Cranelift {
+        Cranelift { isa, debug_info: false }
+    }
+
+    /// What it compiles for.
+    pub fn isa(&self) -> &dyn TargetIsa {
+        &*self.isa
+    }
+
+    /// Compiles a function to a graph that defines it and nothing else.
+    pub fn compile(&self, function: Function) -> Result<LinkGraph, Error> {
+        // A compiler that runs while another does on this thread, in a call-back, has tables of its own.
+        CONTEXT.with(|context| match context.try_borrow_mut() {
+            Ok(mut context) => self.compile_in(&mut context, function),
+            Err(_) => self.compile_in(&mut Context::new(), function),
+        })
+    }
+
+    fn compile_in(&self, context: &mut Context, mut function: Function) -> Result<LinkGraph, Error> {
+        context.clear();
+        std::mem::swap(&mut context.func, &mut function.body);
+        // The linker makes what a call needs to reach far.
+        for callee in context.func.dfg.ext_funcs.values_mut() {
+            callee.colocated = true;
+        }
+        let compiled = context.compile(&*self.isa, &mut ControlPlane::default()).map(drop).map_err(|error| error.inner);
+        if let Err(error) = compiled {
+            std::mem::swap(&mut context.func, &mut function.body);
+            return Err(explain(error, &function));
+        }
+        let user = |namespace: u32, index: u32| match &function.names {
+            Some(names) => names(namespace, index),
+            None => format!("u{namespace}:{index}"),
+        };
+        let Some(code) = context.compiled_code() else {
+            return Err(Error::Codegen { function: function.name, message: "there is no code".into() });
+        };
+        let source = function.source.as_ref().filter(|source| self.debug_info && source.lines);
+        let definition = Definition { name: &function.name, scope: function.scope, body: &context.func, source };
+        definition.graph(&*self.isa, code, &user, &library_name)
+    }
+}
+
+impl Compiler<Function> for Cranelift {
+    fn interface(&self, session: &Session, function: &Function) -> Result<Interface, Cause> {
+        let definition = unit::Definition::function(session.names().intern(function.name.as_bytes()));
+        let definition = match function.scope {
+            Scope::Exported => definition,
+            Scope::Hidden => definition.hidden(),
+            Scope::Weak => definition.weak(),
+        };
+        Ok(Interface::new(&function.name, vec![definition]))
+    }
+
+    fn compile(&self, _: &Session, function: Function) -> Result<Linkable, Cause> {
+        Ok(Cranelift::compile(self, function)?.into())
+    }
+}
+
+/// A compiled function's identity.
+pub(crate) struct Definition<'a> {
+    pub name: &'a str,
+    pub scope: Scope,
+    pub body: &'a ir::Function,
+    /// Where its debug information comes from, if it is to have some.
+    pub source: Option<&'a Source>,
+}
+
+impl Definition<'_> {
+    /// The graph of its code; `user` and `library` name what it refers to.
+    pub fn graph(
+        &self,
+        isa: &dyn TargetIsa,
+        code: &CompiledCode,
+        user: &dyn Fn(u32, u32) -> String,
+        library: &dyn Fn(LibCall) -> String,
+    ) -> Result<LinkGraph, Error> {
+        let mut made = LinkGraph::new(self.name);
+        let mut graph = Graph::new(&mut made, self.name);
+        let align = code.buffer.alignment.max(isa.function_alignment().minimum);
+        let bytes = code.code_buffer();
+        let (block, symbol) = graph.code(bytes, align, self.scope)?;
+        let relocations = code.buffer.relocs().iter().map(|relocation| {
+            let target = external(&relocation.target, self.body, user, library);
+            Relocation { offset: relocation.offset, kind: relocation.kind, target, addend: relocation.addend }
+        });
+        graph.relocate((block, symbol), bytes, relocations)?;
+        graph.unwind(isa, code, symbol)?;
+        if let Some(source) = self.source {
+            let locations = code.buffer.get_srclocs_sorted();
+            debug::add(&mut graph, self.name, (symbol, code.buffer.total_size()), source, locations)?;
+        }
+        drop(graph);
+        Ok(made)
+    }
+}
+
+/// Libraries that have what Cranelift calls by itself, where the process does not.
+pub const LIBRARIES: &[&str] = &["libm.so.6"];
+
+/// The names of what Cranelift calls by itself.
+pub fn library_name(call: LibCall) -> String {
+    cranelift_module::default_libcall_names()(call)
+}
+
+fn explain(error: CodegenError, function: &Function) -> Error {
+    let name = function.name.clone();
+    match error {
+        CodegenError::Verifier(errors) => {
+            let first = errors.0.first();
+            let instruction = first.and_then(|error| match error.location {
+                AnyEntity::Inst(instruction) => Some(instruction),
+                _ => None,
+            });
+            let message = first.map_or_else(
+                || "it is not well-formed".into(),
+                |error| match &error.context {
+                    Some(context) => format!("{} ({context})", error.message),
+                    None => error.message.clone(),
+                },
+            );
+            Error::Verifier { place: function.place(instruction), function: name, message }
+        }
+        error => Error::Codegen { function: name, message: error.to_string() },
+    }
+}

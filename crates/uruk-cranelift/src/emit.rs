@@ -1,0 +1,233 @@
+//! Compiled functions and data to link graphs, with no object file between.
+//!
+//! Data flow: code, relocations, unwind notes and call sites from Cranelift's buffers → blocks, symbols and edges of a
+//! graph of its own, so that each function is linked, found and freed alone.
+//! Source: x86-64 psABI 1.0, §4.4.1 "Relocation Types"; what Cranelift's relocation kinds stand for is in the
+//! documentation of `cranelift_codegen::binemit::Reloc`.
+
+use crate::error::Error;
+use crate::unwind::{self, Frame};
+use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::ir::{ExternalName, Function, KnownSymbol, LibCall};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::{CompiledCode, FinalizedRelocTarget};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::Hash;
+use uruk_jitlink::edit::{EditError, Editor, NewSymbol, Stage};
+use uruk_jitlink::graph::{BlockId, EdgeKind, LinkGraph, SectionKind, SymbolId, SymbolKind};
+use uruk_jitlink::x86_64;
+
+/// Who may refer to a definition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Scope {
+    /// All dylibs.
+    #[default]
+    Exported,
+    /// Its own dylib.
+    Hidden,
+    /// All dylibs, and it gives way to another definition.
+    Weak,
+}
+
+/// The personality routine of functions that handle exceptions: it calls handlers as clean-ups, and belongs to the
+/// library that unwinds.
+const PERSONALITY: &str = "__gcc_personality_v0";
+
+/// A relocation's target as far as the graph needs to know it.
+pub enum Target<'a, K> {
+    /// Something with a name; `K` tells names apart without their text.
+    Named(K, Cow<'a, str>),
+    /// So many bytes into the function itself.
+    Own(u32),
+}
+
+/// A graph in the making.
+pub struct Graph<'a> {
+    editor: Editor<'a>,
+    name: &'a str,
+}
+
+/// What a relocation says.
+pub struct Relocation<'a, K> {
+    pub offset: u32,
+    pub kind: Reloc,
+    pub target: Target<'a, K>,
+    pub addend: i64,
+}
+
+/// How a compiled function's relocation names what it refers to.
+pub fn external<'a>(
+    target: &'a FinalizedRelocTarget,
+    function: &Function,
+    user: &dyn Fn(u32, u32) -> String,
+    library: &dyn Fn(LibCall) -> String,
+) -> Target<'a, &'a ExternalName> {
+    let name = match target {
+        FinalizedRelocTarget::Func(offset) => return Target::Own(*offset),
+        FinalizedRelocTarget::ExternalName(name) => name,
+    };
+    let text = match name {
+        ExternalName::User(reference) => {
+            let external = &function.params.user_named_funcs()[*reference];
+            Cow::Owned(user(external.namespace, external.index))
+        }
+        ExternalName::TestCase(name) => String::from_utf8_lossy(name.raw()),
+        ExternalName::LibCall(call) => Cow::Owned(library(*call)),
+        ExternalName::KnownSymbol(symbol) => Cow::Borrowed(known(*symbol)),
+    };
+    Target::Named(name, text)
+}
+
+/// The linker's name of what Cranelift refers to by itself.
+pub fn known(symbol: KnownSymbol) -> &'static str {
+    match symbol {
+        KnownSymbol::ElfGlobalOffsetTable => "_GLOBAL_OFFSET_TABLE_",
+        KnownSymbol::CoffTlsIndex => "_tls_index",
+    }
+}
+
+impl<'a> Graph<'a> {
+    pub fn new(graph: &'a mut LinkGraph, name: &'a str) -> Graph<'a> {
+        Graph { editor: graph.edit(Stage::BeforePruning), name }
+    }
+
+    /// Adds a function's code with its symbol.
+    pub fn code(&mut self, bytes: &[u8], align: u32, scope: Scope) -> Result<(BlockId, SymbolId), Error> {
+        let section = self.section(".text", SectionKind::Code)?;
+        let block = self.check(|editor| editor.add_block(section, bytes, align.into()))?;
+        let symbol = self.define(block, SymbolKind::Function, bytes.len() as u64, scope)?;
+        Ok((block, symbol))
+    }
+
+    /// Adds a variable that starts as `bytes`, or as `size` zeros.
+    pub fn data(
+        &mut self,
+        kind: SectionKind,
+        section: &str,
+        initial: Initial<'_>,
+        align: u64,
+    ) -> Result<BlockId, Error> {
+        let section = self.section(section, kind)?;
+        self.check(|editor| match initial {
+            Initial::Bytes(bytes) => editor.add_block(section, bytes, align),
+            Initial::Zeros(size) => editor.add_zero_block(section, size, align),
+        })
+    }
+
+    /// Adds the symbol that others know a block by.
+    pub fn define(&mut self, block: BlockId, kind: SymbolKind, size: u64, scope: Scope) -> Result<SymbolId, Error> {
+        let symbol = NewSymbol::global(self.name, block, 0).kind(kind).size(size);
+        let symbol = match scope {
+            Scope::Exported => symbol,
+            Scope::Hidden => symbol.hidden(),
+            Scope::Weak => symbol.weak(),
+        };
+        self.check(|editor| editor.add_symbol(symbol))
+    }
+
+    /// Adds the edges of a block, which `own` stands for.
+    pub fn relocate<'r, K: Hash + Eq>(
+        &mut self,
+        (block, own): (BlockId, SymbolId),
+        bytes: &[u8],
+        relocations: impl Iterator<Item = Relocation<'r, K>>,
+    ) -> Result<(), Error> {
+        let mut symbols: HashMap<K, SymbolId, foldhash::fast::FixedState> = HashMap::default();
+        for Relocation { offset, kind, target, addend } in relocations {
+            let edge = edge_kind(kind, bytes, offset).ok_or_else(|| {
+                let function = self.name.to_string();
+                Error::Relocation { function, kind, offset }
+            })?;
+            let (symbol, addend) = match target {
+                Target::Own(offset) => (own, addend + i64::from(offset)),
+                Target::Named(key, name) => match symbols.get(&key) {
+                    Some(symbol) => (*symbol, addend),
+                    None if name == self.name => (own, addend),
+                    None => {
+                        let symbol = self.check(|editor| editor.add_symbol(NewSymbol::external(&*name)))?;
+                        symbols.insert(key, symbol);
+                        (symbol, addend)
+                    }
+                },
+            };
+            self.check(|editor| editor.add_edge(block, offset, edge, symbol, addend))?;
+        }
+        Ok(())
+    }
+
+    /// Adds what is not found by name; returns a local symbol at its start. Edges are given by offset, kind and target.
+    pub fn extra(
+        &mut self,
+        kind: SectionKind,
+        name: &str,
+        bytes: &[u8],
+        edges: impl Iterator<Item = (u32, EdgeKind, SymbolId)>,
+    ) -> Result<SymbolId, Error> {
+        let block = self.data(kind, name, Initial::Bytes(bytes), 4)?;
+        for (offset, kind, target) in edges {
+            self.check(|editor| editor.add_edge(block, offset, kind, target, 0))?;
+        }
+        self.check(|editor| editor.add_symbol(NewSymbol::local("", block, 0)))
+    }
+
+    /// Adds what unwinding through a function needs.
+    pub fn unwind(&mut self, isa: &dyn TargetIsa, code: &CompiledCode, function: SymbolId) -> Result<(), Error> {
+        let tagged = |_| Error::ExceptionTag { function: self.name.to_string() };
+        let call_sites = unwind::call_sites(code.buffer.call_sites()).map_err(tagged)?;
+        let size = code.buffer.total_size();
+        let Some(frame) = Frame::new(isa, &code.buffer.unwind_info, size, call_sites.is_some()) else {
+            return Ok(());
+        };
+        let section = self.section(".eh_frame", SectionKind::EhFrame)?;
+        let records = self.check(|editor| editor.add_block(section, &frame.bytes, 8))?;
+        if let Some(offset) = frame.personality {
+            let routine = self.check(|editor| editor.add_symbol(NewSymbol::external(PERSONALITY)))?;
+            self.check(|editor| editor.add_edge(records, offset, x86_64::ABS64, routine, 0))?;
+        }
+        self.check(|editor| editor.add_edge(records, frame.function, x86_64::PC32, function, 0))?;
+        if let Some((offset, table)) = frame.call_sites.zip(call_sites) {
+            let symbol = self.extra(SectionKind::ReadOnly, ".gcc_except_table", &table, std::iter::empty())?;
+            self.check(|editor| editor.add_edge(records, offset, x86_64::PC32, symbol, 0))?;
+        }
+        Ok(())
+    }
+
+    fn section(&mut self, name: &str, kind: SectionKind) -> Result<uruk_jitlink::graph::SectionId, Error> {
+        self.check(|editor| editor.add_section(name, kind))
+    }
+
+    fn check<T>(&mut self, change: impl FnOnce(&mut Editor<'a>) -> Result<T, EditError>) -> Result<T, Error> {
+        change(&mut self.editor).map_err(|cause| Error::Graph { name: self.name.to_string(), cause })
+    }
+}
+
+/// How data begins.
+pub enum Initial<'a> {
+    Bytes(&'a [u8]),
+    Zeros(u64),
+}
+
+/// The edge kind of a relocation at an offset of some code; `None` for those of other targets.
+fn edge_kind(kind: Reloc, code: &[u8], offset: u32) -> Option<EdgeKind> {
+    let before = |distance: u32| offset.checked_sub(distance).and_then(|at| code.get(at as usize)).copied();
+    Some(match kind {
+        Reloc::Abs4 => x86_64::ABS32,
+        Reloc::Abs8 => x86_64::ABS64,
+        Reloc::X86PCRel4 => x86_64::PC32,
+        // Also the kind of addresses that are taken, for which a stub must not stand in.
+        Reloc::X86CallPCRel4 if !matches!(before(1), Some(CALL | JMP)) => x86_64::PC32,
+        Reloc::X86CallPCRel4 | Reloc::X86CallPLTRel4 => x86_64::BRANCH32,
+        // A load of eight bytes can do without the slot if the symbol is in reach.
+        Reloc::X86GOTPCRel4 if matches!((before(3), before(2)), (Some(0x48..=0x4f), Some(MOV))) => {
+            x86_64::REX_GOTPCRELX
+        }
+        Reloc::X86GOTPCRel4 => x86_64::GOTPCREL,
+        Reloc::ElfX86_64TlsGd => x86_64::TLSGD,
+        _ => return None,
+    })
+}
+
+const CALL: u8 = 0xe8;
+const JMP: u8 = 0xe9;
+const MOV: u8 = 0x8b;

@@ -1,0 +1,71 @@
+//! What Cranelift compiles for: this machine with all its features.
+
+use crate::error::Error;
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+
+/// How much Cranelift does to make code fast.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum OptLevel {
+    /// As little as possible, so that code is there soon.
+    None,
+    /// What makes code fast.
+    #[default]
+    Speed,
+    /// What makes code fast and small.
+    SpeedAndSize,
+}
+
+/// Settings of a compiler.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How much is optimised.
+    pub opt_level: OptLevel,
+    /// Functions are checked before they are compiled, and wrong ones are errors. What is not checked and wrong may
+    /// make Cranelift panic, which fails the unit.
+    pub verify: bool,
+    /// Code comes with the lines that its source locations stand for, for debuggers.
+    pub debug_info: bool,
+    /// Cranelift's own settings, of all machines and of this one, by name.
+    pub settings: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { opt_level: OptLevel::default(), verify: true, debug_info: false, settings: Vec::new() }
+    }
+}
+
+impl Options {
+    /// The description of this machine that Cranelift compiles for.
+    pub fn host(&self) -> Result<OwnedTargetIsa, Error> {
+        let mut flags = settings::builder();
+        let opt_level = match self.opt_level {
+            OptLevel::None => "none",
+            OptLevel::Speed => "speed",
+            OptLevel::SpeedAndSize => "speed_and_size",
+        };
+        let verify = if self.verify { "true" } else { "false" };
+        // The linker makes what code needs to reach far, so that the shortest form is right everywhere.
+        let code = [("is_pic", "false"), ("tls_model", "elf_gd"), ("probestack_strategy", "inline")];
+        for (name, value) in [("opt_level", opt_level), ("enable_verifier", verify)].into_iter().chain(code) {
+            set(&mut flags, name, value)?;
+        }
+        let mut isa = cranelift_native::builder().map_err(|error| Error::Host(error.into()))?;
+        for (name, value) in &self.settings {
+            let known = set(&mut flags, name, value);
+            if known.is_err() && set(&mut isa, name, value).is_err() {
+                known?;
+            }
+        }
+        isa.finish(settings::Flags::new(flags)).map_err(|error| Error::Host(error.to_string()))
+    }
+}
+
+fn set(flags: &mut impl Configurable, name: &str, value: &str) -> Result<(), Error> {
+    flags.set(name, value).map_err(|error| Error::Setting {
+        name: name.into(),
+        value: value.into(),
+        message: error.to_string(),
+    })
+}

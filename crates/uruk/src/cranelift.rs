@@ -1,0 +1,112 @@
+//! Cranelift's functions in dylibs.
+
+use crate::dylib::{Dylib, Tracker};
+use crate::jit::{Builder, Error, Inner};
+use std::sync::{Arc, OnceLock};
+use uruk_cranelift::{Function, Options, UrukBuilder, UrukModule};
+use uruk_orc::generator::LibrariesOnDemand;
+use uruk_orc::layer::{CompileLayer, Layer, OnDemandLayer, Whole};
+use uruk_orc::session::Session;
+use uruk_orc::{DylibId, TrackerId};
+
+/// The layer that compiles functions.
+pub type CraneliftLayer = CompileLayer<uruk_cranelift::Cranelift>;
+
+/// What a JIT compiles functions with, made when the first one is added.
+pub(crate) struct Cranelift {
+    options: Options,
+    layer: OnceLock<Arc<CraneliftLayer>>,
+}
+
+impl Cranelift {
+    pub fn new(options: Options) -> Cranelift {
+        Cranelift { options, layer: OnceLock::new() }
+    }
+}
+
+impl Builder {
+    /// How Cranelift compiles: for this machine with all its features, and optimised for speed, if not said.
+    pub fn cranelift_options(mut self, options: Options) -> Self {
+        self.cranelift = options;
+        self
+    }
+}
+
+impl Inner {
+    fn cranelift(&self) -> Result<&Arc<CraneliftLayer>, Error> {
+        let Cranelift { options, layer } = &self.cranelift;
+        if layer.get().is_none() {
+            let debug_info = options.debug_info || self.executor.debug_wanted();
+            let compiler = uruk_cranelift::Cranelift::new(&Options { debug_info, ..options.clone() })?;
+            // Another thread may have been faster.
+            if layer.set(Arc::new(CompileLayer::new(compiler))).is_ok() {
+                let libraries = LibrariesOnDemand::new(uruk_cranelift::LIBRARIES);
+                self.session.add_generator(self.process, Arc::new(libraries));
+            }
+        }
+        Ok(layer.get().expect("it was set above"))
+    }
+
+    fn add_functions(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        functions: impl IntoIterator<Item = Function>,
+    ) -> Result<(), Error> {
+        let layer = self.cranelift()?;
+        if self.lazy {
+            let layer = Arc::new(OnDemandLayer::new(Whole(layer.clone()), layer.clone()));
+            return add_all(&self.session, &layer, dylib, tracker, functions);
+        }
+        add_all(&self.session, layer, dylib, tracker, functions)
+    }
+
+    fn read_clif(&self, file: &str, text: &str) -> Result<Vec<Function>, Error> {
+        Ok(uruk_cranelift::read(file, text, self.cranelift()?.compiler().isa())?)
+    }
+}
+
+fn add_all(
+    session: &Session,
+    layer: &Arc<impl Layer<Function> + 'static>,
+    dylib: DylibId,
+    tracker: Option<TrackerId>,
+    functions: impl IntoIterator<Item = Function>,
+) -> Result<(), Error> {
+    for function in functions {
+        session.add(layer, dylib, tracker, function)?;
+    }
+    Ok(())
+}
+
+impl Dylib<'_> {
+    /// Adds functions made with Cranelift's front end, each of which is compiled when something asks for it, or, in a
+    /// [`LazyJit`](crate::LazyJit), when it is called first.
+    pub fn add_functions(&self, functions: impl IntoIterator<Item = Function>) -> Result<(), Error> {
+        self.jit.inner().add_functions(self.id(), None, functions)
+    }
+
+    /// Makes a `cranelift-module` module whose functions and data are linked into this dylib, beside what else it has.
+    pub fn cranelift_module(&self, builder: UrukBuilder) -> Result<UrukModule, Error> {
+        self.jit.inner().cranelift()?;
+        Ok(builder.build_in(self.jit.session(), self.id()))
+    }
+
+    /// Adds the functions of a text in Cranelift's language, each of which is compiled when something asks for it.
+    /// Messages call the text `file`.
+    pub fn add_clif(&self, file: &str, text: &str) -> Result<(), Error> {
+        self.add_functions(self.jit.inner().read_clif(file, text)?)
+    }
+}
+
+impl Tracker<'_> {
+    /// Adds functions that are removed with everything else of this tracker.
+    pub fn add_functions(&self, functions: impl IntoIterator<Item = Function>) -> Result<(), Error> {
+        self.jit.inner().add_functions(self.dylib, Some(self.id()), functions)
+    }
+
+    /// Adds the functions of a text, to be removed with everything else of this tracker.
+    pub fn add_clif(&self, file: &str, text: &str) -> Result<(), Error> {
+        self.add_functions(self.jit.inner().read_clif(file, text)?)
+    }
+}

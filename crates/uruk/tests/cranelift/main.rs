@@ -1,0 +1,6 @@
+//! Cranelift's functions in dylibs: as text and built in memory, beside C, across exceptions, and as debuggers see them.
+
+mod errors;
+mod mixed;
+mod shown;
+mod unwinding;
