@@ -70,9 +70,11 @@ impl<R, L: Layer<R> + ?Sized> Layer<R> for Arc<L> {
 
 mod compile;
 mod on_demand;
+mod reoptimize;
 
 pub use compile::{CompileLayer, Compiler};
 pub use on_demand::{OnDemandLayer, Partition, Whole};
+pub use reoptimize::ReoptimizeLayer;
 
 /// A representation that waits for somebody to need it. What it promises has been said.
 struct Added<R, L: ?Sized> {

@@ -144,6 +144,11 @@ impl Session {
         self.lock().dylib_named(name)
     }
 
+    /// The name of a dylib.
+    pub fn dylib_name(&self, dylib: DylibId) -> String {
+        self.lock().dylib(dylib).name.to_string()
+    }
+
     /// Where references from a dylib are looked for, in this order. The dylib itself, with hidden symbols, is
     /// usually the first.
     pub fn set_search_order(&self, dylib: DylibId, order: Vec<SearchEntry>) {

@@ -18,3 +18,39 @@ fn cranelift_runs() {
 fn cranelift_module_runs() {
     cranelift_module::main();
 }
+
+#[path = "../examples/cache.rs"]
+mod cache;
+#[path = "../examples/custom_compiler.rs"]
+mod custom_compiler;
+#[path = "../examples/on_demand.rs"]
+mod on_demand;
+#[path = "../examples/redirect.rs"]
+mod redirect;
+#[path = "../examples/reoptimize.rs"]
+mod reoptimize;
+
+#[test]
+fn cache_runs() {
+    cache::main();
+}
+
+#[test]
+fn custom_compiler_runs() {
+    custom_compiler::main();
+}
+
+#[test]
+fn on_demand_runs() {
+    on_demand::main();
+}
+
+#[test]
+fn redirect_runs() {
+    redirect::main();
+}
+
+#[test]
+fn reoptimize_runs() {
+    reoptimize::main();
+}
