@@ -27,8 +27,8 @@ pub struct OrderFileError {
 impl OrderFile {
     /// What has been called so far in a session.
     pub fn record(session: &Session) -> OrderFile {
-        let state = session.first_calls();
-        let names = state.into_iter().map(|(dylib, name)| (session.dylib_name(dylib), session.names().bytes(name)));
+        let calls = session.first_calls().into_iter();
+        let names = calls.map(|(dylib, name)| (session.dylib_name(dylib), session.names().bytes(name)));
         OrderFile { calls: names.collect() }
     }
 

@@ -1,8 +1,8 @@
 //! The execution session: dylibs, their symbols, and the look-ups that bring code into being.
 //!
-//! Data flow: definitions come in (`define`) → a look-up finds names and claims what has to be materialized
-//! (`lookup`) → tasks run where the dispatcher wants (`run`) → units resolve, are emitted and become ready, and
-//! queries are answered. Trackers take things out again (`removal`).
+//! Data flow: definitions come in (`define`) → a look-up finds names, with the help of generators (`search`), and claims
+//! what has to be materialized (`lookup`) → tasks run where the dispatcher wants (`run`) → units resolve, are emitted and
+//! become ready, and queries are answered. Trackers take things out again (`removal`).
 //!
 //! Invariants: one mutex guards the `State`; it is never held while a generator, an executor, a materializer, a
 //! dispatcher, a callback or the linker runs: `Session::update` changes the state, frees the lock, and carries out
@@ -16,10 +16,12 @@ mod lookup;
 mod passes;
 mod removal;
 mod run;
+mod search;
 
 pub use inspect::{Description, Functions, Population};
-pub use lookup::{Lookup, Request, Suspended};
+pub use lookup::{Lookup, Request};
 pub use removal::{Pin, Removal};
+pub use search::Suspended;
 
 use crate::dispatch::{Dispatcher, InPlace};
 use crate::error::Error;
@@ -29,6 +31,7 @@ use crate::lazy::{BeforeFirstCall, Stubs};
 use crate::plugin::Wishes;
 use crate::state::*;
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock};
+use crate::translate::Translate;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use uruk_executor::at_fork;
@@ -67,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) speculates: AtomicBool,
     pub(crate) before_first_call: OnceLock<Box<BeforeFirstCall>>,
     wishes: Wishes,
+    pub(crate) translator: OnceLock<Arc<dyn Translate>>,
 }
 
 impl Session {
@@ -92,6 +96,7 @@ impl Session {
             speculates: AtomicBool::new(false),
             before_first_call: OnceLock::new(),
             wishes: Wishes::default(),
+            translator: OnceLock::new(),
         };
         Session { shared: at_fork::hold_while_alive(shared) }
     }
@@ -142,11 +147,6 @@ impl Session {
     /// The dylib of a name.
     pub fn dylib(&self, name: &str) -> Option<DylibId> {
         self.lock().dylib_named(name)
-    }
-
-    /// The name of a dylib.
-    pub fn dylib_name(&self, dylib: DylibId) -> String {
-        self.lock().dylib(dylib).name.to_string()
     }
 
     /// Where references from a dylib are looked for, in this order. The dylib itself, with hidden symbols, is

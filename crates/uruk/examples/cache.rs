@@ -8,6 +8,7 @@ use std::sync::Arc;
 use uruk::Jit;
 use uruk::cache::{Directory, Memory, Tiers};
 
+/// Runs the example.
 pub fn main() {
     let folder = std::env::temp_dir().join(format!("uruk-example-cache-{}", std::process::id()));
     for run in ["first", "second"] {

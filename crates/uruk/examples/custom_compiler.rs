@@ -11,6 +11,7 @@ extern "C" fn host(number: i64) -> i64 {
     number + 1000
 }
 
+/// Runs the example.
 pub fn main() {
     let jit = Jit::new().expect("this machine can run code");
     let layer = Arc::new(CompileLayer::new(WordCompiler));

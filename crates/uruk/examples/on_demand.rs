@@ -9,6 +9,7 @@ use uruk::orc::layer::Whole;
 use uruk::orc::order_file::OrderFile;
 use uruk::{CompileLayer, Jit, OnDemandLayer};
 
+/// Runs the example.
 pub fn main() {
     let jit = Jit::new().expect("this machine can run code");
     let base = Arc::new(CompileLayer::new(WordCompiler));

@@ -7,6 +7,7 @@ use language::{Function, WordCompiler, parse};
 use std::sync::Arc;
 use uruk::{CompileLayer, Jit};
 
+/// Runs the example.
 pub fn main() {
     let jit = Jit::new().expect("this machine can run code");
     let layer = Arc::new(CompileLayer::new(WordCompiler));

@@ -25,6 +25,7 @@ fn improve(_: &Session, source: Source) -> Result<Source, Cause> {
     Ok(Source { words, ..source })
 }
 
+/// Runs the example.
 pub fn main() {
     let jit = Jit::builder().compile_threads(1).build().expect("this machine can run code");
     let layer = Arc::new(ReoptimizeLayer::new(1000, improve, Arc::new(CompileLayer::new(WordCompiler))));

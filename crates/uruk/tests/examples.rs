@@ -1,4 +1,5 @@
 //! The examples run.
+#![allow(clippy::duplicate_mod, reason = "each example is complete in itself")]
 
 #[cfg(feature = "cranelift")]
 #[path = "../examples/cranelift.rs"]
