@@ -12,6 +12,7 @@ use cranelift_codegen::ir::{self, LibCall};
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use std::cell::RefCell;
+use uruk_cache::{Key, KeyBuilder};
 use uruk_jitlink::graph::LinkGraph;
 use uruk_orc::error::Cause;
 use uruk_orc::layer::{Compiler, Interface};
@@ -101,6 +102,21 @@ impl Compiler<Function> for Cranelift {
 
     fn compile(&self, _: &Session, function: Function) -> Result<Linkable, Cause> {
         Ok(Cranelift::compile(self, function)?.into())
+    }
+
+    fn key(&self, _: &Session, function: &Function) -> Option<Key> {
+        Some(KeyBuilder::new("Cranelift").part(&self.identity(function)).finish())
+    }
+
+    fn encode(&self, _: &Session, code: &Linkable) -> Option<Vec<u8>> {
+        match code {
+            Linkable::Graph(graph) => graph.pack(),
+            _ => None,
+        }
+    }
+
+    fn decode(&self, _: &Session, name: &str, bytes: Vec<u8>) -> Result<Linkable, Cause> {
+        Ok(LinkGraph::unpack(name, &bytes)?.into())
     }
 }
 
