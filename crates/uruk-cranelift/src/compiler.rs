@@ -107,17 +107,6 @@ impl Compiler<Function> for Cranelift {
     fn key(&self, _: &Session, function: &Function) -> Option<Key> {
         Some(KeyBuilder::new("Cranelift").part(&self.identity(function)).finish())
     }
-
-    fn encode(&self, _: &Session, code: &Linkable) -> Option<Vec<u8>> {
-        match code {
-            Linkable::Graph(graph) => graph.pack(),
-            _ => None,
-        }
-    }
-
-    fn decode(&self, _: &Session, name: &str, bytes: Vec<u8>) -> Result<Linkable, Cause> {
-        Ok(LinkGraph::unpack(name, &bytes)?.into())
-    }
 }
 
 /// A compiled function's identity.

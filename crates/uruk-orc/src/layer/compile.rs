@@ -11,6 +11,7 @@ use crate::session::Session;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use uruk_cache::{Key, ObjectCache};
+use uruk_jitlink::graph::LinkGraph;
 use uruk_jitlink::input::Input;
 
 /// A compiler for representations of a type.
@@ -27,18 +28,43 @@ pub trait Compiler<R>: Send + Sync {
         None
     }
 
-    /// A result as bytes for a cache. Object files are their bytes; whoever makes graphs and wants them cached has a form
-    /// for these, too.
+    /// A result as bytes for a cache: an object file's own, or a packed graph.
     fn encode(&self, _session: &Session, code: &Linkable) -> Option<Vec<u8>> {
         match code {
             Linkable::Object(object) => Some(object.to_vec()),
-            Linkable::Graph(_) => None,
+            Linkable::Graph(graph) => graph.pack(),
         }
     }
 
     /// The result again, for a unit of this name. Errors if these are no bytes of its.
     fn decode(&self, _session: &Session, name: &str, bytes: Vec<u8>) -> Result<Linkable, Cause> {
-        Ok(Input::from_bytes(name, bytes).into())
+        const ELF: &[u8] = b"\x7fELF";
+        if bytes.starts_with(ELF) {
+            return Ok(Input::from_bytes(name, bytes).into());
+        }
+        Ok(LinkGraph::unpack(name, &bytes)?.into())
+    }
+}
+
+impl<R, C: Compiler<R> + ?Sized> Compiler<R> for Arc<C> {
+    fn interface(&self, session: &Session, representation: &R) -> Result<Interface, Cause> {
+        (**self).interface(session, representation)
+    }
+
+    fn compile(&self, session: &Session, representation: R) -> Result<Linkable, Cause> {
+        (**self).compile(session, representation)
+    }
+
+    fn key(&self, session: &Session, representation: &R) -> Option<Key> {
+        (**self).key(session, representation)
+    }
+
+    fn encode(&self, session: &Session, code: &Linkable) -> Option<Vec<u8>> {
+        (**self).encode(session, code)
+    }
+
+    fn decode(&self, session: &Session, name: &str, bytes: Vec<u8>) -> Result<Linkable, Cause> {
+        (**self).decode(session, name, bytes)
     }
 }
 
