@@ -307,6 +307,17 @@ pub(crate) struct Inner {
     pub llvm: crate::llvm::Llvm,
 }
 
+impl Inner {
+    /// A layer that asks the JIT's cache first, if it has one.
+    pub fn compile_layer<C>(&self, compiler: C) -> CompileLayer<C> {
+        let layer = CompileLayer::new(compiler);
+        match &self.cache {
+            Some(cache) => layer.with_cache(cache.clone()),
+            None => layer,
+        }
+    }
+}
+
 impl Jit {
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
@@ -329,11 +340,7 @@ impl Jit {
 
     /// A layer that has what a compiler makes linked, and asks the JIT's cache first if it has one.
     pub fn compile_layer<C>(&self, compiler: C) -> CompileLayer<C> {
-        let layer = CompileLayer::new(compiler);
-        match &self.inner.cache {
-            Some(cache) => layer.with_cache(cache.clone()),
-            None => layer,
-        }
+        self.inner.compile_layer(compiler)
     }
 
     /// Whether it makes each function when that is first called: whether it is a [`LazyJit`](crate::LazyJit).
