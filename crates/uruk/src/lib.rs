@@ -53,6 +53,9 @@ mod guide {
     mod laziness {}
     #[doc = include_str!("../../../docs/guide/compilers.md")]
     mod compilers {}
+    #[cfg(feature = "cranelift")]
+    #[doc = include_str!("../../../docs/guide/from-cranelift-jit.md")]
+    mod from_cranelift_jit {}
     #[doc = include_str!("../../../docs/guide/from-llvm.md")]
     mod from_llvm {}
 }

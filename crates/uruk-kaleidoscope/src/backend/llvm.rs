@@ -103,7 +103,8 @@ impl Body {
             Expression::Call(name, arguments) => {
                 self.functions.insert(name.clone(), arguments.len());
                 let arguments: Vec<_> = arguments.iter().map(|part| format!("double {}", self.value(part))).collect();
-                self.define(&format!("call double {}({})", global(name), arguments.join(", ")))
+                // A program may define a `cos` of its own, of which LLVM is not to believe that it knows it.
+                self.define(&format!("call double {}({}) nobuiltin", global(name), arguments.join(", ")))
             }
             Expression::If(parts) => self.choice(parts),
             Expression::For(parts) => self.repetition(parts),
