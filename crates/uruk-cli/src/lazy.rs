@@ -5,10 +5,10 @@ use std::process::exit;
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
-use uruk_cc::Language;
 use uruk::orc::DylibId;
 use uruk::orc::session::{Session, WeakSession};
 use uruk::{FunctionPointer, Jit, Name};
+use uruk_cc::Language;
 
 use crate::args::Speculation;
 use crate::plan::Plan;

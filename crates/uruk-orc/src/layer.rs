@@ -68,8 +68,10 @@ impl<R, L: Layer<R> + ?Sized> Layer<R> for Arc<L> {
     }
 }
 
+mod compile;
 mod on_demand;
 
+pub use compile::{CompileLayer, Compiler};
 pub use on_demand::{OnDemandLayer, Partition, Whole};
 
 /// A representation that waits for somebody to need it. What it promises has been said.
@@ -174,55 +176,6 @@ fn describe(session: &Session, object: &elf::Interface, graph: &LinkGraph) -> In
     match graph.sections.iter().any(|section| initialises(section.kind)) {
         true => interface.with_initialiser(session),
         false => interface,
-    }
-}
-
-/// A compiler for representations of a type.
-pub trait Compiler<R>: Send + Sync {
-    /// What a representation defines.
-    fn interface(&self, session: &Session, representation: &R) -> Result<Interface, Cause>;
-
-    /// Compiles it to an object file or a graph, on any thread and several at once.
-    fn compile(&self, session: &Session, representation: R) -> Result<Linkable, Cause>;
-}
-
-/// Compiles, and gives what comes out to a layer for it.
-#[derive(Clone, Debug)]
-pub struct CompileLayer<C, B = ObjectLayer> {
-    compiler: C,
-    base: B,
-}
-
-impl<C> CompileLayer<C> {
-    /// Has what the compiler makes linked.
-    pub fn new(compiler: C) -> CompileLayer<C> {
-        CompileLayer::on(compiler, ObjectLayer)
-    }
-}
-
-impl<C, B> CompileLayer<C, B> {
-    /// On top of any layer that takes what compilers make.
-    pub fn on(compiler: C, base: B) -> CompileLayer<C, B> {
-        CompileLayer { compiler, base }
-    }
-
-    /// The compiler.
-    pub fn compiler(&self) -> &C {
-        &self.compiler
-    }
-}
-
-impl<R, C: Compiler<R>, B: Layer<Linkable>> Layer<R> for CompileLayer<C, B> {
-    fn interface(&self, session: &Session, representation: &R) -> Result<Interface, Error> {
-        let interface = self.compiler.interface(session, representation);
-        interface.map_err(|cause| Error::Representation(cause.into()))
-    }
-
-    fn emit(&self, responsibility: Responsibility, representation: R) {
-        match self.compiler.compile(responsibility.session(), representation) {
-            Ok(code) => self.base.emit(responsibility, code),
-            Err(cause) => responsibility.fail_to_compile(cause),
-        }
     }
 }
 

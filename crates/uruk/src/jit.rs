@@ -7,6 +7,7 @@ use crate::function::FunctionPointer;
 use crate::lazy_calls::{BindLazily, LazyCalls};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use uruk_cache::ObjectCache;
 use uruk_executor::dl::InstallGuard;
 use uruk_executor::in_process::{InProcess, InterposeError};
 use uruk_executor::memory::{Options, Statistics};
@@ -15,6 +16,7 @@ use uruk_jitlink::input::Input;
 use uruk_orc::dispatch::{Dispatcher, ThreadPool};
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
+use uruk_orc::layer::CompileLayer;
 use uruk_orc::plugin::Plugin;
 use uruk_orc::session::Session;
 use uruk_orc::support::SupportSymbols;
@@ -85,6 +87,7 @@ pub struct Builder {
     #[cfg(feature = "cranelift")]
     pub(crate) cranelift: uruk_cranelift::Options,
     lazy: bool,
+    cache: Option<Arc<dyn ObjectCache>>,
     dispatcher: Option<Arc<dyn Dispatcher>>,
     #[cfg(feature = "llvm")]
     pub(crate) llvm: uruk_llvm::Options,
@@ -106,6 +109,12 @@ impl Builder {
     /// Runs tasks where this says, instead.
     pub fn dispatcher(mut self, dispatcher: Arc<dyn Dispatcher>) -> Self {
         self.dispatcher = Some(dispatcher);
+        self
+    }
+
+    /// Keeps what compilers make, and looks there before they do; see [`cache`](crate::cache).
+    pub fn cache(mut self, cache: Arc<dyn ObjectCache>) -> Self {
+        self.cache = Some(cache);
         self
     }
 
@@ -210,6 +219,7 @@ impl Builder {
             #[cfg(feature = "cranelift")]
             cranelift: crate::cranelift::Cranelift::new(self.cranelift),
             lazy,
+            cache: self.cache,
             #[cfg(feature = "llvm")]
             llvm: crate::llvm::Llvm::new(self.llvm),
         });
@@ -268,6 +278,8 @@ pub(crate) struct Inner {
     /// Compiles Cranelift's functions.
     #[cfg(feature = "cranelift")]
     pub cranelift: crate::cranelift::Cranelift,
+    /// Where compiled code is kept.
+    pub cache: Option<Arc<dyn ObjectCache>>,
     /// Compiles LLVM IR.
     #[cfg(feature = "llvm")]
     pub llvm: crate::llvm::Llvm,
@@ -291,6 +303,15 @@ impl Jit {
     /// The dylib that exists from the start.
     pub fn main(&self) -> Dylib<'_> {
         Dylib::new(self, *self.inner.main.get().expect("`build` makes the main dylib"))
+    }
+
+    /// A layer that has what a compiler makes linked, and asks the JIT's cache first if it has one.
+    pub fn compile_layer<C>(&self, compiler: C) -> CompileLayer<C> {
+        let layer = CompileLayer::new(compiler);
+        match &self.inner.cache {
+            Some(cache) => layer.with_cache(cache.clone()),
+            None => layer,
+        }
     }
 
     /// Whether it makes each function when that is first called: whether it is a [`LazyJit`](crate::LazyJit).

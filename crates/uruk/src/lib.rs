@@ -68,6 +68,7 @@ pub use function::{Function, FunctionPointer};
 pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
 pub use lazy::LazyJit;
+pub use uruk_cache as cache;
 #[cfg(feature = "cc")]
 pub use uruk_cc;
 #[cfg(feature = "cranelift")]

@@ -4,6 +4,7 @@
 mod support;
 
 mod batches;
+mod caching;
 mod functions;
 mod link;
 mod on_demand;
