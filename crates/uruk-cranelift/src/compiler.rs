@@ -4,6 +4,7 @@ use crate::debug;
 use crate::emit::{Graph, Relocation, Scope, external};
 use crate::error::Error;
 use crate::function::{Function, Source};
+use crate::identity;
 use crate::target::Options;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::entities::AnyEntity;
@@ -44,6 +45,15 @@ impl Cranelift {
         &*self.isa
     }
 
+    /// Everything that the code of a function depends on, this compiler and its settings among it: as long as that is the
+    /// same, so is the code, in any process.
+    pub fn identity(&self, function: &Function) -> Vec<u8> {
+        let mut identity = identity::of_target(self.isa());
+        identity.push(u8::from(self.debug_info));
+        identity.extend(identity::of_function(function, self.debug_info));
+        identity
+    }
+
     /// Compiles a function to a graph that defines it and nothing else.
     pub fn compile(&self, function: Function) -> Result<LinkGraph, Error> {
         // A compiler that runs while another does on this thread, in a call-back, has tables of its own.
@@ -65,10 +75,7 @@ impl Cranelift {
             std::mem::swap(&mut context.func, &mut function.body);
             return Err(explain(error, &function));
         }
-        let user = |namespace: u32, index: u32| match &function.names {
-            Some(names) => names(namespace, index),
-            None => format!("u{namespace}:{index}"),
-        };
+        let user = |namespace: u32, index: u32| function.name_of(namespace, index);
         let Some(code) = context.compiled_code() else {
             return Err(Error::Codegen { function: function.name, message: "there is no code".into() });
         };

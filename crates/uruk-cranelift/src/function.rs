@@ -59,6 +59,14 @@ impl Function {
         self
     }
 
+    /// What a reference of the form `u0:7` is called.
+    pub(crate) fn name_of(&self, namespace: u32, index: u32) -> String {
+        match &self.names {
+            Some(names) => names(namespace, index),
+            None => format!("u{namespace}:{index}"),
+        }
+    }
+
     /// The place where an instruction comes from, or the function itself, for messages.
     pub(crate) fn place(&self, instruction: Option<ir::Inst>) -> String {
         let Some(source) = &self.source else { return self.name.clone() };

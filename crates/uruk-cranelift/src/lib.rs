@@ -8,6 +8,7 @@ mod debug;
 mod emit;
 mod error;
 mod function;
+mod identity;
 pub mod module;
 mod target;
 mod text;

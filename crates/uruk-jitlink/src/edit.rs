@@ -46,10 +46,12 @@
 mod blocks;
 mod edges;
 mod error;
+mod packed;
 pub(crate) mod raw;
 mod symbol;
 
 pub use error::EditError;
+pub use packed::UnpackError;
 pub use symbol::NewSymbol;
 
 use crate::graph::*;
