@@ -275,11 +275,11 @@ pub(crate) struct Inner {
     pub sources: crate::sources::SourcesByDylib,
     /// Functions are made by their first calls, wherever that can be.
     pub lazy: bool,
+    /// Where compiled code is kept.
+    pub cache: Option<Arc<dyn ObjectCache>>,
     /// Compiles Cranelift's functions.
     #[cfg(feature = "cranelift")]
     pub cranelift: crate::cranelift::Cranelift,
-    /// Where compiled code is kept.
-    pub cache: Option<Arc<dyn ObjectCache>>,
     /// Compiles LLVM IR.
     #[cfg(feature = "llvm")]
     pub llvm: crate::llvm::Llvm,
