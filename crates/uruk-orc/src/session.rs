@@ -1,8 +1,8 @@
 //! The execution session: dylibs, their symbols, and the look-ups that bring code into being.
 //!
-//! Data flow: definitions come in (`define`) → a look-up finds names and claims what has to be materialized
-//! (`lookup`) → tasks run where the dispatcher wants (`run`) → units resolve, are emitted and become ready, and
-//! queries are answered. Trackers take things out again (`removal`).
+//! Data flow: definitions come in (`define`) → a look-up finds names, with the help of generators (`search`), and claims
+//! what has to be materialized (`lookup`) → tasks run where the dispatcher wants (`run`) → units resolve, are emitted and
+//! become ready, and queries are answered. Trackers take things out again (`removal`).
 //!
 //! Invariants: one mutex guards the `State`; it is never held while a generator, an executor, a materializer, a
 //! dispatcher, a callback or the linker runs: `Session::update` changes the state, frees the lock, and carries out
@@ -16,10 +16,12 @@ mod lookup;
 mod passes;
 mod removal;
 mod run;
+mod search;
 
 pub use inspect::{Description, Functions, Population};
-pub use lookup::{Lookup, Request, Suspended};
+pub use lookup::{Lookup, Request};
 pub use removal::{Pin, Removal};
+pub use search::Suspended;
 
 use crate::dispatch::{Dispatcher, InPlace};
 use crate::error::Error;

@@ -15,6 +15,7 @@ mod effects;
 mod fork;
 mod limbo;
 mod lots;
+mod places;
 mod published;
 mod query;
 mod readiness;
@@ -31,7 +32,7 @@ pub(crate) use lots::LotId;
 pub(crate) use published::{Known, NO_PINS, PinsId, Published};
 pub use query::{Answer, Required};
 pub(crate) use query::{Consumer, QueryId, Want};
-pub(crate) use work::{TaskId, Work};
+pub(crate) use work::{News, TaskId, Work};
 
 use crate::error::Error;
 use crate::objects::{Linked, Object};
@@ -256,9 +257,12 @@ pub(crate) struct State {
     pins: u32,
     /// What has to happen outside of the lock.
     effects: Effects,
+    /// What happens to those who wait.
+    pub news: News,
     /// How many threads wait for progress.
     pub watchers: usize,
     limbo: Limbo,
+    places: places::Places,
     /// Largest size and alignment that any object asks for, of symbols that are common in some object.
     commons: HashMap<SymbolId, (u64, u64)>,
     /// The dylib whose search order decides which weak definitions of others count.
@@ -299,8 +303,10 @@ impl State {
             free_pins: Vec::new(),
             pins: 0,
             effects: Effects::default(),
+            news: News::default(),
             watchers: 0,
             limbo: Limbo::default(),
+            places: places::Places::default(),
             commons: HashMap::new(),
             rivals: HashMap::new(),
             root: None,

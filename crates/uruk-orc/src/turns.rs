@@ -86,6 +86,7 @@ impl<T: Send> Locks for Shared<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc;
 
     #[test]
     fn threads_take_turns_and_one_may_take_several() {
@@ -107,5 +108,23 @@ mod tests {
         let seen = turns.take().with(std::mem::take);
         assert_eq!(seen.len(), 1600);
         assert!(seen.chunks(2).all(|pair| pair[0] == pair[1]), "nobody comes between");
+    }
+    #[test]
+    fn a_turn_of_another_thread_is_over_in_a_child() {
+        let turns = &Turns::new(0);
+        let (has_turn, wait_turn) = mpsc::channel();
+        let (forked, wait_forked) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let _turn = turns.take();
+                has_turn.send(()).unwrap();
+                wait_forked.recv().unwrap();
+            });
+            wait_turn.recv().unwrap();
+            turns.shared.in_child();
+            turns.take().with(|value| *value += 1);
+            forked.send(()).unwrap();
+        });
+        assert_eq!(turns.take().with(|value| *value), 1);
     }
 }

@@ -40,7 +40,7 @@ struct Arena {
     trackers: Vec<Vec<TrackerId>>,
     names: Vec<Name>,
     objects: Vec<Input>,
-    pins: Mutex<Vec<Pin>>,
+    pins: Mutex<Vec<Pin<'static>>>,
     asked: AtomicUsize,
     answered: AtomicUsize,
     /// Look-ups that found what they asked for, definitions that were accepted, and removed code that was pinned.
@@ -141,7 +141,7 @@ impl Arena {
             18 => {
                 let pin = self.session.pin(&self.order(random), self.names[random.below(NAMES)]);
                 self.pinned.fetch_add(usize::from(pin.is_some()), Ordering::Relaxed);
-                self.pins.lock().unwrap().extend(pin);
+                self.pins.lock().unwrap().extend(pin.map(Pin::into_owned));
             }
             _ => {
                 let pins = std::mem::take(&mut *self.pins.lock().unwrap());

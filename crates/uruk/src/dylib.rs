@@ -130,7 +130,7 @@ impl<'jit> Dylib<'jit> {
     /// # Safety
     /// The symbol is a function of this very type. A pointer that is copied out of the handle must not be used once the
     /// function may have been removed.
-    pub unsafe fn handle<F: FunctionPointer>(&self, name: &str) -> Result<Function<F>, Error> {
+    pub unsafe fn handle<F: FunctionPointer>(&self, name: &str) -> Result<Function<'jit, F>, Error> {
         let session = self.jit.session();
         let interned = session.mangle(name);
         loop {

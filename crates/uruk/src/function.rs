@@ -7,15 +7,15 @@ use uruk_orc::session::Pin;
 /// A function that is not removed as long as this lives, nor is anything that it refers to. It can be called as what
 /// it stands for.
 #[derive(Clone)]
-pub struct Function<F> {
+pub struct Function<'jit, F> {
     function: F,
-    pin: Pin,
+    pin: Pin<'jit>,
 }
 
-impl<F: FunctionPointer> Function<F> {
+impl<'jit, F: FunctionPointer> Function<'jit, F> {
     /// # Safety
     /// What is pinned is a function of this very type.
-    pub(crate) unsafe fn new(pin: Pin) -> Function<F> {
+    pub(crate) unsafe fn new(pin: Pin<'jit>) -> Function<'jit, F> {
         // SAFETY: the caller's promise; the pin keeps the function for as long as this lives.
         Function { function: unsafe { F::from_address(pin.address()) }, pin }
     }
@@ -24,9 +24,15 @@ impl<F: FunctionPointer> Function<F> {
     pub fn address(&self) -> u64 {
         self.pin.address()
     }
+
+    /// A handle to the same that may outlive the JIT, or be kept beside it. When the JIT goes, finalisers run as if the
+    /// function were removed, but its code stays for as long as this handle.
+    pub fn into_owned(self) -> Function<'static, F> {
+        Function { function: self.function, pin: self.pin.into_owned() }
+    }
 }
 
-impl<F> Deref for Function<F> {
+impl<F> Deref for Function<'_, F> {
     type Target = F;
 
     fn deref(&self) -> &F {

@@ -14,8 +14,9 @@ use uruk::{Definition, Input, Jit, MaterializationUnit, Name, Responsibility};
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::memory::Lane;
 use uruk_orc::DylibId;
-use uruk_orc::generator::{DefinitionGenerator, Wanted};
-use uruk_orc::session::{Request, Session};
+use uruk_orc::dispatch::Priority;
+use uruk_orc::generator::{AsyncGenerator, DefinitionGenerator, Wanted};
+use uruk_orc::session::{Request, Session, Suspended};
 
 type Number = extern "C" fn(i32) -> i32;
 
@@ -236,6 +237,52 @@ fn what_another_thread_was_reading_is_linked_by_the_child() {
             goes_on.wait();
             assert_eq!((status, other.join().unwrap()), (10, 10));
         });
+        exit()
+    });
+}
+
+/// Leaves every look-up to somebody else.
+struct Later(Mutex<mpsc::Sender<Suspended>>);
+
+impl AsyncGenerator for Later {
+    fn generate(&self, suspended: Suspended) {
+        self.0.lock().unwrap().send(suspended).unwrap();
+    }
+
+    fn name(&self) -> String {
+        "later".into()
+    }
+}
+
+#[test]
+fn a_child_runs_tasks_itself_and_ends_look_ups_that_nobody_attends() {
+    alone("a_child_runs_tasks_itself_and_ends_look_ups_that_nobody_attends", || {
+        let jit = Jit::builder().compile_threads(1).build().unwrap();
+        let (main, session) = (jit.main(), jit.session());
+        let (sender, suspended) = mpsc::channel();
+        session.add_async_generator(main.id(), Arc::new(Later(Mutex::new(sender))));
+        let request = Request::new(&session.search_order(main.id()), &[session.names().intern(b"absent")]);
+        let (told, wait_told) = mpsc::channel();
+        session.start_with(&request, move |answer| told.send(answer.unwrap_err().to_string()).unwrap());
+        let suspended = suspended.recv().unwrap();
+        let (ran, wait_ran) = mpsc::channel();
+        let run = || {
+            let ran = ran.clone();
+            session.spawn(Priority::Normal, move |_| ran.send(thread::current().id()).unwrap());
+        };
+        run();
+        assert_ne!(wait_ran.recv().unwrap(), thread::current().id(), "the pool has a thread");
+        // That thread is done with the channel, too.
+        session.wait_until_idle();
+        let status = fork(|| {
+            run();
+            assert_eq!(wait_ran.try_recv().ok(), Some(thread::current().id()));
+            assert!(wait_told.try_recv().unwrap().contains("was under way in another thread"));
+            7
+        });
+        assert_eq!(status, 7);
+        drop(suspended);
+        assert!(wait_told.recv().unwrap().contains("given up"));
         exit()
     });
 }

@@ -125,3 +125,20 @@ fn code_is_removed_while_others_run_it() {
     jit.session().quiesce();
     assert_eq!(jit.memory_statistics().live, [0; 3]);
 }
+
+#[test]
+fn an_owned_handle_outlives_its_jit() {
+    let jit = Jit::new().unwrap();
+    let object = compile("kept.c", "static int value = 7; int f(void) { return value; }", &["-O1"]);
+    jit.main().add_objects(&[object]).unwrap();
+    // SAFETY: as declared.
+    let f = unsafe { jit.main().handle::<Number>("f") }.unwrap().into_owned();
+    let session = jit.session().downgrade();
+    drop(jit);
+    let other = f.clone();
+    drop(f);
+    assert_eq!(other(), 7);
+    assert!(session.upgrade().is_some());
+    drop(other);
+    assert!(session.upgrade().is_none());
+}

@@ -2,9 +2,8 @@
 
 use super::Session;
 use crate::error::Error;
-use crate::state::{DylibId, State, UnitId};
+use crate::state::{DylibId, State};
 use uruk_jitlink::graph::{FunctionTable, SymbolKind};
-use uruk_jitlink::memory::Segment;
 
 /// What lies at an address of linked code or data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,16 +43,6 @@ pub struct Population {
 }
 
 impl State {
-    fn segments(&self, id: UnitId) -> &[Segment] {
-        self.unit(id).linked.as_ref().map_or(&[], |linked| &linked.segments)
-    }
-
-    fn unit_containing(&self, address: u64) -> Option<UnitId> {
-        let inside = |segment: &Segment| address.wrapping_sub(segment.address) < segment.size;
-        let mut units = (0..self.units.len() as u32).map(UnitId);
-        units.find(|id| self.segments(*id).iter().any(inside))
-    }
-
     fn dylibs_to_initialise(&mut self, dylib: DylibId) -> Vec<DylibId> {
         self.walks += 1;
         let mut done = Vec::new();
@@ -82,16 +71,17 @@ impl State {
 impl Session {
     /// The dylib whose memory an address lies in.
     pub fn dylib_containing(&self, address: u64) -> Option<DylibId> {
-        let state = self.lock();
-        Some(state.unit(state.unit_containing(address)?).dylib)
+        let mut state = self.lock();
+        let unit = state.unit_containing(address)?;
+        Some(state.unit(unit).dylib)
     }
 
     /// What lies at an address: the dylib's name, the start of its object's memory, and the symbol at or before it.
     pub fn describe(&self, address: u64) -> Option<Description> {
-        let state = self.lock();
+        let mut state = self.lock();
         let id = state.unit_containing(address)?;
-        let base = state.segments(id).iter().map(|segment| segment.address).min()?;
         let unit = state.unit(id);
+        let base = unit.linked.as_ref()?.memory().map(|range| range.start).min()?;
         let object = unit.object.clone()?;
         let own = object.symbols().iter().flatten().map(|id| state.symbol(*id));
         let own = own.filter(|symbol| symbol.unit == id && symbol.kind != SymbolKind::ThreadLocal && !symbol.collected);

@@ -2,13 +2,10 @@
 
 use super::Session;
 use crate::error::{Error, Missing};
-use crate::generator::{DefinitionGenerator, Generator, LookupKind, Wanted};
+use crate::generator::LookupKind;
 use crate::state::*;
-use crate::sync::{thread, thread_local};
 use crate::unit::Definition;
-use std::cell::Cell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -122,11 +119,7 @@ impl Session {
         if let Some((_, known)) = self.known(order, name) {
             return Ok(Some(known.address));
         }
-        let absent = || {
-            let mut tables = order.iter().map(|entry| self.shared.published.table(entry.dylib));
-            tables.all(|table| table.is_none_or(|table| table.get(name).is_none()))
-        };
-        if absent() && self.generate_now(order, name)? && absent() {
+        if self.is_absent(order, name) && self.generate_now(order, name)? && self.is_absent(order, name) {
             return Ok(None);
         }
         match self.start(&Request::new(order, &[name])).wait() {
@@ -136,16 +129,6 @@ impl Session {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Asks the generators along a search order, as far as they answer at once; false if one does not.
-    fn generate_now(&self, order: &[SearchEntry], name: Name) -> Result<bool, Error> {
-        let mut walk = Walk::new(LookupKind::Static, order, vec![(name, true)]);
-        while let Some((dylib, generator)) = walk.next(self) {
-            let Generator::Now(generator) = generator else { return Ok(false) };
-            walk.call(self, dylib, &*generator)?;
-        }
-        Ok(true)
     }
 
     /// A ready symbol, and what is known of it without asking for the lock.
@@ -158,6 +141,12 @@ impl Session {
             }
         }
         None
+    }
+
+    /// Whether no dylib of a search order has anything under a name, without asking for the lock.
+    pub(super) fn is_absent(&self, order: &[SearchEntry], name: Name) -> bool {
+        let mut tables = order.iter().filter_map(|entry| self.shared.published.table(entry.dylib));
+        tables.all(|table| table.get(name).is_none())
     }
 
     /// Starts a look-up.
@@ -197,7 +186,7 @@ impl Session {
             Err(error) => session.update(|state| state.answer(query, Err(error))),
             Ok(()) => session.ask_found(query, &request),
         };
-        self.search(Walk::new(*kind, order, missing), Box::new(then));
+        self.search(*kind, order, missing, Box::new(then));
         query
     }
 
@@ -296,171 +285,11 @@ impl Session {
             .then_some(symbol.address)
     }
 
-    /// Asks the generators along a dylib's search order for names that it lacks, and waits for them.
-    pub(crate) fn generate(&self, dylib: DylibId, names: &[(Name, bool)]) -> Result<(), Error> {
-        self.generate_in(&self.search_order(dylib), Wanted { kind: LookupKind::Static, names })
-    }
-
-    /// The same along any search order.
-    pub fn generate_in(&self, order: &[SearchEntry], wanted: Wanted<'_>) -> Result<(), Error> {
-        let mut walk = Walk::new(wanted.kind, order, wanted.names.to_vec());
-        walk.drop_found(self);
-        let query = self.lock().open_query(Required::Resolved, false, Consumer::Waiter);
-        let then = move |session: &Session, result: Result<(), Error>| {
-            session.update(|state| state.answer(query, result.map(|()| Vec::new())));
-        };
-        self.search(walk, Box::new(then));
-        self.wait_for(query).map(drop)
-    }
-
     /// What the dylibs of a search order define of these names, generators aside.
     pub fn definitions(&self, order: &[SearchEntry], names: impl Iterator<Item = Name>) -> Vec<Definition> {
         let state = self.lock();
         let symbols = names.filter_map(|name| state.find(order, name)).map(|symbol| state.symbol(symbol));
         symbols.map(Symbol::definition).collect()
-    }
-
-    fn search(&self, walk: Walk, then: Then) {
-        Search { session: self.clone(), walk, then }.advance(Ok(()));
-    }
-}
-
-/// How many generators may be at work on top of each other on one thread. One that looks for what it is asked for comes
-/// here instead of to the end of the stack.
-const MAX_NESTED: u32 = 64;
-
-thread_local! {
-    static NESTED: Cell<u32> = const { Cell::new(0) };
-}
-
-/// The generators of a search order, one after the other, as long as something is missing.
-struct Walk {
-    kind: LookupKind,
-    order: Vec<SearchEntry>,
-    missing: Vec<(Name, bool)>,
-    entry: usize,
-    generator: usize,
-}
-
-impl Walk {
-    fn new(kind: LookupKind, order: &[SearchEntry], missing: Vec<(Name, bool)>) -> Walk {
-        Walk { kind, order: order.to_vec(), missing, entry: 0, generator: 0 }
-    }
-
-    fn next(&mut self, session: &Session) -> Option<(DylibId, Generator)> {
-        while !self.missing.is_empty() {
-            let dylib = self.order.get(self.entry)?.dylib;
-            if let Some(generator) = session.generator(dylib, self.generator) {
-                self.generator += 1;
-                return Some((dylib, generator));
-            }
-            (self.entry, self.generator) = (self.entry + 1, 0);
-        }
-        None
-    }
-
-    /// Lets a generator define what it can.
-    fn call(&mut self, session: &Session, dylib: DylibId, generator: &dyn DefinitionGenerator) -> Result<(), Error> {
-        let name = || name_of(|| generator.name());
-        if MAX_NESTED <= NESTED.with(Cell::get) {
-            return Err(Error::Endless { generator: name() });
-        }
-        NESTED.with(|nested| nested.set(nested.get() + 1));
-        let wanted = Wanted { kind: self.kind, names: &self.missing };
-        let called = catch_unwind(AssertUnwindSafe(|| generator.generate(session, dylib, wanted)));
-        NESTED.with(|nested| nested.set(nested.get() - 1));
-        called.unwrap_or_else(|_| Err(Error::Panicked { unit: name() }))?;
-        self.drop_found(session);
-        Ok(())
-    }
-
-    fn drop_found(&mut self, session: &Session) {
-        let state = session.lock();
-        self.missing.retain(|(name, _)| state.find(&self.order, *name).is_none());
-    }
-}
-
-/// What a generator calls itself.
-fn name_of(name: impl FnOnce() -> String) -> String {
-    catch_unwind(AssertUnwindSafe(name)).unwrap_or_else(|_| "a generator".into())
-}
-
-type Then = Box<dyn FnOnce(&Session, Result<(), Error>) + Send>;
-
-/// A walk that any of the generators may suspend.
-pub(crate) struct Search {
-    session: Session,
-    walk: Walk,
-    then: Then,
-}
-
-impl Search {
-    /// Goes on after a generator has finished.
-    fn advance(mut self, mut result: Result<(), Error>) {
-        loop {
-            if let Err(error) = result {
-                return (self.then)(&self.session, Err(error));
-            }
-            match self.walk.next(&self.session) {
-                None => return (self.then)(&self.session, Ok(())),
-                Some((dylib, Generator::Now(generator))) => {
-                    result = self.walk.call(&self.session, dylib, &*generator);
-                }
-                Some((dylib, Generator::Later(generator))) => {
-                    let suspended = Suspended { dylib, name: name_of(|| generator.name()), search: Some(self) };
-                    // A panic drops the suspended look-up, which ends it.
-                    let _ = catch_unwind(AssertUnwindSafe(|| generator.generate(suspended)));
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// A look-up that waits for a generator. It goes on when this is [finished](Suspended::finish), on whatever thread, and
-/// fails if it is dropped.
-pub struct Suspended {
-    dylib: DylibId,
-    search: Option<Search>,
-    name: String,
-}
-
-impl Suspended {
-    /// The session, to define things in.
-    pub fn session(&self) -> Session {
-        self.search.as_ref().expect("a search is taken out only by what consumes this").session.clone()
-    }
-
-    /// The dylib that lacks the names.
-    pub fn dylib(&self) -> DylibId {
-        self.dylib
-    }
-
-    /// What it lacks.
-    pub fn wanted(&self) -> Wanted<'_> {
-        let walk = self.search.as_ref().map(|search| &search.walk);
-        walk.map_or(Wanted { kind: LookupKind::Static, names: &[] }, |walk| Wanted {
-            kind: walk.kind,
-            names: &walk.missing,
-        })
-    }
-
-    /// Lets the look-up go on, with what has been defined meanwhile, or fail.
-    pub fn finish(mut self, result: Result<(), Error>) {
-        if let Some(mut search) = self.search.take() {
-            search.walk.drop_found(&search.session);
-            search.advance(result);
-        }
-    }
-}
-
-impl Drop for Suspended {
-    fn drop(&mut self) {
-        if let Some(search) = self.search.take() {
-            let unit = std::mem::take(&mut self.name);
-            let panicked = thread::panicking();
-            search.advance(Err(if panicked { Error::Panicked { unit } } else { Error::Abandoned { unit } }));
-        }
     }
 }
 

@@ -10,29 +10,55 @@ use crate::state::{DylibId, Known, NO_PINS, PinsId, SearchEntry, State, TrackerI
 use uruk_jitlink::names::Name;
 
 /// Keeps code and data that a symbol stands for, and all that these refer to, from going.
-pub struct Pin {
-    session: Session,
+pub struct Pin<'s> {
+    session: Keeper<'s>,
     address: u64,
     pins: PinsId,
 }
 
-impl Pin {
+/// How a pin knows its session. To count references to that as well would double what a pin costs.
+enum Keeper<'s> {
+    Borrowed(&'s Session),
+    Owned(Session),
+}
+
+impl Keeper<'_> {
+    fn session(&self) -> &Session {
+        match self {
+            Keeper::Borrowed(session) => session,
+            Keeper::Owned(session) => session,
+        }
+    }
+}
+
+impl Pin<'_> {
     /// Where the symbol is.
     pub fn address(&self) -> u64 {
         self.address
     }
-}
 
-impl Clone for Pin {
-    fn clone(&self) -> Pin {
-        self.session.hold(self.pins);
-        Pin { session: self.session.clone(), address: self.address, pins: self.pins }
+    /// A pin of the same that keeps the session, too, for as long as it lives.
+    pub fn into_owned(self) -> Pin<'static> {
+        let session = self.session.session();
+        session.hold(self.pins);
+        Pin { session: Keeper::Owned(session.clone()), address: self.address, pins: self.pins }
     }
 }
 
-impl Drop for Pin {
+impl Clone for Pin<'_> {
+    fn clone(&self) -> Self {
+        let session = match &self.session {
+            Keeper::Borrowed(session) => Keeper::Borrowed(session),
+            Keeper::Owned(session) => Keeper::Owned(session.clone()),
+        };
+        session.session().hold(self.pins);
+        Pin { session, address: self.address, pins: self.pins }
+    }
+}
+
+impl Drop for Pin<'_> {
     fn drop(&mut self) {
-        self.session.release(self.pins);
+        self.session.session().release(self.pins);
     }
 }
 
@@ -112,8 +138,8 @@ impl Session {
 
     /// Finds a ready symbol and keeps it from going. `None` if it is not ready, or not there. One that was looked up
     /// before is found without a lock.
-    pub fn pin(&self, order: &[SearchEntry], name: Name) -> Option<Pin> {
-        let pin = |known: Known| Pin { session: self.clone(), address: known.address, pins: known.pins };
+    pub fn pin(&self, order: &[SearchEntry], name: Name) -> Option<Pin<'_>> {
+        let pin = |known: Known| Pin { session: Keeper::Borrowed(self), address: known.address, pins: known.pins };
         if let Some((symbol, known)) = self.known(order, name) {
             self.hold(known.pins);
             // From here on it stays, if it was not removed just now.
@@ -129,12 +155,14 @@ impl Session {
         Some(pin(known))
     }
 
+    #[inline]
     fn hold(&self, pins: PinsId) {
         if pins != NO_PINS {
             self.shared.published.pins(pins).pin();
         }
     }
 
+    #[inline]
     fn release(&self, pins: PinsId) {
         if pins != NO_PINS && self.shared.published.pins(pins).unpin() && self.shared.published.is_retired() {
             self.update(State::sweep_lots);

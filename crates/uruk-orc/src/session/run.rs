@@ -5,7 +5,7 @@ use crate::dispatch::{Priority, Runnable};
 use crate::error::Error;
 use crate::objects::{self, Linked};
 use crate::responsibility::Responsibility;
-use crate::state::{Answer, Effects, QueryId, State, TaskId, Work};
+use crate::state::{Answer, Effects, News, QueryId, State, TaskId, Work};
 use crate::sync::{thread, thread_local};
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -92,7 +92,8 @@ impl Session {
                     return Err(answer);
                 }
                 state.swap_blocked(&own, &mut blocked);
-                state.helpful_task(query, &own).map_err(|error| {
+                let helpful = state.helpful_task(query, &own, None).map(|helpful| (helpful, state.news));
+                helpful.map_err(|error| {
                     state.swap_blocked(&own, &mut blocked);
                     // Nothing foreign waits for it.
                     drop(state.cancel(query));
@@ -101,8 +102,8 @@ impl Session {
             });
             match waited {
                 Err(answer) => return answer,
-                Ok(Some(task)) if depth < MAX_DEPTH || !self.run_elsewhere(task) => self.run_task(task),
-                Ok(_) => self.block(query, &own),
+                Ok((Some(task), _)) if depth < MAX_DEPTH || !self.run_elsewhere(task) => self.run_task(task),
+                Ok((_, news)) => self.block(query, &own, news),
             }
             self.lock().swap_blocked(&own, &mut blocked);
         }
@@ -120,9 +121,14 @@ impl Session {
         thread::Builder::new().name("uruk deep".into()).spawn(move || session.run_task(task)).is_ok()
     }
 
-    /// Waits until a query is answered, there is something to do for it, or it cannot be answered.
-    fn block(&self, query: QueryId, own: &[TaskId]) {
-        self.sleep_while(|state| !state.is_answered(query) && matches!(state.helpful_task(query, own), Ok(None)));
+    /// Waits until a query is answered, there is something to do for it, or it cannot be answered. Neither of the latter
+    /// was so at the time of the news.
+    fn block(&self, query: QueryId, own: &[TaskId], mut news: News) {
+        self.sleep_while(|state| {
+            let before = std::mem::replace(&mut news, state.news);
+            let no_reason = || matches!(state.helpful_task(query, own, Some(before)), Ok(None));
+            !state.is_answered(query) && (before == state.news || no_reason())
+        });
     }
 
     /// Sleeps as long as the state is so.

@@ -296,6 +296,8 @@ impl State {
             linked.join(kept);
         }
         let has_functions = !linked.functions.is_empty();
+        linked.memory().for_each(|range| self.places.enter(id, &range));
+        let unit = self.unit_mut(id);
         unit.linked = Some(linked);
         let dylib = unit.dylib.index();
         if has_functions && !waits {
@@ -327,14 +329,19 @@ impl State {
 
     /// Has memory and registrations given back.
     pub(super) fn free(&mut self, linked: Option<Linked>) {
-        self.freeing += usize::from(linked.is_some());
+        self.going(linked.as_ref());
         self.effects.freed.extend(linked);
     }
 
     /// The same without letting finalisers run.
     fn discard(&mut self, linked: Option<Linked>) {
-        self.freeing += usize::from(linked.is_some());
+        self.going(linked.as_ref());
         self.effects.discarded.extend(linked);
+    }
+
+    fn going(&mut self, linked: Option<&Linked>) {
+        self.freeing += usize::from(linked.is_some());
+        linked.into_iter().for_each(|linked| self.places.forget(linked));
     }
 
     /// Notes that so much has been given back.

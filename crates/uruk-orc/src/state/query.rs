@@ -91,6 +91,7 @@ impl State {
     /// Notes that a unit cannot go on before a query is answered.
     pub fn set_awaits(&mut self, unit: UnitId, query: QueryId) {
         self.unit_mut(unit).awaits = Some(query);
+        self.news.needs += 1;
         if let Some(query) = self.queries.get_mut(query) {
             query.unit = Some(unit);
         }

@@ -95,6 +95,7 @@ impl State {
             }
             let generation = self.unit(need).generation;
             self.unit_mut(id).needs.push((need, generation));
+            self.news.needs += 1;
             self.unit_mut(need).dependants.push((id, *symbol));
         }
         Ok(())

@@ -195,9 +195,12 @@ impl State {
             self.drop_later(resource);
             return Err(error);
         }
-        let linked = self.unit_mut(id).linked.get_or_insert_with(Linked::default);
+        let linked = self.units[id.index()].linked.get_or_insert_with(Linked::default);
         linked.kept.push(resource);
-        linked.places.extend(memory);
+        for range in memory {
+            self.places.enter(id, &range);
+            linked.places.push(range);
+        }
         Ok(())
     }
 
@@ -205,6 +208,7 @@ impl State {
     pub fn keep_segment(&mut self, id: UnitId, segment: Segment) -> Result<(), Error> {
         self.check_working(id)?;
         self.unit_mut(id).linked.get_or_insert_with(Linked::default).segments.push(segment);
+        self.places.enter(id, &(segment.address..segment.address + segment.size));
         Ok(())
     }
 

@@ -25,6 +25,7 @@ impl State {
     pub fn suspend(&mut self, id: TaskId, step: Step, required: Required, units: impl IntoIterator<Item = UnitId>) {
         let query = self.open_query(required, true, Consumer::Task(id));
         self.change_task(id, |task| task.suspend(Work::Link(step), query));
+        self.news.needs += 1;
         self.ask(query, units.into_iter().map(Want::Unit).collect());
         self.hurry_if_idle();
     }
@@ -34,6 +35,7 @@ impl State {
         if self.change_task(id, |task| std::mem::take(&mut task.suspended)) == Some(true) {
             self.effects.tasks.push(id);
             self.effects.progress = true;
+            self.news.tasks += 1;
         }
     }
 

@@ -69,6 +69,15 @@ impl Task {
     }
 }
 
+/// How often something has changed that a thread which waits may have to look at.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct News {
+    /// Tasks were added, or can go on.
+    pub tasks: u64,
+    /// Units need more than before.
+    pub needs: u64,
+}
+
 impl State {
     /// Claims a unit for materialization, if nobody has.
     pub fn claim(&mut self, id: UnitId) -> bool {
@@ -106,6 +115,7 @@ impl State {
 
     /// Notes that a task materializes these units, too.
     pub fn assign(&mut self, task: TaskId, units: &[UnitId]) {
+        self.news.needs += 1;
         for id in units {
             self.unit_mut(*id).task = Some(task);
         }
@@ -118,6 +128,7 @@ impl State {
         self.active += 1;
         self.effects.tasks.push(task);
         self.effects.progress = true;
+        self.news.tasks += 1;
         task
     }
 
@@ -215,9 +226,13 @@ impl State {
 
     /// What a thread may do while it waits for a query: run a task that the query needs and that has not started. `own`
     /// are the tasks on its stack. Errors if it would wait for itself.
-    pub fn helpful_task(&self, query: QueryId, own: &[TaskId]) -> Result<Option<TaskId>, Error> {
+    ///
+    /// After a first look and some news, what other threads wait for is of interest only if the news says that somebody
+    /// needs more: otherwise these threads help themselves, and whoever closes a circle by waiting sees it.
+    pub fn helpful_task(&self, query: QueryId, own: &[TaskId], before: Option<News>) -> Result<Option<TaskId>, Error> {
+        let thorough = before.is_none_or(|before| before.needs != self.news.needs);
         let mut helpful = None;
-        for (id, surely) in self.awaited(query) {
+        for (id, surely) in self.awaited(query, thorough) {
             let unit = self.unit(id);
             let Some((number, task)) = unit.task.and_then(|task| Some((task, self.tasks.get(task)?))) else { continue };
             if task.work.is_some() && !task.suspended {
@@ -231,12 +246,12 @@ impl State {
 
     /// Whether a query cannot be answered before a unit has gone on.
     pub(super) fn reaches(&self, query: QueryId, unit: UnitId) -> bool {
-        self.awaited(query).any(|awaited| awaited == (unit, true))
+        self.awaited(query, true).any(|awaited| awaited == (unit, true))
     }
 
     /// The units that have to go on before a query can be answered; those besides, marked by `false`, that a batch waits
-    /// for which could also go on without them.
-    fn awaited(&self, query: QueryId) -> impl Iterator<Item = (UnitId, bool)> + '_ {
+    /// for which could also go on without them. If not `thorough`, without what threads wait for.
+    fn awaited(&self, query: QueryId, thorough: bool) -> impl Iterator<Item = (UnitId, bool)> + '_ {
         let mut seen: HashSet<UnitId, foldhash::fast::RandomState> = HashSet::default();
         let mut open: Vec<UnitId> = self.outstanding(query).collect();
         // A query often asks for many symbols of one unit.
@@ -256,7 +271,8 @@ impl State {
                     continue;
                 }
                 let task = unit.task.and_then(|task| self.tasks.get(task));
-                for query in task.and_then(|task| task.blocked).into_iter().chain(unit.awaits) {
+                let blocked = task.filter(|task| thorough || task.suspended).and_then(|task| task.blocked);
+                for query in blocked.into_iter().chain(unit.awaits) {
                     let patient = task.is_some_and(Task::is_patient);
                     let list = if surely && !patient { &mut open } else { &mut hoped };
                     list.extend(self.outstanding(query));

@@ -55,6 +55,32 @@ fn a_need_that_was_met_stays_met() {
 }
 
 #[test]
+fn a_need_that_was_met_stays_met_when_it_is_forced_out() {
+    let program = Program::new();
+    let (session, dylib) = (&program.session, program.dylib);
+    let tracker = session.create_tracker(dylib);
+    let [early, late, f] = ["early", "late", "f"].map(|name| program.name(name));
+    let body: Body = Box::new(|responsibility| settle(responsibility, 1));
+    let definitions = vec![Definition::function(early)];
+    session.define(dylib, Some(tracker), Box::new(Unit { definitions, body, dropped: None })).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    program.define(&["late"], move |responsibility| sender.send(responsibility).unwrap());
+    program.define(&["f"], move |responsibility| {
+        responsibility.resolve(&[(f, 5)]).unwrap();
+        responsibility.emit(&[(dylib, early), (dylib, late)]).unwrap();
+    });
+    drop(session.start(&Request::new(&program.order(), &[f])));
+    program.lookup("early").unwrap();
+    let units = session.population().unit_slots;
+    session.remove_forced(tracker);
+    // Nobody is active, so this has the id of what was removed. It is never ready.
+    program.define(&["another"], drop);
+    assert_eq!(session.population().unit_slots, units);
+    settle(receiver.recv().unwrap(), 2);
+    assert_eq!(session.pin(&program.order(), f).map(|pin| pin.address()), Some(5));
+}
+
+#[test]
 fn a_session_that_goes_while_a_pool_works_gives_everything_back() {
     let executor = Arc::new(InProcess::new(Options::default()));
     let session = Session::new(executor.clone(), Some(1));

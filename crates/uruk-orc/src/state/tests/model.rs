@@ -599,7 +599,7 @@ impl Model {
                 let unit = &self.reference.units[*unit];
                 unit.client && unit.stage == Stage::Materializing
             };
-            let helps = self.state.helpful_task(*id, &[]).unwrap().is_some();
+            let helps = self.state.helpful_task(*id, &[], None).unwrap().is_some();
             assert_eq!(helps, reached.iter().any(unstarted), "help for query {key}");
         }
     }
