@@ -17,5 +17,8 @@ fn main() {
             None => build.flag(flag),
         };
     }
+    // A reference of this kind to a variable of libstdc++, which `std::call_once` makes, has the loader put that library's
+    // variables at fixed offsets before LLVM first uses them. Later it could not, and linked programs may need it.
+    build.flag("-ftls-model=initial-exec");
     build.flag("-fno-rtti").flag("-Wall").flag("-Wextra").compile("uruk_llvm_native");
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 struct Global {
+    std::ios_base::Init streams; // those of a priority come before the streams' own
     const char *name;
     explicit Global(const char *name) : name(name) { std::cout << "made " << name << std::endl; }
     ~Global() { std::cout << "gone " << name << std::endl; }

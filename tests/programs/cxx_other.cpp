@@ -25,6 +25,7 @@ int *address_of_shared_static() { return &shared_static(); }
 int add_in_other() { return Registry<int>::add(); }
 
 struct Global {
+    std::ios_base::Init streams; // those of a priority come before the streams' own
     const char *name;
     explicit Global(const char *name) : name(name) { std::cout << "made " << name << std::endl; }
     ~Global() { std::cout << "gone " << name << std::endl; }

@@ -46,8 +46,8 @@ enum Action {
 use Action::{Cargo, Examples, Fuzz, Install, Interleavings, Matrix, Races, Tests};
 
 /// What does not need LLVM is built without it.
-const MOST: &[&str] = &["--workspace", "--exclude=uruk-llvm"];
-const LLVM: &[&str] = &["--package=uruk-llvm"];
+const MOST: &[&str] = &["--workspace", "--exclude=uruk-llvm", "--exclude=uruk-llvm-plugin"];
+const LLVM: &[&str] = &["--package=uruk-llvm", "--package=uruk-llvm-plugin"];
 
 #[rustfmt::skip]
 const STEPS: &[Step] = &[

@@ -11,6 +11,7 @@ pub mod args;
 pub mod compile;
 mod error;
 pub mod explain;
+mod ir;
 mod lazy;
 pub mod near;
 pub mod plan;

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
+use uruk::orc::translate::Translate;
 use uruk::{Dylib, Jit};
 
 use crate::args::Times;
+use crate::ir::Ir;
 use crate::plan::{Input, Library, Plan};
 use crate::progress::Progress;
 use crate::{compile, explain, fail, lazy};
@@ -83,7 +86,8 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     if plan.options.debugger {
         builder = builder.debugger(true);
     }
-    let jit = builder.build()?;
+    let ir = Arc::new(Ir::new(plan.options.flags.optimize.clone()));
+    let jit = builder.translator(ir.clone()).build()?;
     progress.phase("reading");
     let mut dylibs = Vec::with_capacity(plan.dylibs.len());
     for (position, dylib) in plan.dylibs.iter().enumerate() {
@@ -92,7 +96,7 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     for (dylib, planned) in dylibs.iter().zip(&plan.dylibs) {
         let others: Vec<Dylib<'_>> = planned.links.iter().map(|position| dylibs[*position]).collect();
         dylib.link_against(&others);
-        add_inputs(&jit, dylib, &planned.inputs)?;
+        add_inputs(&jit, dylib, &planned.inputs, plan.options.lazy.then_some(&*ir))?;
     }
     jit.load_libraries_on_demand(USUAL_LIBRARIES);
     if plan.options.lazy {
@@ -112,7 +116,8 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     Ok(jit)
 }
 
-fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk::Error> {
+/// Adds what a dylib is made of; IR by function if there is what compiles it so.
+fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input], lazy: Option<&Ir>) -> Result<(), uruk::Error> {
     let mut objects = Vec::new();
     for input in inputs {
         match input {
@@ -129,7 +134,13 @@ fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk
             }
         }
     }
-    dylib.add_objects(&jit.read_files(&objects)?)
+    let mut objects = jit.read_files(&objects)?;
+    if let Some(ir) = lazy {
+        let (by_function, whole) = objects.into_iter().partition(|input| ir.accepts(input));
+        objects = whole;
+        ir.add_by_function(jit, dylib, &by_function)?;
+    }
+    dylib.add_objects(&objects)
 }
 
 /// Runs the initialisers and the entry.

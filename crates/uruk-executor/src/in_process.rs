@@ -4,7 +4,7 @@
 //! session hands them over once they are ready, and releases nothing that is still in use.
 
 use crate::gdb;
-use crate::interpose::{self, MallocError, MallocGuard, RebindError};
+use crate::interpose::{self, Importer, MallocError, MallocGuard, RebindError};
 use crate::libraries::{self, Definition, Library, LibraryError, SymbolKind};
 use crate::lifecycle::{self, Arguments};
 use crate::memory::{InProcessMemory, Options};
@@ -212,7 +212,7 @@ impl InProcess {
     /// Names what [`interpose`](InProcess::interpose) may look up, some of it more than once.
     pub fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) {
         ALLOCATOR.iter().for_each(|name| each(name.as_bytes()));
-        interpose::for_each_import(&|importer| importer.is_executable, each);
+        interpose::for_each_import(&|importer| importer.is_executable || !importer.is_global, each);
     }
 
     /// Makes the process's libraries, this executable excepted, use what `lookup` gives for a name that they import,
@@ -230,8 +230,10 @@ impl InProcess {
             Some(unsafe { MallocGuard::install(&allocator, &own) }?)
         };
         let find = |name: &[u8]| guard.as_ref().and_then(|guard| guard.lookup(name)).or_else(|| lookup(name));
+        // What somebody has loaded for himself, a compiler's plugin say, has been at work and goes on as it began.
+        let skip = |importer: &Importer| importer.is_executable || !importer.is_global;
         // SAFETY: the same; the program stays for as long as the process.
-        let rebinding = unsafe { interpose::rebind(&find, &|importer| importer.is_executable) }?;
+        let rebinding = unsafe { interpose::rebind(&find, &skip) }?;
         rebinding.keep();
         Ok(())
     }

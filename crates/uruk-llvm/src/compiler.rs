@@ -4,8 +4,6 @@ use crate::context::ThreadSafeModule;
 use crate::error::Error;
 use crate::native;
 use crate::target::Target;
-use crate::values::globals;
-use inkwell::llvm_sys::LLVMLinkage::*;
 use inkwell::targets::TargetMachine;
 use std::sync::{Arc, Mutex, PoisonError};
 use uruk_jitlink::input::Input;
@@ -40,21 +38,13 @@ impl SimpleCompiler {
 }
 
 impl ThreadSafeModule {
-    /// Makes definitions stay that passes may drop if nothing in the module refers to them (`linkonce`): others may have
-    /// been promised them.
+    /// Makes it fit to be linked at another time than what refers to it, as modules of a session are: passes keep
+    /// definitions that nothing in the module refers to (`linkonce`), and its thread-local variables are found from
+    /// anywhere. To be called before it is compiled for a session.
     #[allow(unsafe_code)]
-    pub fn keep_definitions(&self) {
-        self.inspect(|ir| {
-            // SAFETY: the module is locked while this runs.
-            let globals = unsafe { globals(ir.as_mut_ptr()) };
-            for global in globals.into_iter().filter(|global| global.is_definition()) {
-                match global.linkage() {
-                    LLVMLinkOnceODRLinkage => global.set_linkage(LLVMWeakODRLinkage),
-                    LLVMLinkOnceAnyLinkage => global.set_linkage(LLVMWeakAnyLinkage),
-                    _ => {}
-                }
-            }
-        });
+    pub fn loosen(&self) {
+        // SAFETY: the module is locked while this runs.
+        self.inspect(|ir| unsafe { native::loosen(ir.as_mut_ptr()) });
     }
 }
 

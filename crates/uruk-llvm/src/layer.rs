@@ -2,12 +2,16 @@
 
 use crate::compiler::ConcurrentCompiler;
 use crate::context::ThreadSafeModule;
-use crate::interface::Interface;
+use crate::interface::{Interface, Symbol};
 use crate::split::Part;
+use crate::split::split;
+use std::sync::Arc;
+use uruk_jitlink::names::{Name, Names};
 use uruk_orc::Linkable;
 use uruk_orc::error::Cause;
-use uruk_orc::layer::{self, Compiler};
+use uruk_orc::layer::{self, Compiler, Partition, Stubs};
 use uruk_orc::session::Session;
+use uruk_orc::unit::Definition;
 
 impl Compiler<ThreadSafeModule> for ConcurrentCompiler {
     fn interface(&self, session: &Session, module: &ThreadSafeModule) -> Result<layer::Interface, Cause> {
@@ -19,9 +23,44 @@ impl Compiler<ThreadSafeModule> for ConcurrentCompiler {
     }
 
     fn compile(&self, _session: &Session, module: ThreadSafeModule) -> Result<Linkable, Cause> {
-        module.keep_definitions();
+        module.loosen();
         Ok(ConcurrentCompiler::compile(self, &module)?.into())
     }
+}
+
+/// Divides modules by function, for a [`layer::OnDemandLayer`] on a [`layer::CompileLayer`].
+#[derive(Clone)]
+pub struct ByFunction {
+    compiler: Arc<ConcurrentCompiler>,
+}
+
+impl ByFunction {
+    /// For a compiler's target.
+    pub fn new(compiler: Arc<ConcurrentCompiler>) -> ByFunction {
+        ByFunction { compiler }
+    }
+}
+
+impl Partition<ThreadSafeModule> for ByFunction {
+    type Part = Part;
+
+    fn interface(&self, session: &Session, module: &ThreadSafeModule) -> Result<layer::Interface, Cause> {
+        self.compiler.interface(session, module)
+    }
+
+    fn split(&self, _session: &Session, module: ThreadSafeModule) -> Result<Vec<Part>, Cause> {
+        Ok(split(module)?)
+    }
+
+    fn stubs(&self, session: &Session, part: &Part) -> Option<Stubs> {
+        let (functions, aliases) = part.stubs()?;
+        let pairs = |pairs: &[(Symbol, Vec<u8>)]| pairs.iter().map(|pair| interned(pair, session.names())).collect();
+        Some(Stubs { functions: pairs(functions), aliases: pairs(aliases) })
+    }
+}
+
+fn interned((symbol, name): &(Symbol, Vec<u8>), names: &Names) -> (Definition, Name) {
+    (symbol.definition(names), names.intern(name))
 }
 
 impl Compiler<Part> for ConcurrentCompiler {

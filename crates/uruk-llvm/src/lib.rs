@@ -24,8 +24,9 @@ pub use context::{ContextGuard, ThreadSafeContext, ThreadSafeModule};
 pub use error::Error;
 pub use inkwell;
 pub use interface::{Interface, Strength, Symbol};
+pub use layer::ByFunction;
 pub use mangling::Mangling;
-pub use split::{Part, split};
+pub use split::{Pairs, Part, split};
 pub use target::{CodeModel, Cpu, Level, Options, Target};
 
 /// Whether bytes are LLVM bitcode, bare or wrapped as on Darwin.

@@ -86,13 +86,21 @@ class Extraction : public ValueMaterializer {
   ValueToValueMapTy Map;
   SmallPtrSet<const GlobalValue *, 8> Wanted;
   SmallVector<const GlobalValue *, 16> Pending;
+  // What is appended to the names of functions that are defined.
+  StringRef Suffix;
 
 public:
-  Extraction(Module &To, ArrayRef<const GlobalValue *> Values) : To(To), Wanted(Values.begin(), Values.end()) {
+  Extraction(Module &To, ArrayRef<const GlobalValue *> Values, StringRef Suffix)
+      : To(To), Wanted(Values.begin(), Values.end()), Suffix(Suffix) {
     for (const GlobalValue *Value : Values)
       mapped(Value);
-    while (!Pending.empty())
-      define(Pending.pop_back_val());
+    // The address of a label can be mapped once the label has been. Constants that come up meanwhile are last anyway.
+    stable_sort(Pending, [](const GlobalValue *A, const GlobalValue *B) { return urgency(A) < urgency(B); });
+    for (size_t Index = 0; Index < Pending.size(); ++Index)
+      define(Pending[Index]);
+    if (!Suffix.empty())
+      for (const GlobalValue *Value : Values)
+        separate(*Value);
   }
 
   Value *materialize(Value *From) override {
@@ -106,6 +114,21 @@ public:
   }
 
 private:
+  // Makes a function that has got another name refer to the old one where its address is seen, so that there is one
+  // address for it wherever it is taken. Its calls of itself stay direct.
+  void separate(const GlobalValue &From) {
+    GlobalValue *Body = cast<GlobalValue>(Map[&From]);
+    GlobalValue *Name = nullptr;
+    auto IsSeen = [&](Use &Where) {
+      auto *Call = dyn_cast<CallBase>(Where.getUser());
+      return !(Call && Call->isCallee(&Where)) && !isa<GlobalAlias, GlobalIFunc, BlockAddress>(Where.getUser());
+    };
+    if (none_of(Body->uses(), IsSeen))
+      return;
+    Name = cast<GlobalValue>(declaration(From));
+    Body->replaceUsesWithIf(Name, IsSeen);
+  }
+
   Value *mapped(const Value *From) { return mapper().mapValue(*From); }
 
   struct Mapper : ValueMapper {
@@ -113,6 +136,11 @@ private:
   };
 
   Mapper mapper() { return Mapper(Map, RF_None, nullptr, this); }
+
+  static int urgency(const GlobalValue *Value) {
+    auto *Code = dyn_cast<Function>(Value);
+    return !Code ? 2 : any_of(*Code, [](const BasicBlock &Block) { return Block.hasAddressTaken(); }) ? 0 : 1;
+  }
 
   static GlobalValue::LinkageTypes keptLinkage(const GlobalValue &From) {
     // Nothing here refers to it, and yet it was asked for.
@@ -153,17 +181,19 @@ private:
   Value *definition(const GlobalValue &From) {
     if (auto *Alias = dyn_cast<GlobalAlias>(&From)) {
       auto *New = GlobalAlias::create(Alias->getValueType(), Alias->getAddressSpace(), keptLinkage(From),
-                                      Alias->getName(), &To);
+                                      Alias->getName() + Suffix, &To);
       New->copyAttributesFrom(Alias);
       return New;
     }
     if (auto *Indirect = dyn_cast<GlobalIFunc>(&From)) {
       auto *New = GlobalIFunc::create(Indirect->getValueType(), Indirect->getAddressSpace(), keptLinkage(From),
-                                      Indirect->getName(), nullptr, &To);
+                                      Indirect->getName() + Suffix, nullptr, &To);
       New->copyAttributesFrom(Indirect);
       return New;
     }
     GlobalValue *New = empty(From, keptLinkage(From));
+    if (isa<Function>(From))
+      New->setName(From.getName() + Suffix);
     if (auto *Variable = dyn_cast<GlobalVariable>(&From))
       cast<GlobalVariable>(New)->copyAttributesFrom(Variable);
     auto *Object = cast<GlobalObject>(&From);
@@ -308,9 +338,9 @@ LLVMMemoryBufferRef uruk_llvm_compile(LLVMModuleRef Module, LLVMTargetMachineRef
 }
 
 // Bitcode of a module that has these definitions of another one, copies of the private constants that they use, and
-// declarations of what else they refer to.
-LLVMMemoryBufferRef uruk_llvm_extract(LLVMModuleRef From, const LLVMValueRef *Values, size_t Count, char **Message,
-                                      bool *Broken) {
+// declarations of what else they refer to. Functions are renamed by a suffix, which may be empty.
+LLVMMemoryBufferRef uruk_llvm_extract(LLVMModuleRef From, const LLVMValueRef *Values, size_t Count, const char *Suffix,
+                                      char **Message, bool *Broken) {
   LLVMMemoryBufferRef Bitcode = nullptr;
   char *Fatal = nullptr;
   *Broken = !guarded(&Fatal, [&] {
@@ -322,7 +352,7 @@ LLVMMemoryBufferRef uruk_llvm_extract(LLVMModuleRef From, const LLVMValueRef *Va
     SmallVector<const GlobalValue *, 8> Wanted;
     for (size_t Index = 0; Index < Count; ++Index)
       Wanted.push_back(unwrap<GlobalValue>(Values[Index]));
-    Extraction Extracted(Part, Wanted);
+    Extraction Extracted(Part, Wanted, Suffix);
     for (const char *List : {"llvm.module.flags", "llvm.ident"})
       if (NamedMDNode *Node = Source.getNamedMetadata(List)) {
         NamedMDNode *Copy = Part.getOrInsertNamedMetadata(List);
@@ -340,16 +370,37 @@ LLVMMemoryBufferRef uruk_llvm_extract(LLVMModuleRef From, const LLVMValueRef *Va
   return Bitcode;
 }
 
+// Makes a module fit to be linked at another time than what refers to it. Passes may drop `linkonce` definitions that
+// nothing in the module refers to, and others may have been promised them. And thread-local variables lie in storage of
+// the batch that they are linked in, so that code of other batches can only find them dynamically; nothing of the module
+// is part of the executable.
+void uruk_llvm_loosen(LLVMModuleRef Which) {
+  Module &M = *unwrap(Which);
+  for (GlobalValue &Value : M.global_values())
+    if (!Value.isDeclaration() && Value.hasLinkOnceLinkage())
+      Value.setLinkage(Value.hasLinkOnceODRLinkage() ? GlobalValue::WeakODRLinkage : GlobalValue::WeakAnyLinkage);
+  for (GlobalVariable &Variable : M.globals())
+    if (Variable.isThreadLocal() && !Variable.hasLocalLinkage()) {
+      Variable.setThreadLocalMode(GlobalValue::GeneralDynamicTLSModel);
+      Variable.setVisibility(GlobalValue::DefaultVisibility);
+      Variable.setDSOLocal(false);
+    }
+  if (M.getPIELevel() != PIELevel::Default)
+    M.setModuleFlag(Module::Max, "PIE Level", uint32_t(0));
+}
+
 // Whether extraction copies a definition into every part that uses it.
 bool uruk_llvm_is_copied(LLVMValueRef Value) { return isCopied(*unwrap<GlobalValue>(Value)); }
 
 // Calls back with each function of which a label's address stands in a constant or in another function, and who has it.
 void uruk_llvm_label_users(LLVMModuleRef From, void *Data, void (*Found)(void *, LLVMValueRef, LLVMValueRef)) {
   for (Function &Owner : *unwrap(From))
-    for (User *Direct : Owner.users()) {
-      if (!isa<BlockAddress>(Direct))
+    for (BasicBlock &Block : Owner) {
+      // The address is a constant of which the block knows, if it is taken at all.
+      BlockAddress *Label = Block.hasAddressTaken() ? BlockAddress::lookup(&Block) : nullptr;
+      if (!Label)
         continue;
-      SmallVector<User *, 8> Pending(Direct->users());
+      SmallVector<User *, 8> Pending(Label->users());
       SmallPtrSet<User *, 8> Seen;
       while (!Pending.empty()) {
         User *Next = Pending.pop_back_val();

@@ -50,9 +50,11 @@ unsafe extern "C" {
         from: LLVMModuleRef,
         values: *const LLVMValueRef,
         count: usize,
+        suffix: *const c_char,
         message: *mut *mut c_char,
         broken: *mut bool,
     ) -> LLVMMemoryBufferRef;
+    fn uruk_llvm_loosen(module: LLVMModuleRef);
     fn uruk_llvm_is_copied(value: LLVMValueRef) -> bool;
     fn uruk_llvm_label_users(
         from: LLVMModuleRef,
@@ -163,13 +165,22 @@ pub unsafe fn compile(
     unsafe { buffer(|message, broken| uruk_llvm_compile(module, machine.as_mut_ptr(), passes, message, broken)) }
 }
 
-/// Bitcode of a module with copies of some definitions.
+/// Bitcode of a module with copies of some definitions, functions with a suffix to their names.
 ///
 /// # Safety
 /// The module is valid and locked, and the values are definitions of it.
-pub unsafe fn extract(module: LLVMModuleRef, values: &[LLVMValueRef]) -> Result<MemoryBuffer<'static>, Failure> {
+pub unsafe fn extract(
+    module: LLVMModuleRef,
+    values: &[LLVMValueRef],
+    suffix: &str,
+) -> Result<MemoryBuffer<'static>, Failure> {
+    let suffix = c_text(suffix);
     // SAFETY: as promised.
-    unsafe { buffer(|message, broken| uruk_llvm_extract(module, values.as_ptr(), values.len(), message, broken)) }
+    unsafe {
+        buffer(|message, broken| {
+            uruk_llvm_extract(module, values.as_ptr(), values.len(), suffix.as_ptr(), message, broken)
+        })
+    }
 }
 
 /// The buffer that a function makes, or its message.
@@ -188,6 +199,15 @@ unsafe fn buffer(
         }
         Ok(MemoryBuffer::new(made))
     }
+}
+
+/// Makes a module fit to be linked at another time than what refers to it.
+///
+/// # Safety
+/// The module is valid and locked.
+pub unsafe fn loosen(module: LLVMModuleRef) {
+    // SAFETY: as promised.
+    unsafe { uruk_llvm_loosen(module) }
 }
 
 /// Whether extraction copies a definition into every part that uses it.

@@ -22,6 +22,7 @@ use inkwell::llvm_sys::prelude::LLVMModuleRef;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
+use uruk_jitlink::graph::SymbolKind;
 
 /// A group of definitions of a module that are compiled together.
 pub struct Part {
@@ -30,7 +31,15 @@ pub struct Part {
     values: Vec<Global>,
     symbols: Vec<Symbol>,
     initialisers: bool,
+    /// If all that it defines is functions: their stubs, and other names of stubs, each with what it leads to.
+    stubs: Option<(Pairs, Pairs)>,
 }
+
+/// Symbols, each with a name.
+pub type Pairs = Vec<(Symbol, Vec<u8>)>;
+
+/// What follows the name of a function in the name of its body, if there is a stub between them.
+const BODY: &str = ".body";
 
 // SAFETY: the values are used only with the context of their module locked, which lives as long as they do and which
 // nobody else can change.
@@ -54,12 +63,27 @@ impl Part {
         self.initialisers
     }
 
+    /// The stubs of its functions, each with the name of its body, and other names of stubs, each with the stub's; if it
+    /// defines functions only, and can wait until one of them is called. Its symbols are the bodies then.
+    pub fn stubs(&self) -> Option<&(Pairs, Pairs)> {
+        self.stubs.as_ref()
+    }
+
     /// A module, in a context of its own, of what belongs to this part.
     pub fn extract(&self) -> Result<ThreadSafeModule, Error> {
         let values: Vec<_> = self.values.iter().map(|value| value.0).collect();
+        let suffix = if self.stubs.is_some() { BODY } else { "" };
         // SAFETY: the module is locked and is the one in which the values were found.
-        let bitcode = self.source.attempt(|module| unsafe { native::extract(module, &values) })?;
+        let bitcode = self.source.attempt(|module| unsafe { native::extract(module, &values, suffix) })?;
         ThreadSafeModule::parse(&self.name, bitcode.as_slice())
+    }
+}
+
+impl ThreadSafeModule {
+    /// Whether it has assembler outside of its functions.
+    pub fn has_assembler(&self) -> bool {
+        // SAFETY: the module is locked while this runs.
+        self.inspect(|ir| unsafe { has_assembler(ir.as_mut_ptr()) })
     }
 }
 
@@ -77,6 +101,7 @@ pub fn split(module: ThreadSafeModule) -> Result<Vec<Part>, Error> {
             }
             let mangling = Mangling::of(&layout(module));
             promote(module, source.name());
+            native::loosen(module);
             Some(group(module).into_iter().map(|values| part(&source, values, mangling)).collect())
         }
     });
@@ -84,11 +109,34 @@ pub fn split(module: ThreadSafeModule) -> Result<Vec<Part>, Error> {
 }
 
 fn part(source: &Arc<ThreadSafeModule>, values: Vec<Global>, mangling: Mangling) -> Part {
-    let symbols: Vec<Symbol> = values.iter().filter_map(|value| Symbol::of(*value, mangling)).collect();
+    let mut symbols: Vec<Symbol> = values.iter().filter_map(|value| Symbol::of(*value, mangling)).collect();
     let first = symbols.first().map(|symbol| String::from_utf8_lossy(&symbol.name).into_owned());
     let name = format!("{}({})", source.name(), first.as_deref().unwrap_or("lists"));
     let initialisers = values.iter().any(|value| value.is_structor_list());
-    Part { source: source.clone(), name, values, symbols, initialisers }
+    let called = |symbol: &Symbol| matches!(symbol.kind, SymbolKind::Function | SymbolKind::Indirect);
+    let is_callable = !symbols.is_empty() && symbols.iter().all(called);
+    let stubs = is_callable.then(|| behind_stubs(&mut symbols, &values, mangling));
+    Part { source: source.clone(), name, values, symbols, initialisers, stubs }
+}
+
+/// Gives functions the names of their bodies; returns their stubs, and the other names of stubs.
+fn behind_stubs(symbols: &mut [Symbol], values: &[Global], mangling: Mangling) -> (Pairs, Pairs) {
+    let other_names: Vec<(Vec<u8>, Vec<u8>)> = values
+        .iter()
+        .filter(|value| value.kind() == SymbolKind::Function && !value.is_function() && value.object().is_function())
+        .map(|alias| (mangling.mangle(&alias.name()), mangling.mangle(&alias.object().name())))
+        .collect();
+    let (mut stubs, mut aliases) = (Vec::with_capacity(symbols.len()), Vec::new());
+    for symbol in symbols {
+        let body = [&symbol.name, BODY.as_bytes()].concat();
+        let stub = Symbol { kind: SymbolKind::Function, ..symbol.clone() };
+        match other_names.iter().find(|(name, _)| *name == symbol.name) {
+            Some((_, function)) => aliases.push((stub, function.clone())),
+            None => stubs.push((stub, body.clone())),
+        }
+        symbol.name = body;
+    }
+    (stubs, aliases)
 }
 
 /// Gives local definitions names of which there is one in the process, and makes them hidden ones.

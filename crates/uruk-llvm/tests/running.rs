@@ -1,28 +1,17 @@
 //! Modules in a JIT: linked with each other, run, removed, and refused.
 
-use std::process::Command;
+mod programs;
+mod support;
+
+use programs::{C, CXX_RESULT, FLAGS, clang, cxx};
+use support::parse;
 use uruk::Jit;
 use uruk_llvm::{Options, ThreadSafeContext, ThreadSafeModule};
-
-fn parse(name: &str, text: &str) -> ThreadSafeModule {
-    ThreadSafeModule::parse(name, text.as_bytes()).unwrap()
-}
 
 fn call(jit: &Jit, name: &str) -> i32 {
     // SAFETY: every function that is called so takes nothing and returns a number.
     let function = unsafe { jit.main().handle::<extern "C" fn() -> i32>(name) };
     function.map_or_else(|error| panic!("{error}"), |function| function())
-}
-
-/// A module that clang makes of a source.
-fn clang(folder: &tempfile::TempDir, name: &str, source: &str, flags: &[&str]) -> ThreadSafeModule {
-    let path = folder.path().join(name);
-    std::fs::write(&path, source).unwrap();
-    let output = path.with_extension("bc");
-    let status =
-        Command::new("clang-22").args(["-emit-llvm", "-c"]).args(flags).arg(&path).arg("-o").arg(&output).status();
-    assert!(status.unwrap().success());
-    ThreadSafeModule::parse(name, &std::fs::read(output).unwrap()).unwrap()
 }
 
 const CALLER: &str =
@@ -120,36 +109,16 @@ fn bad_modules_are_refused_and_the_session_goes_on() {
 }
 
 #[test]
-fn cxx_with_everything_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    let shared = "
-        #include <stdexcept>
-        #include <string>
-        template <class T> struct Counter { static inline T count = T(20); static T next() { static T own = count; return own++; } };
-        extern thread_local int per_thread;
-        int thrower(int);
-    ";
-    let one = format!(
-        "{shared}
-        struct Global {{ std::string text; Global() : text(\"made before main\") {{}} ~Global() {{}} }};
-        static Global global;
-        thread_local int per_thread = 5;
-        int thrower(int x) {{ if (2 < x) throw std::runtime_error(global.text); return Counter<int>::next(); }}"
-    );
-    let two = format!(
-        "{shared}
-        extern \"C\" int test() {{
-          per_thread += 1;
-          int sum = per_thread + Counter<int>::next() + thrower(1); // 6 + 20 + 21
-          try {{ thrower(3); }} catch (const std::exception &e) {{ sum += (int)std::string(e.what()).size(); }} // 16
-          return sum;
-        }}"
-    );
-    for flags in [&["-O0"][..], &["-O2"], &["-O0", "-g"], &["-flto", "-O1"]] {
+fn programs_of_c_and_cxx_run() {
+    for flags in FLAGS {
+        let jit = Jit::new().unwrap();
+        jit.main().add_ir_module(clang("test.c", C, flags)).unwrap();
+        assert_eq!(call(&jit, "test"), 0, "{flags:?}");
         let jit = Jit::new().unwrap();
         jit.load_libraries_on_demand(&["libstdc++.so.6"]);
-        jit.main().add_ir_module(clang(&folder, "one.cpp", &one, flags)).unwrap();
-        jit.main().add_ir_module(clang(&folder, "two.cpp", &two, flags)).unwrap();
-        assert_eq!(call(&jit, "test"), 6 + 20 + 21 + 16, "{flags:?}");
+        for source in cxx() {
+            jit.main().add_ir_module(clang("test.cpp", &source, flags)).unwrap();
+        }
+        assert_eq!(call(&jit, "test"), CXX_RESULT, "{flags:?}");
     }
 }

@@ -13,6 +13,14 @@ use std::mem::ManuallyDrop;
 use std::sync::{Arc, PoisonError};
 use uruk_executor::at_fork::{self, Held, Locks};
 
+/// Compilers are written for the stack that a main thread has. Only what is used of it takes memory.
+pub(crate) const COMPILE_STACK_BYTES: usize = 8 << 20;
+
+/// A thread that materializes.
+pub(crate) fn compile_thread(name: &str) -> thread::Builder {
+    thread::Builder::new().name(name.into()).stack_size(COMPILE_STACK_BYTES)
+}
+
 /// How urgent a task is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Priority {
@@ -112,7 +120,7 @@ impl Dispatcher for InPlace {
             take(&theirs);
             InPlace::run_waiting();
         };
-        if thread::Builder::new().name("uruk".into()).spawn(run).is_err() {
+        if compile_thread("uruk").spawn(run).is_err() {
             // They come when this thread goes on.
             take(&waiting);
         }
@@ -172,7 +180,7 @@ impl Shared {
         let limit = self.threads + queue.blocked.min(MAX_REPLACEMENTS);
         if queue.resting < work && queue.alive < limit {
             let shared = self.clone();
-            let thread = thread::Builder::new().name("uruk".into());
+            let thread = compile_thread("uruk");
             // Without a new thread those that exist do the work, or whoever waits for it.
             if thread.spawn(move || shared.work()).is_ok() {
                 queue.alive += 1;

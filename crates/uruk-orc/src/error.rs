@@ -108,6 +108,14 @@ pub enum Error {
         /// What the compiler said.
         cause: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// An input that is no object could not be made one.
+    #[error("{file}: {cause}")]
+    Translate {
+        /// The input.
+        file: String,
+        /// What its compiler said.
+        cause: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// Something was to be added that the compiler for it cannot make sense of.
     #[error("cannot add this: {0}")]
     Representation(Arc<dyn std::error::Error + Send + Sync>),

@@ -244,7 +244,7 @@ impl ArchiveMembers {
                 self.archives.push(Nested { input: object, nesting });
                 continue;
             }
-            for global in Interface::read(&object, session.names())?.globals {
+            for global in Interface::read(&session.translated(&object)?, session.names())?.globals {
                 if !matches!(global.strength, Strength::Undefined | Strength::UndefinedWeak) {
                     self.index.entry(global.name).or_insert((number, member.id));
                 }
@@ -257,7 +257,7 @@ impl ArchiveMembers {
 /// Whether an object defines a name.
 fn defines(object: &Input, session: &Session, name: Name) -> Result<bool, Error> {
     let is_definition = |strength| !matches!(strength, Strength::Undefined | Strength::UndefinedWeak);
-    let interface = Interface::read(object, session.names())?;
+    let interface = Interface::read(&session.translated(object)?, session.names())?;
     Ok(interface.globals.iter().any(|global| global.name == name && is_definition(global.strength)))
 }
 

@@ -72,7 +72,7 @@ mod compile;
 mod on_demand;
 
 pub use compile::{CompileLayer, Compiler};
-pub use on_demand::{OnDemandLayer, Partition, Whole};
+pub use on_demand::{OnDemandLayer, Partition, Stubs, Whole};
 
 /// A representation that waits for somebody to need it. What it promises has been said.
 struct Added<R, L: ?Sized> {

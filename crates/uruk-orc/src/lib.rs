@@ -22,6 +22,7 @@ pub mod session;
 mod state;
 pub mod support;
 mod sync;
+pub mod translate;
 pub mod turns;
 pub mod unit;
 

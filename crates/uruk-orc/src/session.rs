@@ -31,6 +31,7 @@ use crate::lazy::{BeforeFirstCall, Stubs};
 use crate::plugin::Wishes;
 use crate::state::*;
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock};
+use crate::translate::Translate;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use uruk_executor::at_fork;
@@ -69,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) speculates: AtomicBool,
     pub(crate) before_first_call: OnceLock<Box<BeforeFirstCall>>,
     wishes: Wishes,
+    pub(crate) translator: OnceLock<Arc<dyn Translate>>,
 }
 
 impl Session {
@@ -94,6 +96,7 @@ impl Session {
             speculates: AtomicBool::new(false),
             before_first_call: OnceLock::new(),
             wishes: Wishes::default(),
+            translator: OnceLock::new(),
         };
         Session { shared: at_fork::hold_while_alive(shared) }
     }

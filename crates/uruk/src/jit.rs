@@ -5,6 +5,7 @@ use crate::dylib::Dylib;
 use crate::files::{read_file, read_files};
 use crate::function::FunctionPointer;
 use crate::lazy_calls::{BindLazily, LazyCalls};
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use uruk_cache::ObjectCache;
@@ -20,6 +21,7 @@ use uruk_orc::layer::CompileLayer;
 use uruk_orc::plugin::Plugin;
 use uruk_orc::session::Session;
 use uruk_orc::support::SupportSymbols;
+use uruk_orc::translate::Translate;
 use uruk_orc::turns::Turns;
 use uruk_orc::{DylibId, GcRoots, SearchEntry};
 
@@ -69,6 +71,15 @@ impl Error {
     }
 }
 
+#[derive(Clone)]
+struct Translator(Arc<dyn Translate>);
+
+impl fmt::Debug for Translator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a translator")
+    }
+}
+
 /// Settings of a [`Jit`].
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
@@ -81,6 +92,7 @@ pub struct Builder {
     debugger: Option<bool>,
     plugins: Vec<Arc<dyn Plugin>>,
     retain_graphs: bool,
+    translator: Option<Translator>,
     lazy_calls: bool,
     #[cfg(feature = "cc")]
     pub(crate) toolchain: uruk_cc::Toolchain,
@@ -173,6 +185,13 @@ impl Builder {
         self
     }
 
+    /// Has inputs that are no objects made into some, in files that are added and in archives; without a translator they
+    /// are refused.
+    pub fn translator(mut self, translator: Arc<dyn Translate>) -> Self {
+        self.translator = Some(Translator(translator));
+        self
+    }
+
     /// Links an object when one of its functions is first called: where all that an object has of a symbol are calls, they go
     /// through a lazy stub. Other references, and variables, are linked with the object that has them. Objects with
     /// initialisers are linked when their dylib is initialised; initialisers of what is linked later run before the
@@ -201,6 +220,9 @@ impl Builder {
         }
         for plugin in self.plugins {
             session.add_plugin(plugin);
+        }
+        if let Some(Translator(translator)) = self.translator {
+            session.set_translator(translator);
         }
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));

@@ -1,32 +1,55 @@
 //! LLVM IR in dylibs.
 
 use crate::dylib::{Dylib, Tracker};
-use crate::jit::{Builder, Error};
+use crate::jit::{Builder, Error, Jit};
 use std::sync::{Arc, OnceLock};
-use uruk_llvm::{ConcurrentCompiler, Options, Target, ThreadSafeModule};
-use uruk_orc::layer::CompileLayer;
+use uruk_llvm::{ByFunction, ConcurrentCompiler, Options, Target, ThreadSafeModule};
+use uruk_orc::layer::{CompileLayer, OnDemandLayer};
+use uruk_orc::{DylibId, TrackerId};
 
-type Layer = CompileLayer<ConcurrentCompiler>;
+type Eager = CompileLayer<Arc<ConcurrentCompiler>>;
+type Lazy = OnDemandLayer<ByFunction, Eager>;
 
 /// What a JIT compiles modules with, made when the first one is added.
 pub(crate) struct Llvm {
     options: Options,
-    layer: OnceLock<Arc<Layer>>,
+    layers: OnceLock<(Arc<Eager>, Arc<Lazy>)>,
 }
 
 impl Llvm {
     pub fn new(options: Options) -> Llvm {
-        Llvm { options, layer: OnceLock::new() }
+        Llvm { options, layers: OnceLock::new() }
     }
 
-    fn layer(&self) -> Result<&Arc<Layer>, Error> {
-        if self.layer.get().is_none() {
+    fn layers(&self) -> Result<&(Arc<Eager>, Arc<Lazy>), Error> {
+        if self.layers.get().is_none() {
             let target = Target::new(self.options.clone())?;
-            let made = Arc::new(CompileLayer::new(ConcurrentCompiler::new(Arc::new(target))?));
+            let compiler = Arc::new(ConcurrentCompiler::new(Arc::new(target))?);
+            let eager = Arc::new(CompileLayer::new(compiler.clone()));
+            let lazy = Arc::new(OnDemandLayer::new(ByFunction::new(compiler), eager.clone()));
             // Another thread may have been faster.
-            let _ = self.layer.set(made);
+            let _ = self.layers.set((eager, lazy));
         }
-        Ok(self.layer.get().expect("it was set above"))
+        Ok(self.layers.get().expect("it was set above"))
+    }
+}
+
+impl Jit {
+    fn add_ir(
+        &self,
+        dylib: DylibId,
+        tracker: Option<TrackerId>,
+        module: ThreadSafeModule,
+        by_function: bool,
+    ) -> Result<(), Error> {
+        let (eager, lazy) = self.inner().llvm.layers()?;
+        // Assembler outside of functions belongs to none of them.
+        if by_function && !module.has_assembler() {
+            self.session().add(lazy, dylib, tracker, module)?;
+        } else {
+            self.session().add(eager, dylib, tracker, module)?;
+        }
+        Ok(())
     }
 }
 
@@ -40,15 +63,28 @@ impl Builder {
 
 impl Dylib<'_> {
     /// Adds a module, which is compiled when something asks for what it defines, or when the dylib is initialised if it
-    /// has initialisers.
+    /// has initialisers; function by function if this is a [lazy](crate::LazyJit) JIT.
     pub fn add_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
-        Ok(self.jit.session().add(self.jit.inner().llvm.layer()?, self.id(), None, module)?)
+        self.jit.add_ir(self.id(), None, module, self.jit.is_lazy())
+    }
+
+    /// Adds a module whose functions are compiled one by one, each when it is called first. A call whose function cannot
+    /// be had goes where [`lazy_failure`](Builder::lazy_failure) says. A module with assembler outside of its functions is
+    /// compiled whole.
+    pub fn add_lazy_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
+        self.jit.add_ir(self.id(), None, module, true)
     }
 }
 
 impl Tracker<'_> {
     /// Adds a module that is removed with everything else of this tracker.
     pub fn add_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
-        Ok(self.jit.session().add(self.jit.inner().llvm.layer()?, self.dylib, Some(self.id()), module)?)
+        self.jit.add_ir(self.dylib, Some(self.id()), module, self.jit.is_lazy())
+    }
+
+    /// Adds a module whose functions are compiled when they are called first, and removed with everything else of this
+    /// tracker.
+    pub fn add_lazy_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
+        self.jit.add_ir(self.dylib, Some(self.id()), module, true)
     }
 }

@@ -5,11 +5,12 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::compile_llvm::{self, Bench};
 use crate::{paths, process};
 
 /// A way to compile: its name in reports, and the benchmark's arguments.
@@ -37,6 +38,10 @@ const TARGETS: &[Target] = &[
     Target("module, 10,000", "cranelift-jit, 10,000", 1.1),
     Target("module put off, two threads, 10,000", "module put off, 10,000", 1.0 / 1.6),
     Target("lazy functions, 10 of 10,000", "functions, 10,000", 1.0 / 20.0),
+    Target("LLVM IR, 1,000",  "LLVM IR, LLJIT, 1,000",  1.0),
+    Target("LLVM IR, 10,000", "LLVM IR, LLJIT, 10,000", 1.0),
+    Target("LLVM IR, lazy, 10 of 10,000", "LLVM IR, 10,000", 1.0 / 20.0),
+    Target("LLVM IR, lazy process, 10 of 10,000", "LLVM IR, lli lazy, 10 of 10,000", 1.0),
 ];
 
 /// The task `bench compile`.
@@ -46,12 +51,16 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         [option, count] if option == "--samples" => count.parse().context("--samples")?,
         _ => bail!("usage: cargo xtask bench compile [--samples N]"),
     };
-    let program = build()?;
+    let program = build("uruk")?;
+    let llvm = Bench::new()?;
     let mut taken: HashMap<&str, Vec<f64>> = HashMap::new();
     for sample in 1..=samples.max(1) {
         println!("sample {sample} of {samples}");
         for Way(name, arguments) in WAYS {
-            taken.entry(name).or_default().push(milliseconds(&program, arguments)?);
+            taken.entry(name).or_default().push(milliseconds(Command::new(&program).args(*arguments))?);
+        }
+        for way in compile_llvm::WAYS {
+            taken.entry(way.0).or_default().push(llvm.sample(way)?);
         }
     }
     let medians = taken.into_iter().map(|(name, times)| (name, median(times))).collect();
@@ -62,10 +71,10 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     Ok(all_hold)
 }
 
-/// Builds the benchmark; its path.
-fn build() -> Result<PathBuf> {
+/// Builds the benchmark `compile` of a package; its path.
+pub fn build(package: &str) -> Result<PathBuf> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["bench", "--no-run", "--message-format=json", "--package", "uruk", "--bench", "compile"]);
+    command.args(["bench", "--no-run", "--message-format=json", "--package", package, "--bench", "compile"]);
     let messages = process::capture(command.current_dir(paths::root()))?;
     let mut found = None;
     for line in messages.lines() {
@@ -78,8 +87,8 @@ fn build() -> Result<PathBuf> {
 }
 
 /// What one run says.
-fn milliseconds(program: &Path, arguments: &[&str]) -> Result<f64> {
-    let printed = process::capture(Command::new(program).args(arguments))?;
+pub fn milliseconds(command: &mut Command) -> Result<f64> {
+    let printed = process::capture(command)?;
     let first = printed.split('\t').next().unwrap_or_default();
     first.parse().with_context(|| format!("`{printed}` is no time"))
 }
@@ -91,7 +100,7 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 fn report(medians: &HashMap<&str, f64>) -> (String, bool) {
     let mut text = String::from("# What compiling costs\n\n| way | ms |\n| --- | ---: |\n");
-    for Way(name, _) in WAYS {
+    for name in WAYS.iter().map(|way| way.0).chain(compile_llvm::WAYS.iter().map(|way| way.0)) {
         let _ = writeln!(text, "| {name} | {:.1} |", medians[name]);
     }
     text += "\n| target | at most | is | |\n| --- | ---: | ---: | --- |\n";

@@ -7,6 +7,7 @@
 
 mod alone;
 mod compile;
+mod compile_llvm;
 pub mod floor;
 mod object;
 mod report;
@@ -141,7 +142,7 @@ fn workloads(options: &Options) -> Result<Vec<Workload>> {
 }
 
 fn real_program(case: &Case, builder: &Builder, status: i32) -> Result<Workload> {
-    let objects = builder.objects(case.program, case.compiler, case.set)?;
+    let objects = builder.objects(case.program, case.compiler, case.set, case.set.for_uruk)?;
     let mut bytes = 0;
     for object in &objects {
         bytes += std::fs::metadata(object)?.len();

@@ -56,17 +56,18 @@ impl Builder {
         self.sources.files(program.sources)
     }
 
-    /// The objects of `program`, compiled if they are not there.
-    pub fn objects(&self, program: &Program, compiler: Compiler, set: &FlagSet) -> Result<Vec<PathBuf>> {
+    /// The objects of `program`, compiled if they are not there, with more flags than those of the set.
+    pub fn objects(&self, program: &Program, compiler: Compiler, set: &FlagSet, more: &[&str]) -> Result<Vec<PathBuf>> {
         let sources = self.files(program)?;
-        sources.iter().map(|source| self.object(source, program, compiler, set)).collect()
+        let flags = [set.flags, program.flags, more].concat();
+        sources.iter().map(|source| self.object(source, compiler, &flags)).collect()
     }
 
-    fn object(&self, source: &Path, program: &Program, compiler: Compiler, set: &FlagSet) -> Result<PathBuf> {
+    fn object(&self, source: &Path, compiler: Compiler, flags: &[&str]) -> Result<PathBuf> {
         let contents = fs::read(source).with_context(|| format!("cannot read {}", source.display()))?;
         let driver = driver_of(source, compiler);
         let mut hasher = DefaultHasher::new();
-        (driver, self.ask(driver, "--version")?, program.flags, set.flags, self.headers).hash(&mut hasher);
+        (driver, self.ask(driver, "--version")?, flags, self.headers).hash(&mut hasher);
         (source, contents).hash(&mut hasher);
         let stem = source.file_stem().context("a source has no name")?.to_string_lossy();
         let object = self.fixtures.join(format!("{stem}-{:016x}.o", hasher.finish()));
@@ -75,7 +76,7 @@ impl Builder {
         }
         let partial = paths::partial(&object);
         let mut command = Command::new(driver);
-        command.args(set.flags).args(program.flags).current_dir(&self.fixtures);
+        command.args(flags).current_dir(&self.fixtures);
         match compiler {
             Compiler::Rustc => command.args(["--edition=2024", "--crate-type=bin", "--emit=obj", "-Cprefer-dynamic"]),
             _ => command
@@ -142,7 +143,7 @@ impl Builder {
         if compiler == Compiler::Rustc {
             command.arg("--edition=2024").args(set.flags).args(self.files(program)?);
         } else {
-            command.args(self.objects(program, compiler, set)?).args(self.libraries(program.libs, compiler)?);
+            command.args(self.objects(program, compiler, set, &[])?).args(self.libraries(program.libs, compiler)?);
             command.args(program.native.iter().filter(|flag| !(fixed && **flag == "-rdynamic")));
             // A static program is not position-independent whatever its objects are.
             command.args(set.link.iter().filter(|flag| !(fixed && flag.ends_with("pie"))));
@@ -154,7 +155,7 @@ impl Builder {
             fs::read(paths::programs().join(file))?.hash(&mut hasher);
         }
         if compiler == Compiler::Rustc {
-            (self.ask("rustc", "--version")?, self.objects(program, compiler, set)?).hash(&mut hasher);
+            (self.ask("rustc", "--version")?, self.objects(program, compiler, set, &[])?).hash(&mut hasher);
         }
         let place =
             self.fixtures.join(format!("{}-{:016x}.reference", program.name.replace(' ', "-"), hasher.finish()));

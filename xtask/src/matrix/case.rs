@@ -125,7 +125,7 @@ impl Case {
         let mut inputs: Vec<PathBuf> = if self.set.from_source {
             builder.files(self.program)?
         } else {
-            builder.objects(self.program, self.compiler, self.set)?
+            builder.objects(self.program, self.compiler, self.set, self.set.for_uruk)?
         };
         if self.set.response_file {
             let file = paths::partial(&paths::target_folder("run")?.join("inputs"));

@@ -42,6 +42,8 @@ pub struct FlagSet {
     pub name: &'static str,
     /// Flags of the compiler.
     pub flags: &'static [&'static str],
+    /// Flags of the compiler for what Uruk gets, besides.
+    pub for_uruk: &'static [&'static str],
     /// Flags that the native link needs besides.
     pub link: &'static [&'static str],
     /// Options of `uruk run`.
@@ -60,6 +62,7 @@ const fn set(name: &'static str, flags: &'static [&'static str]) -> FlagSet {
     FlagSet {
         name,
         flags,
+        for_uruk: &[],
         link: &[],
         uruk: &[],
         compilers: &[Gcc, Clang],
@@ -70,6 +73,9 @@ const fn set(name: &'static str, flags: &'static [&'static str]) -> FlagSet {
 }
 
 const NO_PIE: &[&str] = &["-no-pie"];
+// A source of assembler has no bitcode.
+const BITCODE: &[&str] = &["-emit-llvm", "-Wno-unused-command-line-argument"];
+const LTO: &[&str] = &["-flto"];
 
 /// Sets without `-O` of their own get `-O1`: real code, at a third of the compile time of `-O2`.
 #[rustfmt::skip]
@@ -94,6 +100,10 @@ pub const FLAG_SETS: &[FlagSet] = &[
     // Beyond the flags that compilers are usually given.
     FlagSet { link: &["-fuse-ld=lld"], compilers: &[Clang], ..set("crel", &["-O1", "-Wa,--crel,--allow-experimental-crel"]) },
     FlagSet { link: &["-fno-lto"], ..set("fat lto", &["-O1", "-flto", "-ffat-lto-objects"]) },
+    // Bitcode, which `uruk run` compiles.
+    FlagSet { for_uruk: BITCODE, compilers: &[Clang], ..set("bitcode -O0", &["-O0"]) },
+    FlagSet { for_uruk: BITCODE, compilers: &[Clang], ..set("bitcode -O2", &["-O2"]) },
+    FlagSet { for_uruk: LTO, uruk: &["-O2"], compilers: &[Clang], ..set("lto, uruk -O2", &["-O1"]) },
     FlagSet { uruk: &["--strict-wx"], ..set("strict-wx", &["-O1"]) },
     FlagSet { uruk: &["--gc-sections"], ..set("gc-sections", &["-O1", "-ffunction-sections", "-fdata-sections"]) },
     FlagSet { uruk: &["-j", "4"], ..set("-j 4", &["-O1"]) },
@@ -127,13 +137,15 @@ pub const PROMISED: &[&str] = &[
     "-g -gz",
 ];
 /// What is not a compiler's flag, and flags beyond those.
-const OPTIONS: &[&str] = &["crel", "fat lto", "strict-wx", "gc-sections", "-j 4", "@FILE"];
+const OPTIONS: &[&str] =
+    &["crel", "fat lto", "bitcode -O0", "bitcode -O2", "lto, uruk -O2", "strict-wx", "gc-sections", "-j 4", "@FILE"];
 /// Lua: everything.
 pub const LUA: &[&str] = &joined::<{ PROMISED.len() + OPTIONS.len() }>(PROMISED, OPTIONS);
 /// What large programs are built with where time is short.
-pub const SIX: &[&str] = &["none", "-fPIC", "-fno-pic", "-O2 sections", "-mcmodel=large", "-g -gz"];
+pub const SIX: &[&str] = &["none", "-fPIC", "-fno-pic", "-O2 sections", "-mcmodel=large", "-g -gz", "bitcode -O0"];
 /// What small programs are built with where time is short.
-pub const FEW: &[&str] = &["none", "-fno-pic", "-O2 sections", "-mcmodel=large", "source"];
+pub const FEW: &[&str] =
+    &["none", "-fno-pic", "-O2 sections", "-mcmodel=large", "source", "bitcode -O0", "lto, uruk -O2"];
 /// What programs with thread-local storage are built with.
 pub const TLS: &[&str] = &[
     "none",
@@ -146,6 +158,8 @@ pub const TLS: &[&str] = &[
     "tls initial-exec",
     "tls local-exec",
     "tls gnu2",
+    "bitcode -O0",
+    "bitcode -O2",
     "strict-wx",
     "gc-sections",
 ];
@@ -159,6 +173,8 @@ pub const CXX: &[&str] = &[
     "-mcmodel=large -fPIC",
     "tls gnu2",
     "crel",
+    "bitcode -O0",
+    "bitcode -O2",
     "strict-wx",
     "gc-sections",
     "source",

@@ -97,10 +97,11 @@ pub fn run_cases(options: &Options) -> Result<Count> {
     Ok(count)
 }
 
-/// Builds `uruk` as users have it, optimised, and returns its path.
+/// Builds `uruk` as users have it, optimised, and the plugin that it compiles LLVM IR with beside it; returns its path.
 pub fn build_uruk() -> Result<PathBuf> {
+    let packages = ["--package", "uruk-cli", "--package", "uruk-llvm-plugin"];
     process::capture(
-        Command::new(env!("CARGO")).args(["build", "--release", "--package", "uruk-cli"]).current_dir(paths::root()),
+        Command::new(env!("CARGO")).args(["build", "--release"]).args(packages).current_dir(paths::root()),
     )?;
     Ok(paths::target().join("release/uruk"))
 }

@@ -149,7 +149,7 @@ pub const GROUPS: &[Group] = &[
     Group { name: "mistakes, which are refused with an explanation", programs: &[
         Program { name: "missing",   sources: &["missing.c"], ci: ONE, all: &[], expect: Expect::LinkError(&["first_missing_name", "second_missing_name", "missing"]), ..C },
         Program { name: "duplicate", sources: &["duplicate.c", "duplicate_other.c"], ci: ONE, all: &[], expect: Expect::LinkError(&["defined_twice", "duplicate_other"]), ..C },
-        Program { name: "bitcode",   sources: &["hello.c"], flags: &["-flto"], ci: ONE, all: &[], expect: Expect::LinkError(&["-ffat-lto-objects"]), ..C },
+        Program { name: "bitcode",   sources: &["hello.c"], flags: &["-flto"], compilers: &[Gcc], ci: ONE, all: &[], expect: Expect::LinkError(&["-ffat-lto-objects"]), ..C },
     ] },
 ];
 

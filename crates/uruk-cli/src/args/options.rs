@@ -92,7 +92,9 @@ pub fn run_help() -> String {
          if there was nothing to run, with the reason on standard error.\n\n\
          A FILE is an object, an archive, a shared library or a linker script, told by its content, or a source\n\
          told by its ending, which is compiled first: .c .s .S with $CC or cc; .cc .cpp .cxx with $CXX or c++;\n\
-         .rs with $RUSTC or rustc; .f .f90 and other Fortran with $FC or gfortran.\n",
+         .rs with $RUSTC or rustc; .f .f90 and other Fortran with $FC or gfortran.\n\
+         LLVM IR, in .ll files or as bitcode under any name, is compiled by the plugin liburuk_llvm_plugin.so, which\n\
+         needs LLVM 22 and is looked for beside this command, in ../lib/uruk, and where URUK_LLVM says.\n",
     );
     for (group, options) in RUN {
         text += &format!("\n{group}:\n");

@@ -8,11 +8,12 @@ use std::path::Path;
 use uruk_cc::Language;
 
 use crate::Error;
+use uruk_llvm_loader::is_ir;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A relocatable ELF object.
+    /// A relocatable ELF object, or LLVM IR, which becomes one.
     Object,
     /// An archive, thin or not; Rust's `.rlib` is one.
     Archive,
@@ -63,11 +64,10 @@ pub fn detect(path: &Path) -> Result<(Kind, Option<Machine>), Error> {
         };
     }
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    if is_ir(&path.to_string_lossy(), &head) {
+        return Ok((Kind::Object, None));
+    }
     match &head[..] {
-        [b'B', b'C', 0xc0, 0xde, ..] | [0xde, 0xc0, 0x17, 0x0b, ..] => {
-            let advice = "compile it without -flto, or with -ffat-lto-objects";
-            return Err(unsupported("LLVM bitcode, not machine code", advice));
-        }
         [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => {
             return Err(unsupported("a Mach-O file", "only ELF can be run here"));
         }
@@ -82,7 +82,6 @@ pub fn detect(path: &Path) -> Result<(Kind, Option<Machine>), Error> {
     }
     match ending {
         "clif" => Ok((Kind::Clif, None)),
-        "ll" => Err(unsupported("intermediate code", "compile it to an object first")),
         "h" | "hpp" => Err(unsupported("a header", "give the source that includes it")),
         _ if head.is_empty() => Err(unsupported("empty", "give an object, an archive, a library or a source")),
         _ if head.contains(&0) => {
@@ -123,12 +122,9 @@ mod tests {
         check("a.cc", b"int x;", "Source(Cxx)");
         check("a.F90", b"end", "Source(Fortran)");
         check("a.so", b"INPUT(x)", "Script");
+        check("a.o", b"BC\xc0\xde", "Object");
+        check("a.ll", b"define", "Object");
         check("a.clif", b"function %f() {}", "Clif");
-        check(
-            "a.o",
-            b"BC\xc0\xde",
-            "`a.o` is LLVM bitcode, not machine code; compile it without -flto, or with -ffat-lto-objects",
-        );
         check("a.o", b"", "`a.o` is empty; give an object, an archive, a library or a source");
         check("a.o", b"\0\0", "`a.o` is of no known kind; give an object, an archive, a library or a source");
         check("t.o", b"\x7fELF", "`t.o` is an ELF file of type 0; give a relocatable or shared one");

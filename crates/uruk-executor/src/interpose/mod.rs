@@ -18,7 +18,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::libraries::{self, LoadedObject, with_objects};
+use crate::libraries::{self, LoadedObject, Scope, with_objects};
 use maps::Mapping;
 
 pub use malloc::{MallocError, MallocGuard};
@@ -32,6 +32,8 @@ pub struct Importer {
     pub base: u64,
     /// Whether it is the executable.
     pub is_executable: bool,
+    /// Whether it is known to be in the global scope.
+    pub is_global: bool,
 }
 
 /// Why imports could not be rebound. Nothing is changed then.
@@ -177,7 +179,8 @@ fn imports(skip: &dyn Fn(&Importer) -> bool) -> Vec<Imports> {
 }
 
 fn importer(object: &LoadedObject) -> Importer {
-    Importer { path: object.path().into(), base: object.base(), is_executable: object.is_executable() }
+    let is_global = object.scope() != Scope::Unknown;
+    Importer { path: object.path().into(), base: object.base(), is_executable: object.is_executable(), is_global }
 }
 
 /// To be called inside `with_objects`.

@@ -30,6 +30,22 @@ pub trait Partition<R>: Send + Sync {
     /// other has to have names of its own in the dylib. A part with one function is made by that function's first call; one
     /// with several symbols too, if all are strong and none is but a function or a variable.
     fn split(&self, session: &Session, representation: R) -> Result<Vec<Self::Part>, Cause>;
+
+    /// The stubs that lead to a part which is to be made by a first call of any of them, if what it defines has names of
+    /// its own. Then code that sees the address of a function, the function's own too, sees that of its stub.
+    fn stubs(&self, session: &Session, part: &Self::Part) -> Option<Stubs> {
+        let _ = (session, part);
+        None
+    }
+}
+
+/// What leads to the functions of a part.
+#[derive(Clone, Debug, Default)]
+pub struct Stubs {
+    /// Functions, each with the name that the part has for its body.
+    pub functions: Vec<(Definition, Name)>,
+    /// Other names of them.
+    pub aliases: Vec<(Definition, Name)>,
 }
 
 /// The partition that leaves everything whole, for a layer that says what it defines.
@@ -82,7 +98,7 @@ where
             Ok(parts) => parts,
             Err(cause) => return responsibility.fail_to_compile(cause),
         };
-        match Distribution::new(&responsibility).and_then(|it| it.distribute(&self.base, parts)) {
+        match Distribution::new(&responsibility).and_then(|it| it.distribute(self, parts)) {
             // What is owed now has no address.
             Ok(()) => {
                 let _ = responsibility.emit(&[]);
@@ -102,6 +118,8 @@ struct Distribution<'a> {
     /// What leads to bodies.
     functions: Vec<(Definition, Name)>,
     variables: Vec<(Definition, Name)>,
+    /// Other names of the dylib's own functions.
+    aliases: Vec<(Definition, Name)>,
 }
 
 impl<'a> Distribution<'a> {
@@ -109,20 +127,31 @@ impl<'a> Distribution<'a> {
         let promises = responsibility.promises().into_iter();
         let promises = promises.map(|(definition, owed)| (definition.name, (definition, owed))).collect();
         let bodies = responsibility.session().bodies_of(responsibility.dylib())?;
-        let (functions, variables) = Default::default();
+        let (functions, variables, aliases) = Default::default();
         let (code, entries) = (bodies.code, bodies.entries);
-        Ok(Distribution { responsibility, promises, code, entries, functions, variables })
+        Ok(Distribution { responsibility, promises, code, entries, functions, variables, aliases })
     }
 
-    fn distribute<R: Send + 'static, B: Layer<R> + 'static>(
-        mut self,
-        base: &Arc<B>,
-        parts: Vec<R>,
-    ) -> Result<(), Error> {
+    fn distribute<R, P, B>(mut self, layer: &OnDemandLayer<P, B>, parts: Vec<P::Part>) -> Result<(), Error>
+    where
+        P: Partition<R>,
+        B: Layer<P::Part> + 'static,
+    {
+        let OnDemandLayer { partition, base } = layer;
         let session = self.responsibility.session();
         let tracker = self.responsibility.companion(self.code)?;
         for part in parts {
             let interface = base.interface(session, &part)?;
+            if let Some(Stubs { functions, aliases }) = partition.stubs(session, &part) {
+                let functions = self.owed_pairs(functions)?;
+                let aliases = self.owed_pairs(aliases)?;
+                if !functions.is_empty() || !aliases.is_empty() {
+                    self.functions.extend(functions);
+                    self.aliases.extend(aliases);
+                    session.add_described(base, self.code, Some(tracker), part, interface)?;
+                }
+                continue;
+            }
             let owed = self.owed(&interface.definitions)?;
             if owed.is_empty() {
                 continue;
@@ -148,7 +177,19 @@ impl<'a> Distribution<'a> {
         if !self.variables.is_empty() {
             self.responsibility.replace(Box::new(Aliases::new(self.entries, self.variables)))?;
         }
+        if !self.aliases.is_empty() {
+            self.responsibility.replace(Box::new(Aliases::new(self.responsibility.dylib(), self.aliases)))?;
+        }
         Ok(())
+    }
+
+    /// Those of pairs whose definitions are the dylib's to have, with what they lead to.
+    fn owed_pairs(&mut self, pairs: Vec<(Definition, Name)>) -> Result<Vec<(Definition, Name)>, Error> {
+        let mut owed = Vec::with_capacity(pairs.len());
+        for (definition, target) in pairs {
+            owed.extend(self.owed(&[definition])?.first().map(|definition| (*definition, target)));
+        }
+        Ok(owed)
     }
 
     /// Those definitions of a part that are the dylib's to have; what was not promised is promised now.

@@ -35,8 +35,9 @@ impl Session {
     }
 
     fn read_objects(&self, inputs: &[Input]) -> Result<Vec<Object>, Error> {
+        let inputs = self.translate_all(inputs)?;
         let cost = inputs.iter().map(|input| input.len()).sum();
-        self.parallel(cost, inputs, |input| Object::read(input, self.names())).into_iter().collect()
+        self.parallel(cost, &inputs, |input| Object::read(input, self.names())).into_iter().collect()
     }
 
     fn define_objects(

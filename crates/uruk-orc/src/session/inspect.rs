@@ -105,6 +105,11 @@ impl Session {
         self.sleep_while(|state| state.population().tasks != 0);
     }
 
+    /// A dylib's name.
+    pub fn dylib_name(&self, dylib: DylibId) -> String {
+        self.lock().dylib(dylib).name.to_string()
+    }
+
     /// The names of all dylibs' definitions, for messages.
     pub fn defined_names(&self) -> Vec<String> {
         let state = self.lock();

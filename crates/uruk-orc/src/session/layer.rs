@@ -1,6 +1,7 @@
 //! What the object layer needs of the session: its lock, its units' phases, and threads to work on.
 
 use super::Session;
+use crate::dispatch::COMPILE_STACK_BYTES;
 use crate::error::Error;
 use crate::state::{SymbolId, UnitId};
 use rayon::prelude::*;
@@ -75,7 +76,7 @@ impl Session {
         }
         let make = || {
             let threads = self.shared.threads.or_else(|| Some(std::thread::available_parallelism().ok()?.get()))?;
-            let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let builder = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(COMPILE_STACK_BYTES);
             (1 < threads).then(|| builder.build().ok()).flatten()
         };
         self.shared.pool.get_or_init(make).as_ref()

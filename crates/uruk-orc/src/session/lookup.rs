@@ -236,6 +236,17 @@ impl Session {
 
     /// Links whole inputs of several dylibs in one batch.
     pub fn materialize_all_roots(&self, dylibs: &[DylibId]) -> Result<(), Error> {
+        loop {
+            self.materialize_present_roots(dylibs)?;
+            // Units may have given parts of themselves back that have initialisers, too.
+            let state = self.lock();
+            if dylibs.iter().all(|dylib| state.dylibs[dylib.index()].roots.is_empty()) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn materialize_present_roots(&self, dylibs: &[DylibId]) -> Result<(), Error> {
         let mut roots = Vec::new();
         // Opened before the lock is freed: it keeps the units' ids from being given to others.
         let query = {

@@ -1,12 +1,12 @@
 //! Running tasks, and waiting for queries.
 
 use super::{Session, Shared};
-use crate::dispatch::{Priority, Runnable};
+use crate::dispatch::{Priority, Runnable, compile_thread};
 use crate::error::Error;
 use crate::objects::{self, Linked};
 use crate::responsibility::Responsibility;
 use crate::state::{Answer, Effects, News, QueryId, State, TaskId, Work};
-use crate::sync::{thread, thread_local};
+use crate::sync::thread_local;
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::ops::Range;
@@ -118,7 +118,7 @@ impl Session {
     /// Runs a task on a thread of its own; false if there is none to be had.
     fn run_elsewhere(&self, task: TaskId) -> bool {
         let session = self.clone();
-        thread::Builder::new().name("uruk deep".into()).spawn(move || session.run_task(task)).is_ok()
+        compile_thread("uruk deep").spawn(move || session.run_task(task)).is_ok()
     }
 
     /// Waits until a query is answered, there is something to do for it, or it cannot be answered. Neither of the latter

@@ -1,0 +1,70 @@
+//! LLVM IR among the inputs: bitcode, whatever its file is called and in archives too, and `.ll`. The plugin that compiles
+//! it is loaded when the first one turns up.
+
+use std::ffi::OsString;
+use std::sync::{Arc, OnceLock};
+
+use uruk::orc::error::Cause;
+use uruk::orc::translate::Translate;
+use uruk::{CompileLayer, Dylib, Input, Jit, OnDemandLayer};
+use uruk_llvm_loader::{Compiler, Error, Plugin, is_ir};
+
+/// Compiles IR with the optimisation that the command line asks for.
+pub struct Ir {
+    optimize: Option<OsString>,
+    compiler: OnceLock<Result<Compiler, Error>>,
+}
+
+impl Ir {
+    /// `optimize` is what stands after `-O`, if that is given.
+    pub fn new(optimize: Option<OsString>) -> Ir {
+        Ir { optimize, compiler: OnceLock::new() }
+    }
+
+    fn compiler(&self) -> Result<&Compiler, Error> {
+        let make = || Compiler::new(Plugin::find()?, self.level());
+        self.compiler.get_or_init(make).as_ref().map_err(Error::clone)
+    }
+
+    /// Adds IR to a dylib, to be compiled function by function when they are called first.
+    pub fn add_by_function(&self, jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input]) -> Result<(), uruk::Error> {
+        if inputs.is_empty() {
+            return Ok(());
+        }
+        let file = |input: &Input| input.name().to_string();
+        let refuse = |file, cause: Error| uruk::orc::error::Error::Translate { file, cause: Arc::new(cause) };
+        let compiler = self.compiler().map_err(|error| refuse(file(&inputs[0]), error))?;
+        let base = Arc::new(CompileLayer::new(compiler.clone()));
+        let layer = Arc::new(OnDemandLayer::new(compiler.clone(), base));
+        for input in inputs {
+            let unit = compiler.open(input.name(), input).map_err(|error| refuse(file(input), error))?;
+            jit.session().add(&layer, dylib.id(), None, unit)?;
+        }
+        Ok(())
+    }
+
+    /// The level as LLVM has it; drivers have more.
+    fn level(&self) -> Option<char> {
+        let level = self.optimize.as_ref()?.to_string_lossy();
+        Some(match &*level {
+            "fast" => '3',
+            "g" => '1',
+            level => match level.chars().next() {
+                None => '1',
+                Some(letter @ ('0'..='3' | 's' | 'z')) => letter,
+                Some(_) => '3',
+            },
+        })
+    }
+}
+
+impl Translate for Ir {
+    fn accepts(&self, input: &Input) -> bool {
+        is_ir(input.name(), input)
+    }
+
+    fn translate(&self, input: &Input) -> Result<Input, Cause> {
+        let compiler = self.compiler()?;
+        Ok(compiler.compile(compiler.open(input.name(), input)?)?)
+    }
+}

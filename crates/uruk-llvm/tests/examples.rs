@@ -1,0 +1,18 @@
+//! The examples run.
+
+#[allow(dead_code)]
+#[path = "../examples/build.rs"]
+mod build;
+#[allow(dead_code)]
+#[path = "../examples/lazy.rs"]
+mod lazy;
+
+#[test]
+fn a_module_is_built_and_called() {
+    build::main().unwrap();
+}
+
+#[test]
+fn functions_are_compiled_when_they_are_called() {
+    lazy::main().unwrap();
+}
