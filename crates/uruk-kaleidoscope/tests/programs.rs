@@ -1,13 +1,14 @@
 //! Programs and what comes of them.
 
-use uruk_kaleidoscope::{Answer, Backend, Cranelift, Kaleidoscope};
+use uruk_kaleidoscope::{Answer, Backend, Cranelift, Kaleidoscope, Llvm};
 
+/// Cranelift, and LLVM where `URUK_LLVM` names its plugin.
 fn backends() -> Vec<Box<dyn Backend>> {
-    vec![
-        Box::new(Cranelift::new().unwrap()),
-        #[cfg(feature = "llvm")]
-        Box::new(uruk_kaleidoscope::Llvm::new().unwrap()),
-    ]
+    let mut backends: Vec<Box<dyn Backend>> = vec![Box::new(Cranelift::new().unwrap())];
+    if std::env::var_os("URUK_LLVM").is_some() {
+        backends.push(Box::new(Llvm::new().unwrap()));
+    }
+    backends
 }
 
 /// Runs texts one after the other in one program; gives values, and the first lines of errors.
