@@ -58,6 +58,11 @@ mod guide {
     mod laziness {}
     #[doc = include_str!("../../../docs/guide/compilers.md")]
     mod compilers {}
+    #[doc = include_str!("../../../docs/guide/caching.md")]
+    mod caching {}
+    #[cfg(feature = "cranelift")]
+    #[doc = include_str!("../../../docs/guide/from-cranelift-jit.md")]
+    mod from_cranelift_jit {}
     #[doc = include_str!("../../../docs/guide/from-llvm.md")]
     mod from_llvm {}
 }
