@@ -6,6 +6,14 @@
 //! Invariants: a layer keeps no session, so that a session goes although its units hold layers; ownership of the
 //! representation travels with the call, so that nobody needs a lock for it.
 
+mod compile;
+mod on_demand;
+mod reoptimize;
+
+pub use compile::{CompileLayer, Compiler};
+pub use on_demand::{OnDemandLayer, Partition, Stubs, Whole};
+pub use reoptimize::ReoptimizeLayer;
+
 use crate::error::{Cause, Error};
 use crate::objects::Linkable;
 use crate::responsibility::Responsibility;
@@ -67,12 +75,6 @@ impl<R, L: Layer<R> + ?Sized> Layer<R> for Arc<L> {
         (**self).emit(responsibility, representation);
     }
 }
-
-mod compile;
-mod on_demand;
-
-pub use compile::{CompileLayer, Compiler};
-pub use on_demand::{OnDemandLayer, Partition, Stubs, Whole};
 
 /// A representation that waits for somebody to need it. What it promises has been said.
 struct Added<R, L: ?Sized> {

@@ -8,4 +8,5 @@ mod caching;
 mod functions;
 mod link;
 mod on_demand;
+mod reoptimize;
 mod toy;
