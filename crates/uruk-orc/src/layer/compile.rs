@@ -68,28 +68,6 @@ impl<R, C: Compiler<R> + ?Sized> Compiler<R> for Arc<C> {
     }
 }
 
-impl<R, C: Compiler<R> + ?Sized> Compiler<R> for Arc<C> {
-    fn interface(&self, session: &Session, representation: &R) -> Result<Interface, Cause> {
-        (**self).interface(session, representation)
-    }
-
-    fn compile(&self, session: &Session, representation: R) -> Result<Linkable, Cause> {
-        (**self).compile(session, representation)
-    }
-
-    fn key(&self, session: &Session, representation: &R) -> Option<Key> {
-        (**self).key(session, representation)
-    }
-
-    fn encode(&self, session: &Session, code: &Linkable) -> Option<Vec<u8>> {
-        (**self).encode(session, code)
-    }
-
-    fn decode(&self, session: &Session, name: &str, bytes: Vec<u8>) -> Result<Linkable, Cause> {
-        (**self).decode(session, name, bytes)
-    }
-}
-
 /// Compiles, and gives what comes out to a layer for it.
 pub struct CompileLayer<C, B = ObjectLayer> {
     compiler: C,
