@@ -21,6 +21,8 @@ struct Shared<T> {
 struct State<T> {
     /// Whose turn it is, and how many of its turns lie in each other.
     holder: Option<(ThreadId, usize)>,
+    /// How many threads wait: to wake nobody is a system call all the same.
+    waiting: usize,
     value: T,
 }
 
@@ -32,7 +34,7 @@ pub struct Turn<'a, T> {
 impl<T: Send + 'static> Turns<T> {
     /// Nobody's turn yet.
     pub fn new(value: T) -> Turns<T> {
-        let state = Mutex::new(State { holder: None, value });
+        let state = Mutex::new(State { holder: None, waiting: 0, value });
         Turns { shared: at_fork::hold_while_alive(Shared { state, free: Condvar::new() }) }
     }
 
@@ -40,8 +42,10 @@ impl<T: Send + 'static> Turns<T> {
     pub fn take(&self) -> Turn<'_, T> {
         let own = thread::current().id();
         let is_others = |state: &mut State<T>| state.holder.is_some_and(|(holder, _)| holder != own);
-        let state = self.shared.free.wait_while(self.shared.lock(), is_others);
-        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.shared.lock();
+        state.waiting += 1;
+        let mut state = self.shared.free.wait_while(state, is_others).unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
         let depth = state.holder.map_or(0, |(_, depth)| depth);
         state.holder = Some((own, depth + 1));
         Turn { shared: &self.shared }
@@ -59,7 +63,7 @@ impl<T> Drop for Turn<'_, T> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.holder = state.holder.filter(|(_, depth)| 1 < *depth).map(|(holder, depth)| (holder, depth - 1));
-        if state.holder.is_none() {
+        if state.holder.is_none() && state.waiting != 0 {
             self.shared.free.notify_one();
         }
     }
@@ -79,6 +83,7 @@ impl<T: Send> Locks for Shared<T> {
     fn in_child(&self) {
         let own = thread::current().id();
         let mut state = self.lock();
+        state.waiting = 0;
         state.holder = state.holder.filter(|(holder, _)| *holder == own);
     }
 }
