@@ -103,7 +103,7 @@ pub const FLAG_SETS: &[FlagSet] = &[
     // Bitcode, which `uruk run` compiles.
     FlagSet { for_uruk: BITCODE, compilers: &[Clang], ..set("bitcode -O0", &["-O0"]) },
     FlagSet { for_uruk: BITCODE, compilers: &[Clang], ..set("bitcode -O2", &["-O2"]) },
-    FlagSet { for_uruk: LTO, uruk: &["-O2"], compilers: &[Clang], ..set("lto, uruk -O2", &["-O1"]) },
+    FlagSet { for_uruk: LTO, uruk: &["-O2"], compilers: &[Clang], ..set("lto, uruk -O2", &["-O2"]) },
     FlagSet { uruk: &["--strict-wx"], ..set("strict-wx", &["-O1"]) },
     FlagSet { uruk: &["--gc-sections"], ..set("gc-sections", &["-O1", "-ffunction-sections", "-fdata-sections"]) },
     FlagSet { uruk: &["-j", "4"], ..set("-j 4", &["-O1"]) },
@@ -146,6 +146,9 @@ pub const SIX: &[&str] = &["none", "-fPIC", "-fno-pic", "-O2 sections", "-mcmode
 /// What small programs are built with where time is short.
 pub const FEW: &[&str] =
     &["none", "-fno-pic", "-O2 sections", "-mcmodel=large", "source", "bitcode -O0", "lto, uruk -O2"];
+/// The same for programs that replace `operator new` and check that all blocks are their own. LLVM, which is in the process
+/// where there is bitcode, has strings from before, and gives them back at exit through libstdc++.
+pub const NO_BITCODE: &[&str] = &["none", "-fno-pic", "-O2 sections", "-mcmodel=large", "source"];
 /// What programs with thread-local storage are built with.
 pub const TLS: &[&str] = &[
     "none",

@@ -6,7 +6,7 @@
 
 use crate::paths;
 
-use super::flags::{CXX, CXX_ALL, Compiler, FEW, LUA, ONE, PROMISED, SIX, TLS};
+use super::flags::{CXX, CXX_ALL, Compiler, FEW, LUA, NO_BITCODE, ONE, PROMISED, SIX, TLS};
 
 /// What `uruk run` must do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ pub const GROUPS: &[Group] = &[
         Program { name: "cancel",  sources: &["cancel.cpp"], libs: &["-lpthread"], expect: Expect::NativeDynamic, ..CPP },
     ] },
     Group { name: "functions of the libraries that the program replaces", programs: &[
-        Program { name: "opnew",  sources: &["opnew.cpp"], ..CPP },
+        Program { name: "opnew",  sources: &["opnew.cpp"], ci: NO_BITCODE, ..CPP },
         Program { name: "malloc", sources: &["malloc.c"], expect: Expect::NativeOrRefused, ..C },
     ] },
     Group { name: "instrumented objects, with their runtimes on the command line", programs: &[
