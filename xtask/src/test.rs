@@ -56,6 +56,7 @@ const STEPS: &[Step] = &[
     step("clippy",        Cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]), (Some(2), 2)),
     step("doc",           Cargo(&["doc", "--workspace", "--no-deps", "--quiet"]), (Some(1), 1)),
     step("tests",         Tests(MOST),                               (Some(5), 10)),
+    step("cache",         Cargo(&["test", "-p", "uruk-cache", "--features", "object_store", "--quiet"]), (Some(1), 1)),
     step("llvm",          Tests(LLVM),                               (Some(2), 2)),
     step("examples",      Examples(MOST),                            (Some(1), 1)),
     step("interleavings", Interleavings,                             (Some(2), 5)),

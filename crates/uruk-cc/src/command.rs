@@ -47,14 +47,26 @@ impl Compiler {
         match self.language {
             Language::Rust => rust_arguments(&mut command, flags),
             _ => {
-                command.arg("-c");
-                command.args(flags.optimize.iter().map(|level| joined("-O", level)));
-                command.args(flags.debug.iter().map(|level| joined("-g", level)));
-                command.args(flags.c.iter().filter(|flag| takes(self.language, flag)));
+                command.arg("-c").args(self.c_arguments(flags));
             }
         }
         command.arg("-o").arg(object).arg(source);
         command
+    }
+
+    /// The command that writes what the compiler would read of a source and all that it includes. Of C and C++ only.
+    pub fn preprocess(&self, source: &Path, flags: &Flags) -> Command {
+        let mut command = self.start();
+        command.arg("-E").args(self.c_arguments(flags)).arg(source);
+        command
+    }
+
+    /// The flags for this language, which is not Rust.
+    pub fn c_arguments(&self, flags: &Flags) -> Vec<OsString> {
+        let optimize = flags.optimize.iter().map(|level| joined("-O", level));
+        let debug = flags.debug.iter().map(|level| joined("-g", level));
+        let others = flags.c.iter().filter(|flag| takes(self.language, flag)).cloned();
+        optimize.chain(debug).chain(others).collect()
     }
 
     /// The error for a program that cannot be started.

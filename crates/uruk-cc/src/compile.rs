@@ -7,11 +7,13 @@
 use crate::command::{self, Compiler};
 use crate::{Error, Language};
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use uruk_cache::{CacheError, Key, KeyBuilder, ObjectCache};
 
 /// Flags for compilers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,22 +46,78 @@ pub struct Toolchain {
     pub flags: Flags,
     /// Compilers write to our standard error; otherwise what they say is part of the error, if there is one.
     pub verbose: bool,
+    /// Where objects of C and C++ sources are kept, and looked for before they are compiled.
+    pub cache: Option<Arc<dyn ObjectCache>>,
+    /// Told what is wrong with the cache. Sources are compiled all the same.
+    pub on_cache_error: Option<fn(&CacheError)>,
 }
 
 impl Toolchain {
-    /// Compiles a source.
+    /// Compiles a source, or takes its object from the cache.
     pub fn compile(&self, job: &Job) -> Result<(), Error> {
         let compiler = Compiler::of(job.language);
+        let Some((cache, key)) = self.cache.as_ref().zip(self.key(&compiler, job)) else {
+            return self.run(&compiler, job, self.verbose).map(drop);
+        };
+        if let Some(object) = self.consult(cache.get(&key)).flatten() {
+            return std::fs::write(&job.object, object).map_err(Error::Temporary);
+        }
+        let diagnostics = self.run(&compiler, job, false)?;
+        if self.verbose {
+            let _ = std::io::stderr().write_all(&diagnostics);
+        }
+        // Warnings are to be seen the next time, too.
+        if diagnostics.is_empty() {
+            let object = std::fs::read(&job.object).map_err(Error::Temporary)?;
+            self.consult(cache.put(&key, &object));
+        }
+        Ok(())
+    }
+
+    /// What a cache answers, if it does.
+    fn consult<R>(&self, answer: Result<R, CacheError>) -> Option<R> {
+        answer.inspect_err(|error| self.on_cache_error.iter().for_each(|told| told(error))).ok()
+    }
+
+    /// The hash of everything that the object of a source depends on; none if that cannot be told.
+    fn key(&self, compiler: &Compiler, job: &Job) -> Option<Key> {
+        let arguments = compiler.c_arguments(&self.flags);
+        // What these make depends on other files, or on the machine.
+        let unknown = |flag: &OsString| {
+            let flag = flag.to_string_lossy();
+            ["-fprofile", "-fauto-profile", "-fplugin", "-specs", "--specs", "-B", "-wrapper"]
+                .iter()
+                .any(|known| flag.starts_with(known))
+                || flag.ends_with("=native")
+        };
+        if !matches!(job.language, Language::C | Language::Cxx) || arguments.iter().any(unknown) {
+            return None;
+        }
+        let asked = |command: &mut Command| command.stdin(Stdio::null()).output().ok().filter(|it| it.status.success());
+        let version = asked(compiler.start().arg("--version"))?.stdout;
+        let text = asked(&mut compiler.preprocess(&job.source, &self.flags))?.stdout;
+        if text.windows(7).any(|word| word == b".incbin") {
+            return None;
+        }
+        let mut key = KeyBuilder::new("uruk-cc").part(&version).part(&text);
+        arguments.iter().for_each(|argument| key.add(argument.as_encoded_bytes()));
+        // Debug information has it.
+        key.add(std::env::current_dir().ok()?.as_os_str().as_encoded_bytes());
+        Some(key.finish())
+    }
+
+    /// Runs a compiler; returns what it has said, if it was not let say so itself.
+    fn run(&self, compiler: &Compiler, job: &Job, verbose: bool) -> Result<Vec<u8>, Error> {
         let mut command: Command = compiler.compile(&job.source, &job.object, &self.flags);
         let line = command::line(&command);
         command.stdin(Stdio::null());
-        if self.verbose {
+        if verbose {
             // Standard output is the program's.
             command.stdout(std::io::stderr()).stderr(Stdio::inherit());
         }
         let output = command.output().map_err(|source| compiler.missing(line.clone(), source))?;
         if output.status.success() {
-            return Ok(());
+            return Ok(output.stderr);
         }
         let diagnostics = String::from_utf8_lossy(&output.stderr).into_owned();
         Err(Error::Compiler { path: job.source.clone(), status: output.status, command: line, diagnostics })

@@ -100,6 +100,8 @@ pub struct Options {
     pub strict_wx: bool,
     /// Compile and link when something is called.
     pub lazy: bool,
+    /// Where compiled code is kept.
+    pub cache: Option<PathBuf>,
     /// Do so ahead on other threads.
     pub speculate: Option<Speculation>,
     /// Leave out what nothing refers to.
@@ -230,6 +232,7 @@ fn parse_run(arguments: Vec<OsString>) -> Result<Command, Error> {
             Arg::Long("whole-archive") => whole = true,
             Arg::Long("no-whole-archive") => whole = false,
             Arg::Long("lazy") => options.lazy = true,
+            Arg::Long("cache") => options.cache = Some(parser.value()?.into()),
             Arg::Long("speculate") => {
                 let order = parser.optional_value().map(|path| Speculation::Order(path.into()));
                 options.speculate = Some(order.unwrap_or(Speculation::Calls));

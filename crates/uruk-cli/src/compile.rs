@@ -8,8 +8,10 @@
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
+use uruk::cache::{CacheError, Directory, ObjectCache};
 use uruk_cc::{Folder, Language, Toolchain};
 
 use crate::Error;
@@ -17,7 +19,16 @@ use crate::plan::{Input, Library, Plan, Search};
 
 /// The compilers, as the command line wants them.
 pub fn toolchain(plan: &Plan) -> Toolchain {
-    Toolchain { flags: plan.options.flags.clone(), verbose: true }
+    let warn = |error: &CacheError| eprintln!("uruk: warning: {error}");
+    let flags = plan.options.flags.clone();
+    Toolchain { flags, verbose: true, cache: cache(plan), on_cache_error: Some(warn) }
+}
+
+/// The cache that the command line names.
+pub fn cache(plan: &Plan) -> Option<Arc<dyn ObjectCache>> {
+    const LIMIT_BYTES: u64 = 1 << 30;
+    let path = plan.options.cache.as_ref()?;
+    Some(Arc::new(Directory::new(path, LIMIT_BYTES)))
 }
 
 /// Compiles the plan's sources and puts the objects in their place, unless the plan is to be lazy. They lie in the folder

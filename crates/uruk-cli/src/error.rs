@@ -120,9 +120,6 @@ pub enum Error {
     /// A source that was not compiled.
     #[error(transparent)]
     Compile(#[from] uruk_cc::Error),
-    /// This `uruk` was built without LLVM.
-    #[error("this `uruk` was built without LLVM; leave out `--backend llvm`")]
-    NoLlvm,
     /// The language of `uruk repl` could not be set up.
     #[error(transparent)]
     Language(#[from] uruk_kaleidoscope::Error),

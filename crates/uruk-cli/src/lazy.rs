@@ -8,6 +8,7 @@ use std::thread::available_parallelism;
 use uruk::orc::DylibId;
 use uruk::orc::session::{Session, WeakSession};
 use uruk::{FunctionPointer, Jit, Name};
+use uruk_cc::Language;
 
 use crate::args::Speculation;
 use crate::plan::Plan;
@@ -42,6 +43,17 @@ pub fn begin(jit: &Jit, plan: &Plan) {
             jit.at_exit(remember);
         }
     }
+}
+
+/// Functions that the libraries of the process call, too, and that programs like to have their own ones of.
+const C_REPLACED: &[&str] = &["malloc", "calloc", "realloc", "free"];
+const CXX_REPLACED: &[&str] = &["_Znwm", "_Znam", "_ZdlPv", "_ZdaPv", "_ZdlPvm"];
+
+/// Links such functions at once where the program has them, since libraries do not wait for a first call.
+pub fn link_replaced(jit: &Jit, plan: &Plan) -> Result<(), uruk::Error> {
+    let is_cxx = plan.languages().iter().flatten().any(|language| *language == Language::Cxx);
+    let names = C_REPLACED.iter().chain(CXX_REPLACED.iter().filter(|_| is_cxx));
+    names.into_iter().try_for_each(|name| jit.main().find(name).map(drop))
 }
 
 /// The order of first calls, of this run and of an earlier one.

@@ -37,7 +37,7 @@ pub fn execute(backend: args::Backend, path: Option<&Path>) -> Result<ExitCode, 
 fn load(backend: args::Backend) -> Result<Box<dyn Backend>, Error> {
     match backend {
         args::Backend::Cranelift => Ok(Box::new(uruk_kaleidoscope::Cranelift::new()?)),
-        args::Backend::Llvm => Err(Error::NoLlvm),
+        args::Backend::Llvm => Ok(Box::new(uruk_kaleidoscope::Llvm::new()?)),
     }
 }
 

@@ -80,6 +80,9 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     if let Some(threads) = plan.options.threads {
         builder = builder.threads(threads.get());
     }
+    if let Some(cache) = compile::cache(plan) {
+        builder = builder.cache(cache);
+    }
     if plan.options.debugger {
         builder = builder.debugger(true);
     }
@@ -101,7 +104,9 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     }
     times.lap("read");
     progress.phase("linking");
-    let linked = jit.link(&dylibs).and_then(|()| jit.main().find(&plan.entry)).and_then(|_| jit.interpose());
+    let linked = jit.link(&dylibs).and_then(|()| jit.main().find(&plan.entry));
+    let linked = linked.and_then(|_| if plan.options.lazy { lazy::link_replaced(&jit, plan) } else { Ok(()) });
+    let linked = linked.and_then(|()| jit.interpose());
     linked.map_err(|error| Failure::new(error, &jit))?;
     if !plan.options.lazy {
         // A program may look at what is mapped in its process, as sanitizers do.

@@ -164,6 +164,26 @@ fn threads_that_call_at_once_see_one_initialised_file() {
 }
 
 #[test]
+fn libraries_use_what_the_program_replaces() {
+    let main = "#include <cstdio>
+        #include <string>
+        int allocations();
+        int main(int argc, char **argv) {
+            std::string text(argv[0]);
+            text.reserve(1000); // allocates in the library
+            return allocations();
+        }";
+    let new = "#include <cstdlib>
+        #include <new>
+        static int allocated = 0;
+        int allocations() { return allocated; }
+        void *operator new(std::size_t size) { allocated++; return std::malloc(size); }
+        void operator delete(void *memory) noexcept { std::free(memory); }
+        void operator delete(void *memory, std::size_t) noexcept { std::free(memory); }";
+    check(&[("m.cpp", main), ("new.cpp", new)], &["m.cpp", "new.cpp"], 1, "");
+}
+
+#[test]
 fn objects_and_archives_are_linked_when_called() {
     let folder = tempfile::tempdir().unwrap();
     let files = [
@@ -214,4 +234,45 @@ fn first_calls_are_remembered_and_compiled_ahead() {
     // What is said there and is nowhere does no harm.
     std::fs::write(folder.path().join("order.txt"), "main\tnothing\nother\ta\n\n?\n").unwrap();
     assert_eq!(uruk(folder.path(), &arguments).status.code(), Some(0));
+}
+
+#[test]
+fn compiled_sources_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let compiler = "#!/bin/sh\ncase \"$*\" in *' -o '*) echo \"$*\" >> log;; esac\nexec cc \"$@\"\n";
+    write("compiler", compiler);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path().join("compiler"), mode).unwrap();
+    write("n.h", "#define N 5\n");
+    write("main.c", "int f(void); int main(void) { return f(); }");
+    write("f.c", "#include \"n.h\"\nint f(void) { return N; }");
+    let run = |arguments: &[&str], status: i32, compiled: usize| {
+        let _ = std::fs::remove_file(folder.path().join("log"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_uruk"));
+        command.args(["run", "--cache", "kept"]).args(arguments).args(["main.c", "f.c"]);
+        let output = command.current_dir(folder.path()).env("CC", "./compiler").output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{output:?}");
+        let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+        assert_eq!(log.lines().count(), compiled, "{arguments:?}: {log}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    run(&["--lazy"], 5, 2);
+    run(&["--lazy"], 5, 0);
+    run(&[], 5, 0);
+    run(&["-O2"], 5, 2);
+    write("n.h", "#define N 6\n");
+    run(&["--lazy"], 6, 1);
+    // Warnings are seen each time.
+    write("f.c", "#warning look\nint f(void) { return 6; }");
+    for _ in 0..2 {
+        assert!(run(&["--lazy"], 6, 1).contains("f.c:1:2: warning: #warning look"));
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_is_a_warning() {
+    let files = [("main.c", "int main(void) { return 7; }"), ("kept", "no folder")];
+    let errors = check(&files, &["--cache", "kept", "main.c"], 7, "");
+    assert!(errors.starts_with("uruk: warning: cache kept"), "{errors}");
 }

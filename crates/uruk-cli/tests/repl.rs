@@ -93,6 +93,11 @@ fn mistakes_on_the_command_line() {
         assert_eq!(String::from_utf8_lossy(&output.stderr), format!("uruk: error: {want}\n"));
     };
     check(&["--backend", "gcc"], "`--backend` takes `cranelift` or `llvm`, not `gcc`");
+    let absent = "cannot compile: LLVM IR needs the plugin liburuk_llvm_plugin.so, which is not installed";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_uruk"));
+    let output = command.args(["repl", "--backend=llvm"]).env("URUK_LLVM", "/none").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with(&format!("uruk: error: {absent}")), "{output:?}");
+    assert_eq!(output.status.code(), Some(125));
     check(&["none.ks"], "cannot read `none.ks`: No such file or directory (os error 2)");
     check(&["a.ks", "b.ks"], "`uruk repl` takes one file only");
 }

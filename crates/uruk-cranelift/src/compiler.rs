@@ -12,6 +12,7 @@ use cranelift_codegen::ir::{self, LibCall};
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use std::cell::RefCell;
+use uruk_cache::{Key, KeyBuilder};
 use uruk_jitlink::graph::LinkGraph;
 use uruk_orc::error::Cause;
 use uruk_orc::layer::{Compiler, Interface};
@@ -22,6 +23,8 @@ use uruk_orc::{Linkable, unit};
 pub struct Cranelift {
     isa: OwnedTargetIsa,
     debug_info: bool,
+    /// What sets its results apart from those of others.
+    identity: Box<[u8]>,
 }
 
 thread_local! {
@@ -32,12 +35,16 @@ thread_local! {
 impl Cranelift {
     /// A compiler with these settings.
     pub fn new(options: &Options) -> Result<Cranelift, Error> {
-        Ok(Cranelift { isa: options.host()?, debug_info: options.debug_info })
+        Ok(Cranelift::for_target(options.host()?, options.debug_info))
     }
 
     /// A compiler for a machine that Cranelift has been set up for.
     pub fn with_isa(isa: OwnedTargetIsa) -> Cranelift {
-        Cranelift { isa, debug_info: false }
+        Cranelift::for_target(isa, false)
+    }
+
+    fn for_target(isa: OwnedTargetIsa, debug_info: bool) -> Cranelift {
+        Cranelift { identity: identity::of_target(&*isa, debug_info).into(), isa, debug_info }
     }
 
     /// What it compiles for.
@@ -48,10 +55,7 @@ impl Cranelift {
     /// Everything that the code of a function depends on, this compiler and its settings among it: as long as that is the
     /// same, so is the code, in any process.
     pub fn identity(&self, function: &Function) -> Vec<u8> {
-        let mut identity = identity::of_target(self.isa());
-        identity.push(u8::from(self.debug_info));
-        identity.extend(identity::of_function(function, self.debug_info));
-        identity
+        identity::of_function(&self.identity, function, self.debug_info)
     }
 
     /// Compiles a function to a graph that defines it and nothing else.
@@ -99,6 +103,10 @@ impl Compiler<Function> for Cranelift {
     fn compile(&self, _: &Session, function: Function) -> Result<Linkable, Cause> {
         Ok(Cranelift::compile(self, function)?.into())
     }
+
+    fn key(&self, _: &Session, function: &Function) -> Option<Key> {
+        Some(KeyBuilder::new("Cranelift").part(&self.identity(function)).finish())
+    }
 }
 
 /// A compiled function's identity.
@@ -120,6 +128,9 @@ impl Definition<'_> {
         library: &dyn Fn(LibCall) -> String,
     ) -> Result<LinkGraph, Error> {
         let mut made = LinkGraph::new(self.name);
+        // With the unwind records: what grows is copied.
+        made.made.reserve_exact(code.code_buffer().len() + 96);
+        made.edges.reserve_exact(code.buffer.relocs().len() + 1);
         let mut graph = Graph::new(&mut made, self.name);
         let align = code.buffer.alignment.max(isa.function_alignment().minimum);
         let bytes = code.code_buffer();

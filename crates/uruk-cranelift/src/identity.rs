@@ -21,8 +21,10 @@ impl Hasher for Bytes {
 }
 
 /// The compiler with all its settings.
-pub fn of_target(isa: &dyn TargetIsa) -> Vec<u8> {
-    let mut bytes = Bytes(cranelift_codegen::VERSION.into());
+pub fn of_target(isa: &dyn TargetIsa, debug_info: bool) -> Vec<u8> {
+    let mut bytes = Bytes(concat!("uruk ", env!("CARGO_PKG_VERSION"), " cranelift ").into());
+    cranelift_codegen::VERSION.hash(&mut bytes);
+    debug_info.hash(&mut bytes);
     isa.name().hash(&mut bytes);
     isa.triple().hash(&mut bytes);
     isa.flags().hash(&mut bytes);
@@ -30,9 +32,11 @@ pub fn of_target(isa: &dyn TargetIsa) -> Vec<u8> {
     bytes.0
 }
 
-/// A function with the names of all that it refers to; `lines` says whether it is compiled with debug information.
-pub fn of_function(function: &Function, lines: bool) -> Vec<u8> {
+/// A compiler, as [`of_target`] has it, and a function with the names of all that it refers to; `lines` says whether it
+/// is compiled with debug information.
+pub fn of_function(compiler: &[u8], function: &Function, lines: bool) -> Vec<u8> {
     let mut bytes = Bytes(Vec::with_capacity(4096));
+    bytes.write(compiler);
     function.name.hash(&mut bytes);
     (function.scope as u8).hash(&mut bytes);
     function.body.stencil.hash(&mut bytes);

@@ -24,8 +24,6 @@ pub struct Kaleidoscope {
     /// For the parser.
     known: Known,
     functions: HashMap<String, Callable>,
-    /// Bodies compiled so far.
-    compiled: u64,
 }
 
 /// A function that was defined or declared.
@@ -33,6 +31,8 @@ struct Callable {
     /// Its symbol, which leads to its body.
     symbol: Redirectable,
     body: Body,
+    /// How often it was defined.
+    definitions: u64,
 }
 
 /// What a function leads to.
@@ -67,7 +67,7 @@ impl Kaleidoscope {
         library.define_function("putchard", runtime::putchard as extern "C" fn(f64) -> f64);
         library.define_function("printd", runtime::printd as extern "C" fn(f64) -> f64);
         let runtime = library.id();
-        Ok(Kaleidoscope { jit, backend, runtime, known: Known::default(), functions: HashMap::new(), compiled: 0 })
+        Ok(Kaleidoscope { jit, backend, runtime, known: Known::default(), functions: HashMap::new() })
     }
     // ANCHOR_END: new
 
@@ -114,14 +114,17 @@ impl Kaleidoscope {
         if !self.functions.contains_key(name) {
             let nowhere = uruk::FunctionPointer::to_address(runtime::undefined as extern "C" fn() -> f64);
             let symbol = self.jit.main().redirectable(&[(name, nowhere)])?;
-            self.functions.insert(name.to_owned(), Callable { symbol, body: Body::Nothing });
+            self.functions.insert(name.to_owned(), Callable { symbol, body: Body::Nothing, definitions: 0 });
         }
         Ok(Answer::Declared(name.to_owned()))
     }
 
     fn define(&mut self, function: &Function) -> Result<Answer, Error> {
         self.declare(&function.name)?;
-        let (tracker, symbol) = self.compile(function)?;
+        let definitions = self.functions[&function.name].definitions;
+        // No function of a program has a point in its name. There are two bodies at most, the earlier one and this.
+        let symbol = format!("{}.{}", function.name, definitions % 2);
+        let tracker = self.compile(function, &symbol)?;
         let address = self.jit.main().find(&symbol).inspect_err(|_| self.remove(tracker))?;
         let mut calls = Vec::new();
         function.body.for_each_call(&mut |name| calls.push(name.to_owned()));
@@ -135,6 +138,7 @@ impl Kaleidoscope {
     fn lead(&mut self, name: &str, address: u64, body: Body) -> Result<Body, Error> {
         let callable = self.functions.get_mut(name).expect("whoever names a function has declared it");
         callable.symbol.redirect(&[(self.jit.session().mangle(name), address)]).map_err(uruk::Error::from)?;
+        callable.definitions += 1;
         Ok(std::mem::replace(&mut callable.body, body))
     }
     // ANCHOR_END: define
@@ -142,30 +146,25 @@ impl Kaleidoscope {
     // ANCHOR: evaluate
     fn evaluate(&mut self, expression: &Function) -> Result<f64, Error> {
         self.find_all(&expression.body)?;
-        let (tracker, symbol) = self.compile(expression)?;
+        let tracker = self.compile(expression, &expression.name)?;
         // SAFETY: an expression is compiled as a function without parameters that returns a double.
-        let function = unsafe { self.jit.main().handle::<extern "C" fn() -> f64>(&symbol) };
+        let function = unsafe { self.jit.main().handle::<extern "C" fn() -> f64>(&expression.name) };
         let value = function.map(|function| function());
         self.remove(tracker);
         Ok(value?)
     }
 
-    fn compile(&mut self, function: &Function) -> Result<(TrackerId, String), Error> {
-        self.compiled += 1;
-        // No function of a program has a point in its name.
-        let symbol = format!("{}.{}", function.name, self.compiled);
+    fn compile(&self, function: &Function, symbol: &str) -> Result<TrackerId, Error> {
         let tracker = self.jit.session().create_tracker(self.jit.main().id());
-        match self.backend.add(&self.jit, tracker, function, &symbol) {
-            Ok(()) => Ok((tracker, symbol)),
-            Err(error) => {
-                self.remove(tracker);
-                Err(error)
-            }
-        }
+        let added = self.backend.add(&self.jit, tracker, function, symbol);
+        added.map(|()| tracker).inspect_err(|_| self.remove(tracker))
     }
 
+    /// Removes what was added with a tracker, and the tracker itself.
     fn remove(&self, tracker: TrackerId) {
         self.jit.session().remove(tracker);
+        // Nothing is left that it could be wanted for.
+        let _ = self.jit.session().drop_tracker(tracker);
     }
     // ANCHOR_END: evaluate
 

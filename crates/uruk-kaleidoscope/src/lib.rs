@@ -33,7 +33,6 @@ mod runtime;
 
 pub use backend::Backend;
 pub use backend::cranelift::Cranelift;
-#[cfg(feature = "llvm")]
 pub use backend::llvm::Llvm;
 pub use error::{Error, Place, Problem};
 pub use interpreter::{Answer, Kaleidoscope};

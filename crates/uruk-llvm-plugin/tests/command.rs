@@ -152,3 +152,27 @@ fn without_the_plugin_it_is_said_how_to_get_it() {
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(message.contains("of version 77, and 1 is needed"), "{message}");
 }
+
+#[test]
+fn the_repl_computes_the_same_with_llvm() {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/mandelbrot.ks");
+    let folder = tempfile::tempdir().unwrap();
+    let more = folder.path().join("more.ks");
+    std::fs::write(
+        &more,
+        "extern cos(x) def f(x) cos(x) f(0) cos(0) def cos(x) if x < 1 then 7 else var y = x in y = y * 2 / 3 f(0) cos(9)
+         extern later(x) def g(x) later(x) + 1 g(1) def later(x) x * 10 g(1) nothing",
+    )
+    .unwrap();
+    let run = |backend: &str, file: &Path| {
+        let mut command = Command::new(built().join("uruk"));
+        command.args(["repl", "--backend", backend]).arg(file).env_remove("URUK_LLVM").output().unwrap()
+    };
+    for file in [&program, &more] {
+        let (cranelift, llvm) = (run("cranelift", file), run("llvm", file));
+        assert_eq!(String::from_utf8_lossy(&llvm.stdout), String::from_utf8_lossy(&cranelift.stdout));
+        assert_eq!(String::from_utf8_lossy(&llvm.stderr), String::from_utf8_lossy(&cranelift.stderr));
+        assert!(llvm.status.code() == cranelift.status.code() && !llvm.stdout.is_empty());
+    }
+    assert_eq!(String::from_utf8_lossy(&run("llvm", &more).stdout), "1\n1\n7\n6\n11\n");
+}

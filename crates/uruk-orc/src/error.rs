@@ -119,6 +119,9 @@ pub enum Error {
     /// Something was to be added that the compiler for it cannot make sense of.
     #[error("cannot add this: {0}")]
     Representation(Arc<dyn std::error::Error + Send + Sync>),
+    /// A cache was out of order; what it should have had was compiled.
+    #[error("{0}")]
+    Cache(Arc<dyn std::error::Error + Send + Sync>),
     /// The rest of a long chain of dependences, shortened to what failed first.
     #[error("(through {steps} more) {cause}")]
     Chain {

@@ -6,6 +6,14 @@
 //! Invariants: a layer keeps no session, so that a session goes although its units hold layers; ownership of the
 //! representation travels with the call, so that nobody needs a lock for it.
 
+mod compile;
+mod on_demand;
+mod reoptimize;
+
+pub use compile::{CompileLayer, Compiler};
+pub use on_demand::{OnDemandLayer, Partition, Stubs, Whole};
+pub use reoptimize::ReoptimizeLayer;
+
 use crate::error::{Cause, Error};
 use crate::objects::Linkable;
 use crate::responsibility::Responsibility;
@@ -67,10 +75,6 @@ impl<R, L: Layer<R> + ?Sized> Layer<R> for Arc<L> {
         (**self).emit(responsibility, representation);
     }
 }
-
-mod on_demand;
-
-pub use on_demand::{OnDemandLayer, Partition, Stubs, Whole};
 
 /// A representation that waits for somebody to need it. What it promises has been said.
 struct Added<R, L: ?Sized> {
@@ -174,65 +178,6 @@ fn describe(session: &Session, object: &elf::Interface, graph: &LinkGraph) -> In
     match graph.sections.iter().any(|section| initialises(section.kind)) {
         true => interface.with_initialiser(session),
         false => interface,
-    }
-}
-
-/// A compiler for representations of a type.
-pub trait Compiler<R>: Send + Sync {
-    /// What a representation defines.
-    fn interface(&self, session: &Session, representation: &R) -> Result<Interface, Cause>;
-
-    /// Compiles it to an object file or a graph, on any thread and several at once.
-    fn compile(&self, session: &Session, representation: R) -> Result<Linkable, Cause>;
-}
-
-impl<R, C: Compiler<R> + ?Sized> Compiler<R> for Arc<C> {
-    fn interface(&self, session: &Session, representation: &R) -> Result<Interface, Cause> {
-        (**self).interface(session, representation)
-    }
-
-    fn compile(&self, session: &Session, representation: R) -> Result<Linkable, Cause> {
-        (**self).compile(session, representation)
-    }
-}
-
-/// Compiles, and gives what comes out to a layer for it.
-#[derive(Clone, Debug)]
-pub struct CompileLayer<C, B = ObjectLayer> {
-    compiler: C,
-    base: B,
-}
-
-impl<C> CompileLayer<C> {
-    /// Has what the compiler makes linked.
-    pub fn new(compiler: C) -> CompileLayer<C> {
-        CompileLayer::on(compiler, ObjectLayer)
-    }
-}
-
-impl<C, B> CompileLayer<C, B> {
-    /// On top of any layer that takes what compilers make.
-    pub fn on(compiler: C, base: B) -> CompileLayer<C, B> {
-        CompileLayer { compiler, base }
-    }
-
-    /// The compiler.
-    pub fn compiler(&self) -> &C {
-        &self.compiler
-    }
-}
-
-impl<R, C: Compiler<R>, B: Layer<Linkable>> Layer<R> for CompileLayer<C, B> {
-    fn interface(&self, session: &Session, representation: &R) -> Result<Interface, Error> {
-        let interface = self.compiler.interface(session, representation);
-        interface.map_err(|cause| Error::Representation(cause.into()))
-    }
-
-    fn emit(&self, responsibility: Responsibility, representation: R) {
-        match self.compiler.compile(responsibility.session(), representation) {
-            Ok(code) => self.base.emit(responsibility, code),
-            Err(cause) => responsibility.fail_to_compile(cause),
-        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::executor::{Resolver, Stub, StubId, StubSetup, Stubs as ExecutorStubs};
 use crate::responsibility::Responsibility;
 use crate::session::{Request, Session, WeakSession};
-use crate::state::{DylibId, TrackerId, UnitId};
+use crate::state::{DylibId, SearchEntry, TrackerId, UnitId};
 use crate::unit::{Definition, MaterializationUnit};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -21,14 +21,19 @@ use uruk_jitlink::memory::Placement;
 use uruk_jitlink::names::Name;
 
 /// The body that a stub stands for.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Body {
     /// The unit of the stub.
     unit: UnitId,
     /// Where the body is looked for.
     source: DylibId,
     name: Name,
+    /// Told of the first call.
+    hook: Option<Hook>,
 }
+
+/// Called by the thread that is first to call one of some lazy functions, with the body's name, before the call goes on.
+pub(crate) type Hook = Arc<dyn Fn(&Session, Name) + Send + Sync>;
 
 /// What is done before a lazy function's first call.
 pub(crate) type BeforeFirstCall = dyn Fn(DylibId) -> Result<(), Error> + Send + Sync;
@@ -66,10 +71,14 @@ impl Bodies {
 impl Resolver for Bodies {
     fn resolve(&self, stub: StubId) -> Option<u64> {
         let session = self.session.upgrade()?;
-        let Body { unit, source, name } = *self.lock().lazy.get(&stub)?;
-        let body = session.body(unit, source, name);
+        let Body { unit, source, name, hook } = self.lock().lazy.get(&stub)?.clone();
+        let body = session.body(unit, &session.search_order(source), name);
         match body.and_then(|address| session.prepare_first_call(source).map(|()| address)) {
             Ok(address) => {
+                if let Some(hook) = hook {
+                    hook(&session, name);
+                    return Some(address);
+                }
                 self.lock().called.push((source, name));
                 session.speculate(source, name);
                 Some(address)
@@ -118,13 +127,14 @@ struct LazyReexports {
     source: DylibId,
     /// Each with the name of its body, sorted by its own.
     functions: Vec<(Definition, Name)>,
+    hook: Option<Hook>,
 }
 
 impl LazyReexports {
     fn new(stubs: Arc<Stubs>, source: DylibId, mut functions: Vec<(Definition, Name)>) -> LazyReexports {
         functions.sort_by_key(|(definition, _)| definition.name);
         functions.dedup_by_key(|(definition, _)| definition.name);
-        LazyReexports { stubs, source, functions }
+        LazyReexports { stubs, source, functions, hook: None }
     }
 
     fn body(&self, name: Name) -> Option<Name> {
@@ -155,7 +165,7 @@ impl MaterializationUnit for LazyReexports {
             known.by_address.reserve(made.len());
             for (Stub { id, address }, name) in made.iter().zip(&owed) {
                 let body = self.body(*name).expect("a unit owes what it has promised");
-                known.lazy.insert(*id, Body { unit, source: self.source, name: body });
+                known.lazy.insert(*id, Body { unit, source: self.source, name: body, hook: self.hook.clone() });
                 known.by_address.insert(*address, *id);
             }
         }
@@ -200,8 +210,9 @@ impl Redirectable {
     /// functions are.
     pub fn redirect_to(&self, source: DylibId, targets: &[(Name, Name)]) -> Result<(), Error> {
         let mut addresses = Vec::with_capacity(targets.len());
+        let order = self.session.search_order(source);
         for (name, target) in targets {
-            addresses.push((*name, self.session.body(self.unit, source, *target)?));
+            addresses.push((*name, self.session.body(self.unit, &order, *target)?));
         }
         self.redirect(&addresses)
     }
@@ -258,6 +269,31 @@ impl Session {
         functions: Vec<(Definition, Name)>,
     ) -> Result<Box<dyn MaterializationUnit>, Error> {
         Ok(Box::new(LazyReexports::new(self.stubs()?, source, functions)))
+    }
+
+    /// The same with somebody who is told of first calls.
+    pub(crate) fn hooked_reexports(
+        &self,
+        source: DylibId,
+        functions: Vec<(Definition, Name)>,
+        hook: Hook,
+    ) -> Result<Box<dyn MaterializationUnit>, Error> {
+        let unit = LazyReexports::new(self.stubs()?, source, functions);
+        Ok(Box::new(LazyReexports { hook: Some(hook), ..unit }))
+    }
+
+    /// Lets the lazy function at an address lead to what a dylib itself has under a name, which is materialized first and
+    /// kept for as long as the function is.
+    pub(crate) fn redirect_lazy(&self, function: u64, source: DylibId, name: Name) -> Result<(), Error> {
+        let stubs = self.stubs()?;
+        let found = {
+            let known = stubs.bodies.lock();
+            let id = known.by_address.get(&function).copied();
+            id.and_then(|id| Some((id, known.lazy.get(&id)?.unit)))
+        };
+        let (id, unit) = found.ok_or_else(|| Error::Removed { unit: self.names().text(name) })?;
+        let address = self.body(unit, &[SearchEntry { dylib: source, all_symbols: true }], name)?;
+        stubs.pool.redirect(&[(id, address)])
     }
 
     /// Defines functions at addresses that can be changed while others call them.
@@ -328,10 +364,10 @@ impl Session {
     }
 
     /// The address of a body that a stub leads to, ready and kept for as long as the stub is.
-    fn body(&self, stub: UnitId, source: DylibId, name: Name) -> Result<u64, Error> {
+    fn body(&self, stub: UnitId, order: &[SearchEntry], name: Name) -> Result<u64, Error> {
         loop {
-            let address = self.address(&self.search_order(source), name)?;
-            let held = self.update(|state| state.refer_to(stub, source, name, address));
+            let address = self.address(order, name)?;
+            let held = self.update(|state| state.refer_to(stub, order, name, address));
             // It may have been removed or redefined just now.
             if held {
                 return Ok(address);

@@ -15,6 +15,7 @@ pub mod in_process;
 pub mod layer;
 pub mod lazy;
 mod objects;
+pub mod order_file;
 pub mod plugin;
 pub mod reexports;
 pub mod responsibility;

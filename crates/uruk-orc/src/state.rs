@@ -203,8 +203,10 @@ pub struct SearchEntry {
 pub(crate) struct Bodies {
     /// Has the code, which refers to what the dylib itself would refer to.
     pub code: DylibId,
-    /// Has nothing, and finds that code only: what leads there looks along its search order.
+    /// Has ways to that code, and finds nothing else.
     pub entries: DylibId,
+    /// Has better versions of that code.
+    pub improved: DylibId,
 }
 
 pub(crate) struct Dylib {
@@ -348,11 +350,13 @@ impl State {
 
     /// Says where references from a dylib, and from what is made for it on demand, are looked for.
     pub fn set_order(&mut self, id: DylibId, order: Vec<SearchEntry>) {
-        if let Some(Bodies { code, .. }) = self.dylib(id).bodies {
+        if let Some(Bodies { code, improved, .. }) = self.dylib(id).bodies {
             let all = |dylib| SearchEntry { dylib, all_symbols: true };
-            // Functions of the dylib first: they are not to be made before they are called.
-            let others = order.iter().copied().filter(|entry| entry.dylib != id);
-            self.dylibs[code.index()].order = [all(id), all(code)].into_iter().chain(others).collect();
+            for own in [code, improved] {
+                // Functions of the dylib first: they are not to be made before they are called.
+                let others = order.iter().copied().filter(|entry| entry.dylib != id);
+                self.dylibs[own.index()].order = [all(id), all(own)].into_iter().chain(others).collect();
+            }
         }
         self.dylibs[id.index()].order = order;
     }
@@ -365,9 +369,13 @@ impl State {
         let name = self.dylib(id).name.clone();
         let code = self.add_dylib(&format!("{name} <bodies>"))?;
         let entries = self.add_dylib(&format!("{name} <entries>"))?;
-        self.dylibs[code.index()].placed_with = self.dylib(id).placed_with;
-        self.dylibs[entries.index()].order = vec![SearchEntry { dylib: code, all_symbols: true }];
-        let bodies = Bodies { code, entries };
+        let improved = self.add_dylib(&format!("{name} <improved bodies>"))?;
+        for own in [code, entries, improved] {
+            self.dylibs[own.index()].placed_with = self.dylib(id).placed_with;
+        }
+        let order = [entries, code].map(|dylib| SearchEntry { dylib, all_symbols: true });
+        self.dylibs[entries.index()].order = order.to_vec();
+        let bodies = Bodies { code, entries, improved };
         self.dylibs[id.index()].bodies = Some(bodies);
         self.set_order(id, self.dylib(id).order.clone());
         Ok(bodies)

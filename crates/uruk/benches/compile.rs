@@ -11,6 +11,7 @@ use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
 use std::sync::Arc;
 use std::time::Instant;
 use uruk::Jit;
+use uruk::cache::Directory;
 use uruk::uruk_cranelift::codegen as cranelift_codegen;
 use uruk::uruk_cranelift::cranelift_module;
 use uruk::uruk_cranelift::frontend as cranelift_frontend;
@@ -170,6 +171,24 @@ fn main() {
             }
             let jit = builder.build().unwrap();
             let functions = named(count);
+            timed(|| {
+                jit.main().add_functions(functions).unwrap();
+                call(address(&jit, count - 1))
+            })
+        }
+        "warm" => {
+            let folder = tempfile::tempdir().unwrap();
+            // The code of each is some hundreds of bytes.
+            let cached = || {
+                let cache = Arc::new(Directory::new(folder.path(), 1 << 30));
+                Jit::builder().cranelift_options(options()).cache(cache).build().unwrap()
+            };
+            let functions = named(count);
+            let cold = cached();
+            cold.main().add_functions(functions.clone()).unwrap();
+            address(&cold, count - 1);
+            drop(cold);
+            let jit = cached();
             timed(|| {
                 jit.main().add_functions(functions).unwrap();
                 call(address(&jit, count - 1))

@@ -39,7 +39,7 @@ impl Inner {
             let debug_info = options.debug_info || self.executor.debug_wanted();
             let compiler = uruk_cranelift::Cranelift::new(&Options { debug_info, ..options.clone() })?;
             // Another thread may have been faster.
-            if layer.set(Arc::new(CompileLayer::new(compiler))).is_ok() {
+            if layer.set(Arc::new(self.compile_layer(compiler))).is_ok() {
                 let libraries = LibrariesOnDemand::new(uruk_cranelift::LIBRARIES);
                 self.session.add_generator(self.process, Arc::new(libraries));
             }

@@ -8,6 +8,7 @@ use crate::lazy_calls::{BindLazily, LazyCalls};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use uruk_cache::ObjectCache;
 use uruk_executor::dl::InstallGuard;
 use uruk_executor::in_process::{InProcess, InterposeError};
 use uruk_executor::memory::{Options, Statistics};
@@ -16,6 +17,7 @@ use uruk_jitlink::input::Input;
 use uruk_orc::dispatch::{Dispatcher, ThreadPool};
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
+use uruk_orc::layer::CompileLayer;
 use uruk_orc::plugin::Plugin;
 use uruk_orc::session::Session;
 use uruk_orc::support::SupportSymbols;
@@ -97,6 +99,7 @@ pub struct Builder {
     #[cfg(feature = "cranelift")]
     pub(crate) cranelift: uruk_cranelift::Options,
     lazy: bool,
+    cache: Option<Arc<dyn ObjectCache>>,
     dispatcher: Option<Arc<dyn Dispatcher>>,
     #[cfg(feature = "llvm")]
     pub(crate) llvm: uruk_llvm::Options,
@@ -118,6 +121,12 @@ impl Builder {
     /// Runs tasks where this says, instead.
     pub fn dispatcher(mut self, dispatcher: Arc<dyn Dispatcher>) -> Self {
         self.dispatcher = Some(dispatcher);
+        self
+    }
+
+    /// Keeps what compilers make, and looks there before they do; see [`cache`](crate::cache).
+    pub fn cache(mut self, cache: Arc<dyn ObjectCache>) -> Self {
+        self.cache = Some(cache);
         self
     }
 
@@ -232,6 +241,7 @@ impl Builder {
             #[cfg(feature = "cranelift")]
             cranelift: crate::cranelift::Cranelift::new(self.cranelift),
             lazy,
+            cache: self.cache,
             #[cfg(feature = "llvm")]
             llvm: crate::llvm::Llvm::new(self.llvm),
         });
@@ -287,12 +297,25 @@ pub(crate) struct Inner {
     pub sources: crate::sources::SourcesByDylib,
     /// Functions are made by their first calls, wherever that can be.
     pub lazy: bool,
+    /// Where compiled code is kept.
+    pub cache: Option<Arc<dyn ObjectCache>>,
     /// Compiles Cranelift's functions.
     #[cfg(feature = "cranelift")]
     pub cranelift: crate::cranelift::Cranelift,
     /// Compiles LLVM IR.
     #[cfg(feature = "llvm")]
     pub llvm: crate::llvm::Llvm,
+}
+
+impl Inner {
+    /// A layer that asks the JIT's cache first, if it has one.
+    pub fn compile_layer<C>(&self, compiler: C) -> CompileLayer<C> {
+        let layer = CompileLayer::new(compiler);
+        match &self.cache {
+            Some(cache) => layer.with_cache(cache.clone()),
+            None => layer,
+        }
+    }
 }
 
 impl Jit {
@@ -313,6 +336,11 @@ impl Jit {
     /// The dylib that exists from the start.
     pub fn main(&self) -> Dylib<'_> {
         Dylib::new(self, *self.inner.main.get().expect("`build` makes the main dylib"))
+    }
+
+    /// A layer that has what a compiler makes linked, and asks the JIT's cache first if it has one.
+    pub fn compile_layer<C>(&self, compiler: C) -> CompileLayer<C> {
+        self.inner.compile_layer(compiler)
     }
 
     /// Whether it makes each function when that is first called: whether it is a [`LazyJit`](crate::LazyJit).

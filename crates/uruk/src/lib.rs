@@ -40,6 +40,11 @@ pub mod plugin;
 #[cfg(feature = "cc")]
 mod sources;
 
+/// The README's example.
+#[cfg(all(doctest, feature = "cranelift"))]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
+
 /// The examples of the guide, which are tests. Other crates have those chapters that are about them.
 #[cfg(doctest)]
 mod guide {
@@ -53,6 +58,11 @@ mod guide {
     mod laziness {}
     #[doc = include_str!("../../../docs/guide/compilers.md")]
     mod compilers {}
+    #[doc = include_str!("../../../docs/guide/caching.md")]
+    mod caching {}
+    #[cfg(feature = "cranelift")]
+    #[doc = include_str!("../../../docs/guide/from-cranelift-jit.md")]
+    mod from_cranelift_jit {}
     #[doc = include_str!("../../../docs/guide/from-llvm.md")]
     mod from_llvm {}
 }
@@ -65,6 +75,7 @@ pub use function::{Function, FunctionPointer};
 pub use inspect::inspect;
 pub use jit::{Builder, Error, Jit};
 pub use lazy::LazyJit;
+pub use uruk_cache as cache;
 #[cfg(feature = "cc")]
 pub use uruk_cc;
 #[cfg(feature = "cranelift")]

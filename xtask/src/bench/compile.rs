@@ -26,6 +26,7 @@ const WAYS: &[Way] = &[
     Way("module put off, two threads, 10,000", &["deferred", "10000", "2"]),
     Way("functions, 10,000",                &["functions", "10000"]),
     Way("functions, two threads, 10,000",   &["functions", "10000", "2"]),
+    Way("functions from a cache, 10,000",   &["warm", "10000"]),
     Way("lazy functions, 10 of 10,000",     &["lazy", "10000"]),
 ];
 
@@ -37,6 +38,7 @@ const TARGETS: &[Target] = &[
     Target("module, 1,000",  "cranelift-jit, 1,000",  1.1),
     Target("module, 10,000", "cranelift-jit, 10,000", 1.1),
     Target("module put off, two threads, 10,000", "module put off, 10,000", 1.0 / 1.6),
+    Target("functions from a cache, 10,000", "functions, 10,000", 1.0 / 2.0),
     Target("lazy functions, 10 of 10,000", "functions, 10,000", 1.0 / 20.0),
     Target("LLVM IR, 1,000",  "LLVM IR, LLJIT, 1,000",  1.0),
     Target("LLVM IR, 10,000", "LLVM IR, LLJIT, 10,000", 1.0),

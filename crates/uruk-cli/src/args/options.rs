@@ -36,6 +36,7 @@ pub const RUN: &[(&str, &[OptionSpec])] = &[
         option("--jd NAME", "The files that follow make a dylib of their own, named NAME. A dylib looks for what it lacks in those it names by -l, or if it names none, in all others in the order of mention."),
         option("--lazy", "Compile sources and link objects when one of their functions is first called; what is never called is never compiled. C++'s global variables are initialised before the first use of anything in their file."),
         option("--speculate, --speculate=FILE", "With --lazy: compile what is likely to be called next on other threads, by the calls in the code, or in the order of the first calls of an earlier run, which FILE remembers."),
+        option("--cache DIR", "Keep what was compiled in DIR, and look there first. It takes at most 1 GiB and may be used by several processes at once."),
         option("--gc-sections", "Leave out sections that nothing refers to."),
         option("--strict-wx", "Give each batch of code pages of its own and never write to one that has been executable."),
         option("--debugger", "Keep debug information and tell debuggers about it."),

@@ -1,41 +1,32 @@
 //! Trees to LLVM's intermediate representation, as text.
 
+use super::Backend;
 use crate::ast::{Expression, Function, Loop, Operator};
+use crate::error::Error;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use uruk::Jit;
+use uruk::orc::TrackerId;
+use uruk_llvm_loader::{Compiler, Plugin};
 
-#[cfg(feature = "llvm")]
-pub use compiler::Llvm;
+/// Compiles with LLVM, which is loaded for that.
+pub struct Llvm {
+    compiler: Compiler,
+}
 
-#[cfg(feature = "llvm")]
-mod compiler {
-    use super::{Function, translate};
-    use crate::backend::Backend;
-    use crate::error::Error;
-    use std::sync::Arc;
-    use uruk::Jit;
-    use uruk::orc::TrackerId;
-    use uruk_llvm::{ConcurrentCompiler, Options, Target, ThreadSafeModule};
-
-    /// Compiles with LLVM.
-    pub struct Llvm {
-        compiler: ConcurrentCompiler,
+impl Llvm {
+    /// For this machine, with the passes of `-O2`.
+    pub fn new() -> Result<Llvm, Error> {
+        let compiler = Plugin::find().and_then(|plugin| Compiler::new(plugin, Some('2')));
+        Ok(Llvm { compiler: compiler.map_err(Error::compile)? })
     }
+}
 
-    impl Llvm {
-        /// For this machine, with the passes of `-O2`.
-        pub fn new() -> Result<Llvm, Error> {
-            let target = Target::new(Options::optimized('2').unwrap_or_default()).map_err(Error::compile)?;
-            Ok(Llvm { compiler: ConcurrentCompiler::new(Arc::new(target)).map_err(Error::compile)? })
-        }
-    }
-
-    impl Backend for Llvm {
-        fn add(&self, jit: &Jit, tracker: TrackerId, function: &Function, symbol: &str) -> Result<(), Error> {
-            let module = ThreadSafeModule::parse(symbol, translate(function, symbol).as_bytes());
-            let object = module.and_then(|module| self.compiler.compile(&module)).map_err(Error::compile)?;
-            Ok(jit.session().add_objects(jit.main().id(), Some(tracker), &[object]).map_err(uruk::Error::from)?)
-        }
+impl Backend for Llvm {
+    fn add(&self, jit: &Jit, tracker: TrackerId, function: &Function, symbol: &str) -> Result<(), Error> {
+        let unit = self.compiler.open(symbol, translate(function, symbol).as_bytes());
+        let object = unit.and_then(|unit| self.compiler.compile(unit)).map_err(Error::compile)?;
+        Ok(jit.session().add_objects(jit.main().id(), Some(tracker), &[object]).map_err(uruk::Error::from)?)
     }
 }
 
@@ -103,7 +94,8 @@ impl Body {
             Expression::Call(name, arguments) => {
                 self.functions.insert(name.clone(), arguments.len());
                 let arguments: Vec<_> = arguments.iter().map(|part| format!("double {}", self.value(part))).collect();
-                self.define(&format!("call double {}({})", global(name), arguments.join(", ")))
+                // A program may define a `cos` of its own, of which LLVM is not to believe that it knows it.
+                self.define(&format!("call double {}({}) nobuiltin", global(name), arguments.join(", ")))
             }
             Expression::If(parts) => self.choice(parts),
             Expression::For(parts) => self.repetition(parts),

@@ -5,7 +5,7 @@
 //! Invariants: a lot *holds* each other lot that a unit of it refers to, once; it lets go when its own memory does.
 //! Retired lots that only hold each other go together.
 
-use super::{Bodies, DylibId, NO_PINS, Phase, PinsId, State, TrackerId, UnitId};
+use super::{Bodies, DylibId, NO_PINS, Phase, PinsId, SearchEntry, State, TrackerId, UnitId};
 use crate::error::Error;
 use crate::objects::Linked;
 use slotmap::new_key_type;
@@ -92,7 +92,10 @@ impl State {
             return Ok(*known);
         }
         let made = self.add_tracker(dylib);
-        self.lots[id].companions.push(made);
+        match self.lots.get_mut(id).filter(|lot| !lot.retired) {
+            Some(lot) => lot.companions.push(made),
+            None => return Err(Error::Removed { unit: self.unit(unit).name.to_string() }),
+        }
         Ok(made)
     }
 
@@ -105,9 +108,9 @@ impl State {
         }
     }
 
-    /// The same for what a dylib's search order finds under a name, if that is still at the address.
-    pub fn refer_to(&mut self, from: UnitId, source: DylibId, name: Name, address: u64) -> bool {
-        let found = self.find(&self.dylib(source).order, name).map(|symbol| *self.symbol(symbol));
+    /// The same for what a search order finds under a name, if that is still at the address.
+    pub fn refer_to(&mut self, from: UnitId, order: &[SearchEntry], name: Name, address: u64) -> bool {
+        let found = self.find(order, name).map(|symbol| *self.symbol(symbol));
         let Some(symbol) = found.filter(|symbol| symbol.address == address) else { return false };
         self.refer(from, symbol.unit);
         true
@@ -386,9 +389,8 @@ impl State {
     /// Takes an empty dylib out of the program.
     pub fn drop_dylib(&mut self, id: DylibId) {
         self.dylibs[id.index()].removed = true;
-        if let Some(Bodies { code, entries }) = self.dylibs[id.index()].bodies.take() {
-            self.drop_dylib(code);
-            self.drop_dylib(entries);
+        if let Some(Bodies { code, entries, improved }) = self.dylibs[id.index()].bodies.take() {
+            [code, entries, improved].into_iter().for_each(|dylib| self.drop_dylib(dylib));
         }
         self.trackers.retain(|_, tracker| tracker.dylib != id);
         for dylib in &mut self.dylibs {

@@ -40,7 +40,7 @@ fn jit(threads: usize) -> Jit {
 
 fn add_all(jit: &Jit, layer: &Arc<CompileLayer<Assembler>>, shape: Shape) {
     for number in 0..COUNT {
-        jit.main().add(layer, Numbered { number, callees: shape(number) }).unwrap();
+        jit.main().add(layer, Numbered::new(number, shape(number))).unwrap();
     }
 }
 
@@ -79,8 +79,8 @@ fn a_function_that_cannot_be_compiled_fails_only_what_needs_it() {
         assert!(text.ends_with("f5000 cannot be compiled: refused"), "{text}");
         assert_eq!(jit.main().find(&name(REFUSED + 1)).unwrap(), behind);
         // What was linked with the failed ones, and does not need them, is there.
-        jit.main().add(&layer, Numbered { number: COUNT, callees: vec![0, COUNT + 1] }).unwrap();
-        jit.main().add(&layer, Numbered { number: COUNT + 1, callees: vec![REFUSED + 2] }).unwrap();
+        jit.main().add(&layer, Numbered::new(COUNT, vec![0, COUNT + 1])).unwrap();
+        jit.main().add(&layer, Numbered::new(COUNT + 1, vec![REFUSED + 2])).unwrap();
         assert!(jit.main().find(&name(COUNT)).is_err());
         // SAFETY: as declared.
         let fine = unsafe { jit.main().function::<Walk>(&name(COUNT + 1)).unwrap() };
@@ -136,9 +136,9 @@ fn a_unit_that_waits_for_the_batch_that_waits_for_it_gets_its_addresses() {
         let jit = jit(threads);
         let layer = Arc::new(CompileLayer::new(Assembler::default()));
         // f0 and f1 are one batch, which waits for f2.
-        jit.main().add(&layer, Numbered { number: 0, callees: vec![1] }).unwrap();
-        jit.main().add(&layer, Numbered { number: 1, callees: vec![2, 3] }).unwrap();
-        jit.main().add(&layer, Numbered { number: 3, callees: vec![0] }).unwrap();
+        jit.main().add(&layer, Numbered::new(0, vec![1])).unwrap();
+        jit.main().add(&layer, Numbered::new(1, vec![2, 3])).unwrap();
+        jit.main().add(&layer, Numbered::new(3, vec![0])).unwrap();
         define(&jit, &["f2"], move |responsibility| {
             let session = responsibility.session().clone();
             let order = session.search_order(responsibility.dylib());
@@ -165,7 +165,7 @@ fn a_unit_that_wants_to_call_what_needs_it_is_told_so() {
     for threads in [0, 1, 2] {
         let jit = jit(threads);
         let layer = Arc::new(CompileLayer::new(Assembler::default()));
-        jit.main().add(&layer, Numbered { number: 0, callees: vec![1] }).unwrap();
+        jit.main().add(&layer, Numbered::new(0, vec![1])).unwrap();
         define(&jit, &["f1"], |responsibility| {
             let session = responsibility.session().clone();
             let order = session.search_order(responsibility.dylib());
@@ -183,9 +183,9 @@ fn a_unit_that_wants_to_call_what_needs_it_is_told_so() {
 fn a_batch_waits_without_a_thread_and_what_is_awaited_may_change_hands() {
     let jit = jit(1);
     let layer = Arc::new(CompileLayer::new(Assembler::default()));
-    jit.main().add(&layer, Numbered { number: 0, callees: vec![1, 2, 8] }).unwrap();
-    jit.main().add(&layer, Numbered { number: 7, callees: vec![7] }).unwrap();
-    jit.main().add(&layer, Numbered { number: 8, callees: vec![7] }).unwrap();
+    jit.main().add(&layer, Numbered::new(0, vec![1, 2, 8])).unwrap();
+    jit.main().add(&layer, Numbered::new(7, vec![7])).unwrap();
+    jit.main().add(&layer, Numbered::new(8, vec![7])).unwrap();
     let held = hold(&jit, &["f1", "f2"]);
     let lookup = start(&jit, "f0");
     let responsibility = held.recv().unwrap();
@@ -211,8 +211,8 @@ fn removing_or_giving_up_what_a_batch_waits_for_frees_everything() {
         let jit = jit(threads);
         let layer = Arc::new(CompileLayer::new(Assembler::default()));
         let tracker = jit.main().create_tracker();
-        tracker.add(&layer, Numbered { number: 0, callees: vec![1, 2] }).unwrap();
-        tracker.add(&layer, Numbered { number: 1, callees: vec![0] }).unwrap();
+        tracker.add(&layer, Numbered::new(0, vec![1, 2])).unwrap();
+        tracker.add(&layer, Numbered::new(1, vec![0])).unwrap();
         let held = hold(&jit, &["f2"]);
         let lookup = start(&jit, "f0");
         let responsibility = held.recv().unwrap();
@@ -240,7 +240,7 @@ fn removing_or_giving_up_what_a_batch_waits_for_frees_everything() {
 fn a_jit_that_goes_while_a_batch_waits_answers_everybody() {
     let jit = jit(0);
     let layer = Arc::new(CompileLayer::new(Assembler::default()));
-    jit.main().add(&layer, Numbered { number: 0, callees: vec![1] }).unwrap();
+    jit.main().add(&layer, Numbered::new(0, vec![1])).unwrap();
     let held = hold(&jit, &["f1"]);
     let lookup = start(&jit, "f0");
     let responsibility = held.recv().unwrap();

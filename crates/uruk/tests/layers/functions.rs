@@ -1,15 +1,25 @@
 //! A representation of functions that refer to each other, compiled to graphs by hand.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use uruk::cache::{Key, KeyBuilder};
 use uruk::{Cause, Compiler, Definition, Interface, Linkable, Partition, Session};
 use uruk_jitlink::edit::{EditError, NewSymbol, Stage};
 use uruk_jitlink::graph::{LinkGraph, SectionKind, SymbolKind};
 use uruk_jitlink::x86_64::{ABS64, BRANCH32};
 
 /// `f<number>(n)` goes on with its first callee and `n - 1`; it returns its number where `n` is 0.
+#[derive(Clone)]
 pub struct Numbered {
     pub number: u32,
     pub callees: Vec<u32>,
+    /// What it returns.
+    pub answer: u32,
+}
+
+impl Numbered {
+    pub fn new(number: u32, callees: Vec<u32>) -> Numbered {
+        Numbered { number, callees, answer: number }
+    }
 }
 
 pub fn name(number: u32) -> String {
@@ -38,12 +48,19 @@ impl Compiler<Numbered> for Assembler {
         }
         Ok(assemble(&function)?.into())
     }
+
+    fn key(&self, _: &Session, function: &Numbered) -> Option<Key> {
+        let mut key =
+            KeyBuilder::new("assembler").part(&function.number.to_le_bytes()).part(&function.answer.to_le_bytes());
+        function.callees.iter().for_each(|callee| key.add(&callee.to_le_bytes()));
+        Some(key.finish())
+    }
 }
 
 fn assemble(function: &Numbered) -> Result<LinkGraph, EditError> {
     // test %edi, %edi; jz 1f; dec %edi; jmp callee; 1: mov $number, %eax; ret
     let mut code = vec![0x85, 0xff, 0x74, 7, 0xff, 0xcf, 0xe9, 0, 0, 0, 0, 0xb8];
-    code.extend(function.number.to_le_bytes());
+    code.extend(function.answer.to_le_bytes());
     code.push(0xc3);
     let own = name(function.number);
     let mut graph = LinkGraph::new(own.as_str());

@@ -4,7 +4,9 @@
 mod support;
 
 mod batches;
+mod caching;
 mod functions;
 mod link;
 mod on_demand;
+mod reoptimize;
 mod toy;

@@ -5,6 +5,7 @@ use crate::support::compile;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
+use uruk::orc::order_file::OrderFile;
 use uruk::{CompileLayer, Jit, LazyJit, OnDemandLayer};
 
 type Walk = extern "C" fn(u32) -> u32;
@@ -23,7 +24,7 @@ fn compiled(layer: &Lazy) -> usize {
 
 /// A ring of functions.
 fn ring() -> impl Iterator<Item = Numbered> {
-    (0..COUNT).map(|number| Numbered { number, callees: vec![(number + 1) % COUNT] })
+    (0..COUNT).map(|number| Numbered::new(number, vec![(number + 1) % COUNT]))
 }
 
 fn jit(threads: usize) -> Jit {
@@ -145,4 +146,33 @@ fn objects_of_a_lazy_jit_are_linked_by_first_calls() {
         assert_eq!(get(0), 9);
         assert!(jit.session().take_reports().is_empty(), "nobody called what lacks something");
     }
+}
+
+#[test]
+fn an_order_file_has_the_next_run_make_functions_before_they_are_called() {
+    let path = tempfile::NamedTempFile::new().unwrap();
+    let program = |jit: &Jit| {
+        let layer = layer(None);
+        jit.main().add(&layer, Module(ring().collect())).unwrap();
+        // SAFETY: as declared.
+        (layer, unsafe { jit.main().function::<Walk>("f0").unwrap() })
+    };
+    let jit = jit(0);
+    let (_, first) = program(&jit);
+    first(4);
+    std::fs::write(&path, OrderFile::record(jit.session()).to_string()).unwrap();
+    drop(jit);
+
+    let jit = Jit::builder().compile_threads(2).build().unwrap();
+    let order: OrderFile = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+    assert_eq!(order.len(), 5);
+    order.replay(jit.session());
+    jit.session().wait_until_idle();
+    let (layer, first) = program(&jit);
+    assert_eq!(compiled(&layer), 0, "it was replayed before there was anything");
+    order.replay(jit.session());
+    jit.session().wait_until_idle();
+    assert_eq!(compiled(&layer), 5);
+    assert_eq!((first(4), compiled(&layer)), (4, 5));
+    assert!(jit.session().take_reports().is_empty());
 }

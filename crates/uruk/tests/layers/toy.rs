@@ -2,6 +2,7 @@
 
 use crate::support::compile;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use uruk::cache::{Key, KeyBuilder};
 use uruk::{Cause, Compiler, Definition, Interface, Linkable, Session};
 
 /// A C source.
@@ -43,5 +44,9 @@ impl Compiler<Source> for C {
             Some('?') => panic!("on purpose"),
             _ => Ok(compile(source.name, &source.text, self.flags).into()),
         }
+    }
+
+    fn key(&self, _: &Session, source: &Source) -> Option<Key> {
+        Some(KeyBuilder::new("cc").part(self.flags.concat().as_bytes()).part(source.text.as_bytes()).finish())
     }
 }
