@@ -12,7 +12,8 @@ use uruk_cache::ObjectCache;
 use uruk_executor::dl::InstallGuard;
 use uruk_executor::in_process::{InProcess, InterposeError};
 use uruk_executor::memory::{Options, Statistics};
-use uruk_executor::{dl, lifecycle};
+use uruk_executor::{dl, lifecycle, unwind};
+use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
 use uruk_orc::dispatch::{Dispatcher, ThreadPool};
 use uruk_orc::error::Missing;
@@ -226,6 +227,11 @@ impl Builder {
         }
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
+        // A definition, so that it comes before archives: an unwinder that is linked from `libgcc_eh.a` would look for
+        // records where the loader keeps those of files, and find none of linked code.
+        let find_fde = session.mangle("_Unwind_Find_FDE");
+        let address = unwind::find_fde as *const () as u64;
+        session.define_absolute(process, &[(find_fde, address, SymbolKind::Function)]);
         let Builder { gc_sections, retain_graphs, lazy, lazy_calls, .. } = self;
         let inner = Arc::new(Inner {
             session,
