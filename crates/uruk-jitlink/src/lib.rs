@@ -5,10 +5,11 @@
 //! nothing reaches if somebody asks;
 //! [`tables`] plans GOT slots and stubs; [`layout`] gives everything its place in a [`memory::Demand`]; [`fixup`]
 //! writes the bytes. Between these, [`edit`] lets passes of others change a graph, and [`placed`] shows them where
-//! everything lies. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
+//! everything lies; [`check`] evaluates rules of what was linked. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
 #![forbid(unsafe_code)]
 
 pub mod archive;
+pub mod check;
 pub mod debug;
 pub mod dump;
 pub mod edit;
