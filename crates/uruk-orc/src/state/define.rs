@@ -7,7 +7,7 @@ use super::readiness::Node;
 use super::*;
 use crate::unit::{Definition, Linkage, Promises};
 use std::cmp::Reverse;
-use uruk_jitlink::elf::{Interface, Strength};
+use uruk_jitlink::interface::{Interface, Strength};
 use uruk_jitlink::graph::Visibility;
 
 /// What a new definition has done to a name that had one.
