@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 use uruk_jitlink::archive::{Archive, ArchiveError, Member, MemberData, MemberId, Nesting};
 use uruk_jitlink::format;
-use uruk_jitlink::interface::Strength;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
+use uruk_jitlink::interface::Strength;
 use uruk_jitlink::names::Name;
 
 /// Who looks names up.

@@ -22,9 +22,9 @@ use crate::state::{DylibId, TrackerId};
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use uruk_jitlink::interface;
 use uruk_jitlink::graph::{LinkGraph, SectionKind, Visibility};
 use uruk_jitlink::input::Input;
+use uruk_jitlink::interface;
 use uruk_jitlink::names::Name;
 
 /// What a representation defines.

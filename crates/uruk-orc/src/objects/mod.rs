@@ -25,11 +25,11 @@ use crate::error::Error;
 use crate::state::SymbolId;
 use resolve::Reference;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use uruk_jitlink::format;
-use uruk_jitlink::interface::{Interface, Strength};
 use uruk_jitlink::error::LinkError;
+use uruk_jitlink::format;
 use uruk_jitlink::graph::LinkGraph;
 use uruk_jitlink::input::Input;
+use uruk_jitlink::interface::{Interface, Strength};
 use uruk_jitlink::names::Names;
 
 /// What a compiler makes.
