@@ -39,6 +39,9 @@ struct Stop<'a> {
     rest: &'a str,
 }
 
+/// What an operator does.
+type Operate = fn(u64, u64) -> u64;
+
 struct Reader<'a> {
     rest: &'a str,
     view: &'a dyn View,
@@ -93,8 +96,8 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    fn operator(&mut self) -> Option<fn(u64, u64) -> u64> {
-        const OPERATORS: [(&str, fn(u64, u64) -> u64); 6] = [
+    fn operator(&mut self) -> Option<Operate> {
+        const OPERATORS: [(&str, Operate); 6] = [
             ("+", u64::wrapping_add),
             ("-", u64::wrapping_sub),
             ("&", |left, right| left & right),

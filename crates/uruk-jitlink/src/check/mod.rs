@@ -25,6 +25,8 @@ mod x86_64;
 pub use evaluate::evaluate;
 pub use rules::{Rule, rules};
 
+use crate::arch::Architecture;
+
 /// The name of rules if nobody chooses another.
 pub const DEFAULT_NAME: &str = "jitlink-check";
 
@@ -60,6 +62,17 @@ pub enum InstructionSet {
 }
 
 impl InstructionSet {
+    /// What an architecture's code consists of; `None` where nothing of it is decoded here.
+    pub fn of(arch: &Architecture) -> Option<InstructionSet> {
+        match arch.name {
+            "x86-64" => Some(InstructionSet::X86_64),
+            "aarch64" => Some(InstructionSet::Aarch64),
+            "riscv32" => Some(InstructionSet::Riscv32),
+            "riscv64" => Some(InstructionSet::Riscv64),
+            _ => None,
+        }
+    }
+
     /// Decodes the instruction at the start of some bytes; `None` if there is none.
     pub fn decode(self, bytes: &[u8]) -> Option<Instruction> {
         match self {
