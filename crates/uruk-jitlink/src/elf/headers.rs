@@ -327,6 +327,6 @@ fn check_identity(input: &Input) -> Result<Class, LinkError> {
 }
 
 fn wrong_file(input: &Input, found: &str) -> LinkError {
-    let hint = "an object for a supported architecture is expected here, as `cc -c` makes it";
+    let hint = "an object file is expected here, as `cc -c` makes it";
     LinkError::WrongFile { file: input.name().to_string(), found: found.into(), hint }
 }

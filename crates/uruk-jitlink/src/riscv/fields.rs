@@ -3,7 +3,7 @@
 //! Source: The RISC-V Instruction Set Manual, volume I, "Immediate Encoding Variants" and "C Extension"; psABI, "Field
 //! Symbols". An upper part is rounded so that the lower part, which is signed, completes it.
 
-use crate::arch::{FieldRange, Store};
+use crate::arch::{Misfit, Store};
 
 pub use crate::arch::Field;
 
@@ -87,26 +87,30 @@ fn bits(value: i64, from: u32, count: u32, to: u32) -> u32 {
 }
 
 /// Errors unless a distance is even and fits `bits` signed bits.
-fn check_distance(value: i64, bits: u32) -> Result<(), FieldRange> {
+fn check_distance(value: i64, bits: u32) -> Result<(), Misfit> {
     let (min, max) = (-(1 << (bits - 1)), (1 << (bits - 1)) - 2);
-    if value % 2 != 0 || value < min || max < value { Err((min, max)) } else { Ok(()) }
+    match value {
+        _ if value < min || max < value => Err(Misfit::Range(min, max)),
+        _ if value % 2 != 0 => Err(Misfit::Alignment(2)),
+        _ => Ok(()),
+    }
 }
 
-fn branch(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn branch(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     check_distance(value, 13)?;
     let low = bits(value, 1, 4, 8) | bits(value, 11, 1, 7);
     fill(bytes, 0xfe00_0f80, bits(value, 12, 1, 31) | bits(value, 5, 6, 25) | low);
     Ok(())
 }
 
-fn jump(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn jump(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     check_distance(value, 21)?;
     let high = bits(value, 20, 1, 31) | bits(value, 12, 8, 12);
     fill(bytes, 0xffff_f000, high | bits(value, 1, 10, 21) | bits(value, 11, 1, 20));
     Ok(())
 }
 
-fn compressed_branch(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn compressed_branch(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     check_distance(value, 9)?;
     let high = bits(value, 8, 1, 12) | bits(value, 3, 2, 10);
     let low = bits(value, 6, 2, 5) | bits(value, 1, 2, 3) | bits(value, 5, 1, 2);
@@ -114,7 +118,7 @@ fn compressed_branch(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
     Ok(())
 }
 
-fn compressed_jump(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn compressed_jump(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     check_distance(value, 12)?;
     let high = bits(value, 11, 1, 12) | bits(value, 4, 1, 11) | bits(value, 8, 2, 9) | bits(value, 10, 1, 8);
     let low = bits(value, 6, 1, 7) | bits(value, 7, 1, 6) | bits(value, 1, 3, 3) | bits(value, 5, 1, 2);
@@ -123,10 +127,10 @@ fn compressed_jump(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
 }
 
 /// Errors unless an upper and a lower part hold a value of 64 bits.
-pub fn check_upper(value: i64) -> Result<(), FieldRange> {
+pub fn check_upper(value: i64) -> Result<(), Misfit> {
     const MIN: i64 = i32::MIN as i64 - 0x800;
     const MAX: i64 = i32::MAX as i64 - 0x800;
-    if (MIN..=MAX).contains(&value) { Ok(()) } else { Err((MIN, MAX)) }
+    if (MIN..=MAX).contains(&value) { Ok(()) } else { Err(Misfit::Range(MIN, MAX)) }
 }
 
 /// Stores the upper part of a value, whatever lies above 32 bits.
@@ -142,18 +146,18 @@ pub fn call(value: i64, bytes: &mut [u8]) {
 
 // The upper part's field has been found to hold the value.
 
-fn lower(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn lower(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     fill(bytes, 0xfff0_0000, bits(value, 0, 12, 20));
     Ok(())
 }
 
-fn lower_of_store(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn lower_of_store(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     fill(bytes, 0xfe00_0f80, bits(value, 5, 7, 25) | bits(value, 0, 5, 7));
     Ok(())
 }
 
 /// Adds to a number that may be signed or not.
-fn sum<const SIZE: usize>(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn sum<const SIZE: usize>(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     let mut old = [if bytes[SIZE - 1] & 0x80 == 0 { 0 } else { 0xff }; 8];
     old[..SIZE].copy_from_slice(&bytes[..SIZE]);
     let sum = i64::from_le_bytes(old).wrapping_add(value);
@@ -162,21 +166,21 @@ fn sum<const SIZE: usize>(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange
         _ => (-(1 << (8 * SIZE - 1)), (1 << (8 * SIZE)) - 1),
     };
     if sum < min || max < sum {
-        return Err((min, max));
+        return Err(Misfit::Range(min, max));
     }
     bytes[..SIZE].copy_from_slice(&sum.to_le_bytes()[..SIZE]);
     Ok(())
 }
 
-fn bits6(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn bits6(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     if !(0..64).contains(&value) {
-        return Err((0, 63));
+        return Err(Misfit::Range(0, 63));
     }
     bytes[0] = bytes[0] & 0xc0 | value as u8;
     Ok(())
 }
 
-fn sum6(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn sum6(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     bits6(i64::from(bytes[0] & 0x3f).wrapping_add(value), bytes)
 }
 
@@ -188,11 +192,11 @@ fn number(bytes: &[u8]) -> Option<(i64, usize)> {
     Some((value, length))
 }
 
-fn uleb128(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn uleb128(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     let length = number(bytes).map_or(0, |(_, length)| length);
     let max = ((1u64 << (7 * length)) - 1) as i64;
     if value < 0 || max < value || length == 0 {
-        return Err((0, max));
+        return Err(Misfit::Range(0, max));
     }
     for (index, byte) in bytes[..length].iter_mut().enumerate() {
         *byte = *byte & 0x80 | (value >> (7 * index)) as u8 & 0x7f;
@@ -200,7 +204,7 @@ fn uleb128(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
     Ok(())
 }
 
-fn sum_uleb128(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn sum_uleb128(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     let old = number(bytes).map_or(0, |(value, _)| value);
     uleb128(old.wrapping_add(value), bytes)
 }

@@ -12,7 +12,7 @@ pub mod relax;
 pub mod rv32;
 pub mod rv64;
 
-use crate::arch::{FieldRange, Load, Store, ThreadLayout, kinds};
+use crate::arch::{Load, Misfit, Store, ThreadLayout, kinds};
 use crate::graph::Entry;
 use fields::*;
 

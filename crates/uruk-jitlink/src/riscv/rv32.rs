@@ -10,6 +10,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
     code_fields: &fields::stores(upper, call),
     slot_size: 4,
     stub_size: STUB_SIZE,
+    branch_reach: 1 << 31,
     stub: |address, slot, code| stub(address, slot, 2, call, code),
     can_relax,
     relax,
@@ -17,12 +18,12 @@ pub static ARCHITECTURE: Architecture = Architecture {
     threads: THREADS,
 };
 
-fn upper(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn upper(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     fields::upper(value, bytes);
     Ok(())
 }
 
-fn call(value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+fn call(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     fields::call(value, bytes);
     Ok(())
 }
