@@ -54,7 +54,7 @@ impl Reader<'_> {
         graph.blocks.reserve_exact(loaded);
         let mut left = headers.input.len() as u64;
         for (index, header) in sections.iter().enumerate() {
-            let Some(section) = classify(&headers, header)? else { continue };
+            let Some(section) = classify(headers, header)? else { continue };
             let range = headers.range(header)?;
             let align = header.sh_addralign.get(LE).max(1);
             if !align.is_power_of_two() || MAX_ALIGN < align {
