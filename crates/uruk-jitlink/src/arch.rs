@@ -133,6 +133,12 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Whether it may hold a variable's offset from the thread pointer: always, or once its instruction has been rewritten.
+    pub const fn takes_thread_offset(&self) -> bool {
+        matches!(self.value, Value::ThreadOffset)
+            || self.value.is_load() && matches!(self.entry, Some(Entry::ThreadOffset))
+    }
+
     /// A kind of these properties. Absolute addresses in short data fields are low.
     pub const fn new(value: Value, field: Field, entry: Option<Entry>) -> Kind {
         let short = matches!(field, Field::Byte | Field::Half | Field::Word32 | Field::Unsigned32 | Field::Signed32);
@@ -196,8 +202,9 @@ pub struct Architecture {
     pub stub: fn(address: u64, slot: u64, code: &mut [u8]) -> bool,
     /// Whether an instruction that loads an address from a slot could compute it instead.
     pub can_relax: fn(load: &Load, content: &[u8]) -> bool,
-    /// Makes it do so, for a symbol at an address and a field at a place. False, with nothing changed, where it cannot.
-    pub relax: fn(load: &Load, bytes: &mut [u8], place: u64, symbol: u64) -> bool,
+    /// Makes it do so, for a field at a place and what the slot would hold: a symbol's address, or a variable's offset from
+    /// the thread pointer. False, with nothing changed, where it cannot.
+    pub relax: fn(load: &Load, bytes: &mut [u8], place: u64, target: u64) -> bool,
     /// Rewrites code before tables are planned: instructions whose targets are out of reach, or that could be shorter.
     /// To be called once, when blocks have been dropped for good.
     pub rewrite: Option<Rewrite>,

@@ -166,9 +166,12 @@ impl Fixup<'_> {
             if symbol == DROPPED {
                 self.check_dropped(block, edge)?;
             }
-            if info.value.is_load() && self.may_rewrite(edge, info.value) {
+            // Where a pair of instructions makes up a load, either all of the symbol's are rewritten or none.
+            if info.value == Value::GotLoad || info.value.is_load() && !self.member.tables.has(edge.target, info.entry)
+            {
                 let load = Load { kind: edge.kind, addend, offset: at };
-                if (arch.relax)(&load, bytes, place, symbol) {
+                let target = if info.takes_thread_offset() { self.thread_offset(block, edge)? } else { symbol };
+                if (arch.relax)(&load, bytes, place, target) {
                     continue;
                 }
             }
@@ -215,13 +218,7 @@ impl Fixup<'_> {
                 Variable::Own(offset) => sum(offset.wrapping_sub(self.arch().threads.bias)),
                 other => sum(self.answer(block, edge, other, Question::ModuleAndOffset)?[1]),
             },
-            Value::ThreadOffset => match self.variable(block, edge)? {
-                Variable::Own(offset) => {
-                    let base = self.answer(block, edge, Variable::Own(0), Question::ThreadOffset)?[0];
-                    sum(base.wrapping_add(offset))
-                }
-                other => sum(self.answer(block, edge, other, Question::ThreadOffset)?[0]),
-            },
+            Value::ThreadOffset => sum(self.thread_offset(block, edge)?),
             Value::Paired => {
                 let (block, edge) = self.pair(block, edge)?;
                 self.value(block, edge, block.address.wrapping_add(u64::from(edge.offset)))?
@@ -265,6 +262,15 @@ impl Fixup<'_> {
             kind: (graph.format.relocation)(edge.kind),
             symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
         })
+    }
+
+    /// The offset of an edge's variable from the thread pointer.
+    fn thread_offset(&self, block: &Block, edge: &Edge) -> Result<u64, LinkError> {
+        let ask = |of| self.answer(block, edge, of, Question::ThreadOffset).map(|answer| answer[0]);
+        match self.variable(block, edge)? {
+            Variable::Own(offset) => Ok(ask(Variable::Own(0))?.wrapping_add(offset)),
+            other => ask(other),
+        }
     }
 
     fn variable(&self, block: &Block, edge: &Edge) -> Result<Variable, LinkError> {
@@ -369,12 +375,6 @@ impl Fixup<'_> {
             symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
             what,
         }
-    }
-
-    /// Whether a load from a slot may be rewritten: where a pair of instructions makes up the load, only if all of the
-    /// symbol's are, for which no slot has been planned then.
-    fn may_rewrite(&self, edge: &Edge, value: Value) -> bool {
-        value == Value::GotLoad || self.member.tables.find(edge.target, Entry::Got).is_none()
     }
 
     fn misfit(&self, block: &Block, edge: &Edge, value: i64, misfit: Misfit) -> LinkError {
