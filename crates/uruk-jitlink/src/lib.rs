@@ -8,6 +8,7 @@
 //! everything lies; [`check`] evaluates rules of what was linked. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
 #![forbid(unsafe_code)]
 
+pub mod aarch64;
 pub mod arch;
 pub mod archive;
 pub mod check;
@@ -29,6 +30,7 @@ pub mod names;
 pub mod placed;
 pub mod prune;
 pub mod resolve;
+pub mod riscv;
 pub mod slab;
 pub mod tables;
 pub mod tls;

@@ -60,19 +60,18 @@ impl Executor for DryRun {
     }
 
     fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
-        // As for a program whose only variables these are: below the thread pointer on x86-64, elsewhere above it.
-        let below = self.is_native();
-        let offset_of = |variable: &ThreadVariable<'_>| match variable {
-            ThreadVariable::Own(offset) => *offset,
-            ThreadVariable::Native(_) => 0,
-        };
-        let size = request.size.next_multiple_of(request.align.max(1));
+        // As for a program whose only variables these are.
+        let layout = &self.architecture.threads;
+        let align_log2 = request.align.max(1).trailing_zeros() as u8;
+        let start = layout.image_offset(request.size, align_log2);
         let answers = request.questions.iter().map(|(variable, question)| {
-            let offset = offset_of(variable);
+            let offset = match variable {
+                ThreadVariable::Own(offset) => *offset,
+                ThreadVariable::Native(_) => 0,
+            };
             match question {
-                Question::ModuleAndOffset => [MODULE, offset],
-                Question::ThreadOffset if below => [offset.wrapping_sub(size), 0],
-                Question::ThreadOffset => [offset, 0],
+                Question::ModuleAndOffset => [MODULE, offset.wrapping_sub(layout.bias)],
+                Question::ThreadOffset => [start.wrapping_add(offset), 0],
                 Question::Descriptor => [0, offset],
             }
         });

@@ -406,3 +406,43 @@ pub fn help() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(words: &[&str]) -> Result<Request, Error> {
+        parse(words.iter().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn every_flag_of_the_table_is_understood() {
+        let values = ["a", "1", "a=1", "a=b", "s,f", "none", "default", "x"];
+        for flag in FLAGS.iter().flat_map(|(_, flags)| flags.iter()) {
+            let written = format!("-{}", flag.name);
+            let results = match flag.takes {
+                Takes::Value => values.map(|value| parse_words(&[&written, value])).into(),
+                _ => vec![parse_words(&[&written])],
+            };
+            let understood = |result: &Result<Request, Error>| matches!(result, Ok(_) | Err(Error::Refused { .. }));
+            assert!(results.iter().any(understood), "{written}: {results:?}");
+        }
+        assert!(help().lines().all(|line| line.chars().count() <= 160));
+    }
+
+    #[test]
+    fn values_follow_names_in_any_form() {
+        let mentions = |words: &[&str]| parse_words(words).unwrap().mentions;
+        let folder = [Mention::Folder("d".into())];
+        for words in [&["-Ld"][..], &["-L", "d"], &["-L=d"], &["--L=d"]] {
+            assert_eq!(mentions(words), folder, "{words:?}");
+        }
+        assert_eq!(mentions(&["-lfoo"]), mentions(&["-l", "foo"]));
+        assert_eq!(mentions(&["-load_hidden=x"]), [Mention::Hidden("x".into())], "no -l of `oad_hidden`");
+        let file = |path: &str, lazy, harness| Mention::File { path: path.into(), lazy, harness };
+        let files = [file("a", false, false), file("b", true, false), file("c", false, false)];
+        assert_eq!(mentions(&["a", "-lazy", "b", "c"]), files);
+        let files = [file("a", false, true), file("b", false, true), file("c", false, false)];
+        assert_eq!(mentions(&["-harness", "a", "b", "-noexec", "c"]), files);
+    }
+}
