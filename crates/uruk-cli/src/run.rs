@@ -80,13 +80,14 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     if let Some(threads) = plan.options.threads {
         builder = builder.threads(threads.get());
     }
-    if let Some(cache) = compile::cache(plan) {
+    let cache = compile::cache(plan);
+    if let Some(cache) = cache.clone() {
         builder = builder.cache(cache);
     }
     if plan.options.debugger {
         builder = builder.debugger(true);
     }
-    let ir = Arc::new(Ir::new(plan.options.flags.optimize.clone()));
+    let ir = Arc::new(Ir::new(plan.options.flags.optimize.clone(), cache));
     let jit = builder.translator(ir.clone()).build()?;
     progress.phase("reading");
     let mut dylibs = Vec::with_capacity(plan.dylibs.len());
