@@ -25,7 +25,7 @@ pub fn toolchain(plan: &Plan) -> Toolchain {
 
 /// Says what is wrong with the cache.
 pub fn warn(error: &CacheError) {
-    eprintln!("uruk: warning: {error}");
+    crate::complain(&format!("uruk: warning: {error}"));
 }
 
 /// The cache that the command line names.

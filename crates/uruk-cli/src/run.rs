@@ -220,10 +220,12 @@ impl Stopwatch {
         let laps = self.laps.iter().copied().chain([total]);
         match self.form {
             Times::Off => {}
-            Times::Text => laps.for_each(|(name, milliseconds)| eprintln!("{name:>6} {milliseconds:9.3} ms")),
+            Times::Text => {
+                laps.for_each(|(name, milliseconds)| crate::complain(&format!("{name:>6} {milliseconds:9.3} ms")));
+            }
             Times::Json => {
                 let fields: Vec<String> = laps.map(|(name, value)| format!("\"{name}_ms\":{value:.3}")).collect();
-                eprintln!("{{{}}}", fields.join(","));
+                crate::complain(&format!("{{{}}}", fields.join(",")));
             }
         }
     }

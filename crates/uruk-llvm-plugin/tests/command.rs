@@ -211,15 +211,25 @@ fn the_repl_computes_the_same_with_llvm() {
          extern later(x) def g(x) later(x) + 1 g(1) def later(x) x * 10 g(1) nothing",
     )
     .unwrap();
+    let deep = folder.path().join("deep.ks");
+    std::fs::write(
+        &deep,
+        "(".repeat(100_000) + "\n" + &"def f(x) ".repeat(1000) + "2\n" + &"(".repeat(300) + "1" + &")".repeat(300),
+    )
+    .unwrap();
     let run = |backend: &str, file: &Path| {
         let mut command = Command::new(built().join("uruk"));
         command.args(["repl", "--backend", backend]).arg(file).env_remove("URUK_LLVM").output().unwrap()
     };
-    for file in [&program, &more] {
+    for file in [&program, &more, &deep] {
         let (cranelift, llvm) = (run("cranelift", file), run("llvm", file));
         assert_eq!(String::from_utf8_lossy(&llvm.stdout), String::from_utf8_lossy(&cranelift.stdout));
         assert_eq!(String::from_utf8_lossy(&llvm.stderr), String::from_utf8_lossy(&cranelift.stderr));
         assert!(llvm.status.code() == cranelift.status.code() && !llvm.stdout.is_empty());
     }
     assert_eq!(String::from_utf8_lossy(&run("llvm", &more).stdout), "1\n1\n7\n6\n11\n");
+    let output = run("llvm", &deep);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("this has more than 1000 parts"));
+    assert!(output.stderr.len() < 400_000, "{} bytes", output.stderr.len());
 }

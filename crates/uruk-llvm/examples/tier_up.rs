@@ -63,6 +63,7 @@ pub const IR: &str = "
     }
 ";
 
+// ANCHOR: compiler
 /// A function in the terms of both compilers, and which of them is to compile it.
 #[derive(Clone)]
 struct Kernel {
@@ -98,6 +99,7 @@ impl Compiler<Kernel> for Tiers {
         }
     }
 }
+// ANCHOR_END: compiler
 
 /// Adds the kernel to the main dylib, as one that LLVM compiles again, from this IR, when it has been called `threshold`
 /// times.
@@ -106,12 +108,14 @@ pub fn add_kernel(jit: &Jit, threshold: u32, ir: &str) -> Result<(), Box<dyn Err
     let options = Options::optimized('3').ok_or("there is no such level")?;
     let thorough = ConcurrentCompiler::new(Arc::new(Target::new(options)?))?;
     let functions = uruk_cranelift::read("dot.clif", CLIF, quick.isa())?;
+    // ANCHOR: layer
     let compile = Arc::new(CompileLayer::new(Tiers { quick, thorough }));
     let again = |_: &Session, kernel| Ok::<_, Cause>(Kernel { tier: Tier::Thorough, ..kernel });
     let layer = Arc::new(ReoptimizeLayer::new(threshold, again, compile));
     for function in functions {
         jit.main().add(&layer, Kernel { function, ir: ir.into(), tier: Tier::Quick })?;
     }
+    // ANCHOR_END: layer
     Ok(())
 }
 

@@ -64,7 +64,8 @@ impl ConcurrentCompiler {
     /// Errors if LLVM has no code generator for the target.
     pub fn new(target: Arc<Target>) -> Result<ConcurrentCompiler, Error> {
         let first = SimpleCompiler::new(target.clone())?;
-        let keys = KeyBuilder::new("LLVM").part(target.fingerprint().as_bytes());
+        let keys =
+            KeyBuilder::new(concat!("uruk-llvm ", env!("CARGO_PKG_VERSION"))).part(target.fingerprint().as_bytes());
         Ok(ConcurrentCompiler { target, idle: Mutex::new(vec![first]), keys })
     }
 

@@ -108,7 +108,7 @@ fn a_module_is_compiled_once_for_each_way_to_compile_it() {
 #[test]
 fn functions_are_kept_one_by_one() {
     let cache = Counting::new(Memory::new(1 << 20));
-    let mut check = |text: &str, result, counts| {
+    let check = |text: &str, result, counts| {
         assert_eq!(run(cache.clone(), &Options::default(), Way::Lazy, text), (result, Vec::new()));
         assert_eq!(cache.counts(), counts);
     };
