@@ -4,10 +4,10 @@
 //! the executor, whose C library owns the storage → values for slots and fields.
 //! Source: "ELF Handling for Thread-Local Storage" (Drepper), §3 and §4.1.6; x86-64 psABI §4.4.1, TLS descriptors.
 
+use crate::arch::Value;
 use crate::graph::{BlockId, Definition, Entry, LinkGraph, SectionKind, SymbolId};
 use crate::layout::Member;
 use crate::resolve::{Target, Targets};
-use crate::x86_64::{self, Value};
 use std::collections::HashMap;
 
 /// Which variable a question is about.
@@ -49,20 +49,23 @@ impl Questions {
                 }
             }
             if member.graph.has_tls_fields {
-                questions.ask_for_fields(&member.graph, targets);
+                questions.ask_for_fields(member, targets);
             }
         }
         questions
     }
 
     /// Fields that hold an offset themselves.
-    fn ask_for_fields(&mut self, graph: &LinkGraph, targets: &Targets) {
+    fn ask_for_fields(&mut self, member: &Member, targets: &Targets) {
+        let graph = &member.graph;
         for block in graph.blocks.iter().filter(|block| block.live) {
             for edge in graph.edges(block) {
-                let question = match x86_64::info(edge.kind).value {
-                    Value::ThreadOffset => Question::ThreadOffset,
+                let info = graph.arch().info(edge.kind);
+                let question = match info.value {
                     Value::ModuleOffset => Question::ModuleAndOffset,
-                    _ => continue,
+                    Value::ThreadOffset => Question::ThreadOffset,
+                    _ if !info.takes_thread_offset() || member.tables.has(edge.target, info.entry) => continue,
+                    _ => Question::ThreadOffset,
                 };
                 match variable(graph, targets, edge.target) {
                     // The offset in the own image is known.

@@ -25,7 +25,6 @@ use uruk_jitlink::placed;
 use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::{self, Tables};
-use uruk_jitlink::x86_64;
 
 /// What a task of the linker does next.
 pub(crate) enum Step {
@@ -193,7 +192,9 @@ impl Batch {
                 tables::wish_again(&mut member.graph);
             }
             let retained = retain[index].then(|| Box::new(member.graph.clone()));
-            x86_64::far::rewrite(&mut member.graph, &targets[index], &span);
+            if let Some(rewrite) = member.graph.arch().rewrite_far {
+                rewrite(&mut member.graph, &targets[index], &span);
+            }
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
             Ok::<_, LinkError>(retained)
         });
@@ -281,7 +282,7 @@ impl Batch {
         let shared: Option<Arc<Resource>> = resource.map(Arc::new);
         for (index, (member, functions)) in members.iter().zip(functions).enumerate() {
             for (number, indirect) in (0u64..).zip(&member.tables.indirect) {
-                let slot = member.share.indirect + number * uruk_jitlink::x86_64::SLOT_SIZE;
+                let slot = member.share.indirect + number * member.graph.arch().slot_size;
                 slots.push((slot, fixup::resolver(&member.graph, indirect.symbol)));
             }
             let unwind = &member.share.unwind;
