@@ -4,7 +4,7 @@
 //! addresses and stored; then stubs and slots are written. Pure: byte slices in, byte slices out; applying it twice
 //! gives the same bytes, since addends come from the object file. Values that do not fit are errors, never truncated.
 
-use crate::arch::{Architecture, BRANCH32, Load, Misfit, PC32, Value};
+use crate::arch::{Architecture, BRANCH32, Field, Kind, Load, Misfit, PC32, Value};
 use crate::error::LinkError;
 use crate::graph::*;
 use crate::layout::{Member, lane};
@@ -92,6 +92,11 @@ impl Window<'_> {
         let start = usize::try_from(address.checked_sub(self.address)?).ok()?;
         self.bytes.get_mut(start..start.checked_add(usize::try_from(size).ok()?)?)
     }
+}
+
+/// Whether an edge of a kind may be what a paired one refers to.
+fn is_first_of_pair(kind: &Kind) -> bool {
+    matches!(kind.value, Value::Relative | Value::GotRelative) && matches!(kind.field, Field::Code { .. })
 }
 
 impl Fixup<'_> {
@@ -210,10 +215,52 @@ impl Fixup<'_> {
             Value::GotBase => sum(got).wrapping_sub(place as i64),
             Value::Size => sum(graph.symbol(edge.target).size),
             Value::ModuleOffset => match self.variable(block, edge)? {
-                Variable::Own(offset) => sum(offset),
+                Variable::Own(offset) => sum(offset.wrapping_sub(self.arch().threads.bias)),
                 other => sum(self.answer(block, edge, other, Question::ModuleAndOffset)?[1]),
             },
             Value::ThreadOffset => sum(self.thread_offset(block, edge)?),
+            Value::Paired => {
+                let (block, edge) = self.pair(block, edge)?;
+                self.value(block, edge, block.address.wrapping_add(u64::from(edge.offset)))?
+            }
+            Value::Difference => match self.at(block, edge.offset, |kind| kind.value == Value::Subtrahend) {
+                Some(less) => {
+                    let less = self.addresses[less.target.0 as usize].wrapping_add_signed(graph.addend(less));
+                    sum(symbol).wrapping_sub(less as i64)
+                }
+                None => sum(symbol),
+            },
+            Value::Subtrahend => match self.at(block, edge.offset, |kind| kind.value == Value::Difference) {
+                Some(_) => 0,
+                None => sum(symbol).wrapping_neg(),
+            },
+        })
+    }
+
+    /// The first edge at an offset of a block whose kind is as wanted.
+    fn at<'a>(&'a self, block: &Block, offset: u32, wanted: impl Fn(&Kind) -> bool) -> Option<&'a Edge> {
+        let edges = self.member.graph.edges(block);
+        let first = edges.partition_point(|edge| edge.offset < offset);
+        let mut here = edges[first..].iter().take_while(|edge| edge.offset == offset);
+        here.find(|edge| wanted(self.arch().info(edge.kind)))
+    }
+
+    /// The edge that the symbol of a paired one marks, and its block.
+    fn pair(&self, block: &Block, edge: &Edge) -> Result<(&Block, &Edge), LinkError> {
+        let graph = &self.member.graph;
+        let symbol = graph.symbol(edge.target);
+        let found = match symbol.definition {
+            Definition::Block(other) => {
+                let (other, offset) = (graph.block(other), symbol.value.wrapping_add_signed(graph.addend(edge)));
+                let first = u32::try_from(offset).ok().and_then(|offset| self.at(other, offset, is_first_of_pair));
+                first.map(|first| (other, first))
+            }
+            _ => None,
+        };
+        found.ok_or_else(|| LinkError::Unpaired {
+            place: graph.place(block, u64::from(edge.offset)),
+            kind: (graph.format.relocation)(edge.kind),
+            symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
         })
     }
 
@@ -343,6 +390,7 @@ impl Fixup<'_> {
             }
         };
         let hint = match self.arch().info(edge.kind).value {
+            Value::Difference | Value::Subtrahend => "the two places are too far apart",
             Value::Relative | Value::Absolute => "compile with -fPIC",
             _ => "compile with -mcmodel=large or -fPIC",
         };

@@ -6,7 +6,7 @@
 
 mod fields;
 
-use crate::arch::{Architecture, Load, kinds};
+use crate::arch::{Architecture, Load, ThreadLayout, kinds};
 use crate::graph::Entry;
 use fields::*;
 
@@ -265,7 +265,8 @@ pub static ARCHITECTURE: Architecture = Architecture {
     stub,
     can_relax,
     relax,
-    rewrite_far: None,
+    rewrite: None,
+    threads: ThreadLayout { header: Some(16), bias: 0 },
 };
 
 /// `adrp x16, slot; ldr x16, [x16, #slot]; br x16; udf #0`. Between a call and its function x16 is nobody's.
