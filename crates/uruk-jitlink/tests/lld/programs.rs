@@ -21,8 +21,8 @@ pub const PROGRAMS: &[Program] = &[
     Program { name: "sqlite", sources: &["sqlite_main.c", "libsqlite3-sys:sqlite3/sqlite3.c"], includes: &["libsqlite3-sys:sqlite3"], flags: &["-DSQLITE_THREADSAFE=1"], least_bytes: 500_000 },
     Program { name: "lua",    sources: &["lua/lua_main.c", "lua-src:lua-5.4.9"], includes: &["lua-src:lua-5.4.9"], flags: &[], least_bytes: 100_000 },
     Program { name: "zstd",   sources: &["zstd_main.c", "zstd-sys:zstd/lib/common", "zstd-sys:zstd/lib/compress", "zstd-sys:zstd/lib/decompress"], includes: &["zstd-sys:zstd/lib"], flags: &["-DZSTD_DISABLE_ASM"], least_bytes: 300_000 },
-    Program { name: "c++",    sources: &["cxx_main.cpp", "cxx_other.cpp"], includes: &[], flags: &[], least_bytes: 30_000 },
-    Program { name: "threads", sources: &["tls.c", "tls_other.c"], includes: &[], flags: &[], least_bytes: 1_000 },
+    Program { name: "c++",    sources: &["cxx_main.cpp", "cxx_other.cpp"], includes: &[], flags: &[], least_bytes: 5_000 },
+    Program { name: "threads", sources: &["tls.c", "tls_other.c"], includes: &[], flags: &[], least_bytes: 500 },
 ];
 
 /// Where sources lie.

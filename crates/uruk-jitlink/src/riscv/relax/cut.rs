@@ -11,6 +11,8 @@ pub struct Cuts {
     bytes: Vec<(usize, Vec<u8>)>,
     /// Edges, by position among the block's, that have another kind.
     kinds: Vec<(usize, EdgeKind)>,
+    /// Where the last instructions that were looked at end.
+    end: u64,
     /// The least alignment of the block.
     align_log2: u8,
 }
@@ -25,14 +27,14 @@ impl Cuts {
         self.runs.last().map_or(0, |(start, end, before)| before + end - start)
     }
 
-    /// Takes a run out; `None` where it does not lie behind the others.
-    fn cut(&mut self, start: u64, end: u64) -> Option<()> {
-        let before = self.total();
-        if self.runs.last().is_some_and(|(_, last, _)| start < *last) {
+    /// Takes the end of what begins at an offset out; `None` where it does not lie behind the others.
+    fn cut(&mut self, offset: u32, start: u64, end: u64) -> Option<()> {
+        if u64::from(offset) < self.end {
             return None;
         }
+        self.end = end;
         if start != end {
-            self.runs.push((start, end, before));
+            self.runs.push((start, end, self.total()));
         }
         Some(())
     }
@@ -56,7 +58,7 @@ impl Cuts {
             nops.extend_from_slice(&SHORT_NOP[..keep as usize % 4]);
             self.bytes.push((offset as usize, nops));
         }
-        self.cut(start + keep, end)
+        self.cut(offset, start + keep, end)
     }
 
     /// Puts a shorter instruction in the place of a call.
@@ -64,7 +66,7 @@ impl Cuts {
         const CALL_SIZE: u64 = 8;
         self.bytes.push((offset as usize, shorter.bytes[..shorter.size as usize].to_vec()));
         self.kinds.push((index, shorter.kind));
-        self.cut(u64::from(offset + shorter.size), u64::from(offset) + CALL_SIZE)
+        self.cut(offset, u64::from(offset + shorter.size), u64::from(offset) + CALL_SIZE)
     }
 
     /// Where an offset of the block has moved to.
