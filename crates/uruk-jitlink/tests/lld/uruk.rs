@@ -1,6 +1,7 @@
 //! The same objects through the linker, each block at the address where `ld.lld` has put it, and what differs.
 
 use crate::lld::Linked;
+use crate::machines::Machine;
 use std::path::Path;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
 use uruk_jitlink::format;
@@ -41,17 +42,17 @@ pub fn undefined(graphs: &[LinkGraph]) -> Vec<Vec<u8>> {
     names(false).difference(&names(true)).cloned().collect()
 }
 
-/// Compares each block, byte by byte; `prepare` does what the other linker does although it is told not to relax.
-pub fn compare(graphs: Vec<LinkGraph>, prepare: fn(&mut LinkGraph), linked: &mut Linked) -> Compared {
+/// Compares each block, byte by byte.
+pub fn compare(graphs: Vec<LinkGraph>, machine: &Machine, linked: &mut Linked) -> Compared {
     let span = linked.span();
     let mut others = Vec::new();
     let (mut members, mut targets) = (Vec::new(), Vec::new());
     for mut graph in graphs {
-        prepare(&mut graph);
+        (machine.prepare)(&mut graph);
         place(&mut graph, linked);
         let target = resolve(&graph, linked, &mut others);
-        // The other linker was told not to relax.
-        graph.wants.iter_mut().for_each(|want| want.relaxable = false);
+        // Loads of thread-local variables' offsets the other linker relaxes in any case.
+        graph.wants.iter_mut().for_each(|want| want.relaxable &= machine.relax || want.entry == Entry::ThreadOffset);
         let tables = Tables::plan(&graph, &target, &span);
         let share = Share { got: linked.got.0, ..Share::default() };
         members.push(Member { graph, tables, share });
