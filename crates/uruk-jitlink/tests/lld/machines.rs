@@ -77,6 +77,9 @@ const fn template(text: &'static str, operand: Operand) -> Template {
 
 use Operand::{Aligned, Any, Defined, Difference, Label, Short, Symbol, Thread};
 
+/// The other linker rewrites what asks for another object's variables in a more general way.
+const LOCAL_EXEC: &str = "-ftls-model=local-exec";
+
 pub const MACHINES: &[Machine] = &[
     Machine {
         name: "riscv64",
@@ -119,13 +122,13 @@ pub const MACHINES: &[Machine] = &[
         compilers: &[
             Compiler {
                 name: "gcc",
-                c: &["aarch64-linux-gnu-gcc", "-O1", "-w"],
-                cxx: &["aarch64-linux-gnu-g++", "-O1", "-w"],
+                c: &["aarch64-linux-gnu-gcc", "-O1", "-w", LOCAL_EXEC],
+                cxx: &["aarch64-linux-gnu-g++", "-O1", "-w", LOCAL_EXEC],
             },
             Compiler {
                 name: "clang",
-                c: &["clang-22", "--target=aarch64-linux-gnu", "-O1", "-w"],
-                cxx: &["clang++-22", "--target=aarch64-linux-gnu", "-O1", "-w"],
+                c: &["clang-22", "--target=aarch64-linux-gnu", "-O1", "-w", LOCAL_EXEC],
+                cxx: &["clang++-22", "--target=aarch64-linux-gnu", "-O1", "-w", LOCAL_EXEC],
             },
         ],
         templates: &[AARCH64],

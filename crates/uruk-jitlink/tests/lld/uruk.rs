@@ -30,16 +30,20 @@ pub fn read(path: &Path) -> LinkGraph {
     format::read(&input, &Names::default()).unwrap()
 }
 
-/// Names that an object refers to and nobody in the set defines.
-pub fn undefined(graphs: &[LinkGraph]) -> Vec<Vec<u8>> {
+/// Names that an object refers to and nobody in the set defines, and whether they are thread-local.
+pub fn undefined(graphs: &[LinkGraph]) -> Vec<(Vec<u8>, bool)> {
     let names = |defined: bool| {
-        let of = move |graph: &LinkGraph| -> Vec<Vec<u8>> {
+        let of = move |graph: &LinkGraph| -> Vec<(Vec<u8>, bool)> {
             let globals = graph.globals().filter(|(_, symbol)| (symbol.definition != Definition::Undefined) == defined);
-            globals.map(|(id, _)| graph.symbol_name(id).to_vec()).collect()
+            let name = |(id, symbol): (SymbolId, &Symbol)| {
+                (graph.symbol_name(id).to_vec(), symbol.kind == SymbolKind::ThreadLocal)
+            };
+            globals.map(name).collect()
         };
-        graphs.iter().flat_map(of).collect::<std::collections::BTreeSet<_>>()
+        graphs.iter().flat_map(of).collect::<std::collections::BTreeMap<_, _>>()
     };
-    names(false).difference(&names(true)).cloned().collect()
+    let defined = names(true);
+    names(false).into_iter().filter(|(name, _)| !defined.contains_key(name)).collect()
 }
 
 /// Compares each block, byte by byte.
