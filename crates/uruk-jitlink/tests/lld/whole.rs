@@ -177,8 +177,8 @@ pub fn link(files: &[PathBuf], header: u64) -> Whole {
         }
     };
     let mut filled = Vec::new();
-    for object in 0..members.len() {
-        let globals = members[object].graph.globals().map(|(id, _)| id);
+    for (object, member) in members.iter().enumerate() {
+        let globals = member.graph.globals().map(|(id, _)| id);
         filled.extend(globals.filter_map(|id| Some((object, id, fill(object, id)?))));
     }
     filled.into_iter().for_each(|(object, id, address)| addresses[object][id.0 as usize] = address);
