@@ -1,5 +1,6 @@
 //! What is compared for each target: its compilers, and templates of instructions and data with relocations.
 
+use crate::emulated::Emulation;
 use crate::run;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ pub struct Machine {
     pub prepare: fn(&mut LinkGraph),
     /// How many random sources are made.
     pub rounds: u64,
+    /// How programs are run, where they can be.
+    pub emulation: Option<Emulation>,
 }
 
 impl Machine {
@@ -92,6 +95,7 @@ pub const MACHINES: &[Machine] = &[
         templates: &[RISCV, RISCV64],
         prepare: |graph| relax::align(graph).unwrap(),
         rounds: 6,
+        emulation: Some(Emulation { driver: "riscv64-linux-gnu-gcc", emulator: "qemu-riscv64", header: (243, 5) }),
     },
     Machine {
         name: "riscv32",
@@ -102,6 +106,7 @@ pub const MACHINES: &[Machine] = &[
         templates: &[RISCV, RISCV32],
         prepare: |graph| relax::align(graph).unwrap(),
         rounds: 6,
+        emulation: None,
     },
 ];
 
