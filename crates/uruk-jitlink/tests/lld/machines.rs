@@ -1,5 +1,6 @@
 //! What is compared for each target: its compilers, and templates of instructions and data with relocations.
 
+use crate::emulated::Emulation;
 use crate::run;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,8 @@ pub struct Machine {
     pub relax: bool,
     /// How many random sources are made.
     pub rounds: u64,
+    /// How programs are run, where they can be.
+    pub emulation: Option<Emulation>,
 }
 
 impl Machine {
@@ -102,6 +105,7 @@ pub const MACHINES: &[Machine] = &[
         prepare: |graph| relax::align(graph).unwrap(),
         relax: false,
         rounds: 6,
+        emulation: Some(Emulation { driver: "riscv64-linux-gnu-gcc", emulator: "qemu-riscv64", header: (243, 5) }),
     },
     Machine {
         name: "riscv32",
@@ -147,6 +151,7 @@ pub const MACHINES: &[Machine] = &[
         prepare: |_| (),
         relax: true,
         rounds: 6,
+        emulation: None,
     },
 ];
 

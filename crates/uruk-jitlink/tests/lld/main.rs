@@ -1,13 +1,16 @@
 //! Comparison with `ld.lld`: the same objects, linked by both to the same addresses, are the same bytes.
 //!
 //! A target is a row of [`machines::MACHINES`]; what is linked are programs that two compilers have made, and assembly of
-//! random relocations ([`random`]).
+//! random relocations ([`random`]). What the library does to code that `ld.lld` does otherwise is seen by running programs
+//! in an emulator ([`emulated`]).
 
+mod emulated;
 mod lld;
 mod machines;
 mod programs;
 mod random;
 mod uruk;
+mod whole;
 
 use lld::Linked;
 use machines::Machine;
@@ -61,6 +64,24 @@ fn random_relocations_have_the_same_values() {
             let object = machine.assemble(&source, folder.path());
             let compared = check(machine, &[object]);
             assert!(compared.left_out * 20 < compared.edges, "{}: {compared:?}", machine.name);
+        }
+    }
+}
+
+#[test]
+fn relaxed_programs_do_the_same() {
+    let sources = programs::Sources::find();
+    for machine in machines::MACHINES.iter().filter(|machine| machine.emulation.is_some()) {
+        for compiler in machine.compilers {
+            for program in programs::PROGRAMS {
+                let Some(arguments) = program.arguments(&sources) else { continue };
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                let objects = program.compile(&sources, machine, compiler);
+                let (theirs, ours, before, after) = emulated::compare(machine, &objects, &arguments);
+                println!("{} {} {}: {before} bytes of code to {after}", machine.name, compiler.name, program.name);
+                assert_eq!(ours, theirs, "{} {} {}", machine.name, compiler.name, program.name);
+                assert!(after < before, "{} {}", compiler.name, program.name);
+            }
         }
     }
 }
