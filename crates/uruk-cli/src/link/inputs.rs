@@ -74,7 +74,7 @@ fn is_for(format: &Format, triple: &str) -> bool {
         "arm64" => "aarch64",
         other => other,
     };
-    format.name.starts_with(container) && format.arch.name == arch
+    format.name.starts_with(container) && format.arch.name.eq_ignore_ascii_case(arch)
 }
 
 /// Makes the libraries and adds what belongs to each.
