@@ -15,6 +15,7 @@ use uruk_executor::memory::{Options, Statistics};
 use uruk_executor::{dl, lifecycle, unwind};
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
+use uruk_jitlink::memory::{MemoryError, MemoryManager};
 use uruk_orc::dispatch::{Dispatcher, ThreadPool};
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
@@ -33,6 +34,9 @@ pub enum Error {
     /// Linking failed.
     #[error(transparent)]
     Session(#[from] uruk_orc::error::Error),
+    /// The factory of the memory manager made none.
+    #[error("cannot make the memory manager: {0}")]
+    Memory(#[from] MemoryError),
     /// The process's libraries could not be made to use the program's own definitions.
     #[error("cannot replace functions of the process's libraries: {0}")]
     Interpose(#[from] InterposeError),
@@ -81,6 +85,18 @@ impl fmt::Debug for Translator {
     }
 }
 
+/// Makes a JIT's memory.
+type MakeMemory = dyn Fn() -> Result<Arc<dyn MemoryManager>, MemoryError> + Send + Sync;
+
+#[derive(Clone)]
+struct MemoryFactory(Arc<MakeMemory>);
+
+impl fmt::Debug for MemoryFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a factory")
+    }
+}
+
 /// Settings of a [`Jit`].
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
@@ -88,6 +104,7 @@ pub struct Builder {
     compile_threads: Option<usize>,
     lazy_failure: Option<u64>,
     strict: bool,
+    memory: Option<MemoryFactory>,
     gc_sections: bool,
     gc_roots: Option<Vec<String>>,
     debugger: Option<bool>,
@@ -150,6 +167,18 @@ impl Builder {
         self
     }
 
+    /// Has everything linked, stubs of lazy functions among it, in memory of this manager instead; see
+    /// [`memory`](crate::memory). The function is called once for each JIT that is built, and its error is that of
+    /// [`build`](Builder::build); several JITs may be given one manager. What [`strict_wx`](Builder::strict_wx) says is the
+    /// manager's own affair then.
+    pub fn memory_manager<F>(mut self, factory: F) -> Self
+    where
+        F: Fn() -> Result<Arc<dyn MemoryManager>, MemoryError> + Send + Sync + 'static,
+    {
+        self.memory = Some(MemoryFactory(Arc::new(factory)));
+        self
+    }
+
     /// Links only the sections that are reached from roots, as `ld --gc-sections` does: symbols that other dylibs
     /// see (unless there are [`gc_roots`](Builder::gc_roots)), symbols looked up before anything of their dylib was
     /// linked, and sections that are marked as retained. All objects added to a dylib so far are linked together;
@@ -205,7 +234,10 @@ impl Builder {
 
     /// Makes the JIT.
     pub fn build(self) -> Result<Jit, Error> {
-        let executor = Arc::new(InProcess::new(Options { strict: self.strict }));
+        let executor = Arc::new(match &self.memory {
+            Some(MemoryFactory(make)) => InProcess::with_memory(make()?),
+            None => InProcess::new(Options { strict: self.strict }),
+        });
         if let Some(enabled) = self.debugger {
             executor.set_debugger(enabled);
         }
@@ -413,7 +445,7 @@ impl Jit {
         self.inner.executor.run_at_exit(&[FunctionPointer::to_address(function)]);
     }
 
-    /// What the linked code and data take.
+    /// What the linked code and data take, as their [memory manager](Builder::memory_manager) counts it.
     pub fn memory_statistics(&self) -> Statistics {
         self.inner.executor.memory().statistics()
     }

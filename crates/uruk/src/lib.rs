@@ -36,6 +36,7 @@ mod lazy;
 mod lazy_calls;
 #[cfg(feature = "llvm")]
 mod llvm;
+pub mod memory;
 pub mod plugin;
 #[cfg(feature = "cc")]
 mod sources;

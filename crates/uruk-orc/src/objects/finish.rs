@@ -55,10 +55,8 @@ impl Linked {
     /// Of a member whose bytes are final. A member of a batch with gathered sections keeps its data.
     pub fn new(
         member: &Member,
-        unwind: Option<Resource>,
         threads: Option<Arc<Resource>>,
         functions: Vec<TableFunction>,
-        shown: Shown,
         gathered: bool,
     ) -> Linked {
         let share = &member.share;
@@ -67,7 +65,7 @@ impl Linked {
             .filter(|(_, range)| !range.is_empty())
             .map(|(lane, range)| Segment { lane, address: range.start, size: range.end - range.start })
             .collect();
-        Linked { segments, keeps_data: gathered, functions, unwind, threads, shown, ..Linked::default() }
+        Linked { segments, keeps_data: gathered, functions, threads, ..Linked::default() }
     }
 
     /// Adds what a client's unit had kept before it was linked.
@@ -85,11 +83,9 @@ impl Linked {
         segments.chain(self.places.iter().cloned())
     }
 
-    /// What is to be given back in the end.
-    pub fn into_segments(self) -> Vec<Segment> {
-        let mut segments = self.segments;
-        segments.retain(|segment| !(self.keeps_data && segment.lane == Lane::Data));
-        segments
+    /// What is to be given back, and what stays with the session.
+    pub fn into_segments(self) -> (Vec<Segment>, Vec<Segment>) {
+        self.segments.into_iter().partition(|segment| !(self.keeps_data && segment.lane == Lane::Data))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod batch;
 mod collect;
+mod emit;
 mod finish;
 mod found;
 mod gather;

@@ -8,7 +8,7 @@ use super::batch::{Batch, split};
 use super::resolve::{Closure, Job, Reference};
 use crate::error::Error;
 use crate::plugin::{Context, PassResult, Plugin, Plugins};
-use crate::session::Session;
+use crate::session::{Session, Shared};
 use crate::state::{DylibId, Phase, UnitId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -80,7 +80,7 @@ impl Passes {
     pub fn linked(&self, session: &Session, unit: UnitId, graph: &Placed<'_>) -> Option<Box<Notice>> {
         let (plugins, context) = (self.plugins.as_ref()?, self.contexts.get(&unit)?);
         self.linked.lock().unwrap_or_else(PoisonError::into_inner).insert(unit);
-        tell(session, plugins, |plugin| plugin.linked(context, graph));
+        tell(session.shared(), plugins, |plugin| plugin.linked(context, graph));
         Some(Box::new(Notice { plugins: plugins.clone(), context: context.clone() }))
     }
 
@@ -99,7 +99,7 @@ impl Passes {
             failed.collect()
         };
         for (context, error) in failed {
-            tell(session, plugins, |plugin| plugin.failed(context, &error));
+            tell(session.shared(), plugins, |plugin| plugin.failed(context, &error));
         }
     }
 }
@@ -111,16 +111,16 @@ pub(crate) struct Notice {
 }
 
 impl Notice {
-    pub fn removing(&self, session: &Session) {
-        tell(session, &self.plugins, |plugin| plugin.removing(&self.context));
+    pub fn removing(&self, reports: &Shared) {
+        tell(reports, &self.plugins, |plugin| plugin.removing(&self.context));
     }
 }
 
 /// Tells all plugins something; a panic of one is reported and goes no further.
-fn tell(session: &Session, plugins: &Plugins, notice: impl Fn(&dyn Plugin)) {
+fn tell(reports: &Shared, plugins: &Plugins, notice: impl Fn(&dyn Plugin)) {
     for plugin in plugins.iter() {
         if catch_unwind(AssertUnwindSafe(|| notice(&**plugin))).is_err() {
-            session.report(Error::Panicked { unit: format!("plugin `{}`", plugin.name()) });
+            reports.report(Error::Panicked { unit: format!("plugin `{}`", plugin.name()) });
         }
     }
 }
