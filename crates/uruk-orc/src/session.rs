@@ -61,7 +61,7 @@ pub(crate) struct Shared {
     /// By dylib.
     generators: RwLock<Vec<Vec<Generator>>>,
     threads: Option<usize>,
-    pool: OnceLock<Option<rayon::ThreadPool>>,
+    pool: OnceLock<Option<rayon_core::ThreadPool>>,
     /// This is the child of a fork, which has none of the pool's threads.
     forked: AtomicBool,
     reports: Mutex<Vec<Error>>,

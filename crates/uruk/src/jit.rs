@@ -20,6 +20,7 @@ use uruk_orc::dispatch::{Dispatcher, ThreadPool};
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
 use uruk_orc::layer::CompileLayer;
+use uruk_orc::listener::Listener;
 use uruk_orc::plugin::Plugin;
 use uruk_orc::session::Session;
 use uruk_orc::support::SupportSymbols;
@@ -109,6 +110,7 @@ pub struct Builder {
     gc_roots: Option<Vec<String>>,
     debugger: Option<bool>,
     plugins: Vec<Arc<dyn Plugin>>,
+    listeners: Vec<Arc<dyn Listener>>,
     retain_graphs: bool,
     translator: Option<Translator>,
     lazy_calls: bool,
@@ -202,8 +204,14 @@ impl Builder {
         self
     }
 
-    /// Lets a plugin take part in every link, after those that were added before. One that only listens is told what has
-    /// been linked and where ([`Plugin::linked`]), and when it goes ([`Plugin::removing`]).
+    /// Tells a listener of every object that is linked, and when it goes; see [`listener`](crate::listener).
+    pub fn listener(mut self, listener: Arc<dyn Listener>) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Lets a plugin take part in every link, after those that were added before. For one that only wants to know what is
+    /// where there is [`listener`](Builder::listener).
     pub fn plugin(mut self, plugin: Arc<dyn Plugin>) -> Self {
         self.plugins.push(plugin);
         self
@@ -251,9 +259,8 @@ impl Builder {
         if let Some(address) = self.lazy_failure {
             session.set_lazy_failure(address);
         }
-        for plugin in self.plugins {
-            session.add_plugin(plugin);
-        }
+        self.plugins.into_iter().for_each(|plugin| session.add_plugin(plugin));
+        self.listeners.into_iter().for_each(|listener| session.add_listener(listener));
         if let Some(Translator(translator)) = self.translator {
             session.set_translator(translator);
         }

@@ -34,6 +34,7 @@ mod inspect;
 mod jit;
 mod lazy;
 mod lazy_calls;
+pub mod listener;
 #[cfg(feature = "llvm")]
 mod llvm;
 pub mod memory;

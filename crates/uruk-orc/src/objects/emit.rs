@@ -12,11 +12,12 @@ use super::threads::Loaded;
 use super::{Object, shown};
 use crate::error::Error;
 use crate::executor::Resource;
+use crate::listener;
 use crate::session::Session;
 use crate::state::{NO_UNIT, Phase, State, SymbolId, ThreadModule, UnitId};
 use std::collections::HashSet;
 use std::sync::Arc;
-use uruk_jitlink::debug::Places;
+use uruk_jitlink::debug::{Origin, Places};
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Threads, Window};
 use uruk_jitlink::graph::{LinkGraph, SymbolKind};
@@ -134,9 +135,16 @@ impl Finished {
             }
         }
         executor.run_resolvers(&slots)?;
+        let listeners = session.wishes().listeners();
         for (index, linked) in linked.iter_mut().enumerate().filter(|(index, _)| !failed(*index)) {
             let graph = Placed::new(&members[index].graph, &addresses[index], true);
-            linked.notice = passes.linked(session, units[index], &graph);
+            linked.farewells.extend(passes.linked(session, units[index], &graph));
+            if let Some(listeners) = &listeners {
+                let dylib = session.dylib_of(units[index]);
+                let (code, places) = (members[index].share.lanes[0].clone(), places(index));
+                let image = || shown::image(&[(objects[index].clone(), places.clone())], Origin::default());
+                linked.farewells.push(listener::load(listeners, session.shared(), &dylib, code, graph, &image));
+            }
         }
         Ok(())
     }

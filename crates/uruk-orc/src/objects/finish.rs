@@ -1,8 +1,9 @@
 //! What stays of a linked unit, and how it is given back.
 
-use super::passes::{Notice, Retained};
+use super::passes::Retained;
 use super::shown::Shown;
 use crate::executor::Resource;
+use crate::session::Shared;
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::fixup::Window;
@@ -26,6 +27,9 @@ impl TableFunction {
     }
 }
 
+/// Tells somebody that a unit is going.
+pub(crate) type Farewell = Box<dyn FnOnce(&Shared) + Send>;
+
 /// A linked unit's memory and registrations.
 #[derive(Default)]
 pub(crate) struct Linked {
@@ -45,8 +49,8 @@ pub(crate) struct Linked {
     pub shown: Shown,
     /// Its graph, if somebody wants that to stay.
     pub retained: Option<Arc<Retained>>,
-    /// Tells plugins when it goes.
-    pub notice: Option<Box<Notice>>,
+    /// Told when it goes, before its memory does.
+    pub farewells: Vec<Farewell>,
     /// What a client's unit keeps.
     pub kept: Vec<Resource>,
 }

@@ -5,6 +5,7 @@
 //! own go. Invariants: a batch keeps the plugins that it began with; without any, nothing is done here.
 
 use super::batch::{Batch, split};
+use super::finish::Farewell;
 use super::resolve::{Closure, Job, Reference};
 use crate::error::Error;
 use crate::plugin::{Context, PassResult, Plugin, Plugins};
@@ -77,11 +78,12 @@ impl Passes {
     }
 
     /// Tells the plugins that an object is linked; what is returned tells them when it goes.
-    pub fn linked(&self, session: &Session, unit: UnitId, graph: &Placed<'_>) -> Option<Box<Notice>> {
+    pub fn linked(&self, session: &Session, unit: UnitId, graph: &Placed<'_>) -> Option<Farewell> {
         let (plugins, context) = (self.plugins.as_ref()?, self.contexts.get(&unit)?);
         self.linked.lock().unwrap_or_else(PoisonError::into_inner).insert(unit);
         tell(session.shared(), plugins, |plugin| plugin.linked(context, graph));
-        Some(Box::new(Notice { plugins: plugins.clone(), context: context.clone() }))
+        let (plugins, context) = (plugins.clone(), context.clone());
+        Some(Box::new(move |reports| tell(reports, &plugins, |plugin| plugin.removing(&context))))
     }
 
     /// Tells the plugins which of the objects that they have met have failed and will not be linked.
@@ -101,18 +103,6 @@ impl Passes {
         for (context, error) in failed {
             tell(session.shared(), plugins, |plugin| plugin.failed(context, &error));
         }
-    }
-}
-
-/// Tells plugins that a linked object is going.
-pub(crate) struct Notice {
-    plugins: Plugins,
-    context: Context,
-}
-
-impl Notice {
-    pub fn removing(&self, reports: &Shared) {
-        tell(reports, &self.plugins, |plugin| plugin.removing(&self.context));
     }
 }
 

@@ -153,10 +153,10 @@ impl Session {
 impl Shared {
     /// Does what needs no session: gives memory back, drops what is foreign, tells whoever asked.
     pub(super) fn perform(&self, effects: Effects) {
-        let Effects { answers, wakers, dropped, mut freed, discarded, .. } = effects;
+        let Effects { answers, wakers, dropped, mut freed, mut discarded, .. } = effects;
         if !freed.is_empty() || !discarded.is_empty() {
-            for notice in freed.iter().chain(&discarded).filter_map(|linked| linked.notice.as_ref()) {
-                notice.removing(self);
+            for linked in freed.iter_mut().chain(&mut discarded) {
+                linked.farewells.drain(..).for_each(|tell| tell(self));
             }
             self.finalize(&freed.iter().flat_map(Linked::memory).collect::<Vec<_>>());
             freed.extend(discarded);
