@@ -11,11 +11,13 @@ use uruk_jitlink::archive::{Archive, MemberData, Nesting};
 use uruk_jitlink::debug::{self, Origin, Places};
 use uruk_jitlink::dump;
 use uruk_jitlink::edit::Stage;
-use uruk_jitlink::elf::{self, Interface, Strength};
+use uruk_jitlink::elf;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
+use uruk_jitlink::format;
 use uruk_jitlink::graph::*;
 use uruk_jitlink::input::Input;
+use uruk_jitlink::interface::{Interface, Strength};
 use uruk_jitlink::layout::{Layout, Member, Share, gathered_name, lane};
 use uruk_jitlink::memory::{Lane, Placement};
 use uruk_jitlink::names::Names;
@@ -103,7 +105,7 @@ fn link_with(data: &[u8], edit: impl Fn(&mut LinkGraph, Stage, &mut Choices)) {
     let mut objects = Vec::new();
     for (number, bytes) in split(data).into_iter().enumerate() {
         let input = Input::from_bytes(format!("fuzz{number}.o"), bytes.to_vec());
-        let Ok(interface) = Interface::read(&input, &names) else { continue };
+        let Ok(interface) = format::interface(&input, &names) else { continue };
         let Ok(graph) = elf::read(&input, &names) else { continue };
         objects.push((interface, graph));
     }
@@ -124,7 +126,7 @@ fn link_with(data: &[u8], edit: impl Fn(&mut LinkGraph, Stage, &mut Choices)) {
 
 fn read_object(input: &Input) {
     let names = Names::default();
-    let interface = Interface::read(input, &names);
+    let interface = format::interface(input, &names);
     let graph = elf::read(input, &names);
     for error in [interface.as_ref().err(), graph.as_ref().err()].into_iter().flatten() {
         assert!(error.to_string().contains(&**input.name()), "an error that does not name the file: {error}");
@@ -156,7 +158,7 @@ fn check_edges(graph: &LinkGraph) {
         let _ = gathered_name(graph, block.section);
         let mut last = 0;
         for edge in graph.edges(block) {
-            let size = uruk_jitlink::x86_64::info(edge.kind).field.size();
+            let size = graph.arch().info(edge.kind).field.size();
             assert!(last <= edge.offset, "edges out of order");
             assert!(u64::from(edge.offset) + size <= block.size, "an edge outside its block");
             assert!(block.content != Content::Zero, "an edge in zero-fill");

@@ -3,7 +3,6 @@
 //! One table each for sections, blocks, symbols, edges and groups; empty ones are left out. Names are as the object
 //! has them; bytes that a terminal would not show are escaped.
 
-use crate::elf::x86_64::name as kind_name;
 use crate::graph::*;
 use crate::names::Names;
 use std::fmt::{self, Display, Formatter};
@@ -102,7 +101,11 @@ impl Dump<'_> {
                     addend if addend < 0 => format!("{} - {:#x}", self.symbol_name(edge.target), addend.unsigned_abs()),
                     addend => format!("{} + {addend:#x}", self.symbol_name(edge.target)),
                 };
-                vec![format!("block {id}+{:#x}", edge.offset), kind_name(edge.kind).to_string(), target]
+                vec![
+                    format!("block {id}+{:#x}", edge.offset),
+                    (self.graph.format.relocation)(edge.kind).to_string(),
+                    target,
+                ]
             })
         });
         rows.collect()

@@ -24,10 +24,10 @@
 
 //!
 //! A compiler makes a graph from nothing in the same way. What it defines and refers to is then
-//! [`Interface::made`](crate::elf::Interface::made).
+//! [`Interface::made`](crate::interface::Interface::made).
 //!
 //! ```
-//! # use uruk_jitlink::{edit::*, elf::Interface, graph::*, names::Names, x86_64};
+//! # use uruk_jitlink::{edit::*, graph::*, interface::Interface, names::Names, x86_64};
 //! # fn main() -> Result<(), EditError> {
 //! let mut graph = LinkGraph::new("answer");
 //! let mut editor = graph.edit(Stage::BeforePruning);

@@ -6,7 +6,6 @@
 
 use crate::error::LinkError;
 use crate::graph::*;
-use crate::x86_64;
 use std::ops::Range;
 
 /// A record of an `.eh_frame` section.
@@ -109,7 +108,7 @@ pub fn drop_dead_records(graph: &mut LinkGraph, id: BlockId) -> Result<(), LinkE
         }
         for edge in own {
             // What follows may go, and the field must not end where nothing is.
-            if record.range.end < edge.offset as usize + x86_64::info(edge.kind).field.size() as usize {
+            if record.range.end < edge.offset as usize + graph.arch().info(edge.kind).field.size() as usize {
                 return Err(LinkError::Malformed {
                     file: graph.place(&block, u64::from(edge.offset)),
                     offset: u64::from(edge.offset),

@@ -4,14 +4,13 @@
 //! addresses and stored; then stubs and slots are written. Pure: byte slices in, byte slices out; applying it twice
 //! gives the same bytes, since addends come from the object file. Values that do not fit are errors, never truncated.
 
-use crate::elf::x86_64::name as kind_name;
+use crate::arch::{Architecture, BRANCH32, FieldRange, Load, PC32, SIGNED32, Value};
 use crate::error::LinkError;
 use crate::graph::*;
 use crate::layout::{Member, lane};
 use crate::memory::Lane;
 use crate::resolve::{Target, Targets};
 use crate::tls::{Question, Questions, Variable, entry_variable, question, variable};
-use crate::x86_64::{self, BRANCH32, Field, SLOT_SIZE, STUB_SIZE, Value, relax};
 
 /// A batch's thread-local answers.
 #[derive(Clone, Copy)]
@@ -62,7 +61,7 @@ pub fn addresses(member: &Member, targets: &Targets) -> Vec<u64> {
     let added = &graph.symbols[addresses.len()..];
     addresses.extend(added.iter().map(own));
     for indirect in &member.tables.indirect {
-        addresses[indirect.symbol.0 as usize] = member.share.stubs + u64::from(indirect.stub) * STUB_SIZE;
+        addresses[indirect.symbol.0 as usize] = member.share.stubs + u64::from(indirect.stub) * graph.arch().stub_size;
     }
     if let Some(null) = addresses.first_mut() {
         *null = 0;
@@ -139,8 +138,13 @@ impl Fixup<'_> {
         Ok(())
     }
 
+    fn arch(&self) -> &'static Architecture {
+        self.member.graph.arch()
+    }
+
     fn apply(&self, block: &Block, bytes: &mut [u8]) -> Result<(), LinkError> {
         let graph = &self.member.graph;
+        let arch = graph.arch();
         for edge in graph.edges(block) {
             let place = block.address.wrapping_add(u64::from(edge.offset));
             let at = edge.offset as usize;
@@ -149,24 +153,22 @@ impl Fixup<'_> {
             let sum = symbol.wrapping_add_signed(addend);
             let distance = sum.wrapping_sub(place) as i64;
             // The two kinds that make up most of every object.
-            if let (x86_64::PC32 | BRANCH32, Ok(value), true) = (edge.kind, i32::try_from(distance), symbol != DROPPED)
-            {
+            if let (PC32 | BRANCH32, Ok(value), true) = (edge.kind, i32::try_from(distance), symbol != DROPPED) {
                 bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
                 continue;
             }
-            let info = x86_64::info(edge.kind);
+            let info = arch.info(edge.kind);
             if symbol == DROPPED {
                 self.check_dropped(block, edge)?;
             }
-            if info.value == Value::GotLoad
-                && let Some(rewrite) = relax::rewrite(bytes, at)
-                && addend == -4
-                && relax::apply(rewrite, bytes, at, distance)
-            {
-                continue;
+            if info.value == Value::GotLoad {
+                let load = Load { kind: edge.kind, addend, offset: at };
+                if (arch.relax)(&load, bytes, place, symbol) {
+                    continue;
+                }
             }
             let value = self.value(block, edge, place)?;
-            encode(info.field, value, &mut bytes[at..])
+            arch.encode(info.field, value, &mut bytes[at..])
                 .map_err(|range| self.out_of_range(block, edge, value, range))?;
         }
         Ok(())
@@ -179,7 +181,7 @@ impl Fixup<'_> {
         let addend = graph.addend(edge);
         let got = self.member.share.got;
         let sum = |base: u64| base.wrapping_add_signed(addend) as i64;
-        let info = x86_64::info(edge.kind);
+        let info = self.arch().info(edge.kind);
         let slot = || match info.entry {
             Some(entry) => self.slot(block, edge, entry),
             None => Ok(0),
@@ -191,6 +193,7 @@ impl Fixup<'_> {
             Value::Branch => sum(self.stub(edge.target).unwrap_or(symbol)).wrapping_sub(place as i64),
             Value::BranchFromGot => sum(self.stub(edge.target).unwrap_or(symbol)).wrapping_sub(got as i64),
             Value::GotOffset => sum(slot()?).wrapping_sub(got as i64),
+            Value::GotAddress => sum(slot()?),
             Value::GotRelative | Value::GotLoad => sum(slot()?).wrapping_sub(place as i64),
             Value::FromGot => sum(symbol).wrapping_sub(got as i64),
             Value::GotBase => sum(got).wrapping_sub(place as i64),
@@ -223,7 +226,7 @@ impl Fixup<'_> {
     fn slot(&self, block: &Block, edge: &Edge, entry: Entry) -> Result<u64, LinkError> {
         let entry = if entry == Entry::Stub { Entry::Got } else { entry };
         match self.member.tables.find(edge.target, entry) {
-            Some(index) => Ok(self.member.share.got + u64::from(index) * SLOT_SIZE),
+            Some(index) => Ok(self.member.share.got + u64::from(index) * self.arch().slot_size),
             None => Err(self.out_of_range(block, edge, self.addresses[edge.target.0 as usize] as i64, SIGNED32)),
         }
     }
@@ -231,23 +234,24 @@ impl Fixup<'_> {
     /// The address of a symbol's stub.
     fn stub(&self, symbol: SymbolId) -> Option<u64> {
         let index = self.member.tables.find(symbol, Entry::Stub)?;
-        Some(self.member.share.stubs + u64::from(index) * STUB_SIZE)
+        Some(self.member.share.stubs + u64::from(index) * self.arch().stub_size)
     }
 
     fn write_stubs(&self, lanes: &mut [Window<'_>; 3]) -> Result<(), LinkError> {
         let Member { tables, share, graph } = self.member;
+        let arch = graph.arch();
         let slots = tables.planned.iter().filter(|planned| planned.entry == Entry::Stub).filter_map(|planned| {
             let slot = tables.find(planned.symbol, Entry::Got)?;
-            Some((planned.index, share.got + u64::from(slot) * SLOT_SIZE))
+            Some((planned.index, share.got + u64::from(slot) * arch.slot_size))
         });
         let indirect = (0..).zip(&tables.indirect);
-        let indirect = indirect.map(|(slot, indirect)| (indirect.stub, share.indirect + slot * SLOT_SIZE));
+        let indirect = indirect.map(|(slot, indirect)| (indirect.stub, share.indirect + slot * arch.slot_size));
         for (index, slot) in slots.chain(indirect) {
-            let address = share.stubs + u64::from(index) * STUB_SIZE;
-            let code = x86_64::stub(address, slot);
-            let code = code.ok_or_else(|| LinkError::TooLarge { file: graph.input.name().to_string() })?;
-            if let Some(bytes) = lanes[Lane::Code as usize].at(address, STUB_SIZE) {
-                bytes.copy_from_slice(&code);
+            let address = share.stubs + u64::from(index) * arch.stub_size;
+            if let Some(code) = lanes[Lane::Code as usize].at(address, arch.stub_size)
+                && !(arch.stub)(address, slot, code)
+            {
+                return Err(LinkError::TooLarge { file: graph.input.name().to_string() });
             }
         }
         Ok(())
@@ -255,6 +259,7 @@ impl Fixup<'_> {
 
     fn write_slots(&self, lanes: &mut [Window<'_>; 3]) -> Result<(), LinkError> {
         let Member { tables, share, graph } = self.member;
+        let size = graph.arch().slot_size;
         for planned in tables.planned.iter().filter(|planned| planned.entry != Entry::Stub) {
             let words = match question(planned.entry) {
                 None => [self.addresses[planned.symbol.0 as usize], 0],
@@ -272,8 +277,8 @@ impl Fixup<'_> {
             };
             let count = if matches!(planned.entry, Entry::Got | Entry::ThreadOffset) { 1 } else { 2 };
             for (index, word) in (u64::from(planned.index)..).zip(&words[..count]) {
-                if let Some(bytes) = lanes[Lane::ReadOnly as usize].at(share.got + index * SLOT_SIZE, SLOT_SIZE) {
-                    bytes.copy_from_slice(&word.to_le_bytes());
+                if let Some(bytes) = lanes[Lane::ReadOnly as usize].at(share.got + index * size, size) {
+                    bytes.copy_from_slice(&word.to_le_bytes()[..size as usize]);
                 }
             }
         }
@@ -282,8 +287,8 @@ impl Fixup<'_> {
 
     /// A reference to something that was dropped is an error, unless the value does not depend on where it lies.
     fn check_dropped(&self, block: &Block, edge: &Edge) -> Result<(), LinkError> {
-        let value = x86_64::info(edge.kind).value;
-        if matches!(value, Value::GotBase | Value::Size) || edge.kind == x86_64::TLSLD {
+        let info = self.arch().info(edge.kind);
+        if matches!(info.value, Value::GotBase | Value::Size) || info.entry == Some(Entry::Module) {
             return Ok(());
         }
         let graph = &self.member.graph;
@@ -302,77 +307,26 @@ impl Fixup<'_> {
         let graph = &self.member.graph;
         LinkError::ThreadLocal {
             place: graph.place(block, u64::from(edge.offset)),
-            kind: kind_name(edge.kind),
+            kind: (graph.format.relocation)(edge.kind),
             symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
             what,
         }
     }
 
-    fn out_of_range(&self, block: &Block, edge: &Edge, value: i64, (min, max): (i64, i64)) -> LinkError {
+    fn out_of_range(&self, block: &Block, edge: &Edge, value: i64, (min, max): FieldRange) -> LinkError {
         let graph = &self.member.graph;
-        let hint = match x86_64::info(edge.kind).value {
+        let hint = match self.arch().info(edge.kind).value {
             Value::Relative | Value::Absolute => "compile with -fPIC",
             _ => "compile with -mcmodel=large or -fPIC",
         };
         LinkError::OutOfRange {
             place: graph.place(block, u64::from(edge.offset)),
-            kind: kind_name(edge.kind),
+            kind: (graph.format.relocation)(edge.kind),
             symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
             value,
             min,
             max,
             hint,
         }
-    }
-}
-
-const SIGNED32: (i64, i64) = (i32::MIN as i64, i32::MAX as i64);
-
-/// Stores a value in a field at the start of `bytes`; on error, which is the range that would fit, `bytes` is
-/// unchanged. Panics if `bytes` is shorter than the field: readers have rejected such edges.
-pub fn encode(field: Field, value: i64, bytes: &mut [u8]) -> Result<(), (i64, i64)> {
-    let (min, max) = match field {
-        Field::None => return Ok(()),
-        Field::Byte => (i64::from(i8::MIN), i64::from(u8::MAX)),
-        Field::Half => (i64::from(i16::MIN), i64::from(u16::MAX)),
-        Field::Unsigned32 => (0, i64::from(u32::MAX)),
-        Field::Signed32 => SIGNED32,
-        Field::Word64 => (i64::MIN, i64::MAX),
-    };
-    if value < min || max < value {
-        return Err((min, max));
-    }
-    let size = field.size() as usize;
-    bytes[..size].copy_from_slice(&value.to_le_bytes()[..size]);
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(field: Field, value: i64, expected: Result<&[u8], (i64, i64)>) {
-        let mut bytes = [0xaa; 8];
-        let done = encode(field, value, &mut bytes);
-        assert_eq!(done.map(|()| &bytes[..field.size() as usize]), expected, "{field:?} of {value}");
-        if done.is_err() {
-            assert_eq!(bytes, [0xaa; 8]);
-        }
-    }
-
-    #[test]
-    fn fields_hold_what_they_can_and_nothing_else() {
-        check(Field::Byte, 255, Ok(&[255]));
-        check(Field::Byte, -128, Ok(&[128]));
-        check(Field::Byte, 256, Err((-128, 255)));
-        check(Field::Byte, -129, Err((-128, 255)));
-        check(Field::Half, 65535, Ok(&[255, 255]));
-        check(Field::Half, -32769, Err((-32768, 65535)));
-        check(Field::Unsigned32, 0xffff_ffff, Ok(&[255; 4]));
-        check(Field::Unsigned32, -1, Err((0, 0xffff_ffff)));
-        check(Field::Signed32, -1, Ok(&[255; 4]));
-        check(Field::Signed32, 0x8000_0000, Err((-0x8000_0000, 0x7fff_ffff)));
-        check(Field::Signed32, -0x8000_0001, Err((-0x8000_0000, 0x7fff_ffff)));
-        check(Field::Word64, -2, Ok(&[254, 255, 255, 255, 255, 255, 255, 255]));
     }
 }

@@ -5,6 +5,9 @@
 //! place. Invariants: the edges of a block lie together, in order of offset, and every edge's field lies inside its
 //! block; `SymbolId`s of an ELF object are the indices of its symbol table, so symbol 0 is the null symbol.
 
+use crate::arch::Architecture;
+use crate::elf;
+use crate::format::Format;
 use crate::input::Input;
 use crate::names::Name;
 use std::ops::Range;
@@ -22,7 +25,7 @@ pub struct BlockId(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SymbolId(pub u32);
 
-/// What an edge asks for; the architecture gives the numbers their meaning.
+/// What an edge asks for; the graph's [`Architecture`] gives the numbers their meaning.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct EdgeKind(pub u8);
 
@@ -258,6 +261,8 @@ pub struct Want {
 pub struct LinkGraph {
     /// The object's bytes; none where a compiler made the graph, only the name.
     pub input: Input,
+    /// What kind of object it is.
+    pub format: &'static Format,
     /// Sections that are loaded or kept for debuggers.
     pub sections: Vec<Section>,
     /// Runs of bytes.
@@ -297,8 +302,15 @@ pub struct LinkGraph {
 impl LinkGraph {
     /// A graph of nothing but the null symbol, to be filled through [`edit`](LinkGraph::edit); messages call it `name`.
     /// See [`edit`](crate::edit) for how compilers make one.
+    ///
+    /// It is one of ELF x86-64; [`with_format`](LinkGraph::with_format) makes others.
     pub fn new(name: impl Into<Arc<str>>) -> LinkGraph {
-        let mut graph = LinkGraph::of(Input::from_bytes(name, Vec::new()));
+        LinkGraph::with_format(name, &elf::x86_64::FORMAT)
+    }
+
+    /// The same for a format and an architecture.
+    pub fn with_format(name: impl Into<Arc<str>>, format: &'static Format) -> LinkGraph {
+        let mut graph = LinkGraph::of(Input::from_bytes(name, Vec::new()), format);
         graph.symbols.push(Symbol {
             value: 0,
             size: 0,
@@ -313,9 +325,10 @@ impl LinkGraph {
     }
 
     /// A graph that nothing has been read into yet.
-    pub(crate) fn of(input: Input) -> LinkGraph {
+    pub(crate) fn of(input: Input, format: &'static Format) -> LinkGraph {
         LinkGraph {
             input,
+            format,
             sections: Vec::new(),
             blocks: Vec::new(),
             symbols: Vec::new(),
@@ -334,6 +347,11 @@ impl LinkGraph {
             needs_static_tls: false,
             has_tls_fields: false,
         }
+    }
+
+    /// Its architecture.
+    pub fn arch(&self) -> &'static Architecture {
+        self.format.arch
     }
 
     /// The block of an id.

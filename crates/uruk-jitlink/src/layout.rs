@@ -9,7 +9,6 @@ use crate::error::LinkError;
 use crate::graph::*;
 use crate::memory::{Demand, Lane, LaneDemand, Placement};
 use crate::tables::Tables;
-use crate::x86_64::STUB_SIZE;
 use std::ops::Range;
 
 /// An object with what has been planned for it.
@@ -258,8 +257,9 @@ impl Member {
             range.start = cursor.begin_run()?;
         }
         self.take_blocks(lanes, gather, |kind| !matches!(kind, SectionKind::Zero | SectionKind::EhFrame))?;
+        let arch = self.graph.arch();
         let [code, read_only, _] = lanes;
-        share.stubs = code.take(self.tables.stub_bytes(), STUB_SIZE.trailing_zeros() as u8)?;
+        share.stubs = code.take(self.tables.stub_bytes(arch), arch.stub_size.trailing_zeros() as u8)?;
         let unwind = read_only.take(0, 3)?;
         share.unwind = unwind..unwind;
         self.take_blocks(lanes, gather, |kind| kind == SectionKind::EhFrame)?;
@@ -268,8 +268,8 @@ impl Member {
             read_only.take(4, 0)?;
             share.unwind.end = read_only.at;
         }
-        share.got = read_only.take(self.tables.got_bytes(), 3)?;
-        share.indirect = data_slots(&mut lanes[Lane::Data as usize], &self.tables)?;
+        share.got = read_only.take(self.tables.got_bytes(arch), 3)?;
+        share.indirect = lanes[Lane::Data as usize].take(self.tables.indirect_bytes(arch), 3)?;
         for lane in Lane::ALL {
             share.lanes[lane as usize].end = lanes[lane as usize].at;
         }
@@ -327,10 +327,6 @@ fn by_section(graph: &LinkGraph) -> Vec<u32> {
     let mut order: Vec<u32> = (0..graph.blocks.len() as u32).collect();
     order.sort_by_key(|id| graph.block(BlockId(*id)).section);
     order
-}
-
-fn data_slots(data: &mut Cursor, tables: &Tables) -> Option<u64> {
-    data.take(tables.indirect_bytes(), 3)
 }
 
 fn too_large(member: &Member) -> LinkError {

@@ -1,13 +1,14 @@
 //! The linker: object files and archives in, link graphs, laid-out and fixed-up bytes out. It is pure: it maps no
 //! memory, opens no files and knows no session.
 //!
-//! The phases of a link, in order: [`elf::read`] makes a graph of each object; [`prune`] drops what is not needed, [`gc`] finds what
+//! The phases of a link, in order: [`format::read`] makes a graph of each object; [`prune`] drops what is not needed, [`gc`] finds what
 //! nothing reaches if somebody asks;
 //! [`tables`] plans GOT slots and stubs; [`layout`] gives everything its place in a [`memory::Demand`]; [`fixup`]
 //! writes the bytes. Between these, [`edit`] lets passes of others change a graph, and [`placed`] shows them where
 //! everything lies. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
 #![forbid(unsafe_code)]
 
+pub mod arch;
 pub mod archive;
 pub mod debug;
 pub mod dump;
@@ -16,9 +17,11 @@ pub mod ehframe;
 pub mod elf;
 pub mod error;
 pub mod fixup;
+pub mod format;
 pub mod gc;
 pub mod graph;
 pub mod input;
+pub mod interface;
 pub mod layout;
 pub mod memory;
 pub mod names;

@@ -119,7 +119,7 @@ pub fn allocate(manager: &dyn MemoryManager, demand: &Demand) -> Result<Box<dyn 
         Placement::Near => u64::MAX,
         Placement::Low => REACH,
     };
-    let mut hull = u64::MAX..0;
+    let (mut first, mut last) = (u64::MAX, 0);
     for lane in Lane::ALL.into_iter().filter(|lane| demand.lanes[*lane as usize].size != 0) {
         let LaneDemand { size, align, zero_fill } = demand.lanes[lane as usize];
         let (address, bytes, wanted) = (allocation.address(lane), working[lane as usize], size - zero_fill);
@@ -127,10 +127,10 @@ pub fn allocate(manager: &dyn MemoryManager, demand: &Demand) -> Result<Box<dyn 
         let Some(end) = end.filter(|_| address.is_multiple_of(align) && bytes == wanted) else {
             return Err(MemoryError::Unfit { lane, address, align, limit, bytes, wanted });
         };
-        hull = hull.start.min(address)..hull.end.max(end);
+        (first, last) = (first.min(address), last.max(end));
     }
     let size = demand.lanes.iter().fold(0u64, |sum, lane| sum.saturating_add(lane.size));
-    let spread = hull.end.saturating_sub(hull.start);
+    let spread = last.saturating_sub(first);
     if size < REACH / 2 && REACH < spread {
         return Err(MemoryError::Scattered { size, spread });
     }

@@ -3,25 +3,26 @@
 //! Data flow: the wishes of its edges and where its symbols ended up → which entries have to exist → their offsets.
 //! Entries belong to the object, so that they go with it; targets in reach need none.
 
+use crate::arch::{Architecture, Load, Value};
 use crate::graph::*;
 use crate::resolve::{Target, Targets, may_be_null};
-use crate::x86_64::{self, Field, SLOT_SIZE, STUB_SIZE, Value, relax};
 use std::ops::Range;
 
 /// Notes what an edge asks for, as the reader of the object has done once.
 fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge) {
-    let info = x86_64::info(edge.kind);
+    let arch = graph.arch();
+    let info = arch.info(edge.kind);
     let symbol = graph.symbol(edge.target);
     // A local function is always in reach of its own object's calls.
     let local = symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
     let is_place = symbol.definition != Definition::Absolute;
-    graph.needs_low |= info.value == Value::Absolute && info.field != Field::Word64 && is_place;
+    graph.needs_low |= info.low && is_place;
     graph.needs_static_tls |= info.value == Value::ThreadOffset || info.entry == Some(Entry::ThreadOffset);
     graph.has_tls_fields |= matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
     let Some(entry) = info.entry.filter(|entry| !(local && *entry == Entry::Stub)) else { return };
-    let relaxable = info.value == Value::GotLoad && graph.addend(edge) == -4 && {
-        let content = graph.content(graph.block(id));
-        relax::rewrite(content, edge.offset as usize).is_some()
+    let relaxable = info.value == Value::GotLoad && {
+        let load = Load { kind: edge.kind, addend: graph.addend(edge), offset: edge.offset as usize };
+        (arch.can_relax)(&load, graph.content(graph.block(id)))
     };
     graph.wants.push(Want { symbol: edge.target, entry, relaxable });
 }
@@ -149,18 +150,18 @@ impl Tables {
     }
 
     /// Bytes of the stubs.
-    pub fn stub_bytes(&self) -> u64 {
-        u64::from(self.stubs) * STUB_SIZE
+    pub fn stub_bytes(&self, arch: &Architecture) -> u64 {
+        u64::from(self.stubs) * arch.stub_size
     }
 
     /// Bytes of the GOT.
-    pub fn got_bytes(&self) -> u64 {
-        u64::from(self.slots) * SLOT_SIZE
+    pub fn got_bytes(&self, arch: &Architecture) -> u64 {
+        u64::from(self.slots) * arch.slot_size
     }
 
     /// Bytes of the slots that are filled by running resolvers.
-    pub fn indirect_bytes(&self) -> u64 {
-        self.indirect.len() as u64 * SLOT_SIZE
+    pub fn indirect_bytes(&self, arch: &Architecture) -> u64 {
+        self.indirect.len() as u64 * arch.slot_size
     }
 }
 

@@ -4,10 +4,10 @@
 //! the executor, whose C library owns the storage → values for slots and fields.
 //! Source: "ELF Handling for Thread-Local Storage" (Drepper), §3 and §4.1.6; x86-64 psABI §4.4.1, TLS descriptors.
 
+use crate::arch::Value;
 use crate::graph::{BlockId, Definition, Entry, LinkGraph, SectionKind, SymbolId};
 use crate::layout::Member;
 use crate::resolve::{Target, Targets};
-use crate::x86_64::{self, Value};
 use std::collections::HashMap;
 
 /// Which variable a question is about.
@@ -59,7 +59,7 @@ impl Questions {
     fn ask_for_fields(&mut self, graph: &LinkGraph, targets: &Targets) {
         for block in graph.blocks.iter().filter(|block| block.live) {
             for edge in graph.edges(block) {
-                let question = match x86_64::info(edge.kind).value {
+                let question = match graph.arch().info(edge.kind).value {
                     Value::ThreadOffset => Question::ThreadOffset,
                     Value::ModuleOffset => Question::ModuleAndOffset,
                     _ => continue,

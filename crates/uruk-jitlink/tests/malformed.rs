@@ -10,7 +10,8 @@ mod parts;
 mod support;
 
 use support::*;
-use uruk_jitlink::elf::{self, Interface};
+use uruk_jitlink::elf;
+use uruk_jitlink::format;
 use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Names;
 
@@ -18,7 +19,7 @@ use uruk_jitlink::names::Names;
 fn outcome(bytes: Vec<u8>) -> String {
     let input = Input::from_bytes("a.o", bytes);
     let names = Names::default();
-    match (Interface::read(&input, &names), elf::read(&input, &names)) {
+    match (format::interface(&input, &names), elf::read(&input, &names)) {
         (Err(error), _) | (_, Err(error)) => error.to_string(),
         _ => "ok".into(),
     }

@@ -4,8 +4,10 @@ use crate::error::Error;
 use std::any::Any;
 use std::ops::Range;
 pub use uruk_executor::stubs::{Resolver, Setup as StubSetup, Stub, StubId};
+use uruk_jitlink::arch::Architecture;
 use uruk_jitlink::memory::MemoryManager;
 use uruk_jitlink::tls::Question;
+use uruk_jitlink::x86_64;
 
 /// A definition outside of the session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,6 +90,11 @@ pub trait Stubs: Send + Sync {
 pub trait Executor: Send + Sync {
     /// Its memory.
     fn memory(&self) -> &dyn MemoryManager;
+
+    /// The architecture whose code it runs; objects for others are refused.
+    fn architecture(&self) -> &'static Architecture {
+        &x86_64::ARCHITECTURE
+    }
 
     /// What compilers for the target put before the names of functions and variables: nothing on most systems, `_` on
     /// Darwin. [`find`](Executor::find) and [`Exports::find`] take names without it.

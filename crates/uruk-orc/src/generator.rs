@@ -9,9 +9,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use uruk_jitlink::archive::{Archive, ArchiveError, Member, MemberData, MemberId, Nesting};
-use uruk_jitlink::elf::{Interface, Strength};
+use uruk_jitlink::format;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
+use uruk_jitlink::interface::Strength;
 use uruk_jitlink::names::Name;
 
 /// Who looks names up.
@@ -244,7 +245,7 @@ impl ArchiveMembers {
                 self.archives.push(Nested { input: object, nesting });
                 continue;
             }
-            for global in Interface::read(&session.translated(&object)?, session.names())?.globals {
+            for global in format::interface(&session.translated(&object)?, session.names())?.globals {
                 if !matches!(global.strength, Strength::Undefined | Strength::UndefinedWeak) {
                     self.index.entry(global.name).or_insert((number, member.id));
                 }
@@ -257,7 +258,7 @@ impl ArchiveMembers {
 /// Whether an object defines a name.
 fn defines(object: &Input, session: &Session, name: Name) -> Result<bool, Error> {
     let is_definition = |strength| !matches!(strength, Strength::Undefined | Strength::UndefinedWeak);
-    let interface = Interface::read(&session.translated(object)?, session.names())?;
+    let interface = format::interface(&session.translated(object)?, session.names())?;
     Ok(interface.globals.iter().any(|global| global.name == name && is_definition(global.strength)))
 }
 

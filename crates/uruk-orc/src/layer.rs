@@ -22,9 +22,9 @@ use crate::state::{DylibId, TrackerId};
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use uruk_jitlink::elf;
 use uruk_jitlink::graph::{LinkGraph, SectionKind, Visibility};
 use uruk_jitlink::input::Input;
+use uruk_jitlink::interface;
 use uruk_jitlink::names::Name;
 
 /// What a representation defines.
@@ -157,7 +157,7 @@ impl Layer<Input> for ObjectLayer {
 
 impl Layer<LinkGraph> for ObjectLayer {
     fn interface(&self, session: &Session, graph: &LinkGraph) -> Result<Interface, Error> {
-        Ok(describe(session, &elf::Interface::made(graph, session.names()), graph))
+        Ok(describe(session, &interface::Interface::made(graph, session.names()), graph))
     }
 
     fn emit(&self, responsibility: Responsibility, graph: LinkGraph) {
@@ -166,11 +166,11 @@ impl Layer<LinkGraph> for ObjectLayer {
 }
 
 /// What an object defines, as a client would say it.
-fn describe(session: &Session, object: &elf::Interface, graph: &LinkGraph) -> Interface {
+fn describe(session: &Session, object: &interface::Interface, graph: &LinkGraph) -> Interface {
     let defined = object.globals.iter().filter(|global| global.strength.defines());
     let definitions = defined.map(|global| {
         let definition = Definition { kind: global.kind, ..Definition::data(global.name) };
-        let definition = if global.strength == elf::Strength::Strong { definition } else { definition.weak() };
+        let definition = if global.strength == interface::Strength::Strong { definition } else { definition.weak() };
         if global.visibility == Visibility::Hidden { definition.hidden() } else { definition }
     });
     let interface = Interface::new(object.input.name().to_string(), definitions.collect());

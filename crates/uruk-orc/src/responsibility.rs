@@ -127,7 +127,10 @@ impl Responsibility {
     /// the object is malformed or does not define what was promised.
     pub fn link(mut self, code: impl Into<Linkable>) -> Result<(), Error> {
         self.settled = true;
-        let object = code.into().read(self.session.names());
+        let object = code.into().read(self.session.names()).and_then(|object| {
+            self.session.check_architecture(&object.interface)?;
+            Ok(object)
+        });
         self.session.update(|state| {
             let linked = object.and_then(|object| state.adopt(self.unit, object));
             linked.inspect_err(|error| state.give_up(vec![(self.unit, error.clone())]))

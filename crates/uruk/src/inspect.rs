@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use uruk_jitlink::archive::Archive;
 use uruk_jitlink::dump::dump;
-use uruk_jitlink::elf;
+use uruk_jitlink::format;
 use uruk_jitlink::names::Names;
 use uruk_orc::generator::archive_members;
 
@@ -17,7 +17,7 @@ pub fn inspect(path: &Path) -> Result<String, Error> {
     let objects = if Archive::is_archive(&input) { archive_members(&input, &read_file)? } else { vec![input] };
     let mut text = String::new();
     for object in objects {
-        let graph = elf::read(&object, &names).map_err(uruk_orc::error::Error::from)?;
+        let graph = format::read(&object, &names).map_err(uruk_orc::error::Error::from)?;
         // Writing to a string does not fail.
         let _ = writeln!(text, "{}", dump(&graph, &names));
     }

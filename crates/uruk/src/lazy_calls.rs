@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use uruk_executor::at_fork;
 use uruk_jitlink::edit::{Editor, NewSymbol};
-use uruk_jitlink::elf;
+use uruk_jitlink::format;
 use uruk_jitlink::graph::{Binding, BlockId, Definition, SectionKind, SymbolId};
 use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Name;
@@ -74,7 +74,7 @@ impl Jit {
 
 /// Whether an object has functions that run before `main`. One that cannot be read has; that is said when it is added.
 fn has_initialisers(session: &Session, object: &Input) -> bool {
-    let graph = elf::read(object, session.names());
+    let graph = format::read(object, session.names());
     graph.map_or(true, |graph| graph.sections.iter().any(|section| matches!(section.kind, SectionKind::Functions(..))))
 }
 

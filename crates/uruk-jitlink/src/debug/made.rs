@@ -7,19 +7,19 @@
 use super::Origin;
 use super::sections::{Outputs, Piece};
 use super::write::Symbols;
-use crate::fixup::encode;
+use crate::arch::{Architecture, Value};
 use crate::graph::*;
 use crate::layout::Member;
 use crate::resolve::{Target, Targets};
-use crate::x86_64::{self, Value};
 
 const STB_GLOBAL: u8 = 1 << 4;
 const STT_OBJECT: u8 = 1;
 const STT_FUNC: u8 = 2;
 
 /// What the image of an object without a file is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Made {
+    arch: &'static Architecture,
     symbols: Box<[Named]>,
     sections: Box<[Section]>,
 }
@@ -87,7 +87,11 @@ impl Made {
         };
         let ids = (0..graph.symbols.len() as u32).map(SymbolId);
         let symbols = ids.filter_map(|id| named(graph, targets, id, addresses));
-        Some(Box::new(Made { symbols: symbols.collect(), sections: blocks.iter().map(section).collect() }))
+        Some(Box::new(Made {
+            arch: graph.arch(),
+            symbols: symbols.collect(),
+            sections: blocks.iter().map(section).collect(),
+        }))
     }
 }
 
@@ -138,13 +142,17 @@ impl<'a> Object<'a> {
                     Some(section) => field.value.wrapping_add(self.pieces[section as usize].start as u64),
                     None => field.value.wrapping_sub(self.origin.base),
                 };
-                let info = x86_64::info(field.kind);
+                let info = self.made.arch.info(field.kind);
                 let value = match info.value {
                     Value::Relative => value.wrapping_sub(start + u64::from(field.offset)),
                     _ => value,
                 };
                 // What does not fit stays as it is: one odd field must not hide the functions.
-                let _ = encode(info.field, value as i64, &mut outputs.bytes(*piece)[field.offset as usize..]);
+                let _ = self.made.arch.encode(
+                    info.field,
+                    value as i64,
+                    &mut outputs.bytes(*piece)[field.offset as usize..],
+                );
             }
         }
     }

@@ -3,17 +3,16 @@
 use super::sections::{Outputs, Piece, debug_section};
 use super::write::Symbols;
 use super::{Origin, Places};
+use crate::arch::Value;
 use crate::ehframe;
 use crate::elf::Headers;
 use crate::elf::headers::SymbolSection;
 use crate::elf::relocations::{self, Raw};
 use crate::elf::sections::{SHT_CREL, SHT_RELA, classify};
-use crate::elf::x86_64::BY_TYPE;
 use crate::error::LinkError;
-use crate::fixup::{DROPPED, encode};
+use crate::fixup::DROPPED;
 use crate::graph::{SectionKind, SymbolId};
 use crate::input::Input;
-use crate::x86_64::{self, Value};
 use object::LittleEndian as LE;
 use object::elf::{SectionHeader64, Sym64};
 
@@ -198,9 +197,11 @@ struct Section<'a> {
 
 impl Section<'_> {
     fn relocate(mut self, relocations: impl IntoIterator<Item = Raw>, unwind: bool) -> Result<(), LinkError> {
+        let machine = self.object.headers.machine;
+        let arch = machine.format.arch;
         for raw in relocations {
-            let Some(kind) = BY_TYPE.get(raw.kind as usize).copied().flatten() else { continue };
-            let info = x86_64::info(kind);
+            let Some(kind) = machine.kind(raw.kind) else { continue };
+            let info = arch.info(kind);
             let start = usize::try_from(raw.offset).unwrap_or(usize::MAX);
             let size = info.field.size() as usize;
             let fits = start.checked_add(size).is_some_and(|end| end <= self.bytes.len());
@@ -217,7 +218,7 @@ impl Section<'_> {
                 continue;
             }
             let value = self.compute(info.value, &raw, place)?;
-            let done = value.is_some_and(|value| encode(info.field, value, &mut self.bytes[start..]).is_ok());
+            let done = value.is_some_and(|value| arch.encode(info.field, value, &mut self.bytes[start..]).is_ok());
             if !done && unwind {
                 self.void_record(start, size);
             } else if !done {

@@ -5,8 +5,8 @@
 //! however they alternate between blocks.
 
 use super::{EditError, Editor, raw};
+use crate::arch::NOTHING;
 use crate::graph::*;
-use crate::x86_64;
 
 impl Editor<'_> {
     /// Adds an edge: the field of `kind` at an offset of a block depends on `target` and an addend, which is that of
@@ -21,8 +21,8 @@ impl Editor<'_> {
     ) -> Result<(), EditError> {
         self.check_filled(block)?;
         self.check_symbol(target)?;
-        if x86_64::KINDS.len() <= usize::from(kind.0) {
-            return Err(EditError::Kind(kind.0));
+        if self.graph.arch().kinds.len() <= usize::from(kind.0) {
+            return Err(EditError::Kind { kind: kind.0, arch: self.graph.arch().name });
         }
         self.check_field(block, offset, kind, self.graph.block(block).size)?;
         self.make_room(block)?;
@@ -90,7 +90,7 @@ impl Editor<'_> {
 
     /// Errors unless the field of an edge lies in a block of so many bytes.
     pub(super) fn check_field(&self, block: BlockId, offset: u32, kind: EdgeKind, limit: u64) -> Result<(), EditError> {
-        let (offset, size) = (u64::from(offset), x86_64::info(kind).field.size());
+        let (offset, size) = (u64::from(offset), self.graph.arch().info(kind).field.size());
         if limit < offset + size {
             return Err(EditError::Outside { block, offset, size, limit });
         }
@@ -114,7 +114,7 @@ impl Editor<'_> {
             self.graph.edges.extend_from_within(range.start as usize..range.end as usize);
             self.room.insert(id, room as u32);
         }
-        let unused = Edge { offset: 0, target: SymbolId(0), addend: 0, kind: x86_64::NOTHING, wide: false };
+        let unused = Edge { offset: 0, target: SymbolId(0), addend: 0, kind: NOTHING, wide: false };
         self.graph.edges.resize(start + room, unused);
         self.graph.blocks[id.0 as usize].edges = start as u32..start as u32 + count;
         Ok(())

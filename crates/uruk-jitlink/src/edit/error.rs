@@ -40,8 +40,13 @@ pub enum EditError {
     #[error("an alignment of {0} is not a power of two up to 4 GiB")]
     Alignment(u64),
     /// An edge kind that the architecture does not have.
-    #[error("edge kind {0} does not exist; take one of `x86_64`'s constants")]
-    Kind(u8),
+    #[error("edge kind {kind} does not exist; take one of the constants of {arch}")]
+    Kind {
+        /// The number.
+        kind: u8,
+        /// The architecture.
+        arch: &'static str,
+    },
     /// A name that cannot be one of a symbol or a section.
     #[error("a name with a zero byte in it, or one of no bytes for a symbol that others see")]
     Name,

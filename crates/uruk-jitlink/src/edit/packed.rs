@@ -4,10 +4,11 @@
 //! whole, since a graph is unpacked by the same calls that a compiler makes.
 
 use super::{EditError, Editor, NewSymbol, Stage};
+use crate::format::Format;
 use crate::graph::*;
 
 /// Changes whenever the form does.
-const MAGIC: &[u8; 8] = b"urukgr01";
+const MAGIC: &[u8; 8] = b"urukgr02";
 
 /// Bytes that are no packed graph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,7 @@ impl LinkGraph {
         }
         let mut packer = Packer(Vec::with_capacity(64 + 2 * self.made.len() + 16 * self.edges.len()));
         packer.0.extend_from_slice(MAGIC);
+        packer.text(self.format.name.as_bytes());
         packer.count(self.sections.len());
         for id in (0..self.sections.len() as u32).map(SectionId) {
             packer.section(self, id);
@@ -60,12 +62,13 @@ impl LinkGraph {
 
     /// The graph that was packed, under a name for messages.
     pub fn unpack(name: &str, bytes: &[u8]) -> Result<LinkGraph, UnpackError> {
-        let mut graph = LinkGraph::new(name);
-        graph.made.reserve_exact(bytes.len());
         let mut packed = Packed { bytes, at: 0 };
         if packed.take(MAGIC.len())? != MAGIC {
             return Err(UnpackError::Damaged(0));
         }
+        let format = Format::named(packed.text()?).ok_or(packed.damaged())?;
+        let mut graph = LinkGraph::with_format(name, format);
+        graph.made.reserve_exact(bytes.len());
         let mut editor = graph.edit(Stage::BeforePruning);
         for _ in 0..packed.count()? {
             packed.section(&mut editor)?;

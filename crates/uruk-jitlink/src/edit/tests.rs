@@ -1,8 +1,8 @@
 //! Edits of what a C compiler makes of a small source: what is accepted keeps the graph whole, the rest changes nothing.
 
 use super::*;
-use crate::elf::{Interface, Strength};
 use crate::input::Input;
+use crate::interface::{Interface, Strength};
 use crate::names::Names;
 use crate::x86_64::{ABS64, BRANCH32, GOTPCREL, PC32};
 use crate::{ehframe, elf};
@@ -37,7 +37,7 @@ fn check(graph: &LinkGraph) {
 }
 
 fn x86_64_size(kind: EdgeKind) -> u64 {
-    crate::x86_64::info(kind).field.size()
+    crate::x86_64::ARCHITECTURE.info(kind).field.size()
 }
 
 /// Refused by the same error before and after other edits, with nothing changed.
@@ -93,8 +93,8 @@ fn changes_that_make_no_sense_are_refused() {
     );
     refused(
         |graph| graph.add_edge(f, 0, EdgeKind(200), SymbolId(1), 0),
-        EditError::Kind(200),
-        "edge kind 200 does not exist; take one of `x86_64`'s constants",
+        EditError::Kind { kind: 200, arch: "x86-64" },
+        "edge kind 200 does not exist; take one of the constants of x86-64",
     );
     refused(
         |graph| graph.add_symbol(NewSymbol::local("a\0b", f, 0)),

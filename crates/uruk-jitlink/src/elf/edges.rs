@@ -3,34 +3,18 @@
 //! Every edge is checked here once, so that fixing up needs no checks: its type is known, its field lies in its
 //! block, its symbol exists. Wishes for table entries are gathered on the way.
 
+use super::machine::{IS_TLS_FIELD, NEEDS_LOW, NEEDS_STATIC_TLS, Rule, rule, want};
 use super::read::Reader;
 use super::relocations::{self, Raw};
 use super::sections::{SHT_CREL, SHT_REL, SHT_RELA};
-use super::x86_64::BY_TYPE;
+use crate::arch::{Architecture, BRANCH32, Load, NOTHING};
 use crate::error::LinkError;
 use crate::graph::*;
-use crate::x86_64::{self, Value, relax};
 use object::LittleEndian as LE;
 use object::elf::{Rela64, SectionHeader64};
 
-/// A relocation that changes nothing; that it names a symbol keeps the symbol's section.
-const R_X86_64_NONE: u32 = 0;
-
-/// What the reader has to know of a relocation type; the same facts as the architecture's table, in one load.
-#[derive(Clone, Copy)]
-struct Rule {
-    kind: EdgeKind,
-    field_size: u8,
-    /// The bit of its table entry, without relaxation, or 0; see [`LOCAL`].
-    want: u16,
-    got_load: bool,
-    demands: u8,
-}
-
-/// What a relocation demands of the whole object.
-const NEEDS_LOW: u8 = 1;
-const NEEDS_STATIC_TLS: u8 = 2;
-const IS_TLS_FIELD: u8 = 4;
+/// A relocation that changes nothing, on every machine; that it names a symbol keeps the symbol's section.
+const NONE: u32 = 0;
 
 // What has been noted of each symbol, as bits. The lower ones are wishes: two for each entry, in its order and that of `Want`s,
 // the second for an edge that can do without. The others say what a relocation has to know of its symbol.
@@ -39,46 +23,6 @@ const LOCAL: u16 = 1 << 15;
 /// Its value is a number.
 const ABSOLUTE: u16 = 1 << 14;
 const WISHES: u16 = (1 << (2 * ENTRIES.len())) - 1;
-
-/// The bit of a wish.
-const fn want(entry: Entry) -> u16 {
-    1 << (2 * entry as u8)
-}
-
-/// The rules by relocation type.
-const RULES: [Option<Rule>; 256] = {
-    let mut rules = [None; 256];
-    let mut number = 0;
-    while number < rules.len() {
-        if let Some(kind) = BY_TYPE[number] {
-            rules[number] = Some(rule(kind));
-        }
-        number += 1;
-    }
-    rules
-};
-
-/// The rule of calls and jumps.
-const BRANCH: Rule = rule(x86_64::BRANCH32);
-
-const fn rule(kind: EdgeKind) -> Rule {
-    let info = &x86_64::KINDS[kind.0 as usize];
-    let needs_low = matches!(info.value, Value::Absolute) && !matches!(info.field, x86_64::Field::Word64);
-    let needs_static_tls = matches!(info.value, Value::ThreadOffset) || matches!(info.entry, Some(Entry::ThreadOffset));
-    let is_tls_field = matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
-    Rule {
-        kind,
-        field_size: info.field.size() as u8,
-        want: match info.entry {
-            Some(entry) => want(entry),
-            None => 0,
-        },
-        got_load: matches!(info.value, Value::GotLoad),
-        demands: (needs_low as u8 * NEEDS_LOW)
-            | (needs_static_tls as u8 * NEEDS_STATIC_TLS)
-            | (is_tls_field as u8 * IS_TLS_FIELD),
-    }
-}
 
 /// The block that relocations apply to.
 struct Site<'a> {
@@ -97,6 +41,10 @@ enum Refusal {
 pub struct Edges<'a, 'b> {
     reader: &'a Reader<'b>,
     graph: &'a mut LinkGraph,
+    arch: &'static Architecture,
+    rules: &'static [Option<Rule>],
+    /// The rule of calls and jumps.
+    branch: Rule,
     /// What has been noted of each symbol.
     notes: Vec<u16>,
     /// All [`Rule::demands`].
@@ -114,7 +62,10 @@ impl<'a, 'b> Edges<'a, 'b> {
             (u16::from(local) * LOCAL) | (u16::from(absolute) * ABSOLUTE)
         });
         let notes = notes.collect();
-        let mut edges = Edges { reader, left: graph.input.len() as u64, graph, notes, demands: 0 };
+        let arch = graph.arch();
+        let rules = reader.headers.machine.rules;
+        let (branch, left) = (rule(arch, BRANCH32), graph.input.len() as u64);
+        let mut edges = Edges { reader, left, graph, arch, rules, branch, notes, demands: 0 };
         edges.reserve();
         for header in reader.headers.sections {
             match header.sh_type.get(LE).0 {
@@ -241,11 +192,11 @@ impl<'a, 'b> Edges<'a, 'b> {
 
     #[inline(always)]
     fn add(&mut self, site: &Site<'_>, raw: Raw) -> Result<(), Refusal> {
-        let Some(mut rule) = RULES.get(raw.kind as usize).and_then(Option::as_ref) else {
+        let Some(mut rule) = self.rules.get(raw.kind as usize).and_then(Option::as_ref) else {
             return Err(Refusal::Unsupported);
         };
-        if rule.kind == x86_64::NOTHING {
-            if raw.kind == R_X86_64_NONE && (raw.symbol as usize) < self.notes.len() {
+        if rule.kind == NOTHING {
+            if raw.kind == NONE && (raw.symbol as usize) < self.notes.len() {
                 self.graph.mentions.push((site.id, SymbolId(raw.symbol)));
             }
             return Ok(());
@@ -258,11 +209,12 @@ impl<'a, 'b> Edges<'a, 'b> {
         let Some(notes) = self.notes.get_mut(raw.symbol as usize) else {
             return Err(Refusal::Damage("a relocation to a symbol that does not exist"));
         };
-        if rule.kind == x86_64::PC32 && site.is_code && is_branch(site.bytes, offset as usize) {
-            rule = &BRANCH;
+        if rule.may_branch && site.is_code && is_branch(site.bytes, offset as usize) {
+            rule = &self.branch;
         }
         if *notes & LOCAL == 0 || rule.want != want(Entry::Stub) {
-            let relaxable = rule.got_load && raw.addend == -4 && relax::rewrite(site.bytes, offset as usize).is_some();
+            let load = || Load { kind: rule.kind, addend: raw.addend, offset: offset as usize };
+            let relaxable = rule.got_load && (self.arch.can_relax)(&load(), site.bytes);
             *notes |= rule.want << u8::from(relaxable);
         }
         self.demands |= if *notes & ABSOLUTE == 0 { rule.demands } else { rule.demands & !NEEDS_LOW };

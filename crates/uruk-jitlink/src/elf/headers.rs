@@ -4,6 +4,7 @@
 //! checked against the file's length here, or is checked where it is used.
 //! Source: gABI 4.3, chapters "ELF Header", "Sections", "Symbol Table".
 
+use super::machine::Machine;
 use super::strings::until_zero;
 use crate::error::LinkError;
 use crate::input::Input;
@@ -19,8 +20,6 @@ const ET_REL: u16 = 1;
 const ET_DYN: u16 = 3;
 /// Executables at fixed addresses.
 const ET_EXEC: u16 = 2;
-/// AMD x86-64 (`e_machine`).
-const EM_X86_64: u16 = 62;
 const SHT_SYMTAB: u32 = 2;
 const SHT_NOBITS: u32 = 8;
 const SHT_SYMTAB_SHNDX: u32 = 18;
@@ -35,6 +34,8 @@ const MAX_NAMES_PER_BYTE: u64 = 16;
 pub struct Headers<'a> {
     /// The object.
     pub input: &'a Input,
+    /// What it is for.
+    pub machine: &'static Machine,
     /// Its bytes.
     pub bytes: &'a [u8],
     /// All section headers, the null one first.
@@ -73,11 +74,12 @@ impl<'a> Headers<'a> {
             ET_EXEC => return Err(wrong_file(input, "an executable, not an object")),
             _ => return Err(wrong_file(input, "an ELF file that is no relocatable object")),
         }
-        if header.e_machine.get(LE).0 != EM_X86_64 {
+        let Some(machine) = Machine::of(header.e_machine.get(LE).0) else {
             return Err(wrong_file(input, "an object for another architecture"));
-        }
+        };
         let mut headers = Headers {
             input,
+            machine,
             bytes: input,
             sections: &[],
             sections_at: header.e_shoff.get(LE),

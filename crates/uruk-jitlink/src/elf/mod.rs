@@ -1,11 +1,12 @@
 //! ELF: relocatable objects to interfaces and link graphs.
 //!
-//! [`interface`] reads what an object defines and needs; [`read`] makes the whole graph. [`x86_64`] maps relocation
-//! types to edge kinds.
+//! [`interface`] reads what an object defines and needs; [`read`] makes the whole graph. Each architecture has a file that
+//! maps its relocation types to edge kinds, in a [`Machine`]; [`machine`] lists these.
 
 mod edges;
 pub(crate) mod headers;
 pub mod interface;
+pub mod machine;
 mod read;
 pub(crate) mod relocations;
 pub(crate) mod sections;
@@ -13,5 +14,5 @@ mod strings;
 pub mod x86_64;
 
 pub use headers::Headers;
-pub use interface::{Global, Interface, Strength};
+pub use machine::Machine;
 pub use read::read;

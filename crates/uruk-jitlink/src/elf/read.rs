@@ -25,7 +25,7 @@ const SHN_LORESERVE: usize = 0xff00;
 pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
     let headers = Headers::parse(input)?;
     let mut reader = Reader { headers, section_blocks: Vec::new() };
-    let mut graph = LinkGraph::of(input.clone());
+    let mut graph = LinkGraph::of(input.clone(), reader.headers.machine.format);
     graph.strings = reader.headers.strings.clone();
     graph.first_global = SymbolId(reader.headers.first_global as u32);
     reader.read_blocks(&mut graph)?;

@@ -3,12 +3,13 @@
 //! Source: x86-64 psABI 1.0, §4.4.1 "Relocation Types"; a type that is absent is unsupported, among them those that
 //! only linkers make for the loader.
 
-use crate::graph::EdgeKind;
+use super::machine::{Machine, Reloc, Rule, name, rule, rules};
+use crate::format::{Container, Format};
 use crate::x86_64::*;
 
 /// Every relocation type of relocatable objects: number, name, kind.
 #[rustfmt::skip]
-pub const RELOCS: &[(u32, &str, EdgeKind)] = &[
+pub const RELOCS: &[Reloc] = &[
     //                                                        psABI formula
     (0,  "R_X86_64_NONE",                 NOTHING),
     (1,  "R_X86_64_64",                   ABS64),            // S + A
@@ -56,18 +57,25 @@ pub const RELOCS: &[(u32, &str, EdgeKind)] = &[
     (251, "R_X86_64_GNU_VTENTRY",         NOTHING),
 ];
 
-/// The kind of each type, by number, for the reader's inner loop.
-pub const BY_TYPE: [Option<EdgeKind>; 256] = {
-    let mut table = [None; 256];
-    let mut at = 0;
-    while at < RELOCS.len() {
-        table[RELOCS[at].0 as usize] = Some(RELOCS[at].2);
-        at += 1;
-    }
-    table
+/// Past the largest type.
+const TYPES: usize = 252;
+
+/// The format and architecture.
+pub static FORMAT: Format = Format {
+    container: Container::Elf,
+    arch: &ARCHITECTURE,
+    name: "ELF x86-64",
+    relocation: |kind| name(RELOCS, kind),
 };
 
-/// The psABI's name of a kind, for messages.
-pub fn name(kind: EdgeKind) -> &'static str {
-    RELOCS.iter().find(|(_, _, row)| *row == kind).map_or("relocation", |(_, name, _)| name)
-}
+static RULES: [Option<Rule>; TYPES] = {
+    let mut rules = rules::<TYPES>(&ARCHITECTURE, RELOCS);
+    // Older assemblers mark calls and jumps like data.
+    let mut branch = rule(&ARCHITECTURE, PC32);
+    branch.may_branch = true;
+    rules[2] = Some(branch);
+    rules
+};
+
+/// The machine.
+pub static MACHINE: Machine = Machine { number: 62, format: &FORMAT, rules: &RULES };

@@ -17,7 +17,8 @@ mod forms;
 mod frames;
 mod thunk;
 
-use super::{Field, PC32, Value};
+use super::{ARCHITECTURE, PC32};
+use crate::arch::{Field, Value};
 use crate::graph::*;
 use crate::resolve::{Target, Targets, may_be_null};
 use crate::tables::in_reach;
@@ -76,7 +77,7 @@ fn is_low(span: &Range<u64>) -> bool {
 
 /// Whether an edge has a 32-bit field that cannot hold what it asks for, as far as is known before layout.
 fn is_far(graph: &LinkGraph, targets: &Targets, span: &Range<u64>, edge: &Edge) -> bool {
-    let info = super::info(edge.kind);
+    let info = ARCHITECTURE.info(edge.kind);
     let (absolute, max) = match (info.value, info.field) {
         (Value::Relative, Field::Signed32) => (false, 0),
         (Value::Absolute, Field::Signed32) => (true, i64::from(i32::MAX)),
@@ -192,7 +193,7 @@ impl Rewriter<'_> {
         let references: Vec<Reference> = edges
             .iter()
             .map(|edge| {
-                let value = super::info(edge.kind).value;
+                let value = ARCHITECTURE.info(edge.kind).value;
                 let movable = matches!(value, Value::Absolute | Value::Relative | Value::ThreadOffset | Value::Size);
                 movable.then_some(Reference {
                     at: edge.offset as usize - range.start,

@@ -19,7 +19,6 @@ use uruk_jitlink::names::Name;
 use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::{self, Tables};
-use uruk_jitlink::x86_64;
 
 /// What a task of the linker does next.
 pub(crate) enum Step {
@@ -187,7 +186,9 @@ impl Batch {
                 tables::wish_again(&mut member.graph);
             }
             let retained = retain[index].then(|| Box::new(member.graph.clone()));
-            x86_64::far::rewrite(&mut member.graph, &targets[index], &span);
+            if let Some(rewrite) = member.graph.arch().rewrite_far {
+                rewrite(&mut member.graph, &targets[index], &span);
+            }
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
             Ok::<_, LinkError>(retained)
         });

@@ -123,7 +123,7 @@ impl Finished {
         let mut slots = Vec::new();
         for (member, linked) in members.iter().zip(linked.iter_mut()) {
             for (number, indirect) in (0u64..).zip(&member.tables.indirect) {
-                let slot = member.share.indirect + number * uruk_jitlink::x86_64::SLOT_SIZE;
+                let slot = member.share.indirect + number * member.graph.arch().slot_size;
                 slots.push((slot, fixup::resolver(&member.graph, indirect.symbol)));
             }
             let unwind = &member.share.unwind;

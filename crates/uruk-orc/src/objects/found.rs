@@ -4,8 +4,8 @@ use super::resolve::{Job, Reference, THREAD_IMAGE, bound};
 use crate::session::Session;
 use crate::state::{NO_UNIT, Symbol, SymbolId};
 use std::collections::HashMap;
-use uruk_jitlink::elf::Strength;
 use uruk_jitlink::graph::{SymbolId as LocalId, SymbolKind};
+use uruk_jitlink::interface::Strength;
 use uruk_jitlink::resolve::{Target, Targets};
 
 /// What the references of a job mean to the linker.

@@ -26,10 +26,11 @@ use crate::error::Error;
 use crate::state::SymbolId;
 use resolve::Reference;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use uruk_jitlink::elf::{self, Interface, Strength};
 use uruk_jitlink::error::LinkError;
+use uruk_jitlink::format;
 use uruk_jitlink::graph::LinkGraph;
 use uruk_jitlink::input::Input;
+use uruk_jitlink::interface::{Interface, Strength};
 use uruk_jitlink::names::Names;
 
 /// What a compiler makes.
@@ -57,7 +58,7 @@ impl Linkable {
     /// Its interface and its graph.
     pub(crate) fn open(self, names: &Names) -> Result<(Interface, LinkGraph), LinkError> {
         match self {
-            Linkable::Object(input) => Ok((Interface::read(&input, names)?, elf::read(&input, names)?)),
+            Linkable::Object(input) => Ok((format::interface(&input, names)?, format::read(&input, names)?)),
             Linkable::Graph(graph) => Ok((Interface::made(&graph, names), *graph)),
         }
     }
@@ -80,7 +81,7 @@ pub(crate) struct Object {
 
 impl Object {
     pub fn read(input: &Input, names: &Names) -> Result<Object, Error> {
-        let interface = Interface::read(input, names)?;
+        let interface = format::interface(input, names)?;
         Ok(Object { interface, made: None, symbols: OnceLock::new() })
     }
 
@@ -102,7 +103,7 @@ impl Object {
 
     /// The graph to be linked; one that was made is handed out once.
     pub fn graph(&self, names: &Names) -> Result<LinkGraph, Error> {
-        let Some(made) = &self.made else { return Ok(elf::read(&self.interface.input, names)?) };
+        let Some(made) = &self.made else { return Ok(format::read(&self.interface.input, names)?) };
         let graph = made.lock().unwrap_or_else(PoisonError::into_inner).take();
         graph.map(|graph| *graph).ok_or_else(|| Error::Forked { what: self.interface.input.name().to_string() })
     }

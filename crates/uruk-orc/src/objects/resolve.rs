@@ -7,8 +7,8 @@ use crate::session::Session;
 use crate::state::{NO_UNIT, Phase, Required, SearchEntry, State, SymbolId, TaskId, UnitId};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use uruk_jitlink::elf::{Global, Strength};
 use uruk_jitlink::graph::{LinkGraph, SymbolKind, Visibility};
+use uruk_jitlink::interface::{Global, Strength};
 use uruk_jitlink::layout::gathered_name;
 use uruk_jitlink::names::Name;
 

@@ -7,8 +7,10 @@ use crate::objects::Object;
 use crate::state::{DylibId, SearchEntry, TrackerId, UnitId};
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::sync::Arc;
+use uruk_jitlink::error::LinkError;
 use uruk_jitlink::graph::{LinkGraph, SymbolKind};
 use uruk_jitlink::input::Input;
+use uruk_jitlink::interface::Interface;
 use uruk_jitlink::names::Name;
 
 impl Session {
@@ -47,6 +49,7 @@ impl Session {
         objects: Vec<Object>,
         whole: bool,
     ) -> Result<(), Error> {
+        objects.iter().try_for_each(|object| self.check_architecture(&object.interface))?;
         self.update(|state| {
             let tracker = state.tracker_for(dylib, tracker)?;
             let mut units = Vec::with_capacity(objects.len());
@@ -73,6 +76,19 @@ impl Session {
             }
             Ok(())
         })
+    }
+
+    /// Errors for an object that the executor cannot run.
+    pub(crate) fn check_architecture(&self, object: &Interface) -> Result<(), Error> {
+        let (found, runs) = (object.format, self.executor().architecture());
+        if found.arch == runs {
+            return Ok(());
+        }
+        Err(Error::from(LinkError::WrongFile {
+            file: object.input.name().to_string(),
+            found: format!("{} code, which {} does not run", found.name, runs.name),
+            hint: "compile it for the session's target, or link it with an executor of its own",
+        }))
     }
 
     /// Adds a unit of a client's own, which is materialized when somebody asks for one of its definitions, or, if it

@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::objects::Object;
 use std::collections::HashMap;
 use std::sync::Arc;
-use uruk_jitlink::elf::{Global, Strength};
 use uruk_jitlink::graph::{SymbolKind, Visibility};
+use uruk_jitlink::interface::{Global, Strength};
 use uruk_jitlink::names::Name;
 
 impl State {

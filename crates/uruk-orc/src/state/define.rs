@@ -7,8 +7,8 @@ use super::readiness::Node;
 use super::*;
 use crate::unit::{Definition, Linkage, Promises};
 use std::cmp::Reverse;
-use uruk_jitlink::elf::{Interface, Strength};
 use uruk_jitlink::graph::Visibility;
+use uruk_jitlink::interface::{Interface, Strength};
 
 /// What a new definition has done to a name that had one.
 #[derive(Clone, Copy, Debug)]

@@ -151,7 +151,7 @@ fn objects_and_graphs_can_be_added_through_a_layer() {
     main.add(&layer, object.clone()).unwrap();
     main.add(&layer, Linkable::from(object)).unwrap();
     let g = compile("g.c", "int f(void); int g(void) { return f() + 1; }", &[]);
-    main.add(&layer, uruk_jitlink::elf::read(&g, jit.session().names()).unwrap()).unwrap();
+    main.add(&layer, uruk_jitlink::format::read(&g, jit.session().names()).unwrap()).unwrap();
     assert_eq!(call(&jit, "g").unwrap(), 7);
 }
 

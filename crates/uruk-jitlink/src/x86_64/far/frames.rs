@@ -9,9 +9,10 @@
 
 use super::cfi::{self, Cfa, Reader, Row, push_unsigned};
 use super::thunk::{Step, Thunk, Way};
+use crate::arch::Value;
 use crate::ehframe;
 use crate::graph::*;
-use crate::x86_64::{self, PC32};
+use crate::x86_64::{ARCHITECTURE, PC32};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -301,8 +302,8 @@ pub fn pointer_size(encoding: u8) -> Option<usize> {
 fn pointed_at(graph: &LinkGraph, id: BlockId, offset: usize) -> Option<(BlockId, u64)> {
     let edges = graph.edges(graph.block(id));
     let edge = edges.get(edges.partition_point(|edge| (edge.offset as usize) < offset))?;
-    let value = x86_64::info(edge.kind).value;
-    if edge.offset as usize != offset || !matches!(value, x86_64::Value::Absolute | x86_64::Value::Relative) {
+    let value = ARCHITECTURE.info(edge.kind).value;
+    if edge.offset as usize != offset || !matches!(value, Value::Absolute | Value::Relative) {
         return None;
     }
     let symbol = graph.symbol(edge.target);

@@ -60,7 +60,8 @@ fn far_targets_bring_thunks_records_and_slots() {
     for block in graph.blocks.iter().filter(|block| block.live) {
         let edges = graph.edges(block);
         assert!(edges.is_sorted_by_key(|edge| edge.offset));
-        let ends = edges.iter().map(|edge| u64::from(edge.offset) + crate::x86_64::info(edge.kind).field.size());
+        let ends =
+            edges.iter().map(|edge| u64::from(edge.offset) + crate::x86_64::ARCHITECTURE.info(edge.kind).field.size());
         assert!(ends.max() <= Some(block.size));
     }
 }
@@ -90,7 +91,7 @@ fn damaged_objects_are_no_danger() {
         survived += 1;
         for block in &graph.blocks {
             for edge in graph.edges(block) {
-                let end = u64::from(edge.offset) + crate::x86_64::info(edge.kind).field.size();
+                let end = u64::from(edge.offset) + crate::x86_64::ARCHITECTURE.info(edge.kind).field.size();
                 assert!(end <= block.size);
             }
         }

@@ -1,0 +1,94 @@
+//! The architectures that ELF objects are read for, and what the readers have to know of each.
+
+use super::x86_64;
+use crate::arch::{Architecture, Value};
+use crate::format::Format;
+use crate::graph::{EdgeKind, Entry};
+
+/// ELF for an architecture.
+pub struct Machine {
+    /// Its number in the file header (`e_machine`).
+    pub number: u16,
+    /// The format and architecture of its graphs.
+    pub format: &'static Format,
+    /// What the reader has to know of each relocation type, by its number.
+    pub rules: &'static [Option<Rule>],
+}
+
+/// All of them.
+pub static MACHINES: &[&Machine] = &[&x86_64::MACHINE];
+
+impl Machine {
+    /// The machine of a number.
+    pub fn of(number: u16) -> Option<&'static Machine> {
+        MACHINES.iter().copied().find(|machine| machine.number == number)
+    }
+
+    /// The edge kind of a relocation type.
+    pub fn kind(&self, number: u32) -> Option<EdgeKind> {
+        self.rules.get(number as usize).copied().flatten().map(|rule| rule.kind)
+    }
+}
+
+/// What the reader has to know of a relocation type; the same facts as the architecture's table, in one load.
+#[derive(Clone, Copy)]
+pub struct Rule {
+    pub(super) kind: EdgeKind,
+    pub(super) field_size: u8,
+    /// The bit of its table entry, without relaxation, or 0.
+    pub(super) want: u16,
+    /// It loads from a slot in an instruction that may be rewritten.
+    pub(super) got_load: bool,
+    pub(super) demands: u8,
+    /// It may stand in a call or jump although it is not marked as one.
+    pub(super) may_branch: bool,
+}
+
+// What a relocation demands of the whole object.
+pub(super) const NEEDS_LOW: u8 = 1;
+pub(super) const NEEDS_STATIC_TLS: u8 = 2;
+pub(super) const IS_TLS_FIELD: u8 = 4;
+
+/// The bit of a wish for an entry; the next one is that of an edge that can do without.
+pub(super) const fn want(entry: Entry) -> u16 {
+    1 << (2 * entry as u8)
+}
+
+/// The rule of relocations of a kind.
+pub(super) const fn rule(arch: &Architecture, kind: EdgeKind) -> Rule {
+    let info = &arch.kinds[kind.0 as usize];
+    let needs_static_tls = matches!(info.value, Value::ThreadOffset) || matches!(info.entry, Some(Entry::ThreadOffset));
+    let is_tls_field = matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
+    Rule {
+        kind,
+        field_size: info.field.size() as u8,
+        want: match info.entry {
+            Some(entry) => want(entry),
+            None => 0,
+        },
+        got_load: matches!(info.value, Value::GotLoad),
+        demands: (info.low as u8 * NEEDS_LOW)
+            | (needs_static_tls as u8 * NEEDS_STATIC_TLS)
+            | (is_tls_field as u8 * IS_TLS_FIELD),
+        may_branch: false,
+    }
+}
+
+/// A relocation type: its number, the psABI's name, and the kind it stands for.
+pub type Reloc = (u32, &'static str, EdgeKind);
+
+/// The rules of all types, by number. `COUNT` is past the largest.
+pub(super) const fn rules<const COUNT: usize>(arch: &Architecture, relocs: &[Reloc]) -> [Option<Rule>; COUNT] {
+    let mut rules = [None; COUNT];
+    let mut at = 0;
+    while at < relocs.len() {
+        rules[relocs[at].0 as usize] = Some(rule(arch, relocs[at].2));
+        at += 1;
+    }
+    rules
+}
+
+/// The psABI's name of a kind, for messages.
+pub(super) fn name(relocs: &[Reloc], kind: EdgeKind) -> &'static str {
+    relocs.iter().find(|(_, _, row)| *row == kind).map_or("relocation", |(_, name, _)| name)
+}
