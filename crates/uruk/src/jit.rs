@@ -4,7 +4,7 @@ use crate::directory::Directory;
 use crate::dylib::Dylib;
 use crate::files::{read_file, read_files};
 use crate::function::FunctionPointer;
-use crate::lazy_calls::{BindLazily, LazyCalls};
+use crate::lazy_calls::LazyCalls;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -12,8 +12,7 @@ use uruk_cache::ObjectCache;
 use uruk_executor::dl::InstallGuard;
 use uruk_executor::in_process::{InProcess, InterposeError};
 use uruk_executor::memory::{Options, Statistics};
-use uruk_executor::{dl, lifecycle, unwind};
-use uruk_jitlink::graph::SymbolKind;
+use uruk_executor::{dl, lifecycle};
 use uruk_jitlink::input::Input;
 use uruk_jitlink::memory::{MemoryError, MemoryManager};
 use uruk_orc::dispatch::{Dispatcher, ThreadPool};
@@ -266,11 +265,6 @@ impl Builder {
         }
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
-        // A definition, so that it comes before archives: an unwinder that is linked from `libgcc_eh.a` would look for
-        // records where the loader keeps those of files, and find none of linked code.
-        let find_fde = session.mangle("_Unwind_Find_FDE");
-        let address = unwind::find_fde as *const () as u64;
-        session.define_absolute(process, &[(find_fde, address, SymbolKind::Function)]);
         let Builder { gc_sections, retain_graphs, lazy, lazy_calls, .. } = self;
         let inner = Arc::new(Inner {
             session,
@@ -280,7 +274,7 @@ impl Builder {
             gc_sections,
             retain_graphs,
             initialising: Turns::new(()),
-            lazy_calls: lazy_calls.then(LazyCalls::default),
+            lazy_calls: LazyCalls::new(lazy_calls),
             #[cfg(feature = "cc")]
             sources: crate::sources::SourcesByDylib::new(self.toolchain),
             #[cfg(feature = "cranelift")]
@@ -290,9 +284,6 @@ impl Builder {
             #[cfg(feature = "llvm")]
             llvm: crate::llvm::Llvm::new(self.llvm),
         });
-        if lazy_calls {
-            inner.session.add_plugin(Arc::new(BindLazily::new(&inner)));
-        }
         let weak = Arc::downgrade(&inner);
         inner.session.before_first_calls(move |dylib| match weak.upgrade() {
             Some(inner) => inner.initialize_linked(dylib),
@@ -335,8 +326,8 @@ pub(crate) struct Inner {
     pub retain_graphs: bool,
     /// The thread that runs initialisers.
     pub initialising: Turns<()>,
-    /// Calls between objects are bound when they are made.
-    pub lazy_calls: Option<LazyCalls>,
+    /// The dylibs whose calls are bound when they are made.
+    pub lazy_calls: LazyCalls,
     /// Those that are compiled when they are needed.
     #[cfg(feature = "cc")]
     pub sources: crate::sources::SourcesByDylib,
@@ -364,7 +355,7 @@ impl Inner {
 }
 
 impl Jit {
-    pub(crate) fn inner(&self) -> &Inner {
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }
 
@@ -400,7 +391,6 @@ impl Jit {
         let dylib = session.create_dylib(name)?;
         let support = session.create_dylib(&format!("{name} <support>"))?;
         session.place_with(support, dylib);
-        let stubs = self.inner.lazy_calls.as_ref().map(|lazy| lazy.create(session, dylib, name)).transpose()?;
         if self.inner.retain_graphs {
             session.retain_graphs(&[dylib]);
         }
@@ -409,12 +399,14 @@ impl Jit {
         }
         let entry = |dylib, all_symbols| SearchEntry { dylib, all_symbols };
         let (process, own) = (entry(*process, false), entry(support, true));
-        let stubs = stubs.map(|stubs| entry(stubs, true));
-        session.set_search_order(dylib, [entry(dylib, true), process, own].into_iter().chain(stubs).collect());
+        session.set_search_order(dylib, vec![entry(dylib, true), process, own]);
         session.set_search_order(support, vec![own, process]);
         let read: Arc<ReadFile> = Arc::new(read_file);
         let symbols = SupportSymbols::new(lifecycle::support_archives, read);
         session.add_generator(support, Arc::new(symbols));
+        if self.inner.lazy_calls.everywhere() {
+            self.inner.bind_calls_lazily(dylib)?;
+        }
         Ok(Dylib::new(self, dylib))
     }
 
