@@ -30,6 +30,16 @@ pub enum Value {
     GotRelative,
     /// The same, or the symbol itself once the instruction has been rewritten.
     GotLoad,
+    /// `Page(S + A) - Page(P)`; a page is 4 KiB here, whatever the system's are.
+    Page,
+    /// `Page(G + A) - Page(P)`
+    GotPage,
+    /// The same, or the symbol's page where all loads of the symbol have been rewritten.
+    GotLoadPage,
+    /// `G + A`, or the symbol itself where all loads of it have been rewritten.
+    GotLoadAddress,
+    /// `G + A - Page(GOT)`
+    GotFromPage,
     /// `S + A - GOT`
     FromGot,
     /// `GOT + A - P`
@@ -40,6 +50,13 @@ pub enum Value {
     ModuleOffset,
     /// The offset of the variable from the thread pointer.
     ThreadOffset,
+}
+
+impl Value {
+    /// Whether it is the address of a slot in an instruction that may be rewritten to do without.
+    pub const fn is_load(self) -> bool {
+        matches!(self, Value::GotLoad | Value::GotLoadPage | Value::GotLoadAddress)
+    }
 }
 
 /// How a value is stored.
@@ -82,11 +99,17 @@ impl Field {
     }
 }
 
-/// The range of values that a field holds, given when another does not fit.
-pub type FieldRange = (i64, i64);
+/// Why a value does not go into a field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Misfit {
+    /// It is none of those from the first to the last.
+    Range(i64, i64),
+    /// It is no multiple of this.
+    Alignment(i64),
+}
 
 /// Stores a value in instructions at the start of a slice that is long enough for them; on error the bytes stay as they are.
-pub type Store = fn(i64, &mut [u8]) -> Result<(), FieldRange>;
+pub type Store = fn(i64, &mut [u8]) -> Result<(), Misfit>;
 
 /// What is known of an edge kind.
 #[derive(Debug)]
@@ -131,6 +154,8 @@ pub struct Architecture {
     pub slot_size: u64,
     /// Bytes of a stub, which begins at a multiple of them.
     pub stub_size: u64,
+    /// Calls and jumps reach this far and no further, in bytes, forwards and backwards.
+    pub branch_reach: u64,
     /// Writes the code of a stub at an address that jumps to where a slot points. False where the slot is out of reach.
     pub stub: fn(address: u64, slot: u64, code: &mut [u8]) -> bool,
     /// Whether an instruction that loads an address from a slot could compute it instead.
@@ -147,21 +172,20 @@ impl Architecture {
         &self.kinds[kind.0 as usize]
     }
 
-    /// Stores a value in a field at the start of `bytes`; on error, which is the range that would fit, `bytes` is
-    /// unchanged. Panics if `bytes` is shorter than the field: readers have rejected such edges.
-    pub fn encode(&self, field: Field, value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+    /// Stores a value in a field at the start of `bytes`; on error `bytes` is unchanged. Panics if `bytes` is shorter than the field: readers have rejected such edges.
+    pub fn encode(&self, field: Field, value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
         let (min, max) = match field {
             Field::None => return Ok(()),
             Field::Byte => (i64::from(i8::MIN), i64::from(u8::MAX)),
             Field::Half => (i64::from(i16::MIN), i64::from(u16::MAX)),
             Field::Word32 => (i64::from(i32::MIN), i64::from(u32::MAX)),
             Field::Unsigned32 => (0, i64::from(u32::MAX)),
-            Field::Signed32 => SIGNED32,
+            Field::Signed32 => (i64::from(i32::MIN), i64::from(i32::MAX)),
             Field::Word64 => (i64::MIN, i64::MAX),
             Field::Code { number, .. } => return self.code_fields[usize::from(number)](value, bytes),
         };
         if value < min || max < value {
-            return Err((min, max));
+            return Err(Misfit::Range(min, max));
         }
         let size = field.size() as usize;
         bytes[..size].copy_from_slice(&value.to_le_bytes()[..size]);
@@ -180,9 +204,6 @@ impl PartialEq for Architecture {
         std::ptr::eq(self, other)
     }
 }
-
-/// The range of a signed field of 32 bits.
-pub const SIGNED32: FieldRange = (i32::MIN as i64, i32::MAX as i64);
 
 /// Makes an architecture's kinds: a constant for each, and the table of all, which begins with the plain ones.
 /// A row is `NAME = value, field, entry;`.
@@ -279,9 +300,10 @@ mod tests {
     use super::*;
     use crate::x86_64;
 
-    fn check(field: Field, value: i64, expected: Result<&[u8], FieldRange>) {
+    fn check(field: Field, value: i64, expected: Result<&[u8], (i64, i64)>) {
         let mut bytes = [0xaa; 8];
         let done = x86_64::ARCHITECTURE.encode(field, value, &mut bytes);
+        let expected = expected.map_err(|(min, max)| Misfit::Range(min, max));
         assert_eq!(done.map(|()| &bytes[..field.size() as usize]), expected, "{field:?} of {value}");
         if done.is_err() {
             assert_eq!(bytes, [0xaa; 8]);

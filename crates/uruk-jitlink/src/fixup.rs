@@ -4,7 +4,7 @@
 //! addresses and stored; then stubs and slots are written. Pure: byte slices in, byte slices out; applying it twice
 //! gives the same bytes, since addends come from the object file. Values that do not fit are errors, never truncated.
 
-use crate::arch::{Architecture, BRANCH32, FieldRange, Load, PC32, SIGNED32, Value};
+use crate::arch::{Architecture, BRANCH32, Load, Misfit, PC32, Value};
 use crate::error::LinkError;
 use crate::graph::*;
 use crate::layout::{Member, lane};
@@ -161,7 +161,7 @@ impl Fixup<'_> {
             if symbol == DROPPED {
                 self.check_dropped(block, edge)?;
             }
-            if info.value == Value::GotLoad {
+            if info.value.is_load() && self.may_rewrite(edge, info.value) {
                 let load = Load { kind: edge.kind, addend, offset: at };
                 if (arch.relax)(&load, bytes, place, symbol) {
                     continue;
@@ -169,7 +169,7 @@ impl Fixup<'_> {
             }
             let value = self.value(block, edge, place)?;
             arch.encode(info.field, value, &mut bytes[at..])
-                .map_err(|range| self.out_of_range(block, edge, value, range))?;
+                .map_err(|misfit| self.misfit(block, edge, value, misfit))?;
         }
         Ok(())
     }
@@ -190,10 +190,18 @@ impl Fixup<'_> {
             Value::Nothing => 0,
             Value::Absolute => sum(symbol),
             Value::Relative => sum(symbol).wrapping_sub(place as i64),
-            Value::Branch => sum(self.stub(edge.target).unwrap_or(symbol)).wrapping_sub(place as i64),
+            Value::Branch => {
+                let direct = sum(symbol).wrapping_sub(place as i64);
+                let near = direct.unsigned_abs() < self.arch().branch_reach && symbol != 0;
+                let stub = if near { None } else { self.stub(edge.target) };
+                stub.map_or(direct, |stub| sum(stub).wrapping_sub(place as i64))
+            }
+            Value::Page => page(sum(symbol)).wrapping_sub(page(place as i64)),
+            Value::GotPage | Value::GotLoadPage => page(sum(slot()?)).wrapping_sub(page(place as i64)),
+            Value::GotFromPage => sum(slot()?).wrapping_sub(page(got as i64)),
             Value::BranchFromGot => sum(self.stub(edge.target).unwrap_or(symbol)).wrapping_sub(got as i64),
             Value::GotOffset => sum(slot()?).wrapping_sub(got as i64),
-            Value::GotAddress => sum(slot()?),
+            Value::GotAddress | Value::GotLoadAddress => sum(slot()?),
             Value::GotRelative | Value::GotLoad => sum(slot()?).wrapping_sub(place as i64),
             Value::FromGot => sum(symbol).wrapping_sub(got as i64),
             Value::GotBase => sum(got).wrapping_sub(place as i64),
@@ -227,7 +235,10 @@ impl Fixup<'_> {
         let entry = if entry == Entry::Stub { Entry::Got } else { entry };
         match self.member.tables.find(edge.target, entry) {
             Some(index) => Ok(self.member.share.got + u64::from(index) * self.arch().slot_size),
-            None => Err(self.out_of_range(block, edge, self.addresses[edge.target.0 as usize] as i64, SIGNED32)),
+            None => {
+                let value = self.addresses[edge.target.0 as usize] as i64;
+                Err(self.misfit(block, edge, value, Misfit::Range(i32::MIN.into(), i32::MAX.into())))
+            }
         }
     }
 
@@ -313,20 +324,33 @@ impl Fixup<'_> {
         }
     }
 
-    fn out_of_range(&self, block: &Block, edge: &Edge, value: i64, (min, max): FieldRange) -> LinkError {
+    /// Whether a load from a slot may be rewritten: where a pair of instructions makes up the load, only if all of the
+    /// symbol's are, for which no slot has been planned then.
+    fn may_rewrite(&self, edge: &Edge, value: Value) -> bool {
+        value == Value::GotLoad || self.member.tables.find(edge.target, Entry::Got).is_none()
+    }
+
+    fn misfit(&self, block: &Block, edge: &Edge, value: i64, misfit: Misfit) -> LinkError {
         let graph = &self.member.graph;
+        let place = graph.place(block, u64::from(edge.offset));
+        let kind = (graph.format.relocation)(edge.kind);
+        let symbol = String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned();
+        let (min, max) = match misfit {
+            Misfit::Range(min, max) => (min, max),
+            Misfit::Alignment(align) => {
+                let hint = "give what it refers to that alignment";
+                return LinkError::Misaligned { place, kind, symbol, value, align, hint };
+            }
+        };
         let hint = match self.arch().info(edge.kind).value {
             Value::Relative | Value::Absolute => "compile with -fPIC",
             _ => "compile with -mcmodel=large or -fPIC",
         };
-        LinkError::OutOfRange {
-            place: graph.place(block, u64::from(edge.offset)),
-            kind: (graph.format.relocation)(edge.kind),
-            symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
-            value,
-            min,
-            max,
-            hint,
-        }
+        LinkError::OutOfRange { place, kind, symbol, value, min, max, hint }
     }
+}
+
+/// The start of the page of 4 KiB that an address lies in.
+fn page(address: i64) -> i64 {
+    address & !0xfff
 }

@@ -29,7 +29,7 @@ pub struct Format {
 }
 
 /// Every format with an architecture.
-pub static FORMATS: &[&Format] = &[&elf::x86_64::FORMAT];
+pub static FORMATS: &[&Format] = &[&elf::x86_64::FORMAT, &elf::aarch64::FORMAT];
 
 impl Format {
     /// The format of a name.

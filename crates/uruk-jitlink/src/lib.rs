@@ -8,6 +8,7 @@
 //! everything lies. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
 #![forbid(unsafe_code)]
 
+pub mod aarch64;
 pub mod arch;
 pub mod archive;
 pub mod debug;

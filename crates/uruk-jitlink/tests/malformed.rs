@@ -39,7 +39,7 @@ fn damaged(damages: &[(At, u64)], what: &str, offset: u64) {
 }
 
 fn wrong_file(damages: &[(At, u64)], found: &str) {
-    check(damages, &format!("a.o: {found}; an ELF object for x86-64 is expected here, as `cc -c` makes it"));
+    check(damages, &format!("a.o: {found}; an object file is expected here, as `cc -c` makes it"));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn file_headers() {
     wrong_file(&[(TYPE, 2)], "an executable, not an object");
     wrong_file(&[(TYPE, 3)], "a shared library or an executable, not an object");
     wrong_file(&[(TYPE, 4)], "an ELF file that is no relocatable object");
-    wrong_file(&[(MACHINE, 183)], "an object for another architecture");
+    wrong_file(&[(MACHINE, 40)], "an object for another architecture");
     damaged(&[(SHOFF, 1 << 40)], "a section header table that lies past the end of the file", 1 << 40);
     damaged(&[(SHOFF, u64::MAX)], "a section header table that lies past the end of the file", u64::MAX);
     damaged(&[(SHNUM, 0xffff)], "a section header table that lies past the end of the file", headers_at());

@@ -10,6 +10,7 @@ use super::sections::{SHT_CREL, SHT_REL, SHT_RELA};
 use crate::arch::{Architecture, BRANCH32, Load, NOTHING};
 use crate::error::LinkError;
 use crate::graph::*;
+use crate::tables;
 use object::LittleEndian as LE;
 use object::elf::{Rela64, SectionHeader64};
 
@@ -18,7 +19,7 @@ const NONE: u32 = 0;
 
 // What has been noted of each symbol, as bits. The lower ones are wishes: two for each entry, in its order and that of `Want`s,
 // the second for an edge that can do without. The others say what a relocation has to know of its symbol.
-/// A local function, which is always in reach of its own object's calls.
+/// A local function in reach of its own object's calls.
 const LOCAL: u16 = 1 << 15;
 /// Its value is a number.
 const ABSOLUTE: u16 = 1 << 14;
@@ -56,8 +57,9 @@ pub struct Edges<'a, 'b> {
 impl<'a, 'b> Edges<'a, 'b> {
     /// Reads all relocation sections of loaded sections.
     pub fn read(reader: &'a Reader<'b>, graph: &'a mut LinkGraph) -> Result<(), LinkError> {
+        let own_in_reach = tables::own_in_reach(graph);
         let notes = graph.symbols.iter().map(|symbol| {
-            let local = symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
+            let local = own_in_reach && symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
             let absolute = symbol.definition == Definition::Absolute;
             (u16::from(local) * LOCAL) | (u16::from(absolute) * ABSOLUTE)
         });

@@ -301,6 +301,6 @@ fn check_identity(input: &Input) -> Result<(), LinkError> {
 }
 
 fn wrong_file(input: &Input, found: &str) -> LinkError {
-    let hint = "an ELF object for x86-64 is expected here, as `cc -c` makes it";
+    let hint = "an object file is expected here, as `cc -c` makes it";
     LinkError::WrongFile { file: input.name().to_string(), found: found.into(), hint }
 }

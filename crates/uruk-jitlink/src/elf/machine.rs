@@ -1,6 +1,6 @@
 //! The architectures that ELF objects are read for, and what the readers have to know of each.
 
-use super::x86_64;
+use super::{aarch64, x86_64};
 use crate::arch::{Architecture, Value};
 use crate::format::Format;
 use crate::graph::{EdgeKind, Entry};
@@ -16,7 +16,7 @@ pub struct Machine {
 }
 
 /// All of them.
-pub static MACHINES: &[&Machine] = &[&x86_64::MACHINE];
+pub static MACHINES: &[&Machine] = &[&x86_64::MACHINE, &aarch64::MACHINE];
 
 impl Machine {
     /// The machine of a number.
@@ -66,7 +66,7 @@ pub(super) const fn rule(arch: &Architecture, kind: EdgeKind) -> Rule {
             Some(entry) => want(entry),
             None => 0,
         },
-        got_load: matches!(info.value, Value::GotLoad),
+        got_load: info.value.is_load(),
         demands: (info.low as u8 * NEEDS_LOW)
             | (needs_static_tls as u8 * NEEDS_STATIC_TLS)
             | (is_tls_field as u8 * IS_TLS_FIELD),

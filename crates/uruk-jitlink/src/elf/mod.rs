@@ -3,6 +3,7 @@
 //! [`interface`] reads what an object defines and needs; [`read`] makes the whole graph. Each architecture has a file that
 //! maps its relocation types to edge kinds, in a [`Machine`]; [`machine`] lists these.
 
+pub mod aarch64;
 mod edges;
 pub(crate) mod headers;
 pub mod interface;

@@ -53,6 +53,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
     code_fields: &[],
     slot_size: 8,
     stub_size: STUB_SIZE,
+    branch_reach: 1 << 31,
     stub,
     can_relax,
     relax,
