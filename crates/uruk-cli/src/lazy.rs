@@ -73,7 +73,7 @@ extern "C" fn remember() {
     if let (Some(path), Some(session)) = (ORDER.get(), session)
         && let Err(error) = write_order(path, &session)
     {
-        eprintln!("uruk: cannot write `{}`: {error}", path.display());
+        crate::complain(&format!("uruk: cannot write `{}`: {error}", path.display()));
     }
 }
 
@@ -81,7 +81,7 @@ extern "C" fn remember() {
 extern "C" fn cannot_call() {
     let reports = SESSION.get().and_then(WeakSession::upgrade).map(|session| session.take_reports());
     for report in reports.iter().flatten() {
-        eprintln!("uruk: error: {report}");
+        crate::complain(&format!("uruk: error: {report}"));
     }
     exit(FAILURE.into())
 }

@@ -54,9 +54,10 @@
 //! # let add = file("add", "int add(int a, int b) { return a + b; }")?;
 //! let budget = || Ok(Arc::new(Budget { memory: InProcessMemory::new(Options::default()), bytes: 64 << 10 }) as Arc<_>);
 //! let jit = uruk::Jit::builder().memory_manager(budget).build()?;
-//! jit.main().add_file(&big)?; // char big[1 << 20]; char *get_big(void) { return big; }
+//! let other = jit.create_dylib("other")?;
+//! other.add_file(&big)?; // char big[1 << 20]; char *get_big(void) { return big; }
 //! jit.main().add_file(&add)?; // int add(int a, int b) { return a + b; }
-//! let error = jit.main().address("get_big").unwrap_err();
+//! let error = other.address("get_big").unwrap_err();
 //! assert!(error.to_string().contains("over the budget"));
 //! // SAFETY: this is how the C function is declared.
 //! let add = unsafe { jit.main().function::<extern "C" fn(i32, i32) -> i32>("add")? };
