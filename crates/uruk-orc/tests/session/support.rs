@@ -53,15 +53,21 @@ impl Drop for Unit {
     }
 }
 
-/// A process in which nothing runs. Its memory is at addresses that it does not have.
+/// A process in which nothing runs; where there is no memory, using it panics.
 #[derive(Default)]
 pub struct Nowhere {
-    used: AtomicU64,
+    memory: Option<Imaginary>,
+}
+
+impl Nowhere {
+    pub fn with_memory() -> Nowhere {
+        Nowhere { memory: Some(Imaginary::default()) }
+    }
 }
 
 impl Executor for Nowhere {
     fn memory(&self) -> &dyn MemoryManager {
-        self
+        self.memory.as_ref().expect("there is none")
     }
 
     fn find(&self, _: &[u8]) -> Option<Found> {
@@ -99,7 +105,13 @@ impl Executor for Nowhere {
     }
 }
 
-impl MemoryManager for Nowhere {
+/// Memory at addresses that the process does not have.
+#[derive(Default)]
+struct Imaginary {
+    used: AtomicU64,
+}
+
+impl MemoryManager for Imaginary {
     fn span(&self, _: Placement) -> Result<Range<u64>, MemoryError> {
         Ok(0..1 << 30)
     }
@@ -110,16 +122,16 @@ impl MemoryManager for Nowhere {
             let address = (4096 + self.used.fetch_add(pages, Ordering::Relaxed)).next_multiple_of(lane.align);
             (address, vec![0; (lane.size - lane.zero_fill) as usize])
         });
-        Ok(Box::new(Imagined(lanes)))
+        Ok(Box::new(Lanes(lanes)))
     }
 
     fn release(&self, _: &[Segment]) {}
 }
 
-/// Lanes with their addresses.
-struct Imagined([(u64, Vec<u8>); 3]);
+/// Each with its address.
+struct Lanes([(u64, Vec<u8>); 3]);
 
-impl Allocation for Imagined {
+impl Allocation for Lanes {
     fn address(&self, lane: Lane) -> u64 {
         self.0[lane as usize].0
     }
