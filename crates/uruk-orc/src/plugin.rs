@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::listener::{Listener, Listeners};
 use crate::state::{DylibId, UnitId};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use uruk_jitlink::edit::Editor;
 use uruk_jitlink::names::Names;
@@ -113,6 +114,7 @@ pub(crate) struct Wishes {
     plugins: RwLock<Option<Plugins>>,
     listeners: RwLock<Option<Listeners>>,
     retained: RwLock<Vec<DylibId>>,
+    entries: AtomicBool,
 }
 
 impl Wishes {
@@ -145,6 +147,15 @@ impl Wishes {
 
     pub fn retain(&self, dylibs: &[DylibId]) {
         self.retained.write().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(dylibs);
+    }
+
+    pub fn show_entries(&self) {
+        self.entries.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether table entries are made that nothing goes through.
+    pub fn shows_entries(&self) -> bool {
+        self.entries.load(Ordering::Relaxed)
     }
 
     /// The dylibs whose graphs are retained.

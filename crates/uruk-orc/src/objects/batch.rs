@@ -180,6 +180,7 @@ impl Batch {
             }
         }
         let others = others.symbols;
+        let spare = session.wishes().shows_entries();
         let planned = session.parallel_mut(cost, &mut members, |index, member| {
             prune::drop_unwind_records(&mut member.graph)?;
             if swept[index] {
@@ -190,6 +191,9 @@ impl Batch {
                 rewrite(&mut member.graph, &targets[index], &span)?;
             }
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
+            if spare {
+                member.tables.plan_spare(&member.graph, &targets[index]);
+            }
             Ok::<_, LinkError>(retained)
         });
         let retained = planned.into_iter().collect::<Result<_, _>>()?;

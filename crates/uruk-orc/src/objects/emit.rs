@@ -101,8 +101,8 @@ impl Finished {
         for (index, graph) in graphs.into_iter().enumerate() {
             let Some(graph) = graph else { continue };
             let dylib = session.lock().unit(self.units[index]).dylib;
-            let (linked, addresses) = (&self.members[index].graph, &self.addresses[index]);
-            let retained = Retained::new(self.units[index], dylib, *graph, linked, addresses);
+            let (member, addresses) = (&self.members[index], &self.addresses[index]);
+            let retained = Retained::new(self.units[index], dylib, *graph, member, addresses);
             self.linked[index].retained = Some(Arc::new(retained));
         }
     }
