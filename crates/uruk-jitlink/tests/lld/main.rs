@@ -29,13 +29,15 @@ fn check(machine: &Machine, objects: &[PathBuf]) -> uruk::Compared {
     let folder = tempfile::tempdir().unwrap();
     let graphs: Vec<_> = objects.iter().map(|object| uruk::read(object)).collect();
     let mut arguments = vec![format!("--image-base={:#x}", machine.base)];
-    for (number, name) in (0u64..).zip(uruk::undefined(&graphs)) {
-        let address = machine.base + 0x400_0000 + number * 0x1010;
+    // Without relaxation all instructions stay where they are.
+    arguments.push(if machine.relax { "--relax" } else { "--no-relax" }.to_string());
+    for (number, (name, thread_local)) in (0u64..).zip(uruk::undefined(&graphs)) {
+        let address = number * 0x1010 + if thread_local { 0 } else { machine.base + 0x400_0000 };
         arguments.push(format!("\"--defsym={}={address:#x}\"", String::from_utf8_lossy(&name)));
     }
     let objects: Vec<&Path> = objects.iter().map(PathBuf::as_path).collect();
     let mut linked = Linked::new(&objects, &arguments, folder.path());
-    uruk::compare(graphs, machine.prepare, &mut linked)
+    uruk::compare(graphs, machine, &mut linked)
 }
 
 #[test]
