@@ -59,8 +59,8 @@ fn fail(error: &Error, causes: bool) -> ExitCode {
 
 fn run(request: &Request) -> Result<ExitCode, Error> {
     check_combinations(request)?;
-    if let Some(symbols) = request.symbolicate {
-        symbolicate::backtraces(symbols, request.mentions)?;
+    if let Some(symbols) = &request.symbolicate {
+        symbolicate::backtraces(symbols, &request.mentions)?;
         return Ok(ExitCode::SUCCESS);
     }
     if request.runtime {
