@@ -15,6 +15,7 @@ use uruk::orc::{DylibId, SearchEntry, is_linker_defined};
 use uruk_executor::lifecycle::support_archives;
 use uruk_jitlink::format::Format;
 use uruk_jitlink::graph::SymbolKind;
+use uruk_jitlink::names::Name;
 use uruk_jitlink::slab::Slab;
 use uruk_jitlink::x86_64;
 
@@ -72,6 +73,11 @@ impl Host {
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
         Ok(Host { session, format, slab: Some(slab), jit: None, process: Some(process), phony: None })
+    }
+
+    /// The session's name of what objects of the format call so.
+    pub fn name(&self, text: &str) -> Name {
+        self.session.names().intern(text.as_bytes())
     }
 
     /// Makes a library; the first one is the program.

@@ -147,7 +147,7 @@ impl Adder<'_> {
             }
             Mention::WeakFile(path) => self.add_stub_file(path),
             Mention::Absolute(absolute) => {
-                let name = session.names().intern(absolute.name.as_bytes());
+                let name = self.host.name(&absolute.name);
                 session.define_absolute(self.library.dylib, &[(name, absolute.address, SymbolKind::None)]);
                 Ok(())
             }
@@ -272,7 +272,7 @@ impl Adder<'_> {
     fn add_stub_file(&self, path: &Path) -> Result<(), Error> {
         let session = &self.host.session;
         let symbols = stub_file::symbols(path)?;
-        let null = symbols.iter().map(|name| (session.names().intern(name.as_bytes()), 0, SymbolKind::None));
+        let null = symbols.iter().map(|name| (self.host.name(name), 0, SymbolKind::None));
         session.define_absolute(self.library.dylib, &null.collect::<Vec<_>>());
         Ok(())
     }
@@ -286,7 +286,7 @@ impl Adder<'_> {
                 known.map(|(_, dylib)| *dylib).ok_or_else(|| Error::NoDylib { library: library.clone() })
             }
         };
-        let name = |qualified: &Qualified| session.names().intern(qualified.name.as_bytes());
+        let name = |qualified: &Qualified| self.host.name(&qualified.name);
         let aliases = vec![(Definition::function(name(&alias.alias)), name(&alias.target))];
         let unit = Aliases::new(library(&alias.target)?, aliases);
         Ok(session.define(library(&alias.alias)?, None, Box::new(unit))?)
