@@ -117,7 +117,9 @@ pub fn allocate(manager: &dyn MemoryManager, demand: &Demand) -> Result<Box<dyn 
     let working = allocation.working().map(|bytes| bytes.len() as u64);
     let limit = match demand.placement {
         Placement::Near => u64::MAX,
-        Placement::Low => REACH,
+        // A manager that nothing will run in may put low memory elsewhere, if it says so; what then does not fit is an error
+        // when it is fixed up.
+        Placement::Low => manager.span(Placement::Low)?.end.max(REACH),
     };
     let (mut first, mut last) = (u64::MAX, 0);
     for lane in Lane::ALL.into_iter().filter(|lane| demand.lanes[*lane as usize].size != 0) {
