@@ -50,12 +50,26 @@ pub enum Value {
     ModuleOffset,
     /// The offset of the variable from the thread pointer.
     ThreadOffset,
+    /// The function of the variable's descriptor, which returns its offset from the thread pointer.
+    DescriptorFunction,
+    /// The argument of that function.
+    DescriptorArgument,
+    /// `S + A`, less what an edge of [`Value::Subtrahend`] at the same place says.
+    Difference,
+    /// What an edge of [`Value::Difference`] at the same place takes away: `S + A`.
+    Subtrahend,
 }
 
 impl Value {
     /// Whether it is the address of a slot in an instruction that may be rewritten to do without.
     pub const fn is_load(self) -> bool {
         matches!(self, Value::GotLoad | Value::GotLoadPage | Value::GotLoadAddress)
+    }
+
+    /// Whether it is of a thread-local variable itself and not of a table entry about it.
+    pub const fn is_of_thread_variable(self) -> bool {
+        use Value::*;
+        matches!(self, ThreadOffset | ModuleOffset | DescriptorFunction | DescriptorArgument)
     }
 }
 
@@ -278,6 +292,16 @@ plain! {
     TPOFF32 = ThreadOffset, Signed32, None;
     /// A 64-bit offset from the thread pointer.
     TPOFF64 = ThreadOffset, Word64, None;
+    /// A thread-local variable's descriptor: the function.
+    DESCRIPTOR_FUNCTION = DescriptorFunction, Word64, None;
+    /// A thread-local variable's descriptor: the argument.
+    DESCRIPTOR_ARGUMENT = DescriptorArgument, Word64, None;
+    /// A 64-bit distance between two symbols.
+    DIFFERENCE64 = Difference, Word64, None;
+    /// A 32-bit distance between two symbols.
+    DIFFERENCE32 = Difference, Signed32, None;
+    /// The symbol that such a distance starts at.
+    SUBTRAHEND = Subtrahend, None, None;
 }
 
 /// The number of plain kinds, and the first kind of an architecture's own.

@@ -217,7 +217,27 @@ impl Fixup<'_> {
                 }
                 other => sum(self.answer(block, edge, other, Question::ThreadOffset)?[0]),
             },
+            Value::DescriptorFunction => self.descriptor(block, edge)?[0] as i64,
+            Value::DescriptorArgument => self.descriptor(block, edge)?[1] as i64,
+            Value::Difference => {
+                let edges = graph.edges(block).iter().filter(|other| other.offset == edge.offset);
+                let mut less = edges.filter(|other| self.arch().info(other.kind).value == Value::Subtrahend);
+                let less = less.next().map_or(0, |less| {
+                    self.addresses[less.target.0 as usize].wrapping_add_signed(graph.addend(less))
+                });
+                sum(symbol).wrapping_sub(less as i64)
+            }
+            Value::Subtrahend => 0,
         })
+    }
+
+    /// The descriptor of the thread-local variable that an edge is about.
+    fn descriptor(&self, block: &Block, edge: &Edge) -> Result<[u64; 2], LinkError> {
+        let variable = match self.variable(block, edge)? {
+            Variable::Own(offset) => Variable::Own(offset.wrapping_add_signed(self.member.graph.addend(edge))),
+            other => other,
+        };
+        self.answer(block, edge, variable, Question::Descriptor)
     }
 
     fn variable(&self, block: &Block, edge: &Edge) -> Result<Variable, LinkError> {

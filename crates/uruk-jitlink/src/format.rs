@@ -3,17 +3,37 @@
 
 use crate::arch::Architecture;
 use crate::elf;
+use crate::macho;
+use crate::macho::universal;
 use crate::error::LinkError;
 use crate::graph::{EdgeKind, LinkGraph};
 use crate::input::Input;
 use crate::interface::Interface;
 use crate::names::Names;
+use std::borrow::Cow;
 
 /// A kind of object file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Container {
     /// The Executable and Linkable Format.
     Elf,
+    /// Darwin's Mach-O.
+    MachO,
+}
+
+impl Container {
+    /// What the session calls what an object of this format calls so: the name that a C source has for it. Compilers
+    /// for Darwin put an underscore before those; what has none is named in assembly, and gets a byte before it that
+    /// no other name begins with.
+    pub fn session_name(self, name: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Container::Elf => name.into(),
+            Container::MachO => match name.strip_prefix(b"_") {
+                Some(name) => name.into(),
+                None => [b"\x01", name].concat().into(),
+            },
+        }
+    }
 }
 
 /// A format and an architecture.
@@ -29,7 +49,7 @@ pub struct Format {
 }
 
 /// Every format with an architecture.
-pub static FORMATS: &[&Format] = &[&elf::x86_64::FORMAT, &elf::aarch64::FORMAT];
+pub static FORMATS: &[&Format] = &[&elf::x86_64::FORMAT, &elf::aarch64::FORMAT, &macho::x86_64::FORMAT, &macho::arm64::FORMAT];
 
 impl Format {
     /// The format of a name.
@@ -50,12 +70,39 @@ impl std::fmt::Debug for Format {
     }
 }
 
+/// What a file's first bytes say that it is.
+fn container(input: &Input) -> Result<Container, LinkError> {
+    Ok(match input.get(..4) {
+        Some([0xcf, 0xfa, 0xed, 0xfe]) => Container::MachO,
+        _ if universal::is_universal(input) => {
+            return Err(LinkError::WrongFile {
+                file: input.name().to_string(),
+                found: "a universal file".into(),
+                hint: "take the slice of one architecture out of it, as format::slice does",
+            });
+        }
+        // Whose reader says what others are.
+        _ => Container::Elf,
+    })
+}
+
+/// The part of a file that an architecture wants: all of it, unless it is a universal one.
+pub fn slice(input: &Input, arch: &Architecture) -> Result<Input, LinkError> {
+    universal::slice(input, arch)
+}
+
 /// Reads a whole object of any format.
 pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
-    elf::read(input, names)
+    match container(input)? {
+        Container::Elf => elf::read(input, names),
+        Container::MachO => macho::read(input, names),
+    }
 }
 
 /// Reads what an object of any format offers and asks for.
 pub fn interface(input: &Input, names: &Names) -> Result<Interface, LinkError> {
-    elf::interface::read(input, names)
+    match container(input)? {
+        Container::Elf => elf::interface::read(input, names),
+        Container::MachO => macho::interface::read(input, names),
+    }
 }

@@ -62,9 +62,14 @@ impl Questions {
                 let question = match graph.arch().info(edge.kind).value {
                     Value::ThreadOffset => Question::ThreadOffset,
                     Value::ModuleOffset => Question::ModuleAndOffset,
+                    Value::DescriptorFunction | Value::DescriptorArgument => Question::Descriptor,
                     _ => continue,
                 };
                 match variable(graph, targets, edge.target) {
+                    Some(Variable::Own(offset)) if question == Question::Descriptor => {
+                        let offset = offset.wrapping_add_signed(graph.addend(edge));
+                        self.ask(Some(Variable::Own(offset)), question);
+                    }
                     // The offset in the own image is known.
                     Some(Variable::Own(_)) if question == Question::ModuleAndOffset => {}
                     Some(Variable::Own(_)) => self.ask(Some(Variable::Own(0)), question),

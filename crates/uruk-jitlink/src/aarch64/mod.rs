@@ -26,6 +26,8 @@ kinds! {
     PLT32 = Branch, Field::Signed32, Some(Entry::Stub);
     /// A 32-bit distance to a slot.
     GOTPCREL32 = GotRelative, Field::Signed32, Some(Entry::Got);
+    /// The address of a slot.
+    GOTADDRESS64 = GotAddress, Field::Word64, Some(Entry::Got);
     /// A 32-bit distance from the GOT.
     GOTREL32 = FromGot, Field::Word32, None;
 
@@ -102,6 +104,10 @@ kinds! {
     GOT_PAGE = GotLoadPage, ADRP_FIELD, Some(Entry::Got);
     /// `ldr` from a slot.
     GOT_LO12 = GotLoadAddress, LDST12_NC[3], Some(Entry::Got);
+    /// `adrp` of the page of a slot with the address of the descriptor that a thread-local variable of Darwin has.
+    TLVP_PAGE = GotLoadPage, ADRP_FIELD, Some(Entry::Got);
+    /// `ldr` from that slot.
+    TLVP_LO12 = GotLoadAddress, LDST12_NC[3], Some(Entry::Got);
     /// `ldr` from a slot at a 19-bit distance.
     GOT_PREL19 = GotRelative, WORD19, Some(Entry::Got);
     /// `ldr` from a slot at a 15-bit offset in the GOT.
@@ -294,7 +300,7 @@ fn can_relax(load: &Load, content: &[u8]) -> bool {
     let Some(word) = content.get(load.offset..).and_then(|bytes| bytes.first_chunk()) else { return false };
     let word = u32::from_le_bytes(*word);
     let is_adrp = word & 0x9f00_0000 == 0x9000_0000;
-    load.addend == 0 && if load.kind == GOT_PAGE { is_adrp } else { word & 0xffc0_0000 == LOAD64 }
+    load.addend == 0 && if matches!(load.kind, GOT_PAGE | TLVP_PAGE) { is_adrp } else { word & 0xffc0_0000 == LOAD64 }
 }
 
 /// `adrp` of the symbol's own page, `add` in the place of `ldr`. The other instruction of the pair is rewritten too: see
@@ -304,7 +310,7 @@ fn relax(load: &Load, bytes: &mut [u8], place: u64, symbol: u64) -> bool {
         return false;
     }
     let field = &mut bytes[load.offset..load.offset + 4];
-    if load.kind == GOT_PAGE {
+    if matches!(load.kind, GOT_PAGE | TLVP_PAGE) {
         return ARCHITECTURE.encode(ADRP_FIELD, pages(symbol, place), field).is_ok();
     }
     let registers = u32::from_le_bytes([field[0], field[1], field[2], field[3]]) & REGISTERS;
