@@ -25,7 +25,6 @@ use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::Tables;
 use uruk_jitlink::tls::{Questions, Variable};
-use uruk_jitlink::x86_64::far;
 
 /// Bytes that a made-up memory manager has in all; more is refused, as a real one refuses what the system has not.
 const MEMORY: u64 = 16 << 20;
@@ -223,7 +222,9 @@ fn link(
         edit(&mut graph, Stage::AfterPruning, choices);
         check_edges(&graph);
         prune::drop_unwind_records(&mut graph)?;
-        far::rewrite(&mut graph, &target, &span);
+        if let Some(rewrite) = graph.arch().rewrite {
+            rewrite(&mut graph, &target, &span)?;
+        }
         let tables = Tables::plan(&graph, &target, &span);
         members.push(Member { graph, tables, share: Share::default() });
         targets.push(target);

@@ -10,7 +10,7 @@ use crate::lifecycle::{self, Arguments};
 use crate::memory::{InProcessMemory, Options};
 use crate::stubs::{Setup, StubPool};
 use crate::thread_exit;
-use crate::tls::{TlsError, TlsModule, TlsRequest};
+use crate::tls::{darwin, TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
 use crate::{at_exit, at_fork, phdr};
 use std::ops::Range;
@@ -177,6 +177,7 @@ impl InProcess {
 /// The address of what stands in for a function of the process.
 pub(crate) fn overridden(name: &[u8]) -> Option<u64> {
     let functions = crate::dl::overrides().iter().copied().chain(at_exit::overrides()).chain(thread_exit::overrides());
+    let functions = functions.chain(darwin::overrides());
     let (_, address) = functions.into_iter().find(|(known, _)| known.as_bytes() == name)?;
     Some(address as u64)
 }

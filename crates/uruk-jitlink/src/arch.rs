@@ -4,7 +4,8 @@
 //! format. Which relocation types its kinds stand for is a [`Format`](crate::format::Format)'s to say. The kinds of plain
 //! data have the same numbers everywhere, so that passes need not ask for whom they write a table.
 
-use crate::graph::{EdgeKind, Entry, LinkGraph};
+use crate::error::LinkError;
+use crate::graph::{EdgeKind, Entry, LinkGraph, align_up};
 use crate::resolve::Targets;
 use std::ops::Range;
 
@@ -54,9 +55,11 @@ pub enum Value {
     DescriptorFunction,
     /// The argument of that function.
     DescriptorArgument,
+    /// The value of the relative edge that stands at the symbol: the other part of a pair of instructions.
+    Paired,
     /// `S + A`, less what an edge of [`Value::Subtrahend`] at the same place says.
     Difference,
-    /// What an edge of [`Value::Difference`] at the same place takes away: `S + A`.
+    /// `-(S + A)`, where no difference stands at the same place.
     Subtrahend,
 }
 
@@ -64,12 +67,6 @@ impl Value {
     /// Whether it is the address of a slot in an instruction that may be rewritten to do without.
     pub const fn is_load(self) -> bool {
         matches!(self, Value::GotLoad | Value::GotLoadPage | Value::GotLoadAddress)
-    }
-
-    /// Whether it is of a thread-local variable itself and not of a table entry about it.
-    pub const fn is_of_thread_variable(self) -> bool {
-        use Value::*;
-        matches!(self, ThreadOffset | ModuleOffset | DescriptorFunction | DescriptorArgument)
     }
 }
 
@@ -122,7 +119,8 @@ pub enum Misfit {
     Alignment(i64),
 }
 
-/// Stores a value in instructions at the start of a slice that is long enough for them; on error the bytes stay as they are.
+/// Stores a value in instructions, or adds it to what is there, at the start of a slice that is long enough for them; on
+/// error the bytes stay as they are.
 pub type Store = fn(i64, &mut [u8]) -> Result<(), Misfit>;
 
 /// What is known of an edge kind.
@@ -139,12 +137,52 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Whether it may hold a variable's offset from the thread pointer: always, or once its instruction has been rewritten.
+    pub const fn takes_thread_offset(&self) -> bool {
+        matches!(self.value, Value::ThreadOffset)
+            || self.value.is_load() && matches!(self.entry, Some(Entry::ThreadOffset))
+    }
+
+    /// Whether it stores something about a thread-local variable itself, not about a table entry for it.
+    pub const fn is_thread_field(&self) -> bool {
+        use Value::{DescriptorArgument, DescriptorFunction, ModuleOffset};
+        self.takes_thread_offset() || matches!(self.value, ModuleOffset | DescriptorFunction | DescriptorArgument)
+    }
+
     /// A kind of these properties. Absolute addresses in short data fields are low.
     pub const fn new(value: Value, field: Field, entry: Option<Entry>) -> Kind {
         let short = matches!(field, Field::Byte | Field::Half | Field::Word32 | Field::Unsigned32 | Field::Signed32);
         Kind { value, field, entry, low: matches!(value, Value::Absolute) && short }
     }
+
+    /// The same for an instruction that holds an address in so few bits that the object has to lie in low memory.
+    pub const fn low(self) -> Kind {
+        Kind { low: true, ..self }
+    }
 }
+
+/// Where the C library keeps the thread-local variables of a program that is linked statically.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ThreadLayout {
+    /// Bytes from the thread pointer to the variables, before these are aligned (variant I of "ELF Handling for
+    /// Thread-Local Storage", §3); `None` where they end at the thread pointer (variant II).
+    pub header: Option<u64>,
+    /// Less than offsets in a module's image are those that tables hold, so that signed fields reach further.
+    pub bias: u64,
+}
+
+impl ThreadLayout {
+    /// The distance from the thread pointer to the start of an image of `size` bytes at a multiple of `1 << align_log2`.
+    pub fn image_offset(&self, size: u64, align_log2: u8) -> u64 {
+        match self.header {
+            Some(header) => align_up(header, align_log2),
+            None => align_up(size, align_log2).wrapping_neg(),
+        }
+    }
+}
+
+/// Rewrites the code of a graph, for what is known of its targets before layout and the range that its memory will lie in.
+pub type Rewrite = fn(&mut LinkGraph, &Targets, &Range<u64>) -> Result<(), LinkError>;
 
 /// An instruction that loads from a slot, as seen by who may rewrite it.
 pub struct Load {
@@ -174,10 +212,14 @@ pub struct Architecture {
     pub stub: fn(address: u64, slot: u64, code: &mut [u8]) -> bool,
     /// Whether an instruction that loads an address from a slot could compute it instead.
     pub can_relax: fn(load: &Load, content: &[u8]) -> bool,
-    /// Makes it do so, for a symbol at an address and a field at a place. False, with nothing changed, where it cannot.
-    pub relax: fn(load: &Load, bytes: &mut [u8], place: u64, symbol: u64) -> bool,
-    /// Rewrites the instructions whose targets are out of reach of memory in a range, where the architecture can.
-    pub rewrite_far: Option<fn(&mut LinkGraph, &Targets, &Range<u64>)>,
+    /// Makes it do so, for a field at a place and what the slot would hold: a symbol's address, or a variable's offset from
+    /// the thread pointer. False, with nothing changed, where it cannot.
+    pub relax: fn(load: &Load, bytes: &mut [u8], place: u64, target: u64) -> bool,
+    /// Rewrites code before tables are planned: instructions whose targets are out of reach, or that could be shorter.
+    /// To be called once, when blocks have been dropped for good.
+    pub rewrite: Option<Rewrite>,
+    /// Thread-local variables of static programs.
+    pub threads: ThreadLayout,
 }
 
 impl Architecture {
@@ -220,9 +262,9 @@ impl PartialEq for Architecture {
 }
 
 /// Makes an architecture's kinds: a constant for each, and the table of all, which begins with the plain ones.
-/// A row is `NAME = value, field, entry;`.
+/// A row is `NAME = value, field, entry;`, perhaps with `, low` behind the entry for [`Kind::low`].
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $value:ident, $field:expr, $entry:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $value:ident, $field:expr, $entry:expr $(, $low:ident)?;)*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms, missing_docs)]
         #[derive(Clone, Copy)]
         enum Index { $($name),* }
@@ -231,7 +273,7 @@ macro_rules! kinds {
         /// What each kind does; indexed by the kind.
         pub const KINDS: &[$crate::arch::Kind] = {
             use $crate::arch::{Field, Kind, PLAIN_COUNT, Value};
-            const OWN: &[Kind] = &[$(Kind::new(Value::$value, $field, $entry)),*];
+            const OWN: &[Kind] = &[$(Kind::new(Value::$value, $field, $entry)$(.$low())?),*];
             &$crate::arch::with_plain::<{ PLAIN_COUNT as usize + OWN.len() }>(OWN)
         };
     };

@@ -102,6 +102,16 @@ pub enum LinkError {
         /// What is wrong.
         what: &'static str,
     },
+    /// The second part of a pair of relocations whose first part is not there.
+    #[error("{place}: {kind} to `{symbol}`, where no relocation is that it could complete; compile the object again")]
+    Unpaired {
+        /// Where it stands.
+        place: String,
+        /// The relocation type.
+        kind: &'static str,
+        /// Where the first part should be.
+        symbol: String,
+    },
     /// The objects need more memory than addresses can name.
     #[error("{file}: the sizes of its sections overflow")]
     TooLarge {

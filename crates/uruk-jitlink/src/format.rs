@@ -34,6 +34,17 @@ impl Container {
             },
         }
     }
+
+    /// The other way round: what an object of this format calls what the session calls so.
+    pub fn object_name(self, name: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Container::Elf => name.into(),
+            Container::MachO => match name.strip_prefix(b"\x01") {
+                Some(name) => name.into(),
+                None => [b"_", name].concat().into(),
+            },
+        }
+    }
 }
 
 /// A format and an architecture.
@@ -49,7 +60,14 @@ pub struct Format {
 }
 
 /// Every format with an architecture.
-pub static FORMATS: &[&Format] = &[&elf::x86_64::FORMAT, &elf::aarch64::FORMAT, &macho::x86_64::FORMAT, &macho::arm64::FORMAT];
+pub static FORMATS: &[&Format] = &[
+    &elf::x86_64::FORMAT,
+    &elf::aarch64::FORMAT,
+    &elf::riscv64::FORMAT,
+    &elf::riscv32::FORMAT,
+    &macho::x86_64::FORMAT,
+    &macho::arm64::FORMAT,
+];
 
 impl Format {
     /// The format of a name.
@@ -70,30 +88,19 @@ impl std::fmt::Debug for Format {
     }
 }
 
-/// What a file's first bytes say that it is.
-fn container(input: &Input) -> Result<Container, LinkError> {
-    Ok(match input.get(..4) {
-        Some([0xcf, 0xfa, 0xed, 0xfe]) => Container::MachO,
-        _ if universal::is_universal(input) => {
-            return Err(LinkError::WrongFile {
-                file: input.name().to_string(),
-                found: "a universal file".into(),
-                hint: "take the slice of one architecture out of it, as format::slice does",
-            });
-        }
-        // Whose reader says what others are.
+/// The format that a file's first bytes stand for; ELF, whose reader says what others are, if none is known.
+pub fn container(bytes: &[u8]) -> Container {
+    match bytes {
+        [0xcf, 0xfa, 0xed, 0xfe, ..] => Container::MachO,
         _ => Container::Elf,
-    })
+    }
 }
 
-/// The part of a file that an architecture wants: all of it, unless it is a universal one.
-pub fn slice(input: &Input, arch: &Architecture) -> Result<Input, LinkError> {
-    universal::slice(input, arch)
-}
+pub use universal::{is_universal, slice, slices};
 
 /// Reads a whole object of any format.
 pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
-    match container(input)? {
+    match container(input) {
         Container::Elf => elf::read(input, names),
         Container::MachO => macho::read(input, names),
     }
@@ -101,7 +108,7 @@ pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
 
 /// Reads what an object of any format offers and asks for.
 pub fn interface(input: &Input, names: &Names) -> Result<Interface, LinkError> {
-    match container(input)? {
+    match container(input) {
         Container::Elf => elf::interface::read(input, names),
         Container::MachO => macho::interface::read(input, names),
     }

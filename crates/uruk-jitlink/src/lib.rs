@@ -30,6 +30,7 @@ pub mod names;
 pub mod placed;
 pub mod prune;
 pub mod resolve;
+pub mod riscv;
 pub mod tables;
 pub mod tls;
 mod walk;

@@ -17,7 +17,7 @@ fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge, own_in_reach: bool) {
     let is_place = symbol.definition != Definition::Absolute;
     graph.needs_low |= info.low && is_place;
     graph.needs_static_tls |= info.value == Value::ThreadOffset || info.entry == Some(Entry::ThreadOffset);
-    graph.has_tls_fields |= info.value.is_of_thread_variable();
+    graph.has_tls_fields |= info.is_thread_field();
     let Some(entry) = info.entry.filter(|entry| !(local && *entry == Entry::Stub)) else { return };
     let relaxable = info.value.is_load() && {
         let load = Load { kind: edge.kind, addend: graph.addend(edge), offset: edge.offset as usize };
@@ -119,7 +119,7 @@ impl Tables {
             };
             let avoidable = match want.entry {
                 Entry::Stub => true,
-                Entry::Got => want.relaxable,
+                Entry::Got | Entry::ThreadOffset => want.relaxable,
                 _ => false,
             };
             if near && avoidable {
@@ -170,6 +170,11 @@ impl Tables {
     pub fn find(&self, symbol: SymbolId, entry: Entry) -> Option<u32> {
         let found = self.planned.binary_search_by_key(&(symbol, entry), |planned| (planned.symbol, planned.entry));
         found.ok().map(|at| self.planned[at].index)
+    }
+
+    /// Whether an entry has been planned.
+    pub fn has(&self, symbol: SymbolId, entry: Option<Entry>) -> bool {
+        entry.is_some_and(|entry| self.find(symbol, entry).is_some())
     }
 
     /// Bytes of the stubs.

@@ -116,7 +116,7 @@ fn relocations() {
     damaged(&[(section(TEXT_RELOCATIONS, SIZE), 25)], "relocations of an unknown entry size", table);
     damaged(&[(section(TEXT_RELOCATIONS, SIZE), 24 << 10)], "relocations that lie past the end of the file", table);
     damaged(&[(section(TEXT_RELOCATIONS, INFO), 99)], "a section index past the last section", headers_at());
-    damaged(&[(section(TEXT_RELOCATIONS, KIND), 9)], "relocations without addends, which x86-64 does not have", table);
+    damaged(&[(section(TEXT_RELOCATIONS, KIND), 9)], "relocations without addends, which this architecture does not have", table);
     damaged(&[(section(DATA_RELOCATIONS, INFO), TEXT as u64)], "two relocation sections for one section", content_at(DATA_RELOCATIONS));
     damaged(&[(relocation(1, RELOCATION_OFFSET), 13)], "a relocation that lies outside its section", second);
     damaged(&[(relocation(1, RELOCATION_OFFSET), u64::MAX - 1)], "a relocation that lies outside its section", second);
@@ -127,7 +127,7 @@ fn relocations() {
     damaged(&[(section(TEXT_RELOCATIONS, KIND), 0x4000_0014), (content(TEXT_RELOCATIONS, 0, 4), 0xffff_ffff)],
         "compact relocations that cannot be decoded", table);
     damaged(&[(section(TEXT_RELOCATIONS, KIND), 0x4000_0014), (content(TEXT_RELOCATIONS, 0, 4), 0x8)],
-        "compact relocations without addends, which x86-64 does not have", table);
+        "compact relocations without addends, which this architecture does not have", table);
 }
 
 #[test]

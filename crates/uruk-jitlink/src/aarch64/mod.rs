@@ -6,7 +6,7 @@
 
 mod fields;
 
-use crate::arch::{Architecture, Load, kinds};
+use crate::arch::{Architecture, Load, ThreadLayout, kinds};
 use crate::graph::Entry;
 use fields::*;
 
@@ -157,9 +157,9 @@ kinds! {
 
     // A slot with the offset from the thread pointer.
     /// `adrp` of its page.
-    IE_PAGE = GotPage, ADRP_FIELD, Some(Entry::ThreadOffset);
+    IE_PAGE = GotLoadPage, ADRP_FIELD, Some(Entry::ThreadOffset);
     /// `ldr` from it.
-    IE_LD_LO12 = GotAddress, LDST12_NC[3], Some(Entry::ThreadOffset);
+    IE_LD_LO12 = GotLoadAddress, LDST12_NC[3], Some(Entry::ThreadOffset);
     /// `ldr` at a 19-bit distance.
     IE_PREL19 = GotRelative, WORD19, Some(Entry::ThreadOffset);
     /// Bits 16 to 31 of its offset in the GOT.
@@ -271,7 +271,8 @@ pub static ARCHITECTURE: Architecture = Architecture {
     stub,
     can_relax,
     relax,
-    rewrite_far: None,
+    rewrite: None,
+    threads: ThreadLayout { header: Some(16), bias: 0 },
 };
 
 /// `adrp x16, slot; ldr x16, [x16, #slot]; br x16; udf #0`. Between a call and its function x16 is nobody's.
@@ -288,34 +289,47 @@ fn pages(to: u64, from: u64) -> i64 {
     (to & !0xfff).wrapping_sub(from & !0xfff) as i64
 }
 
-/// A load of 64 bits at an unsigned offset, without register numbers and offset.
-const LOAD64: u32 = 0xf940_0000;
-/// `add` of an immediate to a 64-bit register, likewise.
-const ADD64: u32 = 0x9100_0000;
-/// The bits of an instruction that hold its registers.
-const REGISTERS: u32 = 0x3ff;
+/// Instructions without register numbers and immediates: `ldr` of 64 bits at an unsigned offset, `add` of an immediate, `movz`
+/// of bits 16 to 31, `movk` of bits 0 to 15.
+const LDR: u32 = 0xf940_0000;
+const ADD: u32 = 0x9100_0000;
+const MOVZ16: u32 = 0xd2a0_0000;
+const MOVK: u32 = 0xf280_0000;
 
 /// Whether an instruction is what a load from the GOT is made of: `adrp`, or `ldr` of a 64-bit register.
 fn can_relax(load: &Load, content: &[u8]) -> bool {
     let Some(word) = content.get(load.offset..).and_then(|bytes| bytes.first_chunk()) else { return false };
     let word = u32::from_le_bytes(*word);
-    let is_adrp = word & 0x9f00_0000 == 0x9000_0000;
-    load.addend == 0 && if matches!(load.kind, GOT_PAGE | TLVP_PAGE) { is_adrp } else { word & 0xffc0_0000 == LOAD64 }
+    let is_load = word & 0xffc0_0000 == LDR;
+    load.addend == 0
+        && match load.kind {
+            GOT_PAGE | TLVP_PAGE | IE_PAGE => word & 0x9f00_0000 == 0x9000_0000,
+            // `movk` keeps the other bits, so they have to be in the same register.
+            IE_LD_LO12 => is_load && word & 31 == word >> 5 & 31,
+            _ => is_load,
+        }
 }
 
-/// `adrp` of the symbol's own page, `add` in the place of `ldr`. The other instruction of the pair is rewritten too: see
-/// [`Value::GotLoadPage`](crate::arch::Value).
-fn relax(load: &Load, bytes: &mut [u8], place: u64, symbol: u64) -> bool {
+/// `adrp` of the symbol's own page and `add` in the place of `ldr`, or, for an offset from the thread pointer, `movz` and
+/// `movk`. The other instruction of the pair is rewritten too: see [`Value::GotLoadPage`](crate::arch::Value).
+fn relax(load: &Load, bytes: &mut [u8], place: u64, target: u64) -> bool {
     if !can_relax(load, bytes) {
         return false;
     }
-    let field = &mut bytes[load.offset..load.offset + 4];
-    if matches!(load.kind, GOT_PAGE | TLVP_PAGE) {
-        return ARCHITECTURE.encode(ADRP_FIELD, pages(symbol, place), field).is_ok();
+    let old = &mut bytes[load.offset..load.offset + 4];
+    let registers = u32::from_le_bytes([old[0], old[1], old[2], old[3]]) & 0x3ff;
+    let (word, field, value) = match load.kind {
+        GOT_PAGE | TLVP_PAGE => return ARCHITECTURE.encode(ADRP_FIELD, pages(target, place), old).is_ok(),
+        IE_PAGE => (MOVZ16 | (registers & 31), UMOVW[1], target as i64),
+        IE_LD_LO12 => (MOVK | (registers & 31), MOVW_NC[0], target as i64),
+        _ => (ADD | registers, ADD12_NC, target as i64),
+    };
+    let mut new = word.to_le_bytes();
+    let done = ARCHITECTURE.encode(field, value, &mut new).is_ok();
+    if done {
+        old.copy_from_slice(&new);
     }
-    let registers = u32::from_le_bytes([field[0], field[1], field[2], field[3]]) & REGISTERS;
-    field.copy_from_slice(&(ADD64 | registers).to_le_bytes());
-    ARCHITECTURE.encode(ADD12_NC, symbol as i64, field).is_ok()
+    done
 }
 
 #[cfg(test)]

@@ -141,3 +141,16 @@ fn loads_from_the_got_become_additions() {
     assert_eq!(relaxed(GOT_PAGE, 0x1000_0001, 0, 0), None); // adr
     assert_eq!(relaxed(GOT_PAGE, 0x9000_0001, 0, 1 << 32), None);
 }
+
+#[test]
+fn loads_of_thread_offsets_become_numbers() {
+    let relaxed = |kind, instruction: u32, offset| {
+        let mut bytes = instruction.to_le_bytes();
+        let load = Load { kind, addend: 0, offset: 0 };
+        (can_relax(&load, &bytes), relax(&load, &mut bytes, 0, offset), u32::from_le_bytes(bytes))
+    };
+    assert_eq!(relaxed(IE_PAGE, 0x9000_0001, 0x1234_5678), (true, true, 0xd2a2_4681)); // movz x1, #0x1234, lsl #16
+    assert_eq!(relaxed(IE_LD_LO12, 0xf940_0021, 0x1234_5678), (true, true, 0xf28a_cf01)); // movk x1, #0x5678
+    assert_eq!(relaxed(IE_LD_LO12, 0xf940_0020, 0x10), (false, false, 0xf940_0020)); // of another register
+    assert_eq!(relaxed(IE_PAGE, 0x9000_0001, 1 << 32), (true, false, 0x9000_0001));
+}

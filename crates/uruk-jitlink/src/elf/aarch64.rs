@@ -3,7 +3,7 @@
 //! Source: AAELF64 (2024Q3), §5.7 "Relocation"; a type that is absent is unsupported, among them those that only linkers
 //! make for the loader and those of authenticated pointers.
 
-use super::machine::{Machine, Reloc, Rule, name, rules};
+use super::machine::{Class, Machine, Reloc, Rule, name, rules};
 use crate::aarch64::*;
 use crate::format::{Container, Format};
 
@@ -143,4 +143,5 @@ pub static FORMAT: Format = Format {
 static RULES: [Option<Rule>; TYPES] = rules(&ARCHITECTURE, RELOCS);
 
 /// The machine.
-pub static MACHINE: Machine = Machine { number: 183, format: &FORMAT, rules: &RULES };
+pub static MACHINE: Machine =
+    Machine { number: 183, class: Class::Wide, refuse: |_| None, compressed: 0, format: &FORMAT, rules: &RULES };

@@ -9,6 +9,7 @@ use crate::input::Input;
 use object::BigEndian as BE;
 use object::macho::{FatArch32, FatArch64, FatHeader};
 use object::pod;
+use std::sync::Arc;
 
 const MAGIC: [u8; 4] = [0xca, 0xfe, 0xba, 0xbe];
 const MAGIC_64: [u8; 4] = [0xca, 0xfe, 0xba, 0xbf];
@@ -26,22 +27,25 @@ pub fn slice(input: &Input, arch: &Architecture) -> Result<Input, LinkError> {
     if !is_universal(input) {
         return Ok(input.clone());
     }
-    let slices = slices(input)?;
-    let wanted = slices.iter().find(|slice| {
-        let machine = MACHINES.iter().find(|machine| machine.number == slice.processor);
-        machine.is_some_and(|machine| machine.format.arch == arch)
-    });
-    let Some(slice) = wanted else {
+    let slices = descriptions(input)?;
+    let Some(slice) = slices.iter().find(|slice| slice.arch() == Some(arch)) else {
         return Err(LinkError::WrongFile {
             file: input.name().to_string(),
             found: format!("a universal file without a slice for {}", arch.name),
             hint: "give one that has it, as `lipo -info` tells",
         });
     };
-    let range = usize::try_from(slice.offset).ok().zip(usize::try_from(slice.size).ok());
-    let range = range.and_then(|(start, size)| Some(start..start.checked_add(size)?));
-    let part = range.and_then(|range| input.part(input.name().clone(), range));
-    part.ok_or_else(|| malformed(input, slice.at, "a slice that lies past the end of the file"))
+    slice.of(input, input.name().clone())
+}
+
+/// The slices of a file that can be read, each with its architecture's name, or all of a file that is not universal.
+pub fn slices(input: &Input) -> Result<Vec<Input>, LinkError> {
+    if !is_universal(input) {
+        return Ok(vec![input.clone()]);
+    }
+    let slices = descriptions(input)?;
+    let known = slices.iter().filter_map(|slice| Some((slice, slice.arch()?)));
+    known.map(|(slice, arch)| slice.of(input, format!("{}({})", input.name(), arch.name).into())).collect()
 }
 
 struct Slice {
@@ -52,7 +56,21 @@ struct Slice {
     size: u64,
 }
 
-fn slices(input: &Input) -> Result<Vec<Slice>, LinkError> {
+impl Slice {
+    fn arch(&self) -> Option<&'static Architecture> {
+        let machine = MACHINES.iter().find(|machine| machine.number == self.processor);
+        machine.map(|machine| machine.format.arch)
+    }
+
+    fn of(&self, input: &Input, name: Arc<str>) -> Result<Input, LinkError> {
+        let range = usize::try_from(self.offset).ok().zip(usize::try_from(self.size).ok());
+        let range = range.and_then(|(start, size)| Some(start..start.checked_add(size)?));
+        let part = range.and_then(|range| input.part(name, range));
+        part.ok_or_else(|| malformed(input, self.at, "a slice that lies past the end of the file"))
+    }
+}
+
+fn descriptions(input: &Input) -> Result<Vec<Slice>, LinkError> {
     let cut = || malformed(input, 0, "a universal file's header that lies past its end");
     let (header, rest) = pod::from_bytes::<FatHeader>(input).map_err(|()| cut())?;
     let count = header.nfat_arch.get(BE) as usize;

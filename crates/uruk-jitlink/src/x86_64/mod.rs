@@ -6,8 +6,11 @@
 pub mod far;
 pub mod relax;
 
-use crate::arch::{Architecture, Load, kinds};
-use crate::graph::Entry;
+use crate::arch::{Architecture, Load, ThreadLayout, kinds};
+use crate::error::LinkError;
+use crate::graph::{Entry, LinkGraph};
+use crate::resolve::Targets;
+use std::ops::Range;
 
 pub use crate::arch::{
     ABS8, ABS16, ABS32, ABS32S, ABS64, BRANCH32, DTPOFF32, DTPOFF64, GOTOFF64, GOTPC64, GOTPCREL, GOTPCREL64, NOTHING,
@@ -59,8 +62,14 @@ pub static ARCHITECTURE: Architecture = Architecture {
     stub,
     can_relax,
     relax,
-    rewrite_far: Some(far::rewrite),
+    rewrite: Some(rewrite),
+    threads: ThreadLayout { header: None, bias: 0 },
 };
+
+fn rewrite(graph: &mut LinkGraph, targets: &Targets, span: &Range<u64>) -> Result<(), LinkError> {
+    far::rewrite(graph, targets, span);
+    Ok(())
+}
 
 /// `jmp *slot(%rip); ud2`
 fn stub(address: u64, slot: u64, code: &mut [u8]) -> bool {
