@@ -13,7 +13,6 @@
 //! Sources: "ELF Handling For Thread-Local Storage" §3–4; x86-64 psABI §4.4.1; glibc manual,
 //! "Dynamic Linking Tunables"; glibc `elf/dl-reloc.c`, `sysdeps/x86_64/dl-machine.h`.
 
-pub mod darwin;
 mod file;
 mod image;
 

@@ -7,6 +7,7 @@
 //! Names are as the object has them, with the underscore that compilers for Darwin put before those of C.
 
 mod blocks;
+mod compact;
 mod edges;
 pub(crate) mod headers;
 pub mod interface;
@@ -14,6 +15,7 @@ pub mod machine;
 mod read;
 mod sections;
 mod symbols;
+mod synthesize;
 pub mod universal;
 mod unwind;
 

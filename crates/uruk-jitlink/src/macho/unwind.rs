@@ -1,12 +1,12 @@
-//! Unwind records: what `__eh_frame` refers to without relocations, and what only `__compact_unwind` says.
+//! Unwind records: what `__eh_frame` refers to without relocations.
 //!
 //! Assemblers write the distances from descriptions to their functions and language-specific data as numbers, since the
-//! object has both; here they become edges, as these may go or move apart. Compact records are for the unwinder of Darwin.
-//! A function that has only such a record gets one of `__eh_frame`'s made from it, where that can say the same, since an
-//! unwinder of other systems understands no others.
-//! Sources: LSB 5.0, "Exception Frames"; `mach-o/compact_unwind_encoding.h` of Apple's libunwind.
+//! object has both; here they become edges, as these may go or move apart. What is not known from there is known from
+//! compact records ([`synthesize`]).
+//! Source: LSB 5.0, "Exception Frames".
 
 use super::read::Reader;
+use super::synthesize;
 use crate::arch::{PC32, PC64};
 use crate::edit::raw;
 use crate::ehframe::entry::{CommonEntry, Reader as Bytes, pointer_size};
@@ -36,7 +36,7 @@ pub(super) fn read(reader: &Reader<'_>, graph: &mut LinkGraph) -> Result<(), Lin
             })?;
         }
     }
-    Ok(())
+    synthesize::add_missing(reader, graph)
 }
 
 /// The loaded sections that have bytes, by address.
