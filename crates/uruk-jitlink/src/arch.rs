@@ -338,6 +338,8 @@ plain! {
     DESCRIPTOR_FUNCTION = DescriptorFunction, Word64, None;
     /// A thread-local variable's descriptor: the argument.
     DESCRIPTOR_ARGUMENT = DescriptorArgument, Word64, None;
+    /// A 32-bit distance in data.
+    DISTANCE32 = Relative, Signed32, None;
     /// A 64-bit distance between two symbols.
     DIFFERENCE64 = Difference, Word64, None;
     /// A 32-bit distance between two symbols.

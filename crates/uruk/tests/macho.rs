@@ -159,8 +159,8 @@ fn exceptions_go_through_frames_of_both_formats() {
         extern \"C\" int between(int); struct Guard { int &n; ~Guard() { n += 100; } };
         extern \"C\" int catcher(int n) { int seen = 0; try { Guard guard{seen}; return between(n); }
             catch (Problem &problem) { return seen + problem.n; } }";
-    let between = "extern \"C\" int thrower(int); struct Guard { int &n; ~Guard() { n += 1; } }; static int left;
-        extern \"C\" int between(int n) { Guard guard{left}; return thrower(n) + 10; } extern \"C\" int count(int) { return left; }";
+    let between = "extern \"C\" int thrower(int); struct Count { int &n; ~Count() { n += 1; } }; static int left;
+        extern \"C\" int between(int n) { Count count{left}; return thrower(n) + 10; } extern \"C\" int count(int) { return left; }";
     for flags in [&["-O0"][..], &["-O2"], &["-O2", "-fomit-frame-pointer"], &["-O1", "-femit-dwarf-unwind=no-compact-unwind"]] {
         let flags = [&["-fexceptions", "-fcxx-exceptions"], flags].concat();
         let thrower = darwin("thrower.cpp", thrower, &flags);

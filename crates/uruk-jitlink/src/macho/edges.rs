@@ -9,7 +9,7 @@ use super::blocks::Part;
 use super::machine::{Does, Machine, Reloc};
 use super::read::Reader;
 use crate::arch::{
-    ABS64, DESCRIPTOR_ARGUMENT, DESCRIPTOR_FUNCTION, DIFFERENCE32, DIFFERENCE64, Field, PC32, PC64, SUBTRAHEND,
+    ABS64, DESCRIPTOR_ARGUMENT, DESCRIPTOR_FUNCTION, DIFFERENCE32, DIFFERENCE64, DISTANCE32, Field, PC64, SUBTRAHEND,
 };
 use crate::edit::raw;
 use crate::error::LinkError;
@@ -250,7 +250,7 @@ impl<'a, 'b> Edges<'a, 'b> {
         if symbol.definition == Definition::Block(raw.block) {
             // From somewhere in the same block: a distance from the field itself.
             let back = (raw.offset as i64).wrapping_sub(symbol.value as i64);
-            let kind = if is_wide { PC64 } else { PC32 };
+            let kind = if is_wide { PC64 } else { DISTANCE32 };
             self.push(raw.block, raw.offset, target, kind, addend.wrapping_add(back));
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! The architectures that Mach-O objects are read for, and what the readers have to know of each.
 
 use super::{arm64, x86_64};
-use crate::arch::{ABS64, DESCRIPTOR_ARGUMENT, DESCRIPTOR_FUNCTION, DIFFERENCE32, DIFFERENCE64, PC64, SUBTRAHEND};
+use crate::arch::{ABS64, DESCRIPTOR_ARGUMENT, DESCRIPTOR_FUNCTION, DIFFERENCE32, DIFFERENCE64, DISTANCE32, PC64, SUBTRAHEND};
 use crate::format::Format;
 use crate::graph::EdgeKind;
 
@@ -72,7 +72,7 @@ pub enum Does {
 /// The name of a kind, for messages.
 pub(super) fn name(relocs: &[Reloc], kind: EdgeKind) -> &'static str {
     let makes = |reloc: &&Reloc| match kind {
-        PC64 | DIFFERENCE32 | DIFFERENCE64 | SUBTRAHEND => reloc.does == Does::Subtract,
+        PC64 | DISTANCE32 | DIFFERENCE32 | DIFFERENCE64 | SUBTRAHEND => reloc.does == Does::Subtract,
         DESCRIPTOR_FUNCTION | DESCRIPTOR_ARGUMENT => reloc.does == Does::Refer(ABS64),
         kind => reloc.does == Does::Refer(kind) || reloc.does == Does::ReferToSymbol(kind),
     };
