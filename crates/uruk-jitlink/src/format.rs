@@ -3,12 +3,12 @@
 
 use crate::arch::Architecture;
 use crate::elf;
-use crate::macho;
-use crate::macho::universal;
 use crate::error::LinkError;
 use crate::graph::{EdgeKind, LinkGraph};
 use crate::input::Input;
 use crate::interface::Interface;
+use crate::macho;
+use crate::macho::universal;
 use crate::names::Names;
 use std::borrow::Cow;
 

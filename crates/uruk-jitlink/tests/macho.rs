@@ -2,12 +2,15 @@
 //!
 //! The sources are assembled by clang, whose assembler says which relocations they become.
 
+#[path = "macho/assemble.rs"]
+mod assemble;
 #[path = "macho/link.rs"]
 mod link;
 #[path = "macho/lld.rs"]
 mod lld;
 
-use link::{BASE, Place, assemble, link};
+use assemble::assemble;
+use link::{BASE, Place, link};
 
 /// Links a source at [`BASE`] with `_t` at an address, and gives the bytes of a field or the error.
 fn field(arch: &str, source: &str, at: usize, size: usize, target: u64) -> Result<Vec<u8>, String> {
@@ -59,7 +62,12 @@ fn distances_of_x86_64() {
     check_distance("call _t", 1, 5, "X86_64_RELOC_BRANCH to `_t`");
     check_distance("jne _t", 2, 6, "X86_64_RELOC_BRANCH to `_t`");
     // The field holds what is added.
-    check(X86, "leaq _t+16(%rip), %rax", (3, 4), &[(7, Ok(16)), (7 + MAX - 16, Ok(MAX)), (7 + MAX - 15, Err("SIGNED"))]);
+    check(
+        X86,
+        "leaq _t+16(%rip), %rax",
+        (3, 4),
+        &[(7, Ok(16)), (7 + MAX - 16, Ok(MAX)), (7 + MAX - 15, Err("SIGNED"))],
+    );
     check(X86, "movb $1, _t-16(%rip)", (2, 4), &[(7, Ok(-16)), (7 + MIN + 16, Ok(MIN)), (7 + MIN + 15, Err("SIGNED"))]);
 }
 
@@ -75,13 +83,14 @@ fn addresses_of_x86_64() {
 fn differences() {
     for (arch, name) in [(X86, "X86_64_RELOC_SUBTRACTOR"), (ARM, "ARM64_RELOC_SUBTRACTOR")] {
         // From a symbol of the same block, before or behind the field.
+        let source = |text: &str| format!("{text}\n.data\n.globl _t\n_t: .quad 0\n");
         let own = [(0, Ok(-8)), (8 + MAX, Ok(MAX)), (9 + MAX, Err(name)), (8 + MIN, Ok(MIN)), (7 + MIN, Err(name))];
-        check(arch, "_f: .quad 0\n.alt_entry _here\n_here: .long _t - _here", (8, 4), &own);
-        check(arch, "_f: .quad 0\n.quad _t - _f + 3", (8, 8), &[(0, Ok(3)), (1 << 40, Ok((1 << 40) + 3))]);
+        check(arch, &source("_f: .quad 0\n.alt_entry _here\n_here: .long _t - _here"), (8, 4), &own);
+        check(arch, &source("_f: .quad 0\n.quad _t - _f + 3"), (8, 8), &[(0, Ok(3)), (1 << 40, Ok((1 << 40) + 3))]);
         // From elsewhere: another block, which lies behind.
         let other = [(16, Ok(0)), (16 + MAX, Ok(MAX)), (17 + MAX, Err(name)), (15 + MIN, Err(name))];
-        check(arch, "_f: .long _t - _g\n.long 0\n.quad 0\n_g: .quad 0", (0, 4), &other);
-        check(arch, "_f: .quad _t - _g - 1\n.quad 0\n_g: .quad 0", (0, 8), &[(16, Ok(-1)), (0, Ok(-17))]);
+        check(arch, &source("_f: .long _t - _g\n.long 0\n.quad 0\n_g: .quad 0"), (0, 4), &other);
+        check(arch, &source("_f: .quad _t - _g - 1\n.quad 0\n_g: .quad 0"), (0, 8), &[(16, Ok(-1)), (0, Ok(-17))]);
     }
 }
 
@@ -137,7 +146,12 @@ fn instructions_of_arm64() {
     ];
     check(ARM, "adrp x0, _t@PAGE", (0, 4), &cases);
     check(ARM, "adrp x0, _t@PAGE + 0x5000", (0, 4), &[(0, Ok(page(5))), (-0x5001, Ok(page(-1)))]);
-    check(ARM, "adrp x0, _t@PAGE - 0x5000", (0, 4), &[(0, Ok(page(-5)))]);
+    // clang writes a wrong type where less than nothing is added.
+    let mut object = assemble(ARM, ".text\nadrp x0, _t@PAGE + 0x123456\n");
+    let at = object.windows(3).position(|window| window == [0x56, 0x34, 0x12]).unwrap();
+    object[at..at + 3].copy_from_slice(&[0, 0xb0, 0xff]);
+    let bytes = link(object, Place { target: BASE, slot: None }).unwrap();
+    assert_eq!(bytes[..], page(-5).to_le_bytes()[..4]);
 }
 
 #[test]
@@ -166,7 +180,8 @@ fn page_offsets_of_arm64_are_scaled_as_the_instruction_is() {
 
 #[test]
 fn slots_of_arm64() {
-    let source = ".text\n_f: adrp x1, _t@GOTPAGE\nldr x1, [x1, _t@GOTPAGEOFF]\n.long _t@GOT - .\n.subsections_via_symbols\n";
+    let source =
+        ".text\n_f: adrp x1, _t@GOTPAGE\nldr x1, [x1, _t@GOTPAGEOFF]\n.long _t@GOT - .\n.subsections_via_symbols\n";
     let words = |bytes: &[u8]| -> Vec<u32> {
         bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
     };

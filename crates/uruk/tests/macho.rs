@@ -32,7 +32,13 @@ fn linked(objects: &[Input]) -> Jit {
     jit
 }
 
-const FLAGS: &[&[&str]] = &[&["-O0"], &["-O2"], &["-O1", "-fno-omit-frame-pointer"], &["-O1", "-fomit-frame-pointer"], &["-Os", "-mcmodel=large"]];
+const FLAGS: &[&[&str]] = &[
+    &["-O0"],
+    &["-O2"],
+    &["-O1", "-fno-omit-frame-pointer"],
+    &["-O1", "-fomit-frame-pointer"],
+    &["-Os", "-mcmodel=large"],
+];
 
 #[test]
 fn functions_and_variables_of_several_objects() {
@@ -120,7 +126,8 @@ fn initialisers_and_finalisers() {
     extern "C" fn note(number: i32) {
         CALLS.lock().unwrap().push(number);
     }
-    let source = "extern \"C\" void note(int); struct One { int n; One(int n) : n(n) { note(n); } ~One() { note(-n); } };
+    let source =
+        "extern \"C\" void note(int); struct One { int n; One(int n) : n(n) { note(n); } ~One() { note(-n); } };
         One first(1); One second(2); __attribute__((constructor)) static void start() { note(3); }
         inline int late() { static One one(4); return one.n; } extern \"C\" int use(int) { return late(); }";
     let jit = Jit::new().unwrap();
@@ -139,13 +146,17 @@ fn weak_definitions_are_one() {
     let header = "struct Base { virtual ~Base() {} virtual int value() { return 1; } };
         inline int &counter() { static int counter = 5; return counter; }
         template <class T> T same(T n) { return n + counter(); }";
-    let one = format!("{header} extern \"C\" int *one(int n) {{ counter() += same(n); return &counter(); }}
+    let one = format!(
+        "{header} extern \"C\" int *one(int n) {{ counter() += same(n); return &counter(); }}
         extern \"C\" int base(int) {{ Base base; return base.value(); }} Base *make() {{ return new Base; }}
-        void operator delete(void *, unsigned long) noexcept {{}}");
-    let two = format!("{header} extern \"C\" int *one(int); struct More : Base {{ int value() override {{ return 2; }} }};
+        void operator delete(void *, unsigned long) noexcept {{}}"
+    );
+    let two = format!(
+        "{header} extern \"C\" int *one(int); struct More : Base {{ int value() override {{ return 2; }} }};
         void *operator new(unsigned long); Base *make();
         extern \"C\" int two(int n) {{ Base *base = make(); More more; Base *other = &more;
-            return (one(n) == &counter()) * 1000 + counter() + base->value() + other->value() + same(0); }}");
+            return (one(n) == &counter()) * 1000 + counter() + base->value() + other->value() + same(0); }}"
+    );
     for flags in [&["-O0", "-fno-exceptions"][..], &["-O1", "-fno-exceptions"]] {
         let jit = linked(&[darwin("one.cpp", &one, flags), darwin("two.cpp", &two, flags)]);
         assert_eq!(call(&jit, "two", 2), 1000 + 12 + 3 + 12, "{flags:?}");
@@ -155,13 +166,16 @@ fn weak_definitions_are_one() {
 
 #[test]
 fn exceptions_go_through_frames_of_both_formats() {
-    let thrower = "struct Problem { int n; }; extern \"C\" int thrower(int n) { if (n > 2) throw Problem{n}; return n; }
+    let thrower =
+        "struct Problem { int n; }; extern \"C\" int thrower(int n) { if (n > 2) throw Problem{n}; return n; }
         extern \"C\" int between(int); struct Guard { int &n; ~Guard() { n += 100; } };
         extern \"C\" int catcher(int n) { int seen = 0; try { Guard guard{seen}; return between(n); }
             catch (Problem &problem) { return seen + problem.n; } }";
     let between = "extern \"C\" int thrower(int); struct Count { int &n; ~Count() { n += 1; } }; static int left;
         extern \"C\" int between(int n) { Count count{left}; return thrower(n) + 10; } extern \"C\" int count(int) { return left; }";
-    for flags in [&["-O0"][..], &["-O2"], &["-O2", "-fomit-frame-pointer"], &["-O1", "-femit-dwarf-unwind=no-compact-unwind"]] {
+    for flags in
+        [&["-O0"][..], &["-O2"], &["-O2", "-fomit-frame-pointer"], &["-O1", "-femit-dwarf-unwind=no-compact-unwind"]]
+    {
         let flags = [&["-fexceptions", "-fcxx-exceptions"], flags].concat();
         let thrower = darwin("thrower.cpp", thrower, &flags);
         for between in [darwin("between.cpp", between, &flags), compile("between.cpp", between, &["-O1"])] {

@@ -11,8 +11,8 @@ const fn reloc(number: u8, name: &'static str, length: u8, relative: bool, does:
     Reloc { number, name, length, relative, does }
 }
 
-/// Every relocation type, with the lengths of its field. Data hold their addends; those of instructions stand in a
-/// relocation before theirs.
+/// Every relocation type, with the lengths of its field. Addresses hold their addends; those of instructions stand in a
+/// relocation before theirs, and what else a field holds counts for nothing.
 #[rustfmt::skip]
 pub const RELOCS: &[Reloc] = &[
     //         type                                log2  relative
@@ -25,8 +25,8 @@ pub const RELOCS: &[Reloc] = &[
     reloc(4,  "ARM64_RELOC_PAGEOFF12",              2,   false, ReferToSymbol(PAGEOFF12)),   // S + A
     reloc(5,  "ARM64_RELOC_GOT_LOAD_PAGE21",        2,   true,  ReferToSymbol(GOT_PAGE)),    // Page(G) - Page(P)
     reloc(6,  "ARM64_RELOC_GOT_LOAD_PAGEOFF12",     2,   false, ReferToSymbol(GOT_LO12)),    // G
-    reloc(7,  "ARM64_RELOC_POINTER_TO_GOT",         2,   true,  ReferToSymbol(GOTPCREL32)),  // G + A - P
-    reloc(7,  "ARM64_RELOC_POINTER_TO_GOT",         3,   false, ReferToSymbol(GOTADDRESS64)), // G + A
+    reloc(7,  "ARM64_RELOC_POINTER_TO_GOT",         2,   true,  ReferToSymbol(GOTPCREL32)),  // G - P
+    reloc(7,  "ARM64_RELOC_POINTER_TO_GOT",         3,   false, ReferToSymbol(GOTADDRESS64)), // G
     reloc(8,  "ARM64_RELOC_TLVP_LOAD_PAGE21",       2,   true,  ReferToSymbol(TLVP_PAGE)),   // Page(G) - Page(P)
     reloc(9,  "ARM64_RELOC_TLVP_LOAD_PAGEOFF12",    2,   false, ReferToSymbol(TLVP_LO12)),   // G
     reloc(10, "ARM64_RELOC_ADDEND",                 2,   false, Add),

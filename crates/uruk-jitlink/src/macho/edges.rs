@@ -139,7 +139,9 @@ impl<'a, 'b> Edges<'a, 'b> {
             Does::Add => {
                 let what = "an ADDEND relocation without one of its place behind it that takes addends";
                 let Some((second, kind)) = second().filter(same_place).and_then(|second| match second.reloc.does {
-                    Does::ReferToSymbol(kind) if self.takes_addend(kind) && second.info.r_extern => Some((second, kind)),
+                    Does::ReferToSymbol(kind) if self.takes_addend(kind) && second.info.r_extern => {
+                        Some((second, kind))
+                    }
                     _ => None,
                 }) else {
                     return Err(Damage(what));
@@ -182,14 +184,9 @@ impl<'a, 'b> Edges<'a, 'b> {
 
     /// What a relocation refers to, and the addend of an edge to that. `more` comes from a relocation before it.
     fn target(&self, site: &Site<'_>, raw: &Raw<'_>, more: i64) -> Result<(SymbolId, i64), Refusal> {
-        let Raw { info, reloc, bytes, block, offset } = raw;
-        let is_instruction = match reloc.does {
-            Does::Refer(kind) | Does::ReferToSymbol(kind) => {
-                self.machine.separate_addends && matches!(self.graph.arch().info(kind).field, Field::Code { .. })
-            }
-            _ => false,
-        };
-        let held = if is_instruction { more } else { signed(bytes) };
+        let Raw { info, reloc, bytes, .. } = raw;
+        let separate = self.machine.separate_addends && matches!(reloc.does, Does::ReferToSymbol(_));
+        let held = if separate { more } else { signed(bytes) };
         let before = if reloc.relative && self.machine.counts_from_end { bytes.len() as i64 } else { 0 };
         if info.r_extern {
             let missing = Damage("a relocation to a symbol that does not exist");
@@ -199,8 +196,6 @@ impl<'a, 'b> Edges<'a, 'b> {
         let section = self.reader.headers.section(info.r_symbolnum, 0);
         let section = section.map_err(|_| Damage("a relocation to a section that does not exist"))?;
         let before = before + i64::from((self.machine.immediate)(reloc.number));
-        let (_, start) = site.part.block(site.part.position(info.r_address.into()));
-        debug_assert_eq!(u64::from(info.r_address) - start, *offset, "in {block:?}");
         let origin = if reloc.relative { site.part.address + u64::from(info.r_address) + before as u64 } else { 0 };
         let reference = self.reader.reference(section, origin.wrapping_add_signed(held));
         let (symbol, distance) = reference.ok_or(Damage("a reference to a place outside of the section it names"))?;

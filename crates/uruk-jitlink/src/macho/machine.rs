@@ -1,7 +1,9 @@
 //! The architectures that Mach-O objects are read for, and what the readers have to know of each.
 
 use super::{arm64, x86_64};
-use crate::arch::{ABS64, DESCRIPTOR_ARGUMENT, DESCRIPTOR_FUNCTION, DIFFERENCE32, DIFFERENCE64, DISTANCE32, PC64, SUBTRAHEND};
+use crate::arch::{
+    ABS64, DESCRIPTOR_ARGUMENT, DESCRIPTOR_FUNCTION, DIFFERENCE32, DIFFERENCE64, DISTANCE32, PC64, SUBTRAHEND,
+};
 use crate::format::Format;
 use crate::graph::EdgeKind;
 
@@ -19,7 +21,7 @@ pub struct Machine {
     pub immediate: fn(u8) -> u8,
     /// Distances count from the end of their field, not from its start.
     pub counts_from_end: bool,
-    /// Addends of instructions stand in relocations of their own, not in the instructions.
+    /// Only addresses hold their addends; others have a relocation of its own before theirs.
     pub separate_addends: bool,
 }
 

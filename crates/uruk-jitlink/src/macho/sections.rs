@@ -70,7 +70,8 @@ pub fn classify(headers: &Headers<'_>, section: RawSection<'_>) -> Result<Option
     };
     let is_code = attributes & (S_ATTR_PURE_INSTRUCTIONS | S_ATTR_SOME_INSTRUCTIONS) != 0;
     let is_text = section.segment() == b"__TEXT";
-    let constant = is_text || matches!(section.name(), b"__const" | b"__cstring") || section.segment() == b"__DATA_CONST";
+    let constant =
+        is_text || matches!(section.name(), b"__const" | b"__cstring") || section.segment() == b"__DATA_CONST";
     let plain = match (is_code, constant) {
         (true, _) => SectionKind::Code,
         (false, true) => SectionKind::ReadOnly,
@@ -92,7 +93,10 @@ pub fn classify(headers: &Headers<'_>, section: RawSection<'_>) -> Result<Option
         S_THREAD_LOCAL_ZEROFILL => (SectionKind::TlsZero, Split::Symbols),
         S_DTRACE_DOF => return Ok(None),
         S_INIT_FUNC_OFFSETS => {
-            return Err(unsupported("holds offsets in an image, which an object is not", "link the objects themselves"));
+            return Err(unsupported(
+                "holds offsets in an image, which an object is not",
+                "link the objects themselves",
+            ));
         }
         _ => return Err(unsupported("is of a type that is not linked", "compile for macOS 10.15 or later")),
     };

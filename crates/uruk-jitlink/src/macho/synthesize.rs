@@ -69,12 +69,7 @@ pub(super) fn add_missing(reader: &Reader<'_>, graph: &mut LinkGraph) -> Result<
 }
 
 /// The records of a section.
-fn read(
-    reader: &Reader<'_>,
-    graph: &LinkGraph,
-    index: usize,
-    compact: &mut Vec<Compact>,
-) -> Result<(), LinkError> {
+fn read(reader: &Reader<'_>, graph: &LinkGraph, index: usize, compact: &mut Vec<Compact>) -> Result<(), LinkError> {
     let headers = &reader.headers;
     let section = headers.sections[index];
     let (start, size) = (section.header.offset.get(LE), section.size());

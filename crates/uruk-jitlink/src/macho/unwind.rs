@@ -130,14 +130,7 @@ impl Frames<'_, '_> {
     }
 
     /// Adds the edge of a pointer, unless a relocation has made one.
-    fn add(
-        &self,
-        graph: &mut LinkGraph,
-        bytes: &[u8],
-        at: usize,
-        encoding: u8,
-        added: &mut Vec<Edge>,
-    ) -> Option<()> {
+    fn add(&self, graph: &mut LinkGraph, bytes: &[u8], at: usize, encoding: u8, added: &mut Vec<Edge>) -> Option<()> {
         let size = pointer_size(encoding)?;
         let field = Bytes { bytes, at }.number(size)?;
         if has_edge(graph, self.id, at) {

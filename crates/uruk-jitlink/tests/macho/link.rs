@@ -1,6 +1,5 @@
 //! Assembling and linking of one object at addresses of a test's choice.
 
-use std::process::Command;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
 use uruk_jitlink::format;
 use uruk_jitlink::graph::*;
@@ -17,21 +16,10 @@ pub const BASE: u64 = 0x10_0000_0000;
 /// Where the rest is.
 #[derive(Clone, Copy)]
 pub struct Place {
-    /// All undefined symbols.
+    /// All undefined symbols, and what the other sections hold.
     pub target: u64,
     /// The first slot of the GOT, if there is one.
     pub slot: Option<u64>,
-}
-
-/// Assembles a source for an architecture of Darwin.
-pub fn assemble(arch: &str, source: &str) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let (path, object) = (folder.path().join("a.s"), folder.path().join("a.o"));
-    std::fs::write(&path, source).unwrap();
-    let target = format!("--target={arch}-apple-macos13");
-    let output = Command::new("clang-22").args([&*target, "-c"]).arg(&path).arg("-o").arg(&object).output().unwrap();
-    assert!(output.status.success(), "{source}\n{}", String::from_utf8_lossy(&output.stderr));
-    std::fs::read(object).unwrap()
 }
 
 /// Reads an object.
@@ -41,7 +29,8 @@ pub fn read(object: Vec<u8>) -> LinkGraph {
 
 /// The bytes of the first section, or the error.
 pub fn link(object: Vec<u8>, place: Place) -> Result<Vec<u8>, String> {
-    let graph = format::read(&Input::from_bytes("a.o", object), &Names::default()).map_err(|error| error.to_string())?;
+    let graph =
+        format::read(&Input::from_bytes("a.o", object), &Names::default()).map_err(|error| error.to_string())?;
     let mut targets = Targets::new(&graph);
     for (id, symbol) in graph.globals() {
         if symbol.definition == Definition::Undefined {
@@ -52,6 +41,9 @@ pub fn link(object: Vec<u8>, place: Place) -> Result<Vec<u8>, String> {
     let tables = if place.slot.is_some() { Tables::plan(&graph, &targets, &span) } else { Tables::default() };
     let share = Share { got: place.slot.unwrap_or(0), ..Share::default() };
     let mut member = Member { graph, tables, share };
+    for block in &mut member.graph.blocks {
+        block.address = place.target;
+    }
     let mut at = BASE;
     for block in member.graph.blocks.iter_mut().filter(|block| block.section == SectionId(0)) {
         block.address = align_up(at, block.align_log2);

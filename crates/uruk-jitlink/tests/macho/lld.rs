@@ -1,6 +1,7 @@
 //! Random objects, linked by `ld64.lld` and, at the same addresses, here.
 
-use super::link::{assemble, read, write};
+use super::assemble::assemble;
+use super::link::{read, write};
 use object::{Object, ObjectSection, ObjectSymbol};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -63,13 +64,16 @@ fn instruction(arch: &str, random: &mut Random) -> String {
     }
 }
 
-fn datum(random: &mut Random, own: &str) -> String {
+fn datum(random: &mut Random, part: u64, own: &str) -> String {
     let (function, variable) = (random.function(), random.variable());
+    // Assemblers want to know both ends of a distance.
+    let near = format!("_v{}", part + 2 * random.below(VARIABLES / 2));
+    let code = format!("_f{}", part + 2 * random.below(FUNCTIONS / 2));
     match random.below(5) {
         0 => format!(".quad {function} + {}", random.below(9)),
         1 => format!(".quad {variable}"),
-        2 => format!(".quad {function} - {own}"),
-        3 => format!(".long {variable} - {own}\n.long {function} - {own} + 4"),
+        2 => format!(".quad {code} - {own}"),
+        3 => format!(".long {near} - {own}\n.long {code} - {near} + 4"),
         _ => format!(".quad 0x{:x}", random.below(1 << 40)),
     }
 }
@@ -89,7 +93,7 @@ fn source(arch: &str, part: u64, random: &mut Random) -> String {
         let own = format!("_v{number}");
         let _ = writeln!(text, ".globl {own}\n.p2align 3\n{own}:");
         for _ in 0..1 + random.below(6) {
-            let _ = writeln!(text, "{}", datum(random, &own));
+            let _ = writeln!(text, "{}", datum(random, part, &own));
         }
     }
     text + ".subsections_via_symbols\n"
