@@ -43,6 +43,8 @@ impl Random {
 fn instruction(arch: &str, random: &mut Random) -> String {
     let (function, variable, plain) = (random.function(), random.variable(), random.below(VARIABLES));
     if arch == "arm64" {
+        // clang writes a wrong type where less than nothing is added.
+        let variable = variable.replace('-', "+");
         return match random.below(6) {
             0 => format!("bl {function}"),
             1 => format!("b {function} + 4"),

@@ -185,7 +185,7 @@ fn universal_files() {
     let slice = format::slice(&input, &uruk_jitlink::aarch64::ARCHITECTURE).unwrap();
     let graph = format::read(&slice, &Names::default()).unwrap();
     assert_eq!(graph.format.name, "Mach-O arm64");
-    let error = format::slice(&input, &uruk_jitlink::riscv::rv64::ARCHITECTURE).unwrap_err().to_string();
+    let error = format::slice(&input, &uruk_jitlink::riscv::rv64::ARCHITECTURE).err().unwrap().to_string();
     assert!(error.starts_with("u.o: a universal file without a slice for "), "{error}");
     let end = "a slice that lies past the end of the file at offset 0x8: the file is damaged";
     assert_eq!(names(&file[..200]), format!("u.o: {end}"));
