@@ -90,7 +90,12 @@ fn differences() {
         // From elsewhere: another block, which lies behind.
         let other = [(16, Ok(0)), (16 + MAX, Ok(MAX)), (17 + MAX, Err(name)), (15 + MIN, Err(name))];
         check(arch, &source("_f: .long _t - _g\n.long 0\n.quad 0\n_g: .quad 0"), (0, 4), &other);
-        check(arch, &source("_f: .quad _t - _g - 1\n.quad 0\n_g: .quad 0"), (0, 8), &[(16, Ok(-1)), (0x100, Ok(0x100 - 17))]);
+        check(
+            arch,
+            &source("_f: .quad _t - _g - 1\n.quad 0\n_g: .quad 0"),
+            (0, 8),
+            &[(16, Ok(-1)), (0x100, Ok(0x100 - 17))],
+        );
     }
 }
 

@@ -186,3 +186,57 @@ fn exceptions_go_through_frames_of_both_formats() {
         }
     }
 }
+
+#[test]
+fn bounds_of_sections() {
+    let one =
+        "extern int first __asm__(\"section$start$__DATA$__numbers\"), last __asm__(\"section$end$__DATA$__numbers\");
+        __attribute__((section(\"__DATA,__numbers\"), used)) static int a = 1, b = 20;
+        int sum(int n) { for (int *at = &first; at != &last; ++at) n += *at; return n; }";
+    let two = "__attribute__((section(\"__DATA,__numbers\"), used)) static int c = 300;";
+    let jit = linked(&[darwin("one.c", one, &["-O1"]), darwin("two.c", two, &["-O1"])]);
+    assert_eq!(call(&jit, "sum", 4000), 4321);
+}
+
+fn run(tool: &str, arguments: &[&str], paths: &[&std::path::Path]) {
+    let output = Command::new(tool).args(arguments).args(paths).output().unwrap();
+    assert!(output.status.success(), "{tool}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn archives_and_universal_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let write = |name: &str, input: &Input| std::fs::write(path(name), &**input).unwrap();
+    write("twice.o", &darwin("twice.c", "int twice(int n) { return 2 * n; }", &["-O1"]));
+    write("never.o", &darwin("never.c", "int absent(void); int never(int n) { return absent(); }", &["-O1"]));
+    write("foreign.o", &darwin("foreign.c", "int twice(int n) { return 0; }", &["--target=arm64-apple-macos13"]));
+    for format in ["--format=darwin", "--format=gnu", "--format=bsd"] {
+        let archive = path(&format!("lib{format}.a"));
+        run("llvm-ar-22", &[format, "rcs"], &[&archive, &path("twice.o"), &path("never.o")]);
+        let jit = Jit::new().unwrap();
+        jit.main().add_file(&archive).unwrap();
+        jit.main()
+            .add_objects(&[darwin("user.c", "int twice(int); int four(int n) { return twice(twice(n)); }", &[])])
+            .unwrap();
+        assert_eq!(call(&jit, "four", 10), 40, "{format}");
+    }
+    run("llvm-ar-22", &["--format=darwin", "rcs"], &[&path("foreign.a"), &path("foreign.o")]);
+    let own = path("lib--format=darwin.a");
+    for wide in [&["-create"][..], &["-create", "-fat64"]] {
+        for (universal, parts) in
+            [("universal.o", [path("foreign.o"), path("twice.o")]), ("universal.a", [path("foreign.a"), own.clone()])]
+        {
+            let universal = path(universal);
+            run("llvm-lipo-22", wide, &[&parts[0], &parts[1], "-output".as_ref(), &universal]);
+            let jit = Jit::new().unwrap();
+            jit.main().add_file(&universal).unwrap();
+            assert_eq!(call(&jit, "twice", 4), 8, "{}", universal.display());
+            let text = uruk::inspect(&universal).unwrap();
+            assert!(text.contains("(AArch64)") && text.contains("_twice"), "{text}");
+        }
+    }
+    let jit = Jit::new().unwrap();
+    let error = jit.main().add_file(&path("foreign.o")).unwrap_err().to_string();
+    assert!(error.contains("Mach-O arm64 code, which x86-64 does not run"), "{error}");
+}
