@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bodies;
+pub mod check;
 pub mod edits;
 pub mod mutate;
 pub mod parts;

@@ -2,6 +2,8 @@
 
 #[path = "../../../fuzz/src/bodies.rs"]
 mod bodies;
+#[path = "../../../fuzz/src/check.rs"]
+mod check_language;
 #[path = "../../../fuzz/src/edits.rs"]
 mod edits;
 #[path = "../../../fuzz/src/parts.rs"]
@@ -37,6 +39,11 @@ fn mach_o_objects() {
 #[test]
 fn archives() {
     check("archive_reader", bodies::archive_reader);
+}
+
+#[test]
+fn rules() {
+    check("check", check_language::check);
 }
 
 #[test]

@@ -30,7 +30,8 @@ pub struct Outcome {
 }
 
 fn run(emulation: &Emulation, program: &Path, arguments: &[&str]) -> Outcome {
-    let output = Command::new(emulation.emulator).arg(program).args(arguments).output().unwrap();
+    let mut command = Command::new("timeout");
+    let output = command.arg("60").arg(emulation.emulator).arg(program).args(arguments).output().unwrap();
     Outcome { status: output.status.code(), output: String::from_utf8_lossy(&output.stdout).into_owned() }
 }
 

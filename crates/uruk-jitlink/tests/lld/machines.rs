@@ -117,6 +117,7 @@ pub const MACHINES: &[Machine] = &[
         prepare: |graph| relax::align(graph).unwrap(),
         relax: false,
         rounds: 6,
+        emulation: None,
     },
     Machine {
         name: "aarch64",
@@ -139,6 +140,7 @@ pub const MACHINES: &[Machine] = &[
         prepare: |_| (),
         relax: false,
         rounds: 6,
+        emulation: None,
     },
     // Its programs are executed, which says more.
     Machine {
