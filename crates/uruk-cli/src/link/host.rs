@@ -75,9 +75,9 @@ impl Host {
         Ok(Host { session, format, slab: Some(slab), jit: None, process: Some(process), phony: None })
     }
 
-    /// The session's name of what objects of the format call so.
-    pub fn name(&self, text: &str) -> Name {
-        self.session.names().intern(text.as_bytes())
+    /// What the session calls a symbol that the objects call so.
+    pub fn name(&self, name: &str) -> Name {
+        self.session.names().intern(&self.format.container.session_name(name.as_bytes()))
     }
 
     /// Makes a library; the first one is the program.
@@ -130,7 +130,8 @@ impl Host {
         order.splice(1..1, others.map(|dylib| SearchEntry { dylib: *dylib, all_symbols: false }));
         self.session.set_search_order(main, order);
         jit.interpose()?;
-        let status = jit.main().run(entry)?;
+        let entry = self.format.container.session_name(entry.as_bytes());
+        let status = jit.main().run(&String::from_utf8_lossy(&entry))?;
         // Handlers that the program has registered run in here, so its code has to be there still.
         std::process::exit(status)
     }

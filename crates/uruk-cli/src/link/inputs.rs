@@ -48,7 +48,8 @@ pub fn format(request: &Request) -> Result<&'static Format, Error> {
     let names = Names::default();
     for mention in &request.mentions {
         let Mention::File { path, .. } = mention else { continue };
-        let input = uruk::read_file(path)?;
+        let slices = format::slices(&uruk::read_file(path)?).map_err(uruk::orc::error::Error::from)?;
+        let Some(input) = slices.into_iter().next() else { continue };
         let objects =
             if Archive::is_archive(&input) { archive_members(&input, &uruk::read_file)? } else { vec![input] };
         if let Some(interface) = objects.iter().find_map(|object| format::interface(object, &names).ok()) {
@@ -140,7 +141,7 @@ impl Adder<'_> {
             }
             Mention::File { path, lazy, harness } => self.add_file(path, *lazy, *harness),
             Mention::Link { name, hidden } => self.link(name, *hidden),
-            Mention::Hidden(path) => self.add_hidden(uruk::read_file(path)?),
+            Mention::Hidden(path) => self.add_hidden(self.read(path)?),
             Mention::WeakLink(name) => {
                 let path = self.find(name, &["{}.tbd", "lib{}.tbd"])?;
                 self.add_stub_file(&path)
@@ -157,7 +158,7 @@ impl Adder<'_> {
     }
 
     fn add_file(&mut self, path: &Path, lazy: bool, harness: bool) -> Result<(), Error> {
-        let input = uruk::read_file(path)?;
+        let input = self.read(path)?;
         if Archive::is_archive(&input) {
             return self.add_archive(self.library.dylib, input);
         }
@@ -175,6 +176,12 @@ impl Adder<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// A file, or what of it is for the architecture that is linked for.
+    fn read(&self, path: &Path) -> Result<Input, Error> {
+        let input = uruk::read_file(path)?;
+        Ok(format::slice(&input, self.host.format.arch).map_err(uruk::orc::error::Error::from)?)
     }
 
     fn add_archive(&self, dylib: DylibId, archive: Input) -> Result<(), Error> {
@@ -247,7 +254,7 @@ impl Adder<'_> {
         }
         if hidden {
             let path = self.find(name, &["lib{}.a", "{}.lib"])?;
-            return self.add_hidden(uruk::read_file(&path)?);
+            return self.add_hidden(self.read(&path)?);
         }
         let path = self.find(name, &["lib{}.so", "lib{}.dylib", "{}.dll", "lib{}.a", "{}.lib"])?;
         self.add_file(&path, false, false)
