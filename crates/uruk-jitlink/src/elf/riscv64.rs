@@ -71,6 +71,10 @@ pub(super) const NUMBER: u16 = 243;
 /// The flag of compressed instructions (`EF_RISCV_RVC`).
 pub(super) const COMPRESSED: u32 = 1;
 
+/// How floating-point numbers are passed (`EF_RISCV_FLOAT_ABI`), by its number.
+const FLOAT_ABIS: [&str; 4] =
+    ["the soft-float ABI", "the single-float ABI", "the double-float ABI", "the quad-float ABI"];
+
 /// The format and architecture.
 pub static FORMAT: Format = format(&rv64::ARCHITECTURE, "ELF riscv64");
 
@@ -84,7 +88,15 @@ pub(super) const fn format(arch: &'static Architecture, full_name: &'static str)
 }
 
 pub(super) const fn machine(class: Class, format: &'static Format) -> Machine {
-    Machine { number: NUMBER, class, refuse, compressed: COMPRESSED, format, rules: &RULES }
+    Machine {
+        number: NUMBER,
+        class,
+        refuse,
+        abi: |flags| Some(FLOAT_ABIS[(flags >> 1 & 3) as usize]),
+        compressed: COMPRESSED,
+        format,
+        rules: &RULES,
+    }
 }
 
 /// Objects whose calling convention nothing else has (psABI, "File Header").
