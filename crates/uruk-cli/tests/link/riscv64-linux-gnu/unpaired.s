@@ -5,4 +5,5 @@
         .globl main
 main:
 label:  nop
-        addi    a0, a0, %pcrel_lo(label)
+        .reloc  ., R_RISCV_PCREL_LO12_I, label
+        addi    a0, a0, 0
