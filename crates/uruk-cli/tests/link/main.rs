@@ -1,6 +1,7 @@
 //! `uruk link`: fixtures with checks in comments, limits of relocations, and what each flag does.
 
 mod flags;
+mod macho;
 mod riscv_elf;
 mod shown;
 mod support;
