@@ -2,6 +2,7 @@
 //! know of where a graph came from. Its readers ([`elf`](crate::elf) and others) know the rest.
 
 use crate::arch::Architecture;
+use crate::coff;
 use crate::elf;
 use crate::error::LinkError;
 use crate::graph::{EdgeKind, LinkGraph};
@@ -14,6 +15,27 @@ use crate::names::Names;
 pub enum Container {
     /// The Executable and Linkable Format.
     Elf,
+    /// The Common Object File Format, as Windows has it.
+    Coff,
+}
+
+/// How functions are called, on an architecture that has more than one way.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Convention {
+    /// As Unix-like systems have it.
+    Unix,
+    /// As Windows has it.
+    Windows,
+}
+
+impl Container {
+    /// How functions of objects of this format call others and are called.
+    pub fn convention(self) -> Convention {
+        match self {
+            Container::Coff => Convention::Windows,
+            _ => Convention::Unix,
+        }
+    }
 }
 
 /// A format and an architecture.
@@ -29,7 +51,7 @@ pub struct Format {
 }
 
 /// Every format with an architecture.
-pub static FORMATS: &[&Format] = &[&elf::x86_64::FORMAT];
+pub static FORMATS: &[&Format] = &[&elf::x86_64::FORMAT, &coff::x86_64::FORMAT];
 
 impl Format {
     /// The format of a name.
@@ -52,10 +74,10 @@ impl std::fmt::Debug for Format {
 
 /// Reads a whole object of any format.
 pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
-    elf::read(input, names)
+    if coff::is_coff(input) { coff::read(input, names) } else { elf::read(input, names) }
 }
 
 /// Reads what an object of any format offers and asks for.
 pub fn interface(input: &Input, names: &Names) -> Result<Interface, LinkError> {
-    elf::interface::read(input, names)
+    if coff::is_coff(input) { coff::interface::read(input, names) } else { elf::interface::read(input, names) }
 }

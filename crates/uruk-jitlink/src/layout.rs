@@ -31,6 +31,8 @@ pub struct Share {
     pub zero: Range<u64>,
     /// Its unwind records, with four zero bytes behind them that belong to it too; empty where it has none.
     pub unwind: Range<u64>,
+    /// Its records of functions for Windows' unwinder, in order of address once they are written.
+    pub functions: Range<u64>,
     /// Its first stub, in the code lane.
     pub stubs: u64,
     /// Its GOT, in the read-only lane.
@@ -99,7 +101,7 @@ impl Cursor {
 pub fn lane(kind: SectionKind) -> Option<Lane> {
     match kind {
         SectionKind::Code => Some(Lane::Code),
-        SectionKind::ReadOnly | SectionKind::EhFrame => Some(Lane::ReadOnly),
+        SectionKind::ReadOnly | SectionKind::EhFrame | SectionKind::Pdata => Some(Lane::ReadOnly),
         SectionKind::Data | SectionKind::Zero | SectionKind::Functions(..) => Some(Lane::Data),
         SectionKind::TlsData | SectionKind::TlsZero | SectionKind::Unloaded => None,
     }
@@ -232,6 +234,7 @@ impl Layout {
             let share = &mut member.share;
             share.zero = share.zero.start + data..share.zero.end + data;
             share.unwind = share.unwind.start + read_only..share.unwind.end + read_only;
+            share.functions = share.functions.start + read_only..share.functions.end + read_only;
             share.stubs += code;
             share.got += read_only;
             share.indirect += data;
@@ -256,10 +259,14 @@ impl Member {
         for (range, cursor) in share.lanes.iter_mut().zip(lanes.iter_mut()) {
             range.start = cursor.begin_run()?;
         }
-        self.take_blocks(lanes, gather, |kind| !matches!(kind, SectionKind::Zero | SectionKind::EhFrame))?;
+        self.take_blocks(lanes, gather, |kind| kind != SectionKind::Zero && !kind.is_unwind_records())?;
         let arch = self.graph.arch();
         let [code, read_only, _] = lanes;
         share.stubs = code.take(self.tables.stub_bytes(arch), arch.stub_size.trailing_zeros() as u8)?;
+        let functions = read_only.take(0, 3)?;
+        self.take_blocks(lanes, gather, |kind| kind == SectionKind::Pdata)?;
+        let [_, read_only, _] = lanes;
+        share.functions = functions..read_only.at;
         let unwind = read_only.take(0, 3)?;
         share.unwind = unwind..unwind;
         self.take_blocks(lanes, gather, |kind| kind == SectionKind::EhFrame)?;

@@ -10,6 +10,7 @@
 
 pub mod arch;
 pub mod archive;
+pub mod coff;
 pub mod debug;
 pub mod dump;
 pub mod edit;
@@ -25,6 +26,7 @@ pub mod interface;
 pub mod layout;
 pub mod memory;
 pub mod names;
+pub mod pdata;
 pub mod placed;
 pub mod prune;
 pub mod resolve;

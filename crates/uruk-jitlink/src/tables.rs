@@ -19,7 +19,9 @@ fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge) {
     graph.needs_low |= info.low && is_place;
     graph.needs_static_tls |= info.value == Value::ThreadOffset || info.entry == Some(Entry::ThreadOffset);
     graph.has_tls_fields |= matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
-    let Some(entry) = info.entry.filter(|entry| !(local && *entry == Entry::Stub)) else { return };
+    let Some(entry) = info.entry.filter(|entry| !(local && matches!(entry, Entry::Stub | Entry::Inside))) else {
+        return;
+    };
     let relaxable = info.value == Value::GotLoad && {
         let load = Load { kind: edge.kind, addend: graph.addend(edge), offset: edge.offset as usize };
         (arch.can_relax)(&load, graph.content(graph.block(id)))
@@ -91,11 +93,12 @@ impl Tables {
             let near = match targets.of(graph, want.symbol) {
                 Target::Own | Target::Near => true,
                 Target::Bound => !may_be_null(graph, want.symbol),
+                Target::Known(address) if want.entry == Entry::Inside => span.contains(&address),
                 Target::Known(address) => in_reach(span, address),
                 Target::Far | Target::ThreadLocal(_) | Target::ThreadImage => false,
             };
             let avoidable = match want.entry {
-                Entry::Stub => true,
+                Entry::Stub | Entry::Inside => true,
                 Entry::Got => want.relaxable,
                 _ => false,
             };
@@ -116,10 +119,12 @@ impl Tables {
             Entry::Stub => {
                 self.planned.push(Planned { symbol, entry, index: self.stubs });
                 self.stubs += 1;
-                if !self.planned.iter().rev().take(2).any(|one| (one.symbol, one.entry) == (symbol, Entry::Got)) {
+                if !self.has_just(symbol, Entry::Got) {
                     self.add(symbol, Entry::Got);
                 }
             }
+            Entry::Inside if self.has_just(symbol, Entry::Stub) => {}
+            Entry::Inside => self.add(symbol, Entry::Stub),
             Entry::Got | Entry::ThreadOffset => {
                 self.planned.push(Planned { symbol, entry, index: self.slots });
                 self.slots += 1;
@@ -129,6 +134,12 @@ impl Tables {
                 self.slots += 2;
             }
         }
+    }
+
+    /// Whether an entry of the symbol whose wishes are being looked at has been planned.
+    fn has_just(&self, symbol: SymbolId, entry: Entry) -> bool {
+        let own = self.planned.iter().rev().take_while(|one| one.symbol == symbol);
+        own.into_iter().any(|one| one.entry == entry)
     }
 
     fn add_indirect(&mut self, graph: &LinkGraph, targets: &Targets) {

@@ -246,7 +246,7 @@ impl ArchiveMembers {
                 continue;
             }
             for global in format::interface(&session.translated(&object)?, session.names())?.globals {
-                if !matches!(global.strength, Strength::Undefined | Strength::UndefinedWeak) {
+                if global.strength.defines() {
                     self.index.entry(global.name).or_insert((number, member.id));
                 }
             }
@@ -257,9 +257,8 @@ impl ArchiveMembers {
 
 /// Whether an object defines a name.
 fn defines(object: &Input, session: &Session, name: Name) -> Result<bool, Error> {
-    let is_definition = |strength| !matches!(strength, Strength::Undefined | Strength::UndefinedWeak);
     let interface = format::interface(&session.translated(object)?, session.names())?;
-    Ok(interface.globals.iter().any(|global| global.name == name && is_definition(global.strength)))
+    Ok(interface.globals.iter().any(|global| global.name == name && global.strength.defines()))
 }
 
 /// All members of an archive as inputs, those of nested archives in their place.

@@ -10,7 +10,7 @@ pub mod machine;
 mod read;
 pub(crate) mod relocations;
 pub(crate) mod sections;
-mod strings;
+pub(crate) mod strings;
 pub mod x86_64;
 
 pub use headers::Headers;
