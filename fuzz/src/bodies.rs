@@ -25,7 +25,6 @@ use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::Tables;
 use uruk_jitlink::tls::{Questions, Variable};
-use uruk_jitlink::x86_64::far;
 
 /// Bytes that a made-up memory manager has in all; more is refused, as a real one refuses what the system has not.
 const MEMORY: u64 = 16 << 20;
@@ -223,7 +222,9 @@ fn link(
         edit(&mut graph, Stage::AfterPruning, choices);
         check_edges(&graph);
         prune::drop_unwind_records(&mut graph)?;
-        far::rewrite(&mut graph, &target, &span);
+        if let Some(rewrite) = graph.arch().rewrite {
+            rewrite(&mut graph, &target, &span)?;
+        }
         let tables = Tables::plan(&graph, &target, &span);
         members.push(Member { graph, tables, share: Share::default() });
         targets.push(target);
@@ -294,16 +295,17 @@ fn write(
         }
         all.push(addresses);
     }
+    let image = fixup::image_base(&(lanes[0]..lanes[0]));
     let mut images = Vec::new();
     let mut result = Ok(());
     for _ in 0..2 {
-        let mut image = vec![0; layout.tls_data as usize];
+        let mut initial = vec![0; layout.tls_data as usize];
         let mut working = layout.demand.lanes.map(|demand| vec![0; (demand.size - demand.zero_fill) as usize]);
         for ((member, targets), addresses) in members.iter().zip(targets).zip(&all) {
-            let fixup = Fixup { member, targets, addresses, threads };
+            let fixup = Fixup { member, targets, addresses, threads, image };
             let none = Questions::default();
             let before = Fixup { threads: Threads { questions: &none, answers: &[] }, ..fixup };
-            result = result.and(before.write_thread_image(&mut image)).and(fixup.write_thread_image(&mut image));
+            result = result.and(before.write_thread_image(&mut initial)).and(fixup.write_thread_image(&mut initial));
             let mut own = Lane::ALL.map(|lane| {
                 let range = &member.share.lanes[lane as usize];
                 let start = (range.start - lanes[lane as usize]) as usize;
@@ -317,14 +319,14 @@ fn write(
             }
         }
         for ((member, targets), addresses) in members.iter().zip(targets).zip(&all) {
-            let fixup = Fixup { member, targets, addresses, threads };
+            let fixup = Fixup { member, targets, addresses, threads, image };
             let mut whole = std::mem::take(&mut working).map(Some);
             let mut whole =
                 Lane::ALL.map(|lane| (lanes[lane as usize], whole[lane as usize].take().unwrap_or_default()));
             result = result.and(fixup.write_gathered(&mut windows(&mut whole)));
             working = whole.map(|(_, bytes)| bytes);
         }
-        images.push((image, working));
+        images.push((initial, working));
     }
     if result.is_ok() {
         let places: Vec<Places> = (members.iter().zip(targets).zip(&all))

@@ -4,7 +4,8 @@
 //! format. Which relocation types its kinds stand for is a [`Format`](crate::format::Format)'s to say. The kinds of plain
 //! data have the same numbers everywhere, so that passes need not ask for whom they write a table.
 
-use crate::graph::{EdgeKind, Entry, LinkGraph};
+use crate::error::LinkError;
+use crate::graph::{EdgeKind, Entry, LinkGraph, align_up};
 use crate::resolve::Targets;
 use std::ops::Range;
 
@@ -30,6 +31,16 @@ pub enum Value {
     GotRelative,
     /// The same, or the symbol itself once the instruction has been rewritten.
     GotLoad,
+    /// `Page(S + A) - Page(P)`; a page is 4 KiB here, whatever the system's are.
+    Page,
+    /// `Page(G + A) - Page(P)`
+    GotPage,
+    /// The same, or the symbol's page where all loads of the symbol have been rewritten.
+    GotLoadPage,
+    /// `G + A`, or the symbol itself where all loads of it have been rewritten.
+    GotLoadAddress,
+    /// `G + A - Page(GOT)`
+    GotFromPage,
     /// `S + A - GOT`
     FromGot,
     /// `GOT + A - P`
@@ -43,6 +54,19 @@ pub enum Value {
     ModuleOffset,
     /// The offset of the variable from the thread pointer.
     ThreadOffset,
+    /// The value of the relative edge that stands at the symbol: the other part of a pair of instructions.
+    Paired,
+    /// `S + A`, less what an edge of [`Value::Subtrahend`] at the same place says.
+    Difference,
+    /// `-(S + A)`, where no difference stands at the same place.
+    Subtrahend,
+}
+
+impl Value {
+    /// Whether it is the address of a slot in an instruction that may be rewritten to do without.
+    pub const fn is_load(self) -> bool {
+        matches!(self, Value::GotLoad | Value::GotLoadPage | Value::GotLoadAddress)
+    }
 }
 
 /// How a value is stored.
@@ -87,11 +111,18 @@ impl Field {
     }
 }
 
-/// The range of values that a field holds, given when another does not fit.
-pub type FieldRange = (i64, i64);
+/// Why a value does not go into a field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Misfit {
+    /// It is none of those from the first to the last.
+    Range(i64, i64),
+    /// It is no multiple of this.
+    Alignment(i64),
+}
 
-/// Stores a value in instructions at the start of a slice that is long enough for them; on error the bytes stay as they are.
-pub type Store = fn(i64, &mut [u8]) -> Result<(), FieldRange>;
+/// Stores a value in instructions, or adds it to what is there, at the start of a slice that is long enough for them; on
+/// error the bytes stay as they are.
+pub type Store = fn(i64, &mut [u8]) -> Result<(), Misfit>;
 
 /// What is known of an edge kind.
 #[derive(Debug)]
@@ -107,12 +138,46 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Whether it may hold a variable's offset from the thread pointer: always, or once its instruction has been rewritten.
+    pub const fn takes_thread_offset(&self) -> bool {
+        matches!(self.value, Value::ThreadOffset)
+            || self.value.is_load() && matches!(self.entry, Some(Entry::ThreadOffset))
+    }
+
     /// A kind of these properties. Absolute addresses in short data fields are low.
     pub const fn new(value: Value, field: Field, entry: Option<Entry>) -> Kind {
         let short = matches!(field, Field::Byte | Field::Half | Field::Word32 | Field::Unsigned32 | Field::Signed32);
         Kind { value, field, entry, low: matches!(value, Value::Absolute) && short }
     }
+
+    /// The same for an instruction that holds an address in so few bits that the object has to lie in low memory.
+    pub const fn low(self) -> Kind {
+        Kind { low: true, ..self }
+    }
 }
+
+/// Where the C library keeps the thread-local variables of a program that is linked statically.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ThreadLayout {
+    /// Bytes from the thread pointer to the variables, before these are aligned (variant I of "ELF Handling for
+    /// Thread-Local Storage", §3); `None` where they end at the thread pointer (variant II).
+    pub header: Option<u64>,
+    /// Less than offsets in a module's image are those that tables hold, so that signed fields reach further.
+    pub bias: u64,
+}
+
+impl ThreadLayout {
+    /// The distance from the thread pointer to the start of an image of `size` bytes at a multiple of `1 << align_log2`.
+    pub fn image_offset(&self, size: u64, align_log2: u8) -> u64 {
+        match self.header {
+            Some(header) => align_up(header, align_log2),
+            None => align_up(size, align_log2).wrapping_neg(),
+        }
+    }
+}
+
+/// Rewrites the code of a graph, for what is known of its targets before layout and the range that its memory will lie in.
+pub type Rewrite = fn(&mut LinkGraph, &Targets, &Range<u64>) -> Result<(), LinkError>;
 
 /// An instruction that loads from a slot, as seen by who may rewrite it.
 pub struct Load {
@@ -136,14 +201,20 @@ pub struct Architecture {
     pub slot_size: u64,
     /// Bytes of a stub, which begins at a multiple of them.
     pub stub_size: u64,
+    /// Calls and jumps reach this far and no further, in bytes, forwards and backwards.
+    pub branch_reach: u64,
     /// Writes the code of a stub at an address that jumps to where a slot points. False where the slot is out of reach.
     pub stub: fn(address: u64, slot: u64, code: &mut [u8]) -> bool,
     /// Whether an instruction that loads an address from a slot could compute it instead.
     pub can_relax: fn(load: &Load, content: &[u8]) -> bool,
-    /// Makes it do so, for a symbol at an address and a field at a place. False, with nothing changed, where it cannot.
-    pub relax: fn(load: &Load, bytes: &mut [u8], place: u64, symbol: u64) -> bool,
-    /// Rewrites the instructions whose targets are out of reach of memory in a range, where the architecture can.
-    pub rewrite_far: Option<fn(&mut LinkGraph, &Targets, &Range<u64>)>,
+    /// Makes it do so, for a field at a place and what the slot would hold: a symbol's address, or a variable's offset from
+    /// the thread pointer. False, with nothing changed, where it cannot.
+    pub relax: fn(load: &Load, bytes: &mut [u8], place: u64, target: u64) -> bool,
+    /// Rewrites code before tables are planned: instructions whose targets are out of reach, or that could be shorter.
+    /// To be called once, when blocks have been dropped for good.
+    pub rewrite: Option<Rewrite>,
+    /// Thread-local variables of static programs.
+    pub threads: ThreadLayout,
 }
 
 impl Architecture {
@@ -152,9 +223,8 @@ impl Architecture {
         &self.kinds[kind.0 as usize]
     }
 
-    /// Stores a value in a field at the start of `bytes`; on error, which is the range that would fit, `bytes` is
-    /// unchanged. Panics if `bytes` is shorter than the field: readers have rejected such edges.
-    pub fn encode(&self, field: Field, value: i64, bytes: &mut [u8]) -> Result<(), FieldRange> {
+    /// Stores a value in a field at the start of `bytes`; on error `bytes` is unchanged. Panics if `bytes` is shorter than the field: readers have rejected such edges.
+    pub fn encode(&self, field: Field, value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
         let (min, max) = match field {
             Field::None => return Ok(()),
             Field::Byte => (i64::from(i8::MIN), i64::from(u8::MAX)),
@@ -162,12 +232,12 @@ impl Architecture {
             Field::Word32 => (i64::from(i32::MIN), i64::from(u32::MAX)),
             Field::Unsigned32 => (0, i64::from(u32::MAX)),
             Field::Unsigned31 => (0, i64::from(i32::MAX)),
-            Field::Signed32 => SIGNED32,
+            Field::Signed32 => (i64::from(i32::MIN), i64::from(i32::MAX)),
             Field::Word64 => (i64::MIN, i64::MAX),
             Field::Code { number, .. } => return self.code_fields[usize::from(number)](value, bytes),
         };
         if value < min || max < value {
-            return Err((min, max));
+            return Err(Misfit::Range(min, max));
         }
         let size = field.size() as usize;
         bytes[..size].copy_from_slice(&value.to_le_bytes()[..size]);
@@ -187,13 +257,10 @@ impl PartialEq for Architecture {
     }
 }
 
-/// The range of a signed field of 32 bits.
-pub const SIGNED32: FieldRange = (i32::MIN as i64, i32::MAX as i64);
-
 /// Makes an architecture's kinds: a constant for each, and the table of all, which begins with the plain ones.
-/// A row is `NAME = value, field, entry;`.
+/// A row is `NAME = value, field, entry;`, perhaps with `, low` behind the entry for [`Kind::low`].
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $value:ident, $field:expr, $entry:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $value:ident, $field:expr, $entry:expr $(, $low:ident)?;)*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms, missing_docs)]
         #[derive(Clone, Copy)]
         enum Index { $($name),* }
@@ -202,7 +269,7 @@ macro_rules! kinds {
         /// What each kind does; indexed by the kind.
         pub const KINDS: &[$crate::arch::Kind] = {
             use $crate::arch::{Field, Kind, PLAIN_COUNT, Value};
-            const OWN: &[Kind] = &[$(Kind::new(Value::$value, $field, $entry)),*];
+            const OWN: &[Kind] = &[$(Kind::new(Value::$value, $field, $entry)$(.$low())?),*];
             &$crate::arch::with_plain::<{ PLAIN_COUNT as usize + OWN.len() }>(OWN)
         };
     };
@@ -287,9 +354,10 @@ mod tests {
     use super::*;
     use crate::x86_64;
 
-    fn check(field: Field, value: i64, expected: Result<&[u8], FieldRange>) {
+    fn check(field: Field, value: i64, expected: Result<&[u8], (i64, i64)>) {
         let mut bytes = [0xaa; 8];
         let done = x86_64::ARCHITECTURE.encode(field, value, &mut bytes);
+        let expected = expected.map_err(|(min, max)| Misfit::Range(min, max));
         assert_eq!(done.map(|()| &bytes[..field.size() as usize]), expected, "{field:?} of {value}");
         if done.is_err() {
             assert_eq!(bytes, [0xaa; 8]);

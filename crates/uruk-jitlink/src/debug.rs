@@ -127,7 +127,11 @@ pub fn image(objects: &[(&Input, &Places)], origin: Origin) -> Result<Vec<u8>, L
             }
         }
     }
-    Ok(write::file(&runs, symbols, &outputs))
+    let machine = parts.first().map_or(0, |part| match part {
+        Part::File(object) => object.machine(),
+        Part::Made(object) => object.machine(),
+    });
+    Ok(write::file(machine, &runs, symbols, &outputs))
 }
 
 /// What the runs of a [`Places`] hold.

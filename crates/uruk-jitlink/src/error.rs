@@ -74,6 +74,22 @@ pub enum LinkError {
         /// What to do.
         hint: &'static str,
     },
+    /// A fix-up value is no multiple of what its field counts in.
+    #[error("{place}: {kind} to `{symbol}` needs {value:#x}, which is no multiple of {align}; {hint}")]
+    Misaligned {
+        /// Where the field lies.
+        place: String,
+        /// The relocation type.
+        kind: &'static str,
+        /// What it refers to.
+        symbol: String,
+        /// The value.
+        value: i64,
+        /// What it has to be a multiple of.
+        align: i64,
+        /// What to do.
+        hint: &'static str,
+    },
     /// A reference to something that was dropped: with its group, or by a pass.
     #[error(
         "{place}: refers to `{symbol}`, which was dropped, by a plugin or with its COMDAT group; in the latter case compile both objects with the same compiler and flags"
@@ -95,6 +111,16 @@ pub enum LinkError {
         symbol: String,
         /// What is wrong.
         what: &'static str,
+    },
+    /// The second part of a pair of relocations whose first part is not there.
+    #[error("{place}: {kind} to `{symbol}`, where no relocation is that it could complete; compile the object again")]
+    Unpaired {
+        /// Where it stands.
+        place: String,
+        /// The relocation type.
+        kind: &'static str,
+        /// Where the first part should be.
+        symbol: String,
     },
     /// The objects need more memory than addresses can name.
     #[error("{file}: the sizes of its sections overflow")]

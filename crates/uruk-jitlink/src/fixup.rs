@@ -4,7 +4,7 @@
 //! addresses and stored; then stubs and slots are written. Pure: byte slices in, byte slices out; applying it twice
 //! gives the same bytes, since addends come from the object file. Values that do not fit are errors, never truncated.
 
-use crate::arch::{Architecture, BRANCH32, FieldRange, Load, PC32, SIGNED32, Value};
+use crate::arch::{Architecture, BRANCH32, Field, Kind, Load, Misfit, PC32, Value};
 use crate::error::LinkError;
 use crate::graph::*;
 use crate::layout::{Member, lane};
@@ -104,6 +104,11 @@ impl Window<'_> {
     }
 }
 
+/// Whether an edge of a kind may be what a paired one refers to.
+fn is_first_of_pair(kind: &Kind) -> bool {
+    matches!(kind.value, Value::Relative | Value::GotRelative) && matches!(kind.field, Field::Code { .. })
+}
+
 impl Fixup<'_> {
     /// Writes the object's blocks, stubs and slots to the windows of its shares of the lanes. Blocks outside
     /// them, as gathered ones are, are left to [`write_gathered`](Fixup::write_gathered).
@@ -175,15 +180,18 @@ impl Fixup<'_> {
             if symbol == DROPPED {
                 self.check_dropped(block, edge)?;
             }
-            if info.value == Value::GotLoad {
+            // Where a pair of instructions makes up a load, either all of the symbol's are rewritten or none.
+            if info.value == Value::GotLoad || info.value.is_load() && !self.member.tables.has(edge.target, info.entry)
+            {
                 let load = Load { kind: edge.kind, addend, offset: at };
-                if (arch.relax)(&load, bytes, place, symbol) {
+                let target = if info.takes_thread_offset() { self.thread_offset(block, edge)? } else { symbol };
+                if (arch.relax)(&load, bytes, place, target) {
                     continue;
                 }
             }
             let value = self.value(block, edge, place)?;
             arch.encode(info.field, value, &mut bytes[at..])
-                .map_err(|range| self.out_of_range(block, edge, value, range))?;
+                .map_err(|misfit| self.misfit(block, edge, value, misfit))?;
         }
         Ok(())
     }
@@ -204,27 +212,80 @@ impl Fixup<'_> {
             Value::Nothing => 0,
             Value::Absolute => sum(symbol),
             Value::Relative => sum(symbol).wrapping_sub(place as i64),
-            Value::Branch => sum(self.stub(edge.target).unwrap_or(symbol)).wrapping_sub(place as i64),
+            Value::Branch => {
+                let direct = sum(symbol).wrapping_sub(place as i64);
+                let near = direct.unsigned_abs() < self.arch().branch_reach && symbol != 0;
+                let stub = if near { None } else { self.stub(edge.target) };
+                stub.map_or(direct, |stub| sum(stub).wrapping_sub(place as i64))
+            }
+            Value::Page => page(sum(symbol)).wrapping_sub(page(place as i64)),
+            Value::GotPage | Value::GotLoadPage => page(sum(slot()?)).wrapping_sub(page(place as i64)),
+            Value::GotFromPage => sum(slot()?).wrapping_sub(page(got as i64)),
             Value::ImageOffset => sum(self.stub(edge.target).unwrap_or(symbol)).wrapping_sub(self.image as i64),
             Value::BranchFromGot => sum(self.stub(edge.target).unwrap_or(symbol)).wrapping_sub(got as i64),
             Value::GotOffset => sum(slot()?).wrapping_sub(got as i64),
-            Value::GotAddress => sum(slot()?),
+            Value::GotAddress | Value::GotLoadAddress => sum(slot()?),
             Value::GotRelative | Value::GotLoad => sum(slot()?).wrapping_sub(place as i64),
             Value::FromGot => sum(symbol).wrapping_sub(got as i64),
             Value::GotBase => sum(got).wrapping_sub(place as i64),
             Value::Size => sum(graph.symbol(edge.target).size),
             Value::ModuleOffset => match self.variable(block, edge)? {
-                Variable::Own(offset) => sum(offset),
+                Variable::Own(offset) => sum(offset.wrapping_sub(self.arch().threads.bias)),
                 other => sum(self.answer(block, edge, other, Question::ModuleAndOffset)?[1]),
             },
-            Value::ThreadOffset => match self.variable(block, edge)? {
-                Variable::Own(offset) => {
-                    let base = self.answer(block, edge, Variable::Own(0), Question::ThreadOffset)?[0];
-                    sum(base.wrapping_add(offset))
+            Value::ThreadOffset => sum(self.thread_offset(block, edge)?),
+            Value::Paired => {
+                let (block, edge) = self.pair(block, edge)?;
+                self.value(block, edge, block.address.wrapping_add(u64::from(edge.offset)))?
+            }
+            Value::Difference => match self.at(block, edge.offset, |kind| kind.value == Value::Subtrahend) {
+                Some(less) => {
+                    let less = self.addresses[less.target.0 as usize].wrapping_add_signed(graph.addend(less));
+                    sum(symbol).wrapping_sub(less as i64)
                 }
-                other => sum(self.answer(block, edge, other, Question::ThreadOffset)?[0]),
+                None => sum(symbol),
+            },
+            Value::Subtrahend => match self.at(block, edge.offset, |kind| kind.value == Value::Difference) {
+                Some(_) => 0,
+                None => sum(symbol).wrapping_neg(),
             },
         })
+    }
+
+    /// The first edge at an offset of a block whose kind is as wanted.
+    fn at<'a>(&'a self, block: &Block, offset: u32, wanted: impl Fn(&Kind) -> bool) -> Option<&'a Edge> {
+        let edges = self.member.graph.edges(block);
+        let first = edges.partition_point(|edge| edge.offset < offset);
+        let mut here = edges[first..].iter().take_while(|edge| edge.offset == offset);
+        here.find(|edge| wanted(self.arch().info(edge.kind)))
+    }
+
+    /// The edge that the symbol of a paired one marks, and its block.
+    fn pair(&self, block: &Block, edge: &Edge) -> Result<(&Block, &Edge), LinkError> {
+        let graph = &self.member.graph;
+        let symbol = graph.symbol(edge.target);
+        let found = match symbol.definition {
+            Definition::Block(other) => {
+                let (other, offset) = (graph.block(other), symbol.value.wrapping_add_signed(graph.addend(edge)));
+                let first = u32::try_from(offset).ok().and_then(|offset| self.at(other, offset, is_first_of_pair));
+                first.map(|first| (other, first))
+            }
+            _ => None,
+        };
+        found.ok_or_else(|| LinkError::Unpaired {
+            place: graph.place(block, u64::from(edge.offset)),
+            kind: (graph.format.relocation)(edge.kind),
+            symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
+        })
+    }
+
+    /// The offset of an edge's variable from the thread pointer.
+    fn thread_offset(&self, block: &Block, edge: &Edge) -> Result<u64, LinkError> {
+        let ask = |of| self.answer(block, edge, of, Question::ThreadOffset).map(|answer| answer[0]);
+        match self.variable(block, edge)? {
+            Variable::Own(offset) => Ok(ask(Variable::Own(0))?.wrapping_add(offset)),
+            other => ask(other),
+        }
     }
 
     fn variable(&self, block: &Block, edge: &Edge) -> Result<Variable, LinkError> {
@@ -242,7 +303,10 @@ impl Fixup<'_> {
         let entry = if entry == Entry::Stub { Entry::Got } else { entry };
         match self.member.tables.find(edge.target, entry) {
             Some(index) => Ok(self.member.share.got + u64::from(index) * self.arch().slot_size),
-            None => Err(self.out_of_range(block, edge, self.addresses[edge.target.0 as usize] as i64, SIGNED32)),
+            None => {
+                let value = self.addresses[edge.target.0 as usize] as i64;
+                Err(self.misfit(block, edge, value, Misfit::Range(i32::MIN.into(), i32::MAX.into())))
+            }
         }
     }
 
@@ -328,20 +392,28 @@ impl Fixup<'_> {
         }
     }
 
-    fn out_of_range(&self, block: &Block, edge: &Edge, value: i64, (min, max): FieldRange) -> LinkError {
+    fn misfit(&self, block: &Block, edge: &Edge, value: i64, misfit: Misfit) -> LinkError {
         let graph = &self.member.graph;
+        let place = graph.place(block, u64::from(edge.offset));
+        let kind = (graph.format.relocation)(edge.kind);
+        let symbol = String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned();
+        let (min, max) = match misfit {
+            Misfit::Range(min, max) => (min, max),
+            Misfit::Alignment(align) => {
+                let hint = "give what it refers to that alignment";
+                return LinkError::Misaligned { place, kind, symbol, value, align, hint };
+            }
+        };
         let hint = match self.arch().info(edge.kind).value {
+            Value::Difference | Value::Subtrahend => "the two places are too far apart",
             Value::Relative | Value::Absolute => "compile with -fPIC",
             _ => "compile with -mcmodel=large or -fPIC",
         };
-        LinkError::OutOfRange {
-            place: graph.place(block, u64::from(edge.offset)),
-            kind: (graph.format.relocation)(edge.kind),
-            symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
-            value,
-            min,
-            max,
-            hint,
-        }
+        LinkError::OutOfRange { place, kind, symbol, value, min, max, hint }
     }
+}
+
+/// The start of the page of 4 KiB that an address lies in.
+fn page(address: i64) -> i64 {
+    address & !0xfff
 }

@@ -51,7 +51,14 @@ pub struct Format {
 }
 
 /// Every format with an architecture.
-pub static FORMATS: &[&Format] = &[&elf::x86_64::FORMAT, &coff::x86_64::FORMAT];
+pub static FORMATS: &[&Format] = &[
+    &elf::x86_64::FORMAT,
+    &elf::aarch64::FORMAT,
+    &elf::riscv64::FORMAT,
+    &elf::riscv32::FORMAT,
+    &coff::x86_64::FORMAT,
+    &coff::arm64::FORMAT,
+];
 
 impl Format {
     /// The format of a name.

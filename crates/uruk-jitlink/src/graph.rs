@@ -300,6 +300,8 @@ pub struct LinkGraph {
     pub first_global: SymbolId,
     /// Passes have added blocks to sections that are not the last: those of one section do not follow each other.
     pub scattered: bool,
+    /// Its code may use compressed instructions, where the architecture has such.
+    pub compressed: bool,
     /// An edge stores a 32-bit absolute address.
     pub needs_low: bool,
     /// An edge needs thread-local variables at a fixed offset from the thread pointer.
@@ -357,6 +359,7 @@ impl LinkGraph {
             added_names: Vec::new(),
             first_global: SymbolId(0),
             scattered: false,
+            compressed: false,
             needs_low: false,
             needs_static_tls: false,
             has_tls_fields: false,

@@ -8,7 +8,7 @@
 use crate::error::LinkError;
 use crate::graph::*;
 use crate::memory::{Demand, Lane, LaneDemand, Placement};
-use crate::tables::Tables;
+use crate::tables::{self, Tables};
 use std::ops::Range;
 
 /// An object with what has been planned for it.
@@ -259,17 +259,25 @@ impl Member {
         for (range, cursor) in share.lanes.iter_mut().zip(lanes.iter_mut()) {
             range.start = cursor.begin_run()?;
         }
-        self.take_blocks(lanes, gather, |kind| kind != SectionKind::Zero && !kind.is_unwind_records())?;
         let arch = self.graph.arch();
-        let [code, read_only, _] = lanes;
+        // Stubs come behind the code, or amid what is too long for calls to reach its end.
+        let amid = (!tables::own_in_reach(&self.graph)).then(|| middle(&self.graph));
+        let is_second = |id, kind| kind == SectionKind::Code && amid.is_some_and(|amid| amid <= id);
+        let is_last = |kind: SectionKind| kind == SectionKind::Zero || kind.is_unwind_records();
+        self.take_blocks(lanes, gather, |id, kind| !is_last(kind) && !is_second(id, kind))?;
+        let code = &mut lanes[Lane::Code as usize];
         share.stubs = code.take(self.tables.stub_bytes(arch), arch.stub_size.trailing_zeros() as u8)?;
+        if amid.is_some() {
+            self.take_blocks(lanes, gather, is_second)?;
+        }
+        let [_, read_only, _] = lanes;
         let functions = read_only.take(0, 3)?;
-        self.take_blocks(lanes, gather, |kind| kind == SectionKind::Pdata)?;
+        self.take_blocks(lanes, gather, |_, kind| kind == SectionKind::Pdata)?;
         let [_, read_only, _] = lanes;
         share.functions = functions..read_only.at;
         let unwind = read_only.take(0, 3)?;
         share.unwind = unwind..unwind;
-        self.take_blocks(lanes, gather, |kind| kind == SectionKind::EhFrame)?;
+        self.take_blocks(lanes, gather, |_, kind| kind == SectionKind::EhFrame)?;
         let [_, read_only, _] = lanes;
         if read_only.at != unwind {
             read_only.take(4, 0)?;
@@ -288,7 +296,7 @@ impl Member {
         self.share.zero.start = data.begin_run()?;
         let mut lanes: [Cursor; 3] = Default::default();
         std::mem::swap(&mut lanes[Lane::Data as usize], data);
-        let taken = self.take_blocks(&mut lanes, gather, |kind| kind == SectionKind::Zero);
+        let taken = self.take_blocks(&mut lanes, gather, |_, kind| kind == SectionKind::Zero);
         std::mem::swap(&mut lanes[Lane::Data as usize], data);
         self.share.zero.end = data.at;
         taken
@@ -298,7 +306,7 @@ impl Member {
         &mut self,
         lanes: &mut [Cursor; 3],
         gather: &[&[u8]],
-        wanted: impl Fn(SectionKind) -> bool,
+        wanted: impl Fn(BlockId, SectionKind) -> bool,
     ) -> Option<()> {
         // Large sections come last, so that the small ones stay in reach.
         for large in [false, true] {
@@ -313,7 +321,7 @@ impl Member {
                 let block = graph.block(BlockId(id));
                 let section = graph.section(block.section);
                 let Some(lane) = lane(section.kind) else { continue };
-                if !block.live || section.large != large || !wanted(section.kind) {
+                if !block.live || section.large != large || !wanted(BlockId(id), section.kind) {
                     continue;
                 }
                 if !gather.is_empty() && gather.binary_search(&gathered_name(graph, block.section)).is_ok() {
@@ -327,6 +335,19 @@ impl Member {
         }
         Some(())
     }
+}
+
+/// The first of the blocks in the second half of a graph's code.
+fn middle(graph: &LinkGraph) -> BlockId {
+    let code = || graph.live_blocks().filter(|(_, block)| graph.section(block.section).kind == SectionKind::Code);
+    let sizes = || code().map(|(id, block)| (id, block.size + (1 << block.align_log2)));
+    let mut left = sizes().map(|(_, size)| size).fold(0, u64::saturating_add) / 2;
+    let second = sizes().find(|(_, size)| {
+        let here = left < *size;
+        left = left.saturating_sub(*size);
+        here
+    });
+    second.map_or(BlockId(0), |(id, _)| id)
 }
 
 /// The blocks of a graph so that those of one section follow each other.

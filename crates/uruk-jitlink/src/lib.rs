@@ -8,6 +8,7 @@
 //! everything lies. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
 #![forbid(unsafe_code)]
 
+pub mod aarch64;
 pub mod arch;
 pub mod archive;
 pub mod coff;
@@ -30,6 +31,7 @@ pub mod pdata;
 pub mod placed;
 pub mod prune;
 pub mod resolve;
+pub mod riscv;
 pub mod tables;
 pub mod tls;
 mod walk;

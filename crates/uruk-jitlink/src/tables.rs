@@ -9,20 +9,18 @@ use crate::resolve::{Target, Targets, may_be_null};
 use std::ops::Range;
 
 /// Notes what an edge asks for, as the reader of the object has done once.
-fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge) {
+fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge, own_in_reach: bool) {
     let arch = graph.arch();
     let info = arch.info(edge.kind);
     let symbol = graph.symbol(edge.target);
-    // A local function is always in reach of its own object's calls.
-    let local = symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
+    let local = own_in_reach && symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
     let is_place = symbol.definition != Definition::Absolute;
     graph.needs_low |= info.low && is_place;
     graph.needs_static_tls |= info.value == Value::ThreadOffset || info.entry == Some(Entry::ThreadOffset);
-    graph.has_tls_fields |= matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
-    let Some(entry) = info.entry.filter(|entry| !(local && matches!(entry, Entry::Stub | Entry::Inside))) else {
-        return;
-    };
-    let relaxable = info.value == Value::GotLoad && {
+    graph.has_tls_fields |= info.takes_thread_offset() || info.value == Value::ModuleOffset;
+    let jumps = |entry: &Entry| matches!(entry, Entry::Stub | Entry::Inside);
+    let Some(entry) = info.entry.filter(|entry| !(local && jumps(entry))) else { return };
+    let relaxable = info.value.is_load() && {
         let load = Load { kind: edge.kind, addend: graph.addend(edge), offset: edge.offset as usize };
         (arch.can_relax)(&load, graph.content(graph.block(id)))
     };
@@ -31,6 +29,7 @@ fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge) {
 
 /// Notes anew what the edges of live blocks ask for, when blocks have been dropped for good.
 pub fn wish_again(graph: &mut LinkGraph) {
+    let own_in_reach = own_in_reach(graph);
     graph.wants.clear();
     (graph.needs_low, graph.needs_static_tls, graph.has_tls_fields) = (false, false, false);
     for id in (0..graph.blocks.len() as u32).map(BlockId) {
@@ -40,12 +39,29 @@ pub fn wish_again(graph: &mut LinkGraph) {
         }
         for index in block.edges.clone() {
             let edge = graph.edges[index as usize];
-            wish(graph, id, &edge);
+            wish(graph, id, &edge, own_in_reach);
         }
     }
     graph.wants.sort_unstable();
     graph.wants.dedup();
 }
+
+/// Whether an object's calls reach all of its own code.
+pub fn own_in_reach(graph: &LinkGraph) -> bool {
+    let reach = branch_reach(graph.arch());
+    let code = |block: &&Block| graph.section(block.section).kind == SectionKind::Code;
+    let sizes = || graph.blocks.iter().filter(code).map(|block| block.size + (1 << block.align_log2));
+    // Nothing that an object holds is out of reach of a 32-bit distance.
+    WIDE_REACH <= reach || sizes().fold(0, u64::saturating_add) < reach
+}
+
+/// How far a call reaches that goes anywhere in memory, with some room for addends and the stubs themselves.
+fn branch_reach(arch: &Architecture) -> u64 {
+    arch.branch_reach - arch.branch_reach / 128
+}
+
+/// The reach of a signed 32-bit distance, likewise.
+const WIDE_REACH: u64 = (1 << 31) - (1 << 24);
 
 /// A planned entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -84,22 +100,28 @@ impl Tables {
     /// Plans the entries that the object's edges need if its memory lies in `span`.
     pub fn plan(graph: &LinkGraph, targets: &Targets, span: &Range<u64>) -> Tables {
         let mut tables = Tables::default();
+        let reach = branch_reach(graph.arch());
+        let own_near = own_in_reach(graph);
+        let span_near = span.end.saturating_sub(span.start) < reach;
         // Wishes are sorted, so those of one symbol and entry are neighbours, the one that cannot do without first.
         let mut last = None;
         for want in &graph.wants {
             if last == Some((want.symbol, want.entry)) {
                 continue;
             }
+            let is_call = want.entry == Entry::Stub;
             let near = match targets.of(graph, want.symbol) {
-                Target::Own | Target::Near => true,
-                Target::Bound => !may_be_null(graph, want.symbol),
                 Target::Known(address) if want.entry == Entry::Inside => span.contains(&address),
+                Target::Own => !is_call || own_near,
+                Target::Near => !is_call || span_near,
+                Target::Bound => !may_be_null(graph, want.symbol) && (!is_call || span_near),
+                Target::Known(address) if is_call => reaches(span, address, reach),
                 Target::Known(address) => in_reach(span, address),
                 Target::Far | Target::ThreadLocal(_) | Target::ThreadImage => false,
             };
             let avoidable = match want.entry {
                 Entry::Stub | Entry::Inside => true,
-                Entry::Got => want.relaxable,
+                Entry::Got | Entry::ThreadOffset => want.relaxable,
                 _ => false,
             };
             if near && avoidable {
@@ -160,6 +182,11 @@ impl Tables {
         found.ok().map(|at| self.planned[at].index)
     }
 
+    /// Whether an entry has been planned.
+    pub fn has(&self, symbol: SymbolId, entry: Option<Entry>) -> bool {
+        entry.is_some_and(|entry| self.find(symbol, entry).is_some())
+    }
+
     /// Bytes of the stubs.
     pub fn stub_bytes(&self, arch: &Architecture) -> u64 {
         u64::from(self.stubs) * arch.stub_size
@@ -178,6 +205,9 @@ impl Tables {
 
 /// Whether a signed 32-bit distance, with some room for addends, reaches an address from everywhere in a range.
 pub fn in_reach(span: &Range<u64>, address: u64) -> bool {
-    const REACH: u64 = (1 << 31) - (1 << 24);
-    span.start.abs_diff(address) < REACH && span.end.abs_diff(address) < REACH
+    reaches(span, address, WIDE_REACH)
+}
+
+fn reaches(span: &Range<u64>, address: u64, reach: u64) -> bool {
+    span.start.abs_diff(address) < reach && span.end.abs_diff(address) < reach
 }

@@ -49,20 +49,23 @@ impl Questions {
                 }
             }
             if member.graph.has_tls_fields {
-                questions.ask_for_fields(&member.graph, targets);
+                questions.ask_for_fields(member, targets);
             }
         }
         questions
     }
 
     /// Fields that hold an offset themselves.
-    fn ask_for_fields(&mut self, graph: &LinkGraph, targets: &Targets) {
+    fn ask_for_fields(&mut self, member: &Member, targets: &Targets) {
+        let graph = &member.graph;
         for block in graph.blocks.iter().filter(|block| block.live) {
             for edge in graph.edges(block) {
-                let question = match graph.arch().info(edge.kind).value {
-                    Value::ThreadOffset => Question::ThreadOffset,
+                let info = graph.arch().info(edge.kind);
+                let question = match info.value {
                     Value::ModuleOffset => Question::ModuleAndOffset,
-                    _ => continue,
+                    Value::ThreadOffset => Question::ThreadOffset,
+                    _ if !info.takes_thread_offset() || member.tables.has(edge.target, info.entry) => continue,
+                    _ => Question::ThreadOffset,
                 };
                 match variable(graph, targets, edge.target) {
                     // The offset in the own image is known.

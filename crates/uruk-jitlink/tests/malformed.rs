@@ -39,7 +39,7 @@ fn damaged(damages: &[(At, u64)], what: &str, offset: u64) {
 }
 
 fn wrong_file(damages: &[(At, u64)], found: &str) {
-    check(damages, &format!("a.o: {found}; an ELF object for x86-64 is expected here, as `cc -c` makes it"));
+    check(damages, &format!("a.o: {found}; an object file is expected here, as `cc -c` makes it"));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn file_headers() {
     wrong_file(&[(TYPE, 2)], "an executable, not an object");
     wrong_file(&[(TYPE, 3)], "a shared library or an executable, not an object");
     wrong_file(&[(TYPE, 4)], "an ELF file that is no relocatable object");
-    wrong_file(&[(MACHINE, 183)], "an object for another architecture");
+    wrong_file(&[(MACHINE, 40)], "an object for another architecture");
     damaged(&[(SHOFF, 1 << 40)], "a section header table that lies past the end of the file", 1 << 40);
     damaged(&[(SHOFF, u64::MAX)], "a section header table that lies past the end of the file", u64::MAX);
     damaged(&[(SHNUM, 0xffff)], "a section header table that lies past the end of the file", headers_at());
@@ -116,7 +116,7 @@ fn relocations() {
     damaged(&[(section(TEXT_RELOCATIONS, SIZE), 25)], "relocations of an unknown entry size", table);
     damaged(&[(section(TEXT_RELOCATIONS, SIZE), 24 << 10)], "relocations that lie past the end of the file", table);
     damaged(&[(section(TEXT_RELOCATIONS, INFO), 99)], "a section index past the last section", headers_at());
-    damaged(&[(section(TEXT_RELOCATIONS, KIND), 9)], "relocations without addends, which x86-64 does not have", table);
+    damaged(&[(section(TEXT_RELOCATIONS, KIND), 9)], "relocations without addends, which this architecture does not have", table);
     damaged(&[(section(DATA_RELOCATIONS, INFO), TEXT as u64)], "two relocation sections for one section", content_at(DATA_RELOCATIONS));
     damaged(&[(relocation(1, RELOCATION_OFFSET), 13)], "a relocation that lies outside its section", second);
     damaged(&[(relocation(1, RELOCATION_OFFSET), u64::MAX - 1)], "a relocation that lies outside its section", second);
@@ -127,7 +127,7 @@ fn relocations() {
     damaged(&[(section(TEXT_RELOCATIONS, KIND), 0x4000_0014), (content(TEXT_RELOCATIONS, 0, 4), 0xffff_ffff)],
         "compact relocations that cannot be decoded", table);
     damaged(&[(section(TEXT_RELOCATIONS, KIND), 0x4000_0014), (content(TEXT_RELOCATIONS, 0, 4), 0x8)],
-        "compact relocations without addends, which x86-64 does not have", table);
+        "compact relocations without addends, which this architecture does not have", table);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The architectures that COFF objects are read for, and what the readers have to know of each.
 
-use super::x86_64;
+use super::{arm64, x86_64};
 use crate::format::Format;
 use crate::graph::EdgeKind;
 
@@ -27,7 +27,7 @@ pub struct Thunk {
 }
 
 /// All of them.
-pub static MACHINES: &[&Machine] = &[&x86_64::MACHINE];
+pub static MACHINES: &[&Machine] = &[&x86_64::MACHINE, &arm64::MACHINE];
 
 impl Machine {
     /// The machine of a number.

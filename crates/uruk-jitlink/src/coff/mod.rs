@@ -11,6 +11,7 @@
 //!
 //! Sources: "PE Format" (Microsoft); `link.exe`'s documented options for directives; trials with `lld-link`.
 
+pub mod arm64;
 mod directives;
 mod edges;
 mod headers;

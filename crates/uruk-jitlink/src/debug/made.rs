@@ -8,6 +8,7 @@ use super::Origin;
 use super::sections::{Outputs, Piece};
 use super::write::Symbols;
 use crate::arch::{Architecture, Value};
+use crate::elf::Machine;
 use crate::graph::*;
 use crate::layout::Member;
 use crate::resolve::{Target, Targets};
@@ -131,6 +132,11 @@ impl<'a> Object<'a> {
         };
         let pieces = made.sections.iter().map(piece).collect();
         Object { made, origin, pieces }
+    }
+
+    /// The number of its machine (`e_machine`).
+    pub fn machine(&self) -> u16 {
+        Machine::of_arch(self.made.arch).map_or(0, |machine| machine.number)
     }
 
     /// Enters addresses and offsets in its sections.

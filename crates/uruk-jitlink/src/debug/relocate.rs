@@ -7,6 +7,7 @@ use crate::arch::Value;
 use crate::ehframe;
 use crate::elf::Headers;
 use crate::elf::headers::SymbolSection;
+use crate::elf::machine::Class;
 use crate::elf::relocations::{self, Raw};
 use crate::elf::sections::{SHT_CREL, SHT_RELA, classify};
 use crate::error::LinkError;
@@ -14,7 +15,7 @@ use crate::fixup::DROPPED;
 use crate::graph::{SectionKind, SymbolId};
 use crate::input::Input;
 use object::LittleEndian as LE;
-use object::elf::{SectionHeader64, Sym64};
+use object::elf::Sym64;
 
 const STT_SECTION: u8 = 3;
 const STT_FILE: u8 = 4;
@@ -63,14 +64,20 @@ impl<'a> Object<'a> {
         let headers = Headers::parse(input)?;
         let left = input.len() as u64;
         let mut object = Object { headers, places, origin, blocks: Vec::new(), left, fates: Vec::new() };
-        for header in object.headers.sections {
-            let fate = object.take(header, outputs)?;
+        for index in 0..object.headers.sections.len() {
+            let fate = object.take(index, outputs)?;
             object.fates.push(fate);
         }
         Ok(object)
     }
 
-    fn take(&mut self, header: &SectionHeader64<LE>, outputs: &mut Outputs) -> Result<Fate, LinkError> {
+    /// The number of its machine (`e_machine`).
+    pub fn machine(&self) -> u16 {
+        self.headers.machine.number
+    }
+
+    fn take(&mut self, index: usize, outputs: &mut Outputs) -> Result<Fate, LinkError> {
+        let header = &self.headers.sections[index];
         let Some(section) = classify(&self.headers, header)? else {
             let Some((name, bytes)) = debug_section(&self.headers, header)? else { return Ok(Fate::None) };
             // A small file could otherwise have an image of any size, by naming the same bytes often.
@@ -101,7 +108,7 @@ impl<'a> Object<'a> {
     /// Applies the relocations of the object's parts of the image.
     pub fn relocate(&self, outputs: &mut Outputs) -> Result<(), LinkError> {
         let mut left = self.headers.bytes.len() as u64;
-        for header in self.headers.sections {
+        for header in self.headers.sections.iter() {
             let kind = header.sh_type.get(LE).0;
             if kind != SHT_RELA && kind != SHT_CREL {
                 continue;
@@ -122,10 +129,11 @@ impl<'a> Object<'a> {
             };
             let address = outputs.address(piece);
             let section = Section { object: self, bytes: outputs.bytes(piece), address, gone };
-            if kind == SHT_RELA {
-                section.relocate(relocations::rela(&self.headers, header)?, unwind)?;
-            } else {
-                section.relocate(relocations::crel(&self.headers, header)?, unwind)?;
+            let headers = &self.headers;
+            match headers.class {
+                _ if kind == SHT_CREL => section.relocate(relocations::crel(headers, header)?, unwind)?,
+                Class::Wide => section.relocate(relocations::rela(headers, header)?, unwind)?,
+                Class::Narrow => section.relocate(relocations::narrow_rela(headers, header)?, unwind)?,
             }
         }
         Ok(())
@@ -159,7 +167,7 @@ impl<'a> Object<'a> {
 
     /// Enters the object's symbols, local or global ones, in the image's table.
     pub fn add_symbols(&self, local: bool, symbols: &mut Symbols<'_>) -> Result<(), LinkError> {
-        for (index, symbol) in (0u32..).zip(self.headers.symbols) {
+        for (index, symbol) in (0u32..).zip(self.headers.symbols.iter()) {
             if local != ((index as usize) < self.headers.first_global) || !self.named(index, symbol)? {
                 continue;
             }
@@ -199,9 +207,15 @@ impl Section<'_> {
     fn relocate(mut self, relocations: impl IntoIterator<Item = Raw>, unwind: bool) -> Result<(), LinkError> {
         let machine = self.object.headers.machine;
         let arch = machine.format.arch;
-        for raw in relocations {
-            let Some(kind) = machine.kind(raw.kind) else { continue };
-            let info = arch.info(kind);
+        let info_of = |raw: &Raw| machine.kind(raw.kind).map(|kind| arch.info(kind));
+        let mut relocations = relocations.into_iter().peekable();
+        while let Some(raw) = relocations.next() {
+            let Some(info) = info_of(&raw) else { continue };
+            // Of a difference, the second relocation comes right behind the first.
+            let less = relocations.next_if(|next| {
+                let subtrahend = info_of(next).is_some_and(|info| info.value == Value::Subtrahend);
+                info.value == Value::Difference && subtrahend && next.offset == raw.offset
+            });
             let start = usize::try_from(raw.offset).unwrap_or(usize::MAX);
             let size = info.field.size() as usize;
             let fits = start.checked_add(size).is_some_and(|end| end <= self.bytes.len());
@@ -217,7 +231,15 @@ impl Section<'_> {
                 self.relocate_thread_local(&raw, start, size)?;
                 continue;
             }
-            let value = self.compute(info.value, &raw, place)?;
+            let value = match (info.value, less) {
+                (Value::Difference, Some(less)) => {
+                    let (first, second) =
+                        (self.compute(Value::Absolute, &raw, 0)?, self.compute(Value::Absolute, &less, 0)?);
+                    // Of what has gone, nothing is far from anything.
+                    Some(first.zip(second).map_or(0, |(first, second)| first.wrapping_sub(second)))
+                }
+                _ => self.compute(info.value, &raw, place)?,
+            };
             let done = value.is_some_and(|value| arch.encode(info.field, value, &mut self.bytes[start..]).is_ok());
             if !done && unwind {
                 self.void_record(start, size);
@@ -232,7 +254,8 @@ impl Section<'_> {
         let object = self.object;
         let sum = |base: u64| base.wrapping_add_signed(raw.addend) as i64;
         Ok(match value {
-            Value::Absolute => object.value(raw.symbol)?.map(sum),
+            Value::Absolute | Value::Difference => object.value(raw.symbol)?.map(sum),
+            Value::Subtrahend => object.value(raw.symbol)?.map(|address| sum(address).wrapping_neg()),
             Value::Relative | Value::Branch => {
                 object.value(raw.symbol)?.map(|address| sum(address).wrapping_sub(place as i64))
             }

@@ -3,6 +3,7 @@
 //! Sources: gABI 4.3, "Section Compression"; for `.zdebug_*` the convention of older GNU tools.
 
 use crate::elf::Headers;
+use crate::elf::machine::Class;
 use crate::elf::sections::{SHF_ALLOC, SHF_COMPRESSED, SHF_EXCLUDE, SHT_PROGBITS};
 use crate::error::LinkError;
 use object::LittleEndian as LE;
@@ -103,19 +104,23 @@ pub fn debug_section<'a>(headers: &Headers<'a>, header: &SectionHeader64<LE>) ->
     if flags & SHF_COMPRESSED == 0 {
         return Ok(Some((Cow::Borrowed(name), Cow::Borrowed(bytes))));
     }
-    let (format, size, data) = compression(bytes).ok_or_else(damaged)?;
+    let (format, size, data) = compression(headers.class, bytes).ok_or_else(damaged)?;
     Ok(Some((Cow::Borrowed(name), decompress(format, data, size).ok_or_else(damaged)?)))
 }
 
-/// The format, decompressed size and bytes behind an `Elf64_Chdr`.
-fn compression(bytes: &[u8]) -> Option<(CompressionFormat, u64, &[u8])> {
-    let (header, data) = bytes.split_at_checked(24)?;
+/// The format, decompressed size and bytes behind an `Elf64_Chdr` or `Elf32_Chdr`.
+fn compression(class: Class, bytes: &[u8]) -> Option<(CompressionFormat, u64, &[u8])> {
+    let (header, data) = bytes.split_at_checked(if class == Class::Wide { 24 } else { 12 })?;
     let format = match u32::from_le_bytes(header[..4].try_into().ok()?) {
         ELFCOMPRESS_ZLIB => CompressionFormat::Zlib,
         ELFCOMPRESS_ZSTD => CompressionFormat::Zstandard,
         _ => return None,
     };
-    Some((format, u64::from_le_bytes(header[8..16].try_into().ok()?), data))
+    let size = match class {
+        Class::Wide => u64::from_le_bytes(header[8..16].try_into().ok()?),
+        Class::Narrow => u32::from_le_bytes(header[4..8].try_into().ok()?).into(),
+    };
+    Some((format, size, data))
 }
 
 /// `ZLIB`, then the size with the most significant byte first.

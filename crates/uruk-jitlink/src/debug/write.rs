@@ -162,8 +162,8 @@ impl File {
     }
 }
 
-/// The file of these runs, symbols and sections.
-pub fn file(runs: &[Run], symbols: Symbols<'_>, outputs: &Outputs) -> Vec<u8> {
+/// The file of these runs, symbols and sections, for a machine (`e_machine`).
+pub fn file(machine: u16, runs: &[Run], symbols: Symbols<'_>, outputs: &Outputs) -> Vec<u8> {
     let content: usize = outputs.sections.iter().map(|section| section.bytes.len() + 8).sum();
     let tables = symbols.table.len() + symbols.strings.len() + 64 * (runs.len() + outputs.sections.len());
     let mut file = File { bytes: Vec::with_capacity(content + tables + 4096), sections: Vec::new(), names: vec![0] };
@@ -189,7 +189,7 @@ pub fn file(runs: &[Run], symbols: Symbols<'_>, outputs: &Outputs) -> Vec<u8> {
     (header.link, header.info, header.align) = (strings, symbols.locals, 8);
     header.entry_bytes = size_of::<Sym64<LE>>() as u64;
     file.append(b".strtab", SHT_STRTAB, &symbols.strings);
-    finish(file)
+    finish(machine, file)
 }
 
 /// Writes the program headers: one for each section that has an address.
@@ -213,7 +213,7 @@ fn program_headers(file: &mut File) -> usize {
 }
 
 /// Adds the section names and both headers.
-fn finish(mut file: File) -> Vec<u8> {
+fn finish(machine: u16, mut file: File) -> Vec<u8> {
     const SECTION_HEADER_BYTES: usize = 64;
     let program_headers = program_headers(&mut file);
     file.align();
@@ -234,7 +234,7 @@ fn finish(mut file: File) -> Vec<u8> {
         file.bytes.extend([section.align, section.entry_bytes].map(u64::to_le_bytes).concat());
     }
     let mut header = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec(); // 64 bits, little-endian
-    header.extend([2u16, 62].map(u16::to_le_bytes).concat()); // ET_EXEC, EM_X86_64
+    header.extend([2u16, machine].map(u16::to_le_bytes).concat()); // ET_EXEC
     header.extend(1u32.to_le_bytes());
     header.extend([0, HEADER_BYTES as u64, table].map(u64::to_le_bytes).concat());
     header.extend(0u32.to_le_bytes());

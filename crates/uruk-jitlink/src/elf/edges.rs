@@ -3,6 +3,7 @@
 //! Every edge is checked here once, so that fixing up needs no checks: its type is known, its field lies in its
 //! block, its symbol exists. Wishes for table entries are gathered on the way.
 
+use super::class::Class;
 use super::machine::{IS_TLS_FIELD, NEEDS_LOW, NEEDS_STATIC_TLS, Rule, rule, want};
 use super::read::Reader;
 use super::relocations::{self, Raw};
@@ -10,16 +11,17 @@ use super::sections::{SHT_CREL, SHT_REL, SHT_RELA};
 use crate::arch::{Architecture, BRANCH32, Load, NOTHING};
 use crate::error::LinkError;
 use crate::graph::*;
+use crate::tables;
 use crate::x86_64;
 use object::LittleEndian as LE;
-use object::elf::{Rela64, SectionHeader64};
+use object::elf::SectionHeader64;
 
 /// A relocation that changes nothing, on every machine; that it names a symbol keeps the symbol's section.
 const NONE: u32 = 0;
 
 // What has been noted of each symbol, as bits. The lower ones are wishes: two for each entry, in its order and that of `Want`s,
 // the second for an edge that can do without. The others say what a relocation has to know of its symbol.
-/// A local function, which is always in reach of its own object's calls.
+/// A local function in reach of its own object's calls.
 const LOCAL: u16 = 1 << 15;
 /// Its value is a number.
 const ABSOLUTE: u16 = 1 << 14;
@@ -57,8 +59,9 @@ pub struct Edges<'a, 'b> {
 impl<'a, 'b> Edges<'a, 'b> {
     /// Reads all relocation sections of loaded sections.
     pub fn read(reader: &'a Reader<'b>, graph: &'a mut LinkGraph) -> Result<(), LinkError> {
+        let own_in_reach = tables::own_in_reach(graph);
         let notes = graph.symbols.iter().map(|symbol| {
-            let local = symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
+            let local = own_in_reach && symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
             let absolute = symbol.definition == Definition::Absolute;
             (u16::from(local) * LOCAL) | (u16::from(absolute) * ABSOLUTE)
         });
@@ -68,7 +71,7 @@ impl<'a, 'b> Edges<'a, 'b> {
         let (branch, left) = (rule(arch, BRANCH32), graph.input.len() as u64);
         let mut edges = Edges { reader, left, graph, arch, rules, branch, notes, demands: 0 };
         edges.reserve();
-        for header in reader.headers.sections {
+        for header in reader.headers.sections.iter() {
             match header.sh_type.get(LE).0 {
                 SHT_RELA => edges.read_rela(header)?,
                 SHT_CREL => edges.read_crel(header)?,
@@ -76,7 +79,7 @@ impl<'a, 'b> Edges<'a, 'b> {
                     let place = header.sh_offset.get(LE);
                     return Err(reader
                         .headers
-                        .malformed(place, "relocations without addends, which x86-64 does not have"));
+                        .malformed(place, "relocations without addends, which this architecture does not have"));
                 }
                 _ => {}
             }
@@ -113,13 +116,16 @@ impl<'a, 'b> Edges<'a, 'b> {
         let bytes: u64 = relocations.map(|header| header.sh_size.get(LE)).fold(0, u64::saturating_add);
         // What the headers claim is believed only as far as the file could hold it.
         let bytes = bytes.min(self.reader.headers.bytes.len() as u64);
-        self.graph.edges.reserve_exact(bytes as usize / size_of::<Rela64<LE>>());
+        self.graph.edges.reserve_exact(bytes as usize / self.reader.headers.class.rela_size());
     }
 
     fn read_rela(&mut self, header: &SectionHeader64<LE>) -> Result<(), LinkError> {
         let Some(block) = self.reader.section_block(header.sh_info.get(LE))? else { return Ok(()) };
-        let relocations = relocations::rela(&self.reader.headers, header)?;
-        self.add_all(block, header, relocations)
+        let headers = &self.reader.headers;
+        match headers.class {
+            Class::Wide => self.add_all(block, header, relocations::rela(headers, header)?),
+            Class::Narrow => self.add_all(block, header, relocations::narrow_rela(headers, header)?),
+        }
     }
 
     fn read_crel(&mut self, header: &SectionHeader64<LE>) -> Result<(), LinkError> {
@@ -185,8 +191,8 @@ impl<'a, 'b> Edges<'a, 'b> {
             }
             Refusal::Damage(what) => {
                 // Compact ones have no size of their own.
-                let size = if header.sh_type.get(LE).0 == SHT_RELA { size_of::<Rela64<LE>>() as u64 } else { 0 };
-                self.reader.headers.malformed(header.sh_offset.get(LE) + index * size, what)
+                let size = if header.sh_type.get(LE).0 == SHT_RELA { self.reader.headers.class.rela_size() } else { 0 };
+                self.reader.headers.malformed(header.sh_offset.get(LE) + index * size as u64, what)
             }
         }
     }

@@ -4,13 +4,15 @@
 //! checked against the file's length here, or is checked where it is used.
 //! Source: gABI 4.3, chapters "ELF Header", "Sections", "Symbol Table".
 
+use super::class::{self, Class};
 use super::machine::Machine;
 use super::strings::until_zero;
 use crate::error::LinkError;
 use crate::input::Input;
-use object::elf::{FileHeader64, SectionHeader64, Sym64};
+use object::elf::{SectionHeader64, Sym64};
 use object::pod;
 use object::{LittleEndian as LE, U32};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -24,9 +26,6 @@ const SHT_SYMTAB: u32 = 2;
 const SHT_NOBITS: u32 = 8;
 const SHT_SYMTAB_SHNDX: u32 = 18;
 const SHN_XINDEX: u16 = 0xffff;
-/// Where the section headers' size and the number of their string table stand in the file header.
-const E_SHENTSIZE_AT: u64 = 58;
-const E_SHSTRNDX_AT: u64 = 62;
 /// Names may share their ends, but not so often that they are many times as long as the file.
 const MAX_NAMES_PER_BYTE: u64 = 16;
 
@@ -34,18 +33,22 @@ const MAX_NAMES_PER_BYTE: u64 = 16;
 pub struct Headers<'a> {
     /// The object.
     pub input: &'a Input,
+    /// The width of its addresses.
+    pub class: Class,
     /// What it is for.
     pub machine: &'static Machine,
+    /// What it says of its code (`e_flags`), in the machine's terms.
+    pub flags: u32,
     /// Its bytes.
     pub bytes: &'a [u8],
     /// All section headers, the null one first.
-    pub sections: &'a [SectionHeader64<LE>],
+    pub sections: Cow<'a, [SectionHeader64<LE>]>,
     /// Where they begin.
     pub sections_at: u64,
     /// The string table of section names.
     pub section_names: Range<usize>,
     /// The symbol table, empty where there is none.
-    pub symbols: &'a [Sym64<LE>],
+    pub symbols: Cow<'a, [Sym64<LE>]>,
     /// Where it begins.
     pub symbols_at: u64,
     /// The string table of symbol names.
@@ -61,30 +64,40 @@ pub struct Headers<'a> {
 impl<'a> Headers<'a> {
     /// Checks an object's headers.
     pub fn parse(input: &'a Input) -> Result<Self, LinkError> {
-        check_identity(input)?;
+        let class = check_identity(input)?;
         // Ranges of the file and offsets in sections are kept in 32 bits.
         if u32::try_from(input.len()).is_err() {
             return Err(wrong_file(input, "an object of 4 GiB or more"));
         }
-        let (header, _) =
-            pod::from_bytes::<FileHeader64<LE>>(input).map_err(|()| wrong_file(input, "a truncated ELF file"))?;
+        let header = class.file_header(input).ok_or_else(|| wrong_file(input, "a truncated ELF file"))?;
         match header.e_type.get(LE).0 {
             ET_REL => {}
             ET_DYN => return Err(wrong_file(input, "a shared library or an executable, not an object")),
             ET_EXEC => return Err(wrong_file(input, "an executable, not an object")),
             _ => return Err(wrong_file(input, "an ELF file that is no relocatable object")),
         }
-        let Some(machine) = Machine::of(header.e_machine.get(LE).0) else {
-            return Err(wrong_file(input, "an object for another architecture"));
+        let Some(machine) = Machine::of(header.e_machine.get(LE).0, class) else {
+            let other = Class::Narrow == class && Machine::of(header.e_machine.get(LE).0, Class::Wide).is_some();
+            return Err(wrong_file(
+                input,
+                if other { "a 32-bit ELF file" } else { "an object for another architecture" },
+            ));
         };
+        let flags = header.e_flags.get(LE).0;
+        if let Some((found, hint)) = (machine.refuse)(flags) {
+            let (file, found) = (input.name().to_string(), found.into());
+            return Err(LinkError::WrongFile { file, found, hint });
+        }
         let mut headers = Headers {
             input,
+            class,
             machine,
+            flags,
             bytes: input,
-            sections: &[],
+            sections: Cow::Borrowed(&[]),
             sections_at: header.e_shoff.get(LE),
             section_names: 0..0,
-            symbols: &[],
+            symbols: Cow::Borrowed(&[]),
             symbols_at: 0,
             strings: 0..0,
             extended: &[],
@@ -95,22 +108,23 @@ impl<'a> Headers<'a> {
         if at == 0 {
             return Ok(headers);
         }
-        if usize::from(header.e_shentsize.get(LE)) != size_of::<SectionHeader64<LE>>() {
-            return Err(headers.malformed(E_SHENTSIZE_AT, "section headers of an unknown size"));
+        let size_at = class.section_header_size_at();
+        if usize::from(header.e_shentsize.get(LE)) != class.section_header_size() {
+            return Err(headers.malformed(size_at, "section headers of an unknown size"));
         }
-        let first = headers.array::<SectionHeader64<LE>>(at, 1, "section header table")?;
+        let first = headers.section_headers(at, 1)?;
         // Counts that do not fit the file header stand in the null section's header.
         let count = match header.e_shnum.get(LE) {
             0 => first[0].sh_size.get(LE),
             count => u64::from(count),
         };
-        headers.sections = headers.array(at, count, "section header table")?;
+        headers.sections = headers.section_headers(at, count)?;
         let names = match header.e_shstrndx.get(LE).0 {
             SHN_XINDEX => first[0].sh_link.get(LE),
             index => u32::from(index),
         };
         if names != 0 {
-            headers.section_names = headers.string_table(names, E_SHSTRNDX_AT)?;
+            headers.section_names = headers.string_table(names, size_at + 4)?;
         }
         headers.find_symbols()?;
         Ok(headers)
@@ -121,26 +135,38 @@ impl<'a> Headers<'a> {
         let Some((index, table)) = tables.find(|(_, section)| section.sh_type.get(LE).0 == SHT_SYMTAB) else {
             return Ok(());
         };
+        let table = *table;
         let place = table.sh_offset.get(LE);
         let size = table.sh_size.get(LE);
-        let entry = size_of::<Sym64<LE>>() as u64;
+        let entry = self.class.symbol_size() as u64;
         if table.sh_entsize.get(LE) != entry || !size.is_multiple_of(entry) || size / entry > u64::from(u32::MAX) {
             return Err(self.malformed(place, "a symbol table of an unknown entry size"));
         }
-        self.symbols = self.array(place, size / entry, "symbol table")?;
+        self.symbols = match self.class {
+            Class::Wide => Cow::Borrowed(self.array(place, size / entry, "symbol table")?),
+            Class::Narrow => self.array(place, size / entry, "symbol table")?.iter().map(class::symbol).collect(),
+        };
         self.symbols_at = place;
         self.strings = self.string_table(table.sh_link.get(LE), self.section_at(index))?;
         self.first_global = table.sh_info.get(LE) as usize;
         if self.symbols.len() < self.first_global {
             return Err(self.malformed(place, "a symbol table whose first global symbol lies past its end"));
         }
-        for section in self.sections {
+        for section in self.sections.iter() {
             if section.sh_type.get(LE).0 == SHT_SYMTAB_SHNDX && section.sh_link.get(LE) == index {
                 let count = section.sh_size.get(LE) / 4;
                 self.extended = self.array(section.sh_offset.get(LE), count, "extended section index table")?;
             }
         }
         Ok(())
+    }
+
+    fn section_headers(&self, at: u64, count: u64) -> Result<Cow<'a, [SectionHeader64<LE>]>, LinkError> {
+        const WHAT: &str = "section header table";
+        Ok(match self.class {
+            Class::Wide => Cow::Borrowed(self.array(at, count, WHAT)?),
+            Class::Narrow => self.array(at, count, WHAT)?.iter().map(class::section_header).collect(),
+        })
     }
 
     /// The raw structures at an offset of the file.
@@ -237,12 +263,12 @@ impl<'a> Headers<'a> {
 
     /// Where a symbol stands in the file.
     pub fn symbol_at(&self, index: usize) -> u64 {
-        self.symbols_at + (index * size_of::<Sym64<LE>>()) as u64
+        self.symbols_at + (index * self.class.symbol_size()) as u64
     }
 
     /// Where a section's header stands in the file.
     fn section_at(&self, index: u32) -> u64 {
-        self.sections_at + u64::from(index) * size_of::<SectionHeader64<LE>>() as u64
+        self.sections_at + u64::from(index) * self.class.section_header_size() as u64
     }
 
     /// An error about this object's bytes.
@@ -277,12 +303,12 @@ fn past_end(what: &'static str) -> &'static str {
     }
 }
 
-/// Refuses what is not little-endian 64-bit ELF, with a word on what it is instead.
-fn check_identity(input: &Input) -> Result<(), LinkError> {
+/// Refuses what is not little-endian ELF, with a word on what it is instead.
+fn check_identity(input: &Input) -> Result<Class, LinkError> {
     let bytes: &[u8] = input;
     let found = match bytes {
-        [0x7f, b'E', b'L', b'F', 2, 1, 1, ..] => return Ok(()),
-        [0x7f, b'E', b'L', b'F', 1, ..] => "a 32-bit ELF file",
+        [0x7f, b'E', b'L', b'F', 2, 1, 1, ..] => return Ok(Class::Wide),
+        [0x7f, b'E', b'L', b'F', 1, 1, 1, ..] => return Ok(Class::Narrow),
         [0x7f, b'E', b'L', b'F', _, 2, ..] => "a big-endian ELF file",
         [b'B', b'C', 0xc0, 0xde, ..] => {
             return Err(LinkError::WrongFile {
@@ -301,6 +327,6 @@ fn check_identity(input: &Input) -> Result<(), LinkError> {
 }
 
 fn wrong_file(input: &Input, found: &str) -> LinkError {
-    let hint = "an ELF object for x86-64 is expected here, as `cc -c` makes it";
+    let hint = "an object file is expected here, as `cc -c` makes it";
     LinkError::WrongFile { file: input.name().to_string(), found: found.into(), hint }
 }

@@ -1,6 +1,7 @@
 //! The architectures that ELF objects are read for, and what the readers have to know of each.
 
-use super::x86_64;
+pub use super::class::Class;
+use super::{aarch64, riscv32, riscv64, x86_64};
 use crate::arch::{Architecture, Value};
 use crate::format::Format;
 use crate::graph::{EdgeKind, Entry};
@@ -9,6 +10,12 @@ use crate::graph::{EdgeKind, Entry};
 pub struct Machine {
     /// Its number in the file header (`e_machine`).
     pub number: u16,
+    /// The width of its addresses (`EI_CLASS`).
+    pub class: Class,
+    /// What an object is whose flags (`e_flags`) say that it cannot be linked, and what to do.
+    pub refuse: fn(flags: u32) -> Option<(&'static str, &'static str)>,
+    /// The flag that says that code may use compressed instructions.
+    pub compressed: u32,
     /// The format and architecture of its graphs.
     pub format: &'static Format,
     /// What the reader has to know of each relocation type, by its number.
@@ -16,12 +23,17 @@ pub struct Machine {
 }
 
 /// All of them.
-pub static MACHINES: &[&Machine] = &[&x86_64::MACHINE];
+pub static MACHINES: &[&Machine] = &[&x86_64::MACHINE, &aarch64::MACHINE, &riscv64::MACHINE, &riscv32::MACHINE];
 
 impl Machine {
-    /// The machine of a number.
-    pub fn of(number: u16) -> Option<&'static Machine> {
-        MACHINES.iter().copied().find(|machine| machine.number == number)
+    /// The machine of a number and a width.
+    pub fn of(number: u16, class: Class) -> Option<&'static Machine> {
+        MACHINES.iter().copied().find(|machine| machine.number == number && machine.class == class)
+    }
+
+    /// The machine of an architecture.
+    pub fn of_arch(arch: &Architecture) -> Option<&'static Machine> {
+        MACHINES.iter().copied().find(|machine| machine.format.arch == arch)
     }
 
     /// The edge kind of a relocation type.
@@ -58,7 +70,7 @@ pub(super) const fn want(entry: Entry) -> u16 {
 pub(super) const fn rule(arch: &Architecture, kind: EdgeKind) -> Rule {
     let info = &arch.kinds[kind.0 as usize];
     let needs_static_tls = matches!(info.value, Value::ThreadOffset) || matches!(info.entry, Some(Entry::ThreadOffset));
-    let is_tls_field = matches!(info.value, Value::ThreadOffset | Value::ModuleOffset);
+    let is_tls_field = info.takes_thread_offset() || matches!(info.value, Value::ModuleOffset);
     Rule {
         kind,
         field_size: info.field.size() as u8,
@@ -66,7 +78,7 @@ pub(super) const fn rule(arch: &Architecture, kind: EdgeKind) -> Rule {
             Some(entry) => want(entry),
             None => 0,
         },
-        got_load: matches!(info.value, Value::GotLoad),
+        got_load: info.value.is_load(),
         demands: (info.low as u8 * NEEDS_LOW)
             | (needs_static_tls as u8 * NEEDS_STATIC_TLS)
             | (is_tls_field as u8 * IS_TLS_FIELD),

@@ -25,7 +25,9 @@ const SHN_LORESERVE: usize = 0xff00;
 pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
     let headers = Headers::parse(input)?;
     let mut reader = Reader { headers, section_blocks: Vec::new() };
-    let mut graph = LinkGraph::of(input.clone(), reader.headers.machine.format);
+    let machine = reader.headers.machine;
+    let mut graph = LinkGraph::of(input.clone(), machine.format);
+    graph.compressed = reader.headers.flags & machine.compressed != 0;
     graph.strings = reader.headers.strings.clone();
     graph.first_global = SymbolId(reader.headers.first_global as u32);
     reader.read_blocks(&mut graph)?;
@@ -44,23 +46,24 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     fn read_blocks(&mut self, graph: &mut LinkGraph) -> Result<(), LinkError> {
-        let sections = self.headers.sections;
-        self.section_blocks = vec![None; sections.len()];
+        let Reader { headers, section_blocks } = self;
+        let sections = &headers.sections;
+        *section_blocks = vec![None; sections.len()];
         let loaded = sections.iter().filter(|header| header.sh_flags.get(LE).0 & SHF_ALLOC != 0).count();
         graph.sections.reserve_exact(loaded);
         graph.blocks.reserve_exact(loaded);
-        let mut left = self.headers.input.len() as u64;
+        let mut left = headers.input.len() as u64;
         for (index, header) in sections.iter().enumerate() {
-            let Some(section) = classify(&self.headers, header)? else { continue };
-            let range = self.headers.range(header)?;
+            let Some(section) = classify(headers, header)? else { continue };
+            let range = headers.range(header)?;
             let align = header.sh_addralign.get(LE).max(1);
             if !align.is_power_of_two() || MAX_ALIGN < align {
-                return Err(self.headers.malformed(range.start as u64, "a section whose alignment is no power of two"));
+                return Err(headers.malformed(range.start as u64, "a section whose alignment is no power of two"));
             }
             // A small file could otherwise ask for any amount of memory by naming the same bytes often.
             left = left
                 .checked_sub(range.len() as u64)
-                .ok_or_else(|| self.headers.malformed(range.start as u64, "a section that overlaps others"))?;
+                .ok_or_else(|| headers.malformed(range.start as u64, "a section that overlaps others"))?;
             let zero = section.kind.is_zero_fill();
             let id = BlockId(graph.blocks.len() as u32);
             graph.blocks.push(Block {
@@ -73,7 +76,7 @@ impl Reader<'_> {
                 live: true,
             });
             graph.sections.push(section);
-            self.section_blocks[index] = Some(id);
+            section_blocks[index] = Some(id);
         }
         Ok(())
     }
@@ -143,7 +146,7 @@ impl Reader<'_> {
     fn read_groups(&self, graph: &mut LinkGraph, names: &Names) -> Result<(), LinkError> {
         const GRP_COMDAT: u32 = 1;
         let mut grouped = Vec::new();
-        for header in self.headers.sections {
+        for header in self.headers.sections.iter() {
             if header.sh_type.get(LE).0 != SHT_GROUP {
                 continue;
             }

@@ -3,7 +3,7 @@
 //! Source: x86-64 psABI 1.0, §4.4.1 "Relocation Types"; a type that is absent is unsupported, among them those that
 //! only linkers make for the loader.
 
-use super::machine::{Machine, Reloc, Rule, name, rule, rules};
+use super::machine::{Class, Machine, Reloc, Rule, name, rule, rules};
 use crate::format::{Container, Format};
 use crate::x86_64::*;
 
@@ -78,4 +78,5 @@ static RULES: [Option<Rule>; TYPES] = {
 };
 
 /// The machine.
-pub static MACHINE: Machine = Machine { number: 62, format: &FORMAT, rules: &RULES };
+pub static MACHINE: Machine =
+    Machine { number: 62, class: Class::Wide, refuse: |_| None, compressed: 0, format: &FORMAT, rules: &RULES };

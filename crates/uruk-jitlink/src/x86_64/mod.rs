@@ -6,8 +6,11 @@
 pub mod far;
 pub mod relax;
 
-use crate::arch::{Architecture, Load, kinds};
-use crate::graph::Entry;
+use crate::arch::{Architecture, Load, ThreadLayout, kinds};
+use crate::error::LinkError;
+use crate::graph::{Entry, LinkGraph};
+use crate::resolve::Targets;
+use std::ops::Range;
 
 pub use crate::arch::{
     ABS8, ABS16, ABS32, ABS32S, ABS64, BRANCH32, DTPOFF32, DTPOFF64, GOTOFF64, GOTPC64, GOTPCREL, GOTPCREL64, IMAGE32,
@@ -53,16 +56,23 @@ pub static ARCHITECTURE: Architecture = Architecture {
     code_fields: &[],
     slot_size: 8,
     stub_size: STUB_SIZE,
+    branch_reach: 1 << 31,
     stub,
     can_relax,
     relax,
-    rewrite_far: Some(far::rewrite),
+    rewrite: Some(rewrite),
+    threads: ThreadLayout { header: None, bias: 0 },
 };
 
 /// Whether the field at an offset of code is that of a call or jump: some assemblers mark these like data, and only with
 /// their own mark they can have stubs.
 pub(crate) fn is_branch(bytes: &[u8], offset: usize) -> bool {
     matches!(bytes.get(offset.saturating_sub(2)..offset), Some([_, 0xe8 | 0xe9] | [0x0f, 0x80..=0x8f]))
+}
+
+fn rewrite(graph: &mut LinkGraph, targets: &Targets, span: &Range<u64>) -> Result<(), LinkError> {
+    far::rewrite(graph, targets, span);
+    Ok(())
 }
 
 /// `jmp *slot(%rip); ud2`

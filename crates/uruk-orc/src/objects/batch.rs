@@ -195,8 +195,8 @@ impl Batch {
                 tables::wish_again(&mut member.graph);
             }
             let retained = retain[index].then(|| Box::new(member.graph.clone()));
-            if let Some(rewrite) = member.graph.arch().rewrite_far {
-                rewrite(&mut member.graph, &targets[index], &span);
+            if let Some(rewrite) = member.graph.arch().rewrite {
+                rewrite(&mut member.graph, &targets[index], &span)?;
             }
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
             Ok::<_, LinkError>(retained)

@@ -1,0 +1,31 @@
+//! RISC-V with addresses of 64 bits.
+
+use super::*;
+use crate::arch::Architecture;
+
+/// The architecture.
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "riscv64",
+    kinds: KINDS,
+    code_fields: &fields::stores(upper, call),
+    slot_size: 8,
+    stub_size: STUB_SIZE,
+    branch_reach: 1 << 31,
+    stub: |address, slot, code| stub(address, slot, 3, call, code),
+    can_relax,
+    relax,
+    rewrite: Some(relax::rewrite),
+    threads: THREADS,
+};
+
+fn upper(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
+    fields::check_upper(value)?;
+    fields::upper(value, bytes);
+    Ok(())
+}
+
+fn call(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
+    fields::check_upper(value)?;
+    fields::call(value, bytes);
+    Ok(())
+}
