@@ -12,7 +12,6 @@ use uruk_jitlink::archive::{Archive, ArchiveError, Member, MemberData, MemberId,
 use uruk_jitlink::format;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
-use uruk_jitlink::interface::Strength;
 use uruk_jitlink::names::Name;
 
 /// Who looks names up.

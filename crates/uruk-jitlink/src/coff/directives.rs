@@ -128,5 +128,5 @@ fn length(text: &[u8]) -> usize {
 
 /// What quotes surround.
 fn unquoted(text: &[u8]) -> &[u8] {
-    text.strip_prefix(b"\"").map_or(text, |rest| rest.strip_suffix(b"\"").unwrap_or(rest))
+    text.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(text)
 }

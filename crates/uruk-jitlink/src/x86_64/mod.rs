@@ -67,7 +67,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
 /// Whether the field at an offset of code is that of a call or jump: some assemblers mark these like data, and only with
 /// their own mark they can have stubs.
 pub(crate) fn is_branch(bytes: &[u8], offset: usize) -> bool {
-    matches!(bytes.get(offset.saturating_sub(2)..offset), Some([_, 0xe8 | 0xe9] | [0x0f, 0x80..=0x8f]))
+    matches!(bytes.get(offset.saturating_sub(2)..offset), Some([.., 0xe8 | 0xe9] | [0x0f, 0x80..=0x8f]))
 }
 
 fn rewrite(graph: &mut LinkGraph, targets: &Targets, span: &Range<u64>) -> Result<(), LinkError> {
