@@ -450,9 +450,9 @@ fn adopt_orphans(headers: &Headers<'_>, comdats: &mut [Option<Comdat>]) -> Resul
         return Ok(());
     }
     let mut functions = HashMap::new();
-    for index in 0..comdats.len() {
+    for (index, comdat) in comdats.iter().enumerate() {
         if let (b".text", suffix) = sections::split(&headers.bytes[headers.section_name(index)?])
-            && comdats[index].is_some()
+            && comdat.is_some()
         {
             functions.insert(suffix, index);
         }
