@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{fuzz, matrix, paths, tools};
 
@@ -31,6 +31,8 @@ enum Action {
     Cargo(&'static [&'static str]),
     /// The tests of the crates that these arguments select.
     Tests(&'static [&'static str]),
+    /// The tests of Kaleidoscope, with LLVM's plugin too.
+    Kaleidoscope,
     /// The examples in their documentation.
     Examples(&'static [&'static str]),
     /// The orders in which the session's threads can run, tried by a scheduler.
@@ -43,7 +45,7 @@ enum Action {
     Matrix,
 }
 
-use Action::{Cargo, Examples, Fuzz, Install, Interleavings, Matrix, Races, Tests};
+use Action::{Cargo, Examples, Fuzz, Install, Interleavings, Kaleidoscope, Matrix, Races, Tests};
 
 /// What does not need LLVM is built without it.
 const MOST: &[&str] = &["--workspace", "--exclude=uruk-llvm", "--exclude=uruk-llvm-plugin"];
@@ -58,6 +60,7 @@ const STEPS: &[Step] = &[
     step("tests",         Tests(MOST),                               (Some(5), 10)),
     step("cache",         Cargo(&["test", "-p", "uruk-cache", "--features", "object_store", "--quiet"]), (Some(1), 1)),
     step("llvm",          Tests(LLVM),                               (Some(2), 2)),
+    step("kaleidoscope",  Kaleidoscope,                              (Some(1), 1)),
     step("examples",      Examples(MOST),                            (Some(1), 1)),
     step("interleavings", Interleavings,                             (Some(2), 5)),
     step("races",         Races,                                     (None, 5)),
@@ -115,6 +118,7 @@ impl Action {
                 Ok(Count::of(status.success()))
             }
             Tests(selection) => count_tests(tests(selection), all),
+            Kaleidoscope => count_tests(kaleidoscope()?, all),
             Examples(selection) => {
                 let mut command = cargo(&["test", "--doc", "--no-fail-fast"]);
                 command.args(*selection);
@@ -166,6 +170,15 @@ fn tests(selection: &[&str]) -> Command {
     };
     command.args(selection);
     command
+}
+
+/// They compare with LLVM where they are told of a plugin.
+fn kaleidoscope() -> Result<Command> {
+    let built = cargo(&["build", "--quiet", "--package=uruk-llvm-plugin"]).status().context("cannot start cargo")?;
+    ensure!(built.success(), "the plugin cannot be built");
+    let mut command = tests(&["--package=uruk-kaleidoscope"]);
+    command.env("URUK_LLVM", paths::target().join("debug/liburuk_llvm_plugin.so"));
+    Ok(command)
 }
 
 /// The checker takes the place of the session's locks, atomic numbers and threads.

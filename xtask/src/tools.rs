@@ -20,11 +20,14 @@ const TOOLS: &[Tool] = &[
     tool("gfortran",           "/usr/bin/gfortran",                                           "the Fortran program of the matrix"),
     tool("clang-22",           "/usr/bin/clang-22",                                           "the clang half of the matrix"),
     tool("libclang-rt-22-dev", "/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.asan-x86_64.a", "sanitizer and profile programs"),
-    tool("lld-22",             "/usr/bin/ld.lld-22",                                          "CREL references and the link benchmark"),
-    tool("llvm-22",            "/usr/bin/llvm-jitlink-22",                                    "the link benchmark"),
+    tool("lld-22",             "/usr/bin/ld.lld-22",                                          "CREL references, the comparison of linked bytes, the link benchmark"),
+    tool("llvm-22",            "/usr/bin/llvm-jitlink-22",                                    "assembling for other architectures, the link benchmark"),
     tool("llvm-22-dev",        "/usr/lib/llvm-22/include/llvm/IR/Module.h",                   "LLVM IR: building and testing uruk-llvm"),
     tool("mold",               "/usr/bin/mold",                                               "the link benchmark"),
     tool("gdb",                "/usr/bin/gdb",                                                "the tests of the debugger interface"),
+    tool("gcc-riscv64-linux-gnu", "/usr/bin/riscv64-linux-gnu-gcc",                           "the riscv64 programs that are compared with ld.lld's"),
+    tool("g++-riscv64-linux-gnu", "/usr/bin/riscv64-linux-gnu-g++",                           "the riscv64 programs that are compared with ld.lld's"),
+    tool("libc6-dev-riscv64-cross", "/usr/riscv64-linux-gnu/include/stdio.h",                 "the riscv64 programs that are compared with ld.lld's"),
     tool("zlib1g-dev",         "/usr/lib/x86_64-linux-gnu/libz.a",                            "the programs that link Debian's archives"),
 ];
 

@@ -19,9 +19,13 @@ use crate::plan::{Input, Library, Plan, Search};
 
 /// The compilers, as the command line wants them.
 pub fn toolchain(plan: &Plan) -> Toolchain {
-    let warn = |error: &CacheError| eprintln!("uruk: warning: {error}");
     let flags = plan.options.flags.clone();
     Toolchain { flags, verbose: true, cache: cache(plan), on_cache_error: Some(warn) }
+}
+
+/// Says what is wrong with the cache.
+pub fn warn(error: &CacheError) {
+    crate::complain(&format!("uruk: warning: {error}"));
 }
 
 /// The cache that the command line names.

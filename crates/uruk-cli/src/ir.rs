@@ -4,21 +4,25 @@
 use std::ffi::OsString;
 use std::sync::{Arc, OnceLock};
 
+use uruk::cache::ObjectCache;
 use uruk::orc::error::Cause;
 use uruk::orc::translate::Translate;
-use uruk::{CompileLayer, Dylib, Input, Jit, OnDemandLayer};
+use uruk::{Dylib, Input, Jit, OnDemandLayer};
 use uruk_llvm_loader::{Compiler, Error, Plugin, is_ir};
 
-/// Compiles IR with the optimisation that the command line asks for.
+use crate::compile::warn;
+
+/// Compiles IR with the optimisation that the command line asks for, unless its cache has that.
 pub struct Ir {
     optimize: Option<OsString>,
+    cache: Option<Arc<dyn ObjectCache>>,
     compiler: OnceLock<Result<Compiler, Error>>,
 }
 
 impl Ir {
     /// `optimize` is what stands after `-O`, if that is given.
-    pub fn new(optimize: Option<OsString>) -> Ir {
-        Ir { optimize, compiler: OnceLock::new() }
+    pub fn new(optimize: Option<OsString>, cache: Option<Arc<dyn ObjectCache>>) -> Ir {
+        Ir { optimize, cache, compiler: OnceLock::new() }
     }
 
     fn compiler(&self) -> Result<&Compiler, Error> {
@@ -34,7 +38,7 @@ impl Ir {
         let file = |input: &Input| input.name().to_string();
         let refuse = |file, cause: Error| uruk::orc::error::Error::Translate { file, cause: Arc::new(cause) };
         let compiler = self.compiler().map_err(|error| refuse(file(&inputs[0]), error))?;
-        let base = Arc::new(CompileLayer::new(compiler.clone()));
+        let base = Arc::new(jit.compile_layer(compiler.clone()));
         let layer = Arc::new(OnDemandLayer::new(compiler.clone(), base));
         for input in inputs {
             let unit = compiler.open(input.name(), input).map_err(|error| refuse(file(input), error))?;
@@ -65,6 +69,18 @@ impl Translate for Ir {
 
     fn translate(&self, input: &Input) -> Result<Input, Cause> {
         let compiler = self.compiler()?;
-        Ok(compiler.compile(compiler.open(input.name(), input)?)?)
+        let compile = || compiler.compile(compiler.open(input.name(), input)?);
+        let key = self.cache.as_ref().and_then(|_| compiler.key_of_ir(input.name(), input));
+        let (Some(cache), Some(key)) = (&self.cache, key) else { return Ok(compile()?) };
+        match cache.get(&key) {
+            Ok(Some(object)) => return Ok(Input::from_bytes(input.name().clone(), object)),
+            Ok(None) => {}
+            Err(error) => warn(&error),
+        }
+        let object = compile()?;
+        if let Err(error) = cache.put(&key, &object) {
+            warn(&error);
+        }
+        Ok(object)
     }
 }

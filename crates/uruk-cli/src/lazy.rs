@@ -96,7 +96,7 @@ extern "C" fn remember() {
     if let (Some(order), Some(session)) = (ORDER.get(), session)
         && let Err(error) = order.write(&session)
     {
-        eprintln!("uruk: cannot write `{}`: {error}", order.path.display());
+        crate::complain(&format!("uruk: cannot write `{}`: {error}", order.path.display()));
     }
 }
 
@@ -104,7 +104,7 @@ extern "C" fn remember() {
 extern "C" fn cannot_call() {
     let reports = SESSION.get().and_then(WeakSession::upgrade).map(|session| session.take_reports());
     for report in reports.iter().flatten() {
-        eprintln!("uruk: error: {report}");
+        crate::complain(&format!("uruk: error: {report}"));
     }
     exit(FAILURE.into())
 }

@@ -40,7 +40,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Prints a failure and gives its exit status.
 pub fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("uruk: error: {error}");
+    complain(&format!("uruk: error: {error}"));
     ExitCode::from(FAILURE)
 }
 
@@ -60,4 +60,10 @@ fn dispatch(arguments: Vec<OsString>) -> Result<ExitCode, Error> {
 fn print(text: &str) {
     use std::io::Write;
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Writes a line to standard error; if nobody can be told (a terminal that is gone), nobody is.
+fn complain(line: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -2,7 +2,8 @@
 //!
 //! Values go to standard output and messages to standard error. A mistake ends nothing.
 
-use std::io::{IsTerminal, Read};
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -20,18 +21,26 @@ use crate::args;
 
 /// Lines that are kept for later sessions.
 const REMEMBERED: usize = 1000;
+/// Bytes of a text at most: one without end is not to take all memory.
+const LONGEST_BYTES: u64 = 64 << 20;
 
 /// Evaluates a file, or what is typed, or all of standard input.
 pub fn execute(backend: args::Backend, path: Option<&Path>) -> Result<ExitCode, Error> {
     let program = Kaleidoscope::new(load(backend)?)?;
     match path {
-        Some(path) => run(program, path, std::fs::read_to_string(path)),
-        None if std::io::stdin().is_terminal() => converse(program),
-        None => {
-            let mut text = String::new();
-            run(program, Path::new("<standard input>"), std::io::stdin().read_to_string(&mut text).map(|_| text))
-        }
+        Some(path) => run(program, path, File::open(path).and_then(read)),
+        None if io::stdin().is_terminal() => converse(program),
+        None => run(program, Path::new("<standard input>"), read(io::stdin())),
     }
+}
+
+/// Reads a whole text.
+fn read(source: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    if LONGEST_BYTES < source.take(LONGEST_BYTES + 1).read_to_string(&mut text)? as u64 {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, "it has more than 64 MiB"));
+    }
+    Ok(text)
 }
 
 fn load(backend: args::Backend) -> Result<Box<dyn Backend>, Error> {
@@ -42,7 +51,7 @@ fn load(backend: args::Backend) -> Result<Box<dyn Backend>, Error> {
 }
 
 /// Evaluates a whole text. The status is 1 if something in it was wrong.
-fn run(mut program: Kaleidoscope, path: &Path, text: std::io::Result<String>) -> Result<ExitCode, Error> {
+fn run(mut program: Kaleidoscope, path: &Path, text: io::Result<String>) -> Result<ExitCode, Error> {
     let text = text.map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
     let mut right = true;
     program.run(&text, |answer| right &= show(answer, &format!("{}: ", path.display())));
@@ -92,7 +101,7 @@ fn show(answer: Result<Answer, uruk_kaleidoscope::Error>, source: &str) -> bool 
         Ok(Answer::Value(value)) => crate::print(&format!("{value}\n")),
         Ok(Answer::Defined(_) | Answer::Declared(_)) => {}
         Err(error) => {
-            eprintln!("{source}error: {error}");
+            crate::complain(&format!("{source}error: {error}"));
             return false;
         }
     }

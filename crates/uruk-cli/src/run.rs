@@ -80,13 +80,14 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     if let Some(threads) = plan.options.threads {
         builder = builder.threads(threads.get());
     }
-    if let Some(cache) = compile::cache(plan) {
+    let cache = compile::cache(plan);
+    if let Some(cache) = cache.clone() {
         builder = builder.cache(cache);
     }
     if plan.options.debugger {
         builder = builder.debugger(true);
     }
-    let ir = Arc::new(Ir::new(plan.options.flags.optimize.clone()));
+    let ir = Arc::new(Ir::new(plan.options.flags.optimize.clone(), cache));
     let jit = builder.translator(ir.clone()).build()?;
     progress.phase("reading");
     let mut dylibs = Vec::with_capacity(plan.dylibs.len());
@@ -219,10 +220,12 @@ impl Stopwatch {
         let laps = self.laps.iter().copied().chain([total]);
         match self.form {
             Times::Off => {}
-            Times::Text => laps.for_each(|(name, milliseconds)| eprintln!("{name:>6} {milliseconds:9.3} ms")),
+            Times::Text => {
+                laps.for_each(|(name, milliseconds)| crate::complain(&format!("{name:>6} {milliseconds:9.3} ms")));
+            }
             Times::Json => {
                 let fields: Vec<String> = laps.map(|(name, value)| format!("\"{name}_ms\":{value:.3}")).collect();
-                eprintln!("{{{}}}", fields.join(","));
+                crate::complain(&format!("{{{}}}", fields.join(",")));
             }
         }
     }

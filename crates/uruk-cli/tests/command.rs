@@ -58,7 +58,7 @@ fn objects_that_cannot_be_linked_are_status_125_with_one_message() {
     check(&["run", "main.o"], "nothing defines a name that `main` needs:\n  helper\n    needed by main.o(.text+0x");
     check(&["run", "one.o"], "nothing defines a name that `main` needs:\n  main\n");
     check(&["run", "main.o", "one.o", "two.o"], "duplicate definition of `helper` in dylib `main`: one.o and two.o");
-    check(&["run", "main.o", "small.o"], "small.o: a 32-bit ELF file");
+    check(&["run", "main.o", "small.o"], "small.o: an object for another architecture");
     check(&["run", "main.o", "slim.o"], "slim.o: GCC's intermediate code");
     check(&["run", "main.o", "cut.o"], "cut.o: a section header table that lies past the end of the file");
 }

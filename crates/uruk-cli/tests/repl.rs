@@ -1,8 +1,10 @@
 //! `uruk repl`, as its users see it.
 
-use std::io::Write;
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// Pipes a text to the command.
 fn pipe(text: &str, arguments: &[&str]) -> Output {
@@ -100,4 +102,76 @@ fn mistakes_on_the_command_line() {
     assert_eq!(output.status.code(), Some(125));
     check(&["none.ks"], "cannot read `none.ks`: No such file or directory (os error 2)");
     check(&["a.ks", "b.ks"], "`uruk repl` takes one file only");
+}
+
+#[test]
+fn messages_are_short_however_many_mistakes_a_line_has() {
+    let output = pipe(&("def f(x) ".repeat(5000) + "2\n1\n"), &[]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(errors.matches("error: expected an expression, found `def`").count(), 4999);
+    assert!(errors.len() < 5000 * 400, "{} bytes", errors.len());
+}
+
+#[test]
+fn an_endless_text_is_refused() {
+    let zeros = || File::open("/dev/zero").unwrap();
+    let check = |arguments: &[&str], name: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_uruk"));
+        let output = command.arg("repl").args(arguments).stdin(zeros()).output().unwrap();
+        let want = format!("uruk: error: cannot read `{name}`: it has more than 64 MiB\n");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), want);
+        assert_eq!(output.status.code(), Some(125));
+    };
+    check(&[], "<standard input>");
+    check(&["/dev/zero"], "/dev/zero");
+}
+
+#[test]
+fn messages_that_nobody_can_be_told_end_nothing() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_uruk"));
+    let output = command.args(["repl", "none.ks"]).stdin(Stdio::null()).stderr(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+}
+
+/// Has the command prompt on a terminal, whose other end is returned.
+fn terminal(home: &Path) -> (File, Child) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let keys = openpt(flags).unwrap();
+    unlockpt(&keys).unwrap();
+    let screen = ioctl_tiocgptpeer(&keys, flags).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_uruk"));
+    command.arg("repl").env("TERM", "xterm").env("XDG_STATE_HOME", home);
+    let streams = || Stdio::from(screen.try_clone().unwrap());
+    let child = command.stdin(streams()).stdout(streams()).stderr(streams()).spawn().unwrap();
+    let mut keys = File::from(keys);
+    wait_for("> ", &mut keys);
+    (keys, child)
+}
+
+/// Reads what is shown until a text is there.
+fn wait_for(text: &str, keys: &mut File) {
+    let (mut shown, mut more) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&shown).contains(text) {
+        let length = keys.read(&mut more).unwrap();
+        shown.extend(&more[..length]);
+    }
+}
+
+#[test]
+fn a_conversation_ends_with_its_input() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut keys, mut child) = terminal(home.path());
+    keys.write_all(b"6 * 7\r").unwrap();
+    wait_for("42\r\n", &mut keys);
+    keys.write_all(b"\x04").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
+    let (mut keys, mut child) = terminal(home.path());
+    keys.write_all(b"1 +\r").unwrap();
+    wait_for("+", &mut keys);
+    // The terminal goes in the midst of a line.
+    drop(keys);
+    assert_eq!(child.wait().unwrap().code(), Some(125));
 }

@@ -36,6 +36,8 @@ pub struct Places {
     /// Variables that the object defines and that lie elsewhere: common ones, and weak ones that another object or
     /// library has brought; in the order of their ids.
     elsewhere: Vec<(SymbolId, u64)>,
+    /// Values and sizes of all its symbols, where code has been cut so that its table is no longer true.
+    moved: Box<[(u64, u64)]>,
     /// Its shares of the lanes, and of the zero-fill behind the data.
     runs: [Range<u64>; 4],
     /// What an image takes from the bytes of an object, for one that has none.
@@ -61,7 +63,8 @@ impl Places {
         let elsewhere = elsewhere.map(|(id, _)| (id, addresses[id.0 as usize])).collect();
         let [code, read_only, data] = member.share.lanes.clone();
         let made = made::Made::new(member, targets, addresses);
-        Places { blocks, elsewhere, runs: [code, read_only, data, member.share.zero.clone()], made }
+        let moved = graph.symbols.iter().filter(|_| graph.moved).map(|symbol| (symbol.value, symbol.size)).collect();
+        Places { blocks, elsewhere, moved, runs: [code, read_only, data, member.share.zero.clone()], made }
     }
 
     /// The lowest address that anything of the object has.

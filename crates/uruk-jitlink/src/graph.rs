@@ -300,6 +300,8 @@ pub struct LinkGraph {
     pub first_global: SymbolId,
     /// Passes have added blocks to sections that are not the last: those of one section do not follow each other.
     pub scattered: bool,
+    /// Code has been cut: symbols lie elsewhere than the object's table says.
+    pub moved: bool,
     /// Its code may use compressed instructions, where the architecture has such.
     pub compressed: bool,
     /// An edge stores a 32-bit absolute address.
@@ -359,6 +361,7 @@ impl LinkGraph {
             added_names: Vec::new(),
             first_global: SymbolId(0),
             scattered: false,
+            moved: false,
             compressed: false,
             needs_low: false,
             needs_static_tls: false,

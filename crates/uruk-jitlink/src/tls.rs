@@ -4,7 +4,7 @@
 //! the executor, whose C library owns the storage → values for slots and fields.
 //! Source: "ELF Handling for Thread-Local Storage" (Drepper), §3 and §4.1.6; x86-64 psABI §4.4.1, TLS descriptors.
 
-use crate::arch::Value;
+use crate::arch::{ThreadLayout, Value};
 use crate::graph::{BlockId, Definition, Entry, LinkGraph, SectionKind, SymbolId};
 use crate::layout::Member;
 use crate::resolve::{Target, Targets};
@@ -99,6 +99,17 @@ pub fn question(entry: Entry) -> Option<Question> {
         Entry::ThreadOffset => Some(Question::ThreadOffset),
         Entry::ModuleAndOffset | Entry::Module => Some(Question::ModuleAndOffset),
         Entry::Descriptor => Some(Question::Descriptor),
+    }
+}
+
+/// The answer about the variable at an offset of an image of `size` bytes at a multiple of `1 << align_log2`, in a program that
+/// is linked statically and has no other image; descriptors are resolved to offsets there.
+pub fn static_answer(threads: &ThreadLayout, question: Question, offset: u64, size: u64, align_log2: u8) -> [u64; 2] {
+    let from_pointer = threads.image_offset(size, align_log2).wrapping_add(offset);
+    match question {
+        Question::ModuleAndOffset => [1, offset.wrapping_sub(threads.bias)],
+        Question::ThreadOffset => [from_pointer, 0],
+        Question::Descriptor => [0, from_pointer],
     }
 }
 

@@ -121,6 +121,10 @@ pub enum Problem {
     },
 }
 
+/// Characters of a line that are shown at most on either side of a place: a line with a mistake in every word is not to be
+/// shown whole for each of them.
+const SHOWN: usize = 80;
+
 /// A place in a text, which it shows with the line around it.
 #[derive(Debug)]
 pub struct Place {
@@ -128,28 +132,57 @@ pub struct Place {
     pub line: usize,
     /// The character in it, from 1.
     pub column: usize,
-    text: String,
+    /// What is shown of the line.
+    before: String,
+    behind: String,
 }
 
-impl Place {
-    pub(crate) fn new(text: &str, byte: usize) -> Place {
+/// A byte of a text that has been counted up to there.
+#[derive(Clone, Copy)]
+pub(crate) struct Position {
+    byte: usize,
+    line: usize,
+    column: usize,
+}
+
+impl Position {
+    /// The first byte.
+    pub const START: Position = Position { byte: 0, line: 1, column: 1 };
+
+    /// That of a byte that is not before this one.
+    pub fn at(self, text: &str, byte: usize) -> Position {
+        let passed = &text[self.byte..byte];
+        let (column, last) = passed.rsplit_once('\n').map_or((self.column, passed), |(_, last)| (1, last));
+        Position { byte, line: self.line + passed.matches('\n').count(), column: column + last.chars().count() }
+    }
+
+    /// The place of a byte that is not before this one.
+    pub fn place(self, text: &str, byte: usize) -> Place {
         // What is missing at the end is missing behind the last word, not on the empty line after it.
         let byte = if byte == text.len() { text.trim_end().len() } else { byte };
-        let start = text[..byte].rfind('\n').map_or(0, |newline| newline + 1);
-        let line = text[..byte].matches('\n').count() + 1;
-        let column = text[start..byte].chars().count() + 1;
-        Place { line, column, text: text[start..].lines().next().unwrap_or_default().to_owned() }
+        let Position { line, column, .. } = self.at(text, byte);
+        let before: String = shown(text[..byte].chars().rev());
+        Place { line, column, before: before.chars().rev().collect(), behind: shown(text[byte..].chars()) }
     }
+}
+
+/// The characters up to the end of a line, if they are not too many.
+fn shown(characters: impl Iterator<Item = char>) -> String {
+    let mut line = characters.take_while(|c| !matches!(c, '\n' | '\r'));
+    let mut shown: String = line.by_ref().take(SHOWN).collect();
+    if line.next().is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.line.to_string();
         let margin = " ".repeat(number.len());
-        let before = self.text.chars().take(self.column - 1);
         // A tab stays one, so that the caret stands where it should however wide tabs are.
-        let indent: String = before.map(|c| if c == '\t' { c } else { ' ' }).collect();
+        let indent: String = self.before.chars().map(|c| if c == '\t' { c } else { ' ' }).collect();
         writeln!(f, "{margin}--> line {number}, column {}", self.column)?;
-        write!(f, "{number} | {}\n{margin} | {indent}^", self.text)
+        write!(f, "{number} | {}{}\n{margin} | {indent}^", self.before, self.behind)
     }
 }

@@ -1,6 +1,6 @@
 //! Text to tokens.
 
-use crate::error::Place;
+use crate::error::{Place, Position};
 use std::fmt;
 
 // ANCHOR: token
@@ -72,11 +72,13 @@ pub struct Lexer<'text> {
     text: &'text str,
     /// Bytes of the text that have been read.
     read: usize,
+    /// Before this, nobody asks for a place any more.
+    passed: Position,
 }
 
 impl<'text> Lexer<'text> {
     pub fn new(text: &'text str) -> Lexer<'text> {
-        Lexer { text, read: 0 }
+        Lexer { text, read: 0, passed: Position::START }
     }
 
     /// The next token and the byte it starts at.
@@ -100,9 +102,14 @@ impl<'text> Lexer<'text> {
         self.text[..byte].chars().next_back().is_none_or(|before| before == '\n')
     }
 
+    /// Says that nobody asks for a place before this byte any more, so that what is there is not counted again and again.
+    pub fn pass(&mut self, byte: usize) {
+        self.passed = self.passed.at(self.text, byte);
+    }
+
     /// The place of a byte, for messages.
     pub fn place(&self, byte: usize) -> Place {
-        Place::new(self.text, byte)
+        self.passed.place(self.text, byte)
     }
 
     fn rest(&self) -> &'text str {

@@ -97,6 +97,7 @@ impl<'text> Parser<'text> {
             return None;
         }
         let first = self.start;
+        self.lexer.pass(first);
         let item = Body { parser: self, known, own: None, scope: Vec::new(), variables: 0, parts: 0 }.item();
         if item.is_err() {
             self.recover(first);

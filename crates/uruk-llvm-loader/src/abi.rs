@@ -9,7 +9,7 @@ use std::ffi::c_void;
 pub const SYMBOL: &std::ffi::CStr = c"URUK_LLVM_PLUGIN";
 
 /// The version of what follows.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Borrowed bytes.
 #[repr(C)]
@@ -91,8 +91,11 @@ pub struct Table {
     pub new: unsafe extern "C" fn(options: *const Options, message: Sink) -> *mut RawCompiler,
     /// Frees a compiler.
     pub free: unsafe extern "C" fn(*mut RawCompiler),
-    /// All that decides what its objects look like, as text.
-    pub fingerprint: unsafe extern "C" fn(*const RawCompiler, Sink),
+    /// Gives the key, of 32 bytes, that what text or bitcode is compiled to has in a cache, without reading it. `promised` is
+    /// that of `compile`.
+    pub key_of_ir: unsafe extern "C" fn(*const RawCompiler, name: Bytes, ir: Bytes, promised: u8, Sink),
+    /// Gives the key of what a unit is compiled to; nothing if it has none.
+    pub key: unsafe extern "C" fn(*const RawCompiler, *const RawUnit, promised: u8, Sink),
     /// Reads text or bitcode under a name for messages; null and a message if that cannot be.
     pub open: unsafe extern "C" fn(*const RawCompiler, name: Bytes, ir: Bytes, message: Sink) -> *mut RawUnit,
     /// Frees a unit.

@@ -10,6 +10,7 @@ use std::ffi::{CStr, CString, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use uruk_cache::Key;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
 use uruk_orc::unit::Linkage;
@@ -82,6 +83,10 @@ fn text(taken: Taken) -> String {
     String::from_utf8_lossy(&taken.unwrap_or_default()).into_owned()
 }
 
+fn key(taken: Taken) -> Option<Key> {
+    Some(Key(taken?.try_into().ok()?))
+}
+
 /// Compiles IR for this process, on any number of threads at once.
 #[derive(Clone)]
 pub struct Compiler {
@@ -119,12 +124,22 @@ impl Compiler {
         Ok(Compiler { shared: Arc::new(Shared { table: plugin.table, raw }) })
     }
 
-    /// All that decides what its objects look like, for keys of caches.
-    pub fn fingerprint(&self) -> String {
+    /// The key in a cache of what text or bitcode [compiles](Compiler::compile) to, without reading it.
+    pub fn key_of_ir(&self, name: &str, ir: &[u8]) -> Option<Key> {
         let mut taken = None;
-        // SAFETY: the compiler and the sink live during the call.
-        unsafe { (self.shared.table.fingerprint)(self.shared.raw, sink(&mut taken)) };
-        text(taken)
+        let Shared { table, raw } = &*self.shared;
+        // SAFETY: everything lives during the call.
+        unsafe { (table.key_of_ir)(*raw, name.as_bytes().into(), ir.into(), 0, sink(&mut taken)) };
+        key(taken)
+    }
+
+    /// The key in a cache of what a unit becomes as one that [was promised](Compiler::compile_promised).
+    pub fn key_promised(&self, unit: &Unit) -> Option<Key> {
+        let mut taken = None;
+        let Shared { table, raw } = &*self.shared;
+        // SAFETY: everything lives during the call.
+        unsafe { (table.key)(*raw, unit.raw, 1, sink(&mut taken)) };
+        key(taken)
     }
 
     /// Reads text or bitcode.

@@ -1,6 +1,7 @@
 //! The plugin's compiler as layers use it.
 
 use crate::plugin::{Compiler, Pairs, Unit};
+use uruk_cache::Key;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::names::Names;
 use uruk_orc::Linkable;
@@ -62,5 +63,9 @@ impl layer::Compiler<Unit> for Compiler {
 
     fn compile(&self, _session: &Session, unit: Unit) -> Result<Linkable, Cause> {
         Ok(self.compile_promised(unit)?.into())
+    }
+
+    fn key(&self, _session: &Session, unit: &Unit) -> Option<Key> {
+        self.key_promised(unit)
     }
 }

@@ -19,7 +19,8 @@ pub static URUK_LLVM_PLUGIN: Table = Table {
     version: VERSION,
     new: new_compiler,
     free: free_compiler,
-    fingerprint,
+    key_of_ir,
+    key,
     open,
     free_unit,
     name,
@@ -98,9 +99,25 @@ unsafe extern "C" fn free_compiler(raw: *mut RawCompiler) {
     drop(unsafe { Box::from_raw(raw.cast::<ConcurrentCompiler>()) });
 }
 
-unsafe extern "C" fn fingerprint(raw: *const RawCompiler, sink: Sink) {
-    // SAFETY: the loader lends a valid compiler and a valid sink.
-    unsafe { tell(sink, compiler_of(raw).target().fingerprint().as_bytes()) }
+unsafe extern "C" fn key_of_ir(raw: *const RawCompiler, name: Bytes, ir: Bytes, promised: u8, sink: Sink) {
+    // SAFETY: the loader lends all of them.
+    unsafe {
+        let (compiler, name, ir) = (compiler_of(raw), String::from_utf8_lossy(lent(name)), lent(ir));
+        tell(sink, &compiler.key_of_ir(&name, ir, promised != 0).0);
+    }
+}
+
+unsafe extern "C" fn key(raw: *const RawCompiler, unit: *const RawUnit, promised: u8, sink: Sink) {
+    // SAFETY: the loader lends the compiler and the unit.
+    let (compiler, unit) = unsafe { (compiler_of(raw), &*unit.cast::<Unit>()) };
+    let key = guard(|| match unit {
+        Unit::Whole(module, _) => Ok(compiler.key(module, promised != 0)),
+        Unit::Part(part) => part.key(compiler),
+    });
+    if let Ok(key) = key {
+        // SAFETY: the loader lends a valid sink.
+        unsafe { tell(sink, &key.0) };
+    }
 }
 
 unsafe extern "C" fn open(compiler: *const RawCompiler, name: Bytes, ir: Bytes, message: Sink) -> *mut RawUnit {

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use uruk_cache::{Directory, ObjectCache};
+use uruk_llvm::{ConcurrentCompiler, Options, Target, ThreadSafeModule, split};
 
 /// The folder where cargo puts what it builds in this profile.
 fn built() -> &'static Path {
@@ -99,6 +101,51 @@ fn a_function_that_is_not_called_is_not_compiled() {
 }
 
 #[test]
+fn a_second_run_takes_what_the_first_has_compiled() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let module = |number: i32| format!("define i32 @main() {{\n  ret i32 {number}\n}}\n");
+    let check = |options: &[&str], number: i32, expected: i32| {
+        write(folder, "m.ll", &module(number));
+        let output = run(folder, &[&["--cache", "kept"], options, &["m.ll"]].concat());
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(expected), "{options:?} {number}: {message}");
+        message
+    };
+    // What the cache is given under the key of one module is another one's object, which shows who is asked.
+    let cache = Directory::new(folder.join("kept"), 1 << 20);
+    let compiler = |level| ConcurrentCompiler::new(Arc::new(Target::new(level).unwrap())).unwrap();
+    let parse = |number| ThreadSafeModule::parse("m.ll", module(number).as_bytes()).unwrap();
+    let plain = compiler(Options::default());
+    let object = plain.compile(&parse(33)).unwrap();
+    cache.put(&plain.key_of_ir("m.ll", module(3).as_bytes(), false), &object).unwrap();
+    let optimized = compiler(Options::optimized('2').unwrap());
+    cache.put(&optimized.key(&parse(4), false), &object).unwrap();
+    let [part, other] = [5, 55].map(|number| {
+        let module = parse(number);
+        plain.target().prepare(&module).unwrap();
+        split(module).unwrap().remove(0)
+    });
+    cache.put(&part.key(&plain).unwrap(), &plain.compile(&other.extract().unwrap()).unwrap()).unwrap();
+
+    let nothing = String::new();
+    for _ in 0..2 {
+        assert_eq!(check(&[], 3, 33), nothing);
+        assert_eq!(check(&["-O2"], 3, 3), nothing, "other options");
+        assert_eq!(check(&[], 4, 4), nothing, "another module");
+        assert_eq!(check(&["-O2"], 4, 33), nothing);
+        assert_eq!(check(&["--lazy"], 5, 55), nothing);
+        assert_eq!(check(&["--lazy"], 3, 3), nothing);
+    }
+    let objects = folder.join("kept/objects-0");
+    let damaged: Vec<u8> = std::fs::read(&objects).unwrap().iter().map(|byte| byte ^ 0x55).collect();
+    std::fs::write(objects, damaged).unwrap();
+    let message = check(&[], 3, 3);
+    assert!(message.starts_with("uruk: warning: cache kept/objects-0"), "{message}");
+    assert_eq!(check(&[], 3, 3), nothing, "it was put there anew");
+}
+
+#[test]
 fn a_program_does_not_find_what_the_plugin_has() {
     let folder = tempfile::tempdir().unwrap();
     write(
@@ -150,7 +197,7 @@ fn without_the_plugin_it_is_said_how_to_get_it() {
     make(folder.path(), "cc", &["-shared", "-fPIC", "old.c", "-o", "old.so"]);
     let output = command.env("URUK_LLVM", folder.path().join("old.so")).output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(message.contains("of version 77, and 1 is needed"), "{message}");
+    assert!(message.contains("of version 77, and 2 is needed"), "{message}");
 }
 
 #[test]
@@ -164,15 +211,25 @@ fn the_repl_computes_the_same_with_llvm() {
          extern later(x) def g(x) later(x) + 1 g(1) def later(x) x * 10 g(1) nothing",
     )
     .unwrap();
+    let deep = folder.path().join("deep.ks");
+    std::fs::write(
+        &deep,
+        "(".repeat(100_000) + "\n" + &"def f(x) ".repeat(1000) + "2\n" + &"(".repeat(300) + "1" + &")".repeat(300),
+    )
+    .unwrap();
     let run = |backend: &str, file: &Path| {
         let mut command = Command::new(built().join("uruk"));
         command.args(["repl", "--backend", backend]).arg(file).env_remove("URUK_LLVM").output().unwrap()
     };
-    for file in [&program, &more] {
+    for file in [&program, &more, &deep] {
         let (cranelift, llvm) = (run("cranelift", file), run("llvm", file));
         assert_eq!(String::from_utf8_lossy(&llvm.stdout), String::from_utf8_lossy(&cranelift.stdout));
         assert_eq!(String::from_utf8_lossy(&llvm.stderr), String::from_utf8_lossy(&cranelift.stderr));
         assert!(llvm.status.code() == cranelift.status.code() && !llvm.stdout.is_empty());
     }
     assert_eq!(String::from_utf8_lossy(&run("llvm", &more).stdout), "1\n1\n7\n6\n11\n");
+    let output = run("llvm", &deep);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("this has more than 1000 parts"));
+    assert!(output.stderr.len() < 400_000, "{} bytes", output.stderr.len());
 }

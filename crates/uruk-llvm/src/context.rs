@@ -23,7 +23,8 @@ use std::ffi::{CStr, c_void};
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use uruk_cache::{Key, KeyBuilder};
 
 /// A context and its lock. Clones are the same context.
 #[derive(Clone)]
@@ -149,6 +150,8 @@ pub struct ThreadSafeModule {
     name: Arc<str>,
     /// It obeys the language's rules, and nobody has had it since.
     verified: AtomicBool,
+    /// The hash of what it was read from, unless somebody has had it since.
+    read_from: Mutex<Option<Key>>,
 }
 
 // SAFETY: the module is used only with its context's lock held, and so is freed.
@@ -193,6 +196,7 @@ impl ThreadSafeModule {
         let parsed = parsed.map_err(|failed| failed.into_error(|failure| unreadable(name, bytes, failure)))?;
         // SAFETY: it is a new module of this context; it keeps that, and is used with it locked.
         let module = ThreadSafeModule::wrap(context.clone(), unsafe { Module::new(parsed) }, name);
+        *module.read_from() = Some(content(name, bytes));
         module.verify()?;
         Ok(module)
     }
@@ -203,7 +207,12 @@ impl ThreadSafeModule {
             context,
             name: name.into(),
             verified: AtomicBool::new(false),
+            read_from: Mutex::default(),
         }
+    }
+
+    fn read_from(&self) -> MutexGuard<'_, Option<Key>> {
+        self.read_from.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its name, for messages.
@@ -220,6 +229,7 @@ impl ThreadSafeModule {
     pub fn with<R>(&self, f: impl for<'c> FnOnce(&Module<'c>) -> R) -> R {
         let _guard = self.context.lock();
         self.verified.store(false, Ordering::Relaxed);
+        self.changed();
         f(&self.module)
     }
 
@@ -255,6 +265,19 @@ impl ThreadSafeModule {
         })
     }
 
+    /// Notes that it is not what it was read from any more.
+    pub(crate) fn changed(&self) {
+        *self.read_from() = None;
+    }
+
+    /// The hash of all that it says: of the bytes that it was read from, or of its bitcode if it was made or changed
+    /// since.
+    pub(crate) fn content(&self) -> Key {
+        let _guard = self.context.lock();
+        let known = *self.read_from();
+        known.unwrap_or_else(|| content(self.name(), &self.to_bitcode()))
+    }
+
     /// The module as bitcode.
     pub fn to_bitcode(&self) -> Vec<u8> {
         self.inspect(|module| module.write_bitcode_to_memory().as_slice().to_vec())
@@ -265,6 +288,11 @@ impl ThreadSafeModule {
         self.verify()?;
         ThreadSafeModule::parse(self.name(), &self.to_bitcode())
     }
+}
+
+/// The hash of text or bitcode, and of the name that is a part of what is read under it.
+pub(crate) fn content(name: &str, bytes: &[u8]) -> Key {
+    KeyBuilder::new("LLVM IR").part(name.as_bytes()).part(bytes).finish()
 }
 
 fn unreadable(name: &str, bytes: &[u8], failure: Failure) -> Error {

@@ -6,6 +6,7 @@ use crate::interface::{Interface, Symbol};
 use crate::split::Part;
 use crate::split::split;
 use std::sync::Arc;
+use uruk_cache::Key;
 use uruk_jitlink::names::{Name, Names};
 use uruk_orc::Linkable;
 use uruk_orc::error::Cause;
@@ -25,6 +26,10 @@ impl Compiler<ThreadSafeModule> for ConcurrentCompiler {
     fn compile(&self, _session: &Session, module: ThreadSafeModule) -> Result<Linkable, Cause> {
         module.loosen();
         Ok(ConcurrentCompiler::compile(self, &module)?.into())
+    }
+
+    fn key(&self, _session: &Session, module: &ThreadSafeModule) -> Option<Key> {
+        Some(ConcurrentCompiler::key(self, module, true))
     }
 }
 
@@ -72,5 +77,10 @@ impl Compiler<Part> for ConcurrentCompiler {
 
     fn compile(&self, _session: &Session, part: Part) -> Result<Linkable, Cause> {
         Ok(ConcurrentCompiler::compile(self, &part.extract()?)?.into())
+    }
+
+    fn key(&self, _session: &Session, part: &Part) -> Option<Key> {
+        // What cannot be extracted cannot be compiled either, which says why.
+        part.key(self).ok()
     }
 }

@@ -11,6 +11,7 @@
 //! Sources: LLVM language reference, "Linkage Types", "Comdats".
 #![allow(unsafe_code)]
 
+use crate::compiler::ConcurrentCompiler;
 use crate::context::ThreadSafeModule;
 use crate::error::Error;
 use crate::interface::Symbol;
@@ -21,7 +22,8 @@ use inkwell::llvm_sys::LLVMLinkage::LLVMExternalLinkage;
 use inkwell::llvm_sys::prelude::LLVMModuleRef;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use uruk_cache::Key;
 use uruk_jitlink::graph::SymbolKind;
 
 /// A group of definitions of a module that are compiled together.
@@ -33,6 +35,8 @@ pub struct Part {
     initialisers: bool,
     /// If all that it defines is functions: their stubs, and other names of stubs, each with what it leads to.
     stubs: Option<(Pairs, Pairs)>,
+    /// The module that it is extracted as, once somebody has asked for that or its key.
+    bitcode: OnceLock<Box<[u8]>>,
 }
 
 /// Symbols, each with a name.
@@ -71,11 +75,23 @@ impl Part {
 
     /// A module, in a context of its own, of what belongs to this part.
     pub fn extract(&self) -> Result<ThreadSafeModule, Error> {
+        ThreadSafeModule::parse(&self.name, self.bitcode()?)
+    }
+
+    /// What the object of the extracted module depends on.
+    pub fn key(&self, compiler: &ConcurrentCompiler) -> Result<Key, Error> {
+        Ok(compiler.key_of_ir(&self.name, self.bitcode()?, false))
+    }
+
+    fn bitcode(&self) -> Result<&[u8], Error> {
+        if let Some(bitcode) = self.bitcode.get() {
+            return Ok(bitcode);
+        }
         let values: Vec<_> = self.values.iter().map(|value| value.0).collect();
         let suffix = if self.stubs.is_some() { BODY } else { "" };
         // SAFETY: the module is locked and is the one in which the values were found.
         let bitcode = self.source.attempt(|module| unsafe { native::extract(module, &values, suffix) })?;
-        ThreadSafeModule::parse(&self.name, bitcode.as_slice())
+        Ok(self.bitcode.get_or_init(|| bitcode.as_slice().into()))
     }
 }
 
@@ -116,7 +132,7 @@ fn part(source: &Arc<ThreadSafeModule>, values: Vec<Global>, mangling: Mangling)
     let called = |symbol: &Symbol| matches!(symbol.kind, SymbolKind::Function | SymbolKind::Indirect);
     let is_callable = !symbols.is_empty() && symbols.iter().all(called);
     let stubs = is_callable.then(|| behind_stubs(&mut symbols, &values, mangling));
-    Part { source: source.clone(), name, values, symbols, initialisers, stubs }
+    Part { source: source.clone(), name, values, symbols, initialisers, stubs, bitcode: OnceLock::new() }
 }
 
 /// Gives functions the names of their bodies; returns their stubs, and the other names of stubs.

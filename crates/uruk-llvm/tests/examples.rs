@@ -6,6 +6,9 @@ mod build;
 #[allow(dead_code)]
 #[path = "../examples/lazy.rs"]
 mod lazy;
+#[allow(dead_code)]
+#[path = "../examples/tier_up.rs"]
+mod tier_up;
 
 #[test]
 fn a_module_is_built_and_called() {
@@ -15,4 +18,9 @@ fn a_module_is_built_and_called() {
 #[test]
 fn functions_are_compiled_when_they_are_called() {
     lazy::main().unwrap();
+}
+
+#[test]
+fn a_kernel_gets_faster_while_it_is_used() {
+    tier_up::main().unwrap();
 }

@@ -1,10 +1,10 @@
 //! LLVM IR in dylibs.
 
 use crate::dylib::{Dylib, Tracker};
-use crate::jit::{Builder, Error, Jit};
+use crate::jit::{Builder, Error, Inner};
 use std::sync::{Arc, OnceLock};
 use uruk_llvm::{ByFunction, ConcurrentCompiler, Options, Target, ThreadSafeModule};
-use uruk_orc::layer::{CompileLayer, OnDemandLayer};
+use uruk_orc::layer::{CompileLayer, ObjectLayer, OnDemandLayer};
 use uruk_orc::{DylibId, TrackerId};
 
 type Eager = CompileLayer<Arc<ConcurrentCompiler>>;
@@ -20,36 +20,48 @@ impl Llvm {
     pub fn new(options: Options) -> Llvm {
         Llvm { options, layers: OnceLock::new() }
     }
-
-    fn layers(&self) -> Result<&(Arc<Eager>, Arc<Lazy>), Error> {
-        if self.layers.get().is_none() {
-            let target = Target::new(self.options.clone())?;
-            let compiler = Arc::new(ConcurrentCompiler::new(Arc::new(target))?);
-            let eager = Arc::new(CompileLayer::new(compiler.clone()));
-            let lazy = Arc::new(OnDemandLayer::new(ByFunction::new(compiler), eager.clone()));
-            // Another thread may have been faster.
-            let _ = self.layers.set((eager, lazy));
-        }
-        Ok(self.layers.get().expect("it was set above"))
-    }
 }
 
-impl Jit {
-    fn add_ir(
+impl Inner {
+    fn llvm_layers(&self) -> Result<&(Arc<Eager>, Arc<Lazy>), Error> {
+        let Llvm { options, layers } = &self.llvm;
+        if layers.get().is_none() {
+            let target = Target::new(options.clone())?;
+            let compiler = Arc::new(ConcurrentCompiler::new(Arc::new(target))?);
+            let eager = Arc::new(self.compile_layer(compiler.clone()));
+            let lazy = Arc::new(OnDemandLayer::new(ByFunction::new(compiler), eager.clone()));
+            // Another thread may have been faster.
+            let _ = layers.set((eager, lazy));
+        }
+        Ok(layers.get().expect("it was set above"))
+    }
+
+    fn add_ir_module(
         &self,
         dylib: DylibId,
         tracker: Option<TrackerId>,
         module: ThreadSafeModule,
         by_function: bool,
     ) -> Result<(), Error> {
-        let (eager, lazy) = self.inner().llvm.layers()?;
+        let (eager, lazy) = self.llvm_layers()?;
         // Assembler outside of functions belongs to none of them.
         if by_function && !module.has_assembler() {
-            self.session().add(lazy, dylib, tracker, module)?;
+            self.session.add(lazy, dylib, tracker, module)?;
         } else {
-            self.session().add(eager, dylib, tracker, module)?;
+            self.session.add(eager, dylib, tracker, module)?;
         }
         Ok(())
+    }
+
+    fn add_ir(&self, dylib: DylibId, tracker: Option<TrackerId>, name: &str, ir: &[u8]) -> Result<(), Error> {
+        let (eager, _) = self.llvm_layers()?;
+        if !self.lazy {
+            let key = eager.compiler().key_of_ir(name, ir, true);
+            if let Some(code) = eager.cached::<ThreadSafeModule>(&self.session, name, &key) {
+                return Ok(self.session.add(&Arc::new(ObjectLayer), dylib, tracker, code)?);
+            }
+        }
+        self.add_ir_module(dylib, tracker, ThreadSafeModule::parse(name, ir)?, self.lazy)
     }
 }
 
@@ -65,26 +77,37 @@ impl Dylib<'_> {
     /// Adds a module, which is compiled when something asks for what it defines, or when the dylib is initialised if it
     /// has initialisers; function by function if this is a [lazy](crate::LazyJit) JIT.
     pub fn add_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
-        self.jit.add_ir(self.id(), None, module, self.jit.is_lazy())
+        self.jit.inner().add_ir_module(self.id(), None, module, self.jit.is_lazy())
     }
 
     /// Adds a module whose functions are compiled one by one, each when it is called first. A call whose function cannot
     /// be had goes where [`lazy_failure`](Builder::lazy_failure) says. A module with assembler outside of its functions is
     /// compiled whole.
     pub fn add_lazy_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
-        self.jit.add_ir(self.id(), None, module, true)
+        self.jit.inner().add_ir_module(self.id(), None, module, true)
+    }
+
+    /// Adds a module that is text or bitcode, which messages call `name`. If the JIT's [cache](Builder::cache) has it compiled,
+    /// LLVM does not even read it; a [lazy](crate::LazyJit) JIT does, as it compiles function by function.
+    pub fn add_ir(&self, name: &str, ir: &[u8]) -> Result<(), Error> {
+        self.jit.inner().add_ir(self.id(), None, name, ir)
     }
 }
 
 impl Tracker<'_> {
     /// Adds a module that is removed with everything else of this tracker.
     pub fn add_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
-        self.jit.add_ir(self.dylib, Some(self.id()), module, self.jit.is_lazy())
+        self.jit.inner().add_ir_module(self.dylib, Some(self.id()), module, self.jit.is_lazy())
     }
 
     /// Adds a module whose functions are compiled when they are called first, and removed with everything else of this
     /// tracker.
     pub fn add_lazy_ir_module(&self, module: ThreadSafeModule) -> Result<(), Error> {
-        self.jit.add_ir(self.dylib, Some(self.id()), module, true)
+        self.jit.inner().add_ir_module(self.dylib, Some(self.id()), module, true)
+    }
+
+    /// Adds a module that is text or bitcode, to be removed with everything else of this tracker.
+    pub fn add_ir(&self, name: &str, ir: &[u8]) -> Result<(), Error> {
+        self.jit.inner().add_ir(self.dylib, Some(self.id()), name, ir)
     }
 }

@@ -43,6 +43,9 @@ const TARGETS: &[Target] = &[
     Target("LLVM IR, 1,000",  "LLVM IR, LLJIT, 1,000",  1.0),
     Target("LLVM IR, 10,000", "LLVM IR, LLJIT, 10,000", 1.0),
     Target("LLVM IR, lazy, 10 of 10,000", "LLVM IR, 10,000", 1.0 / 20.0),
+    Target("LLVM IR, -O2, 10,000", "LLVM IR, -O2, LLJIT, 10,000", 1.0),
+    Target("LLVM IR, -O2, from a cache, 10,000", "LLVM IR, -O2, LLJIT, 10,000", 1.0 / 10.0),
+    Target("kernel, then by LLVM", "kernel, by Cranelift", 1.0 / 1.5),
     Target("LLVM IR, lazy process, 10 of 10,000", "LLVM IR, lli lazy, 10 of 10,000", 1.0),
 ];
 

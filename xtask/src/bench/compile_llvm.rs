@@ -23,18 +23,23 @@ pub enum Peer {
 }
 
 /// A way to compile a module: its name in reports, who does it, its arguments before the file's name, and how many functions
-/// the module has.
-pub struct Way(pub &'static str, Peer, &'static [&'static str], usize);
+/// the module has; nothing if it needs no module.
+pub struct Way(pub &'static str, Peer, &'static [&'static str], Option<usize>);
 
 #[rustfmt::skip]
 pub const WAYS: &[Way] = &[
-    Way("LLVM IR, LLJIT, 1,000",                 Peer::Lljit,       &[],                        1_000),
-    Way("LLVM IR, 1,000",                        Peer::Uruk,        &["eager"],                 1_000),
-    Way("LLVM IR, LLJIT, 10,000",                Peer::Lljit,       &[],                        10_000),
-    Way("LLVM IR, 10,000",                       Peer::Uruk,        &["eager"],                 10_000),
-    Way("LLVM IR, lazy, 10 of 10,000",           Peer::Uruk,        &["lazy"],                  10_000),
-    Way("LLVM IR, lli lazy, 10 of 10,000",       Peer::Lli,         &["--jit-kind=orc-lazy", "--entry-function=entry"], 10_000),
-    Way("LLVM IR, lazy process, 10 of 10,000",   Peer::UrukProcess, &["lazy"],                  10_000),
+    Way("LLVM IR, LLJIT, 1,000",                 Peer::Lljit,       &[],                        Some(1_000)),
+    Way("LLVM IR, 1,000",                        Peer::Uruk,        &["eager"],                 Some(1_000)),
+    Way("LLVM IR, LLJIT, 10,000",                Peer::Lljit,       &[],                        Some(10_000)),
+    Way("LLVM IR, 10,000",                       Peer::Uruk,        &["eager"],                 Some(10_000)),
+    Way("LLVM IR, lazy, 10 of 10,000",           Peer::Uruk,        &["lazy"],                  Some(10_000)),
+    Way("LLVM IR, lli lazy, 10 of 10,000",       Peer::Lli,         &["--jit-kind=orc-lazy", "--entry-function=entry"], Some(10_000)),
+    Way("LLVM IR, lazy process, 10 of 10,000",   Peer::UrukProcess, &["lazy"],                  Some(10_000)),
+    Way("LLVM IR, -O2, LLJIT, 10,000",           Peer::Lljit,       &["-O2"],                   Some(10_000)),
+    Way("LLVM IR, -O2, 10,000",                  Peer::Uruk,        &["eager", "-O2"],          Some(10_000)),
+    Way("LLVM IR, -O2, from a cache, 10,000",    Peer::Uruk,        &["cached", "-O2"],         Some(10_000)),
+    Way("kernel, by Cranelift",                  Peer::Uruk,        &["quick"],                 None),
+    Way("kernel, then by LLVM",                  Peer::Uruk,        &["thorough"],              None),
 ];
 
 /// What is compiled, and the programs that do it.
@@ -45,15 +50,18 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Builds the programs and writes the modules.
+    /// Builds the programs, writes the modules and fills the cache.
     pub fn new() -> Result<Bench> {
         let folder = paths::target_folder("bench-run")?;
         let bench =
             Bench { own: super::compile::build("uruk-llvm")?, lljit: alone::peer(&folder, "lljit_compile")?, folder };
-        for Way(_, _, _, functions) in WAYS {
-            let (text, bitcode) = (bench.module(*functions).with_extension("ll"), bench.module(*functions));
-            std::fs::write(&text, module(*functions)).with_context(|| format!("cannot write {}", text.display()))?;
+        for functions in WAYS.iter().filter_map(|way| way.3) {
+            let (text, bitcode) = (bench.module(functions).with_extension("ll"), bench.module(functions));
+            std::fs::write(&text, module(functions)).with_context(|| format!("cannot write {}", text.display()))?;
             process::capture(Command::new("llvm-as-22").arg(&text).arg("-o").arg(&bitcode))?;
+        }
+        for way in WAYS.iter().filter(|way| way.2.contains(&"cached")) {
+            bench.sample(way)?;
         }
         Ok(bench)
     }
@@ -70,7 +78,7 @@ impl Bench {
             Peer::Lli => Path::new("lli-22"),
         };
         let mut command = Command::new(program);
-        command.args(*arguments).arg(self.module(*functions));
+        command.args(*arguments).args(functions.map(|functions| self.module(functions)));
         if matches!(peer, Peer::Uruk | Peer::Lljit) {
             return super::compile::milliseconds(&mut command);
         }

@@ -149,7 +149,7 @@ impl<'a> Object<'a> {
             let known = Some(elsewhere[at].1).filter(|address| *address != 0 && *address != DROPPED);
             return Ok(known.map(|address| address.wrapping_sub(self.origin.base)));
         }
-        let value = symbol.st_value.get(LE);
+        let (value, _) = self.extent(index, symbol);
         Ok(match self.headers.symbol_section(index as usize, symbol)? {
             SymbolSection::Undefined if index == 0 => Some(0),
             SymbolSection::Undefined | SymbolSection::Common { .. } => None,
@@ -165,6 +165,12 @@ impl<'a> Object<'a> {
         })
     }
 
+    /// A symbol's value and size, as they have become.
+    fn extent(&self, index: u32, symbol: &Sym64<LE>) -> (u64, u64) {
+        let moved = self.places.moved.get(index as usize).copied();
+        moved.unwrap_or((symbol.st_value.get(LE), symbol.st_size.get(LE)))
+    }
+
     /// Enters the object's symbols, local or global ones, in the image's table.
     pub fn add_symbols(&self, local: bool, symbols: &mut Symbols<'_>) -> Result<(), LinkError> {
         for (index, symbol) in (0u32..).zip(self.headers.symbols.iter()) {
@@ -173,7 +179,8 @@ impl<'a> Object<'a> {
             }
             if let Some(value) = self.value(index)? {
                 let attributes = (symbol.st_info.0, symbol.st_other.0);
-                symbols.add(self.headers.symbol_name(symbol)?, value, attributes, symbol.st_size.get(LE));
+                let (_, size) = self.extent(index, symbol);
+                symbols.add(self.headers.symbol_name(symbol)?, value, attributes, size);
             }
         }
         Ok(())

@@ -50,3 +50,10 @@ pub fn give(graph: &mut LinkGraph, id: BlockId, bytes: &[u8], edges: Vec<Edge>) 
     block.content = Content::Made(graph.made.len() as u64);
     graph.made.extend_from_slice(bytes);
 }
+
+/// Gives a block other bytes, as many as it has.
+pub fn give_bytes(graph: &mut LinkGraph, id: BlockId, bytes: &[u8]) {
+    let block = &mut graph.blocks[id.0 as usize];
+    block.content = Content::Made(graph.made.len() as u64);
+    graph.made.extend_from_slice(bytes);
+}

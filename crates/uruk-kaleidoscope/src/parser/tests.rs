@@ -121,6 +121,27 @@ fn the_caret_stands_under_the_mistake() {
 }
 
 #[test]
+fn of_a_long_line_only_what_is_near_a_mistake_is_shown() {
+    // A mistake in every word: its messages would be 50 MB if each showed the line.
+    const MISTAKES: usize = 4000;
+    let text = "def f(x)\t".repeat(MISTAKES / 2) + "\n" + &");".repeat(MISTAKES / 2);
+    let mut parser = Parser::new(&text);
+    let known = Known::default();
+    let messages: Vec<String> =
+        std::iter::from_fn(|| parser.next(&known)).map(|item| item.unwrap_err().to_string()).collect();
+    assert_eq!(messages.len(), MISTAKES);
+    assert!(messages.iter().all(|message| message.len() < 600), "{messages:?}");
+    let last = format!(
+        "expected an expression, found `)`\n --> line 2, column 3999\n2 | …{});\n  | {}^",
+        ");".repeat(40),
+        " ".repeat(81)
+    );
+    assert_eq!(messages[MISTAKES - 1], last);
+    let first = "expected an expression, found `def`\n --> line 1, column 10\n";
+    assert!(messages[0].starts_with(first) && messages[0].contains(")…\n"), "{}", messages[0]);
+}
+
+#[test]
 fn what_ends_too_early_is_incomplete() {
     let incomplete = |text: &str| {
         let error = Parser::new(text).next(&Known::default()).unwrap().unwrap_err();

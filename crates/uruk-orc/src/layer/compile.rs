@@ -101,6 +101,20 @@ impl<C, B> CompileLayer<C, B> {
         &self.compiler
     }
 
+    /// What the cache has under a key of the compiler's, as code for a unit of this name. For who has a key before there is
+    /// a representation.
+    pub fn cached<R>(&self, session: &Session, name: &str, key: &Key) -> Option<Linkable>
+    where
+        C: Compiler<R>,
+    {
+        let decode = |bytes| self.compiler.decode(session, name, bytes);
+        let found = self.cache.as_ref()?.get(key).map_err(Cause::from).and_then(|bytes| bytes.map(decode).transpose());
+        found.unwrap_or_else(|cause| {
+            self.report(session, cause);
+            None
+        })
+    }
+
     fn make<R>(&self, responsibility: &Responsibility, representation: R) -> Result<Linkable, Cause>
     where
         C: Compiler<R>,
@@ -110,11 +124,8 @@ impl<C, B> CompileLayer<C, B> {
         let (Some(cache), Some(key)) = (&self.cache, key) else {
             return self.compiler.compile(session, representation);
         };
-        let decode = |bytes| self.compiler.decode(session, &responsibility.name(), bytes);
-        match cache.get(&key).map_err(Cause::from).and_then(|bytes| bytes.map(decode).transpose()) {
-            Ok(Some(code)) => return Ok(code),
-            Ok(None) => {}
-            Err(cause) => self.report(session, cause),
+        if let Some(code) = self.cached(session, &responsibility.name(), &key) {
+            return Ok(code);
         }
         let code = self.compiler.compile(session, representation)?;
         if let Some(Err(error)) = self.compiler.encode(session, &code).map(|bytes| cache.put(&key, &bytes)) {
