@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use uruk_jitlink::archive::{Archive, ArchiveError, Member, MemberData, MemberId, Nesting};
+use uruk_jitlink::coff::import;
 use uruk_jitlink::format;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
@@ -205,6 +206,7 @@ impl ArchiveMembers {
         let damaged = |error: ArchiveError| archive_error(input, &error);
         let member = Archive::parse(input).map_err(damaged)?.member(id).map_err(damaged)?;
         let member = member_input(input, nesting, &member, &*self.read)?;
+        let member = shortened(input, nesting, member, &*self.read)?;
         // A copy lets the archive go when nothing more is pulled from it.
         Ok(Input::from_bytes(member.name().clone(), member.to_vec()))
     }
@@ -276,7 +278,7 @@ fn collect_members(input: &Input, nesting: &Nesting, read: &ReadFile, found: &mu
             let nesting = nesting.enter(Path::new(&**object.name())).map_err(damaged)?;
             collect_members(&object, &nesting, read, found)?;
         } else {
-            found.push(object);
+            found.push(shortened(input, nesting, object, read)?);
         }
     }
     Ok(())
@@ -293,6 +295,18 @@ fn member_input(input: &Input, nesting: &Nesting, member: &Member<'_>, read: &Re
         }
         MemberData::External { path, .. } => read(&nesting.resolve(path)),
     }
+}
+
+/// The same member, or, if it is an import's object, what it says with others in fewer words.
+fn shortened(input: &Input, nesting: &Nesting, member: Input, read: &ReadFile) -> Result<Input, Error> {
+    let damaged = |error: ArchiveError| archive_error(input, &error);
+    let short = import::shorten(&member, |name| {
+        let archive = Archive::parse(input).map_err(damaged)?;
+        let mut symbols = archive.symbols().filter_map(Result::ok);
+        let Some((_, id)) = symbols.find(|(symbol, _)| *symbol == name) else { return Ok(None) };
+        member_input(input, nesting, &archive.member(id).map_err(damaged)?, read).map(Some)
+    });
+    Ok(short?.unwrap_or(member))
 }
 
 fn archive_error(input: &Input, error: &ArchiveError) -> Error {

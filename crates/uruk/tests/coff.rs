@@ -146,3 +146,71 @@ fn copies_of_memory_are_supplied() {
         int f(void) { one.numbers[199] = 7; other = one; return other.numbers[199] + __builtin_memcmp(&one, &other, sizeof one); }";
     check("f", &[source], 7);
 }
+
+#[test]
+fn import_libraries_say_where_to_look() {
+    const EXPORTS: &str =
+        "LIBRARY \"My Own.dll\"\nEXPORTS\nhost\nvalue DATA\nnumbered @7 NONAME\nrenamed == other_name\n";
+    static VALUE: i32 = 100;
+    let source = "
+        __declspec(dllimport) int host(int), numbered(int);
+        __declspec(dllimport) extern int value;
+        int renamed(int);
+        int f(void) { return host(0) + value + numbered(10) + renamed(20); }";
+    for tool in ["llvm-dlltool-22", "x86_64-w64-mingw32-dlltool"] {
+        let jit = Jit::new().unwrap();
+        let library = windows::import_library(tool, EXPORTS);
+        jit.main().add_archive(library).unwrap();
+        jit.main().add_objects(&[compile(&MINGW, "i.c", source, &[])]).unwrap();
+        let function = add_one as *const () as u64;
+        jit.main().define("My Own.dll!host", function);
+        jit.main().define("My Own.dll!value", &raw const VALUE as u64);
+        jit.main().define("My Own.dll!#7", function);
+        jit.main().define("My Own.dll!other_name", function);
+        assert_eq!(call(&jit, "f").unwrap(), 1 + 100 + 11 + 21, "{tool}");
+    }
+}
+
+#[test]
+fn what_no_library_exports_is_missed_by_its_name() {
+    let jit = Jit::new().unwrap();
+    jit.main().add_archive(windows::import_library("llvm-dlltool-22", "LIBRARY a.dll\nEXPORTS\ngone\n")).unwrap();
+    jit.main().add_objects(&[compile(&CLANG, "g.c", "int gone(void); int f(void) { return gone(); }", &[])]).unwrap();
+    let error = call(&jit, "f").unwrap_err().to_string();
+    assert!(error.contains("`a.dll!gone`"), "{error}");
+}
+
+#[test]
+fn definitions_that_have_to_be_alike_are_compared() {
+    let of = |selection: &str, bytes: &str| {
+        let source = format!(".section .rdata,\"dr\",{selection},shared\n.globl shared\nshared: .byte {bytes}\n");
+        windows::assemble(&source)
+    };
+    let add = |selection: &str, one: &str, other: &str| {
+        let jit = Jit::new().unwrap();
+        let added = jit.main().add_objects(&[of(selection, one), of(selection, other)]);
+        added.map(|()| jit.main().find("shared").unwrap()).map(|address| {
+            // SAFETY: it is the first byte of a constant.
+            unsafe { *(address as *const u8) }
+        })
+    };
+    assert_eq!(add("discard", "1", "2, 2").unwrap(), 1);
+    assert_eq!(add("same_size", "1", "2").unwrap(), 1);
+    assert!(add("same_size", "1", "2, 2").unwrap_err().to_string().contains("does not have the size"));
+    assert_eq!(add("same_contents", "1, 2", "1, 2").unwrap(), 1);
+    assert!(add("same_contents", "1", "2").unwrap_err().to_string().contains("does not have the bytes"));
+    assert_eq!(add("largest", "1", "2, 2").unwrap(), 2);
+    assert_eq!(add("largest", "1, 1", "2").unwrap(), 1);
+    assert!(add("one_only", "1", "1").unwrap_err().to_string().contains("duplicate definition of `shared`"));
+}
+
+#[test]
+fn removed_objects_give_their_memory_back() {
+    let jit = Jit::new().unwrap();
+    let source = "int host(int); int f(void) { return host(41); }";
+    let tracker = jit.main().add_tracked(&[compile(&CLANG, "r.c", source, &[])]).unwrap();
+    jit.main().define("host", add_one as *const () as u64);
+    assert_eq!(call(&jit, "f").unwrap(), 42);
+    tracker.remove();
+    assert_eq!(jit.memory_statistics().live, [0; 3]);
+}

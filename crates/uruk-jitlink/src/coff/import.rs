@@ -3,8 +3,13 @@
 //! A member defines `__imp_X`, a pointer that holds the address of what the DLL exports, and mostly `X`, a jump to there.
 //! What the pointer holds is the address of an undefined symbol whose name says what to look for: `kernel32.dll!Sleep`, or
 //! `ws2_32.dll!#115` by its number; who resolves it, a generator or a definition by the user, finds DLL and export in it.
-//! The short form is a header and two names.
+//! The short form is a header and two names; members of the long form, the objects that `dlltool` makes, are turned into it
+//! by whoever takes them out of their archive ([`shorten`]).
 //! Source: PE Format, "Import Library Format", "Import Header", "Import Type", "Import Name Type".
+
+mod long;
+
+pub use long::{refuse, shorten};
 
 use super::headers::wrong_file;
 use super::machine::Machine;

@@ -35,6 +35,11 @@ impl Machine {
         MACHINES.iter().copied().find(|machine| machine.number == number)
     }
 
+    /// The machine whose graphs have a format.
+    pub fn of_format(format: &Format) -> Option<&'static Machine> {
+        MACHINES.iter().copied().find(|machine| machine.format == format)
+    }
+
     /// The relocation type of a number.
     pub fn reloc(&self, number: u16) -> Option<&'static Reloc> {
         let found = self.relocs.binary_search_by_key(&number, |reloc| reloc.number);

@@ -27,6 +27,13 @@ pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
     if import::is_import(input) {
         return import::read(input);
     }
+    let graph = object(input, names)?;
+    import::refuse(&graph)?;
+    Ok(graph)
+}
+
+/// Reads an object, whatever it is for.
+pub(super) fn object(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
     let headers = Headers::parse(input)?;
     let table = Table::read(&headers)?;
     let mut graph = LinkGraph::of(input.clone(), headers.machine.format);

@@ -45,3 +45,19 @@ pub fn compile(compiler: &Compiler, name: &str, source: &str, options: &[&str]) 
     assert!(status.is_ok_and(|status| status.success()), "{command} compiles {name}");
     Input::from_bytes(name.to_string(), std::fs::read(object).expect("the object was just written"))
 }
+
+/// An object for MSVC's ABI, of a source in assembly.
+pub fn assemble(source: &str) -> Input {
+    compile(&CLANG, "assembly.s", source, &[])
+}
+
+/// A library that imports what a module definition file says, made by a tool that is called like `dlltool`.
+pub fn import_library(tool: &str, exports: &str) -> Input {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (definition, library) = (folder.path().join("a.def"), folder.path().join("liba.a"));
+    std::fs::write(&definition, exports).expect("a temporary file");
+    let machine: &[&str] = if tool.starts_with("llvm") { &["-m", "i386:x86-64"] } else { &[] };
+    let status = Command::new(tool).args(machine).arg("-d").arg(&definition).arg("-l").arg(&library).status();
+    assert!(status.is_ok_and(|status| status.success()), "{tool} makes a library");
+    Input::from_bytes("liba.a", std::fs::read(library).expect("the library was just written"))
+}
