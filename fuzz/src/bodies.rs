@@ -7,11 +7,12 @@ use super::edits;
 use super::parts::{Choices, split};
 use std::collections::HashSet;
 use std::path::Path;
+use uruk_jitlink::arch::IMAGE32;
 use uruk_jitlink::archive::{Archive, MemberData, Nesting};
+use uruk_jitlink::coff::{self, import};
 use uruk_jitlink::debug::{self, Origin, Places};
 use uruk_jitlink::dump;
-use uruk_jitlink::edit::Stage;
-use uruk_jitlink::elf;
+use uruk_jitlink::edit::{EditError, Editor, NewSymbol, Stage};
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
 use uruk_jitlink::format;
@@ -21,6 +22,7 @@ use uruk_jitlink::interface::{Interface, Strength};
 use uruk_jitlink::layout::{Layout, Member, Share, gathered_name, lane};
 use uruk_jitlink::memory::{Lane, Placement};
 use uruk_jitlink::names::Names;
+use uruk_jitlink::pdata;
 use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::Tables;
@@ -37,6 +39,80 @@ const ADDRESSES: u64 = 1 << 40;
 pub fn elf_reader(data: &[u8]) {
     let input = Input::from_bytes("fuzz.o", data.to_vec());
     read_object(&input);
+}
+
+/// Reads the bytes as one COFF object or a member of an import library, and links it without running it.
+pub fn coff_reader(data: &[u8]) {
+    elf_reader(data);
+    link_noexec(data);
+}
+
+/// Reads the bytes as an import library: its members, also in the other form, are objects.
+pub fn import_library(data: &[u8]) {
+    archive_reader(data);
+    let input = Input::from_bytes("fuzz.lib", data.to_vec());
+    let Ok(archive) = Archive::parse(&input) else { return };
+    let part = |data: MemberData<'_>| match data {
+        MemberData::Inline { offset, bytes } => {
+            input.part("fuzz.lib(member)", offset as usize..offset as usize + bytes.len())
+        }
+        MemberData::External { .. } => None,
+    };
+    let find = |name: &[u8]| {
+        let id = archive.symbols().filter_map(Result::ok).find(|(symbol, _)| *symbol == name);
+        let member = id.and_then(|(_, id)| archive.member(id).ok());
+        Ok::<_, LinkError>(member.and_then(|member| part(member.data)))
+    };
+    for member in archive.members().into_iter().flatten().take(64).filter_map(Result::ok) {
+        let Some(member) = part(member.data) else { continue };
+        if let Ok(Some(short)) = import::shorten(&member, find) {
+            assert!(format::read(&short, &Names::default()).is_ok(), "an import that was made cannot be read");
+            read_object(&short);
+        }
+    }
+}
+
+/// Takes the bytes apart as function records of an object one of whose functions has gone.
+pub fn function_records(data: &[u8]) {
+    let Some((choice, data)) = data.split_first() else { return };
+    let format = if choice & 1 == 0 { &coff::x86_64::FORMAT } else { &coff::arm64::FORMAT };
+    let mut choices = Choices::new(data);
+    let mut graph = LinkGraph::with_format("fuzz", format);
+    let mut editor = graph.edit(Stage::BeforePruning);
+    let mut build = |editor: &mut Editor<'_>| {
+        let text = editor.add_section(".text", SectionKind::Code)?;
+        let functions = [editor.add_block(text, &[0xc3; 8], 8)?, editor.add_block(text, &[0xc3; 8], 8)?];
+        let symbols = [
+            editor.add_symbol(NewSymbol::global("stays", functions[0], 0))?,
+            editor.add_symbol(NewSymbol::global("goes", functions[1], 0))?,
+        ];
+        let section = editor.add_section(".pdata", SectionKind::Pdata)?;
+        let records = editor.add_block(section, data, 4)?;
+        let mut at = 0;
+        while at < data.len() as u32 {
+            // Mostly at the words of a record.
+            let symbol = symbols[choices.below(2) as usize];
+            let _ = editor.add_edge(records, at, IMAGE32, symbol, 0);
+            at += if choices.below(16) == 0 { 1 + choices.below(9) as u32 } else { 4 };
+        }
+        Ok::<_, EditError>((functions[1], records))
+    };
+    let Ok((gone, records)) = build(&mut editor) else { return };
+    drop(editor);
+    graph.blocks[gone.0 as usize].live = false;
+    let before = graph.block(records).size;
+    match pdata::drop_dead_records(&mut graph, records) {
+        Err(error) => assert!(error.to_string().contains("fuzz"), "an error that does not name the file: {error}"),
+        Ok(()) => {
+            check_edges(&graph);
+            let block = graph.block(records).clone();
+            assert!(block.size <= before && block.size.is_multiple_of(pdata::record_size(graph.arch()) as u64));
+            let left = pdata::records(&graph, &block).unwrap_or_default();
+            let dead = |record: &pdata::Record| pdata::function(&graph, record) == Some(gone);
+            assert!(!left.iter().any(dead), "a record of a function that has gone");
+            pdata::sort(graph.arch(), &mut data.to_vec());
+        }
+    }
 }
 
 /// Reads the bytes as an archive, and each member as an object.
@@ -105,14 +181,14 @@ fn link_with(data: &[u8], edit: impl Fn(&mut LinkGraph, Stage, &mut Choices)) {
     for (number, bytes) in split(data).into_iter().enumerate() {
         let input = Input::from_bytes(format!("fuzz{number}.o"), bytes.to_vec());
         let Ok(interface) = format::interface(&input, &names) else { continue };
-        let Ok(graph) = elf::read(&input, &names) else { continue };
+        let Ok(graph) = format::read(&input, &names) else { continue };
         objects.push((interface, graph));
     }
     // Twice with other decisions about where everything lies.
     for _ in 0..2 {
         let mut again = Vec::new();
         for (interface, graph) in &objects {
-            let Ok(mut graph) = elf::read(&graph.input, &names) else { continue };
+            let Ok(mut graph) = format::read(&graph.input, &names) else { continue };
             edit(&mut graph, Stage::BeforePruning, &mut choices);
             check_edges(&graph);
             again.push((interface.edited(&graph, &names), graph));
@@ -126,7 +202,7 @@ fn link_with(data: &[u8], edit: impl Fn(&mut LinkGraph, Stage, &mut Choices)) {
 fn read_object(input: &Input) {
     let names = Names::default();
     let interface = format::interface(input, &names);
-    let graph = elf::read(input, &names);
+    let graph = format::read(input, &names);
     for error in [interface.as_ref().err(), graph.as_ref().err()].into_iter().flatten() {
         assert!(error.to_string().contains(&**input.name()), "an error that does not name the file: {error}");
     }
@@ -146,8 +222,9 @@ fn check(graph: &LinkGraph) {
     let content: usize = graph.blocks.iter().map(|block| graph.content(block).len()).sum();
     let members: usize = graph.groups.iter().map(|group| group.blocks.len()).sum();
     assert!(members <= graph.blocks.len(), "a section in two groups");
-    // What is kept is never much more than the file.
-    assert!(content <= len, "{content} bytes of sections in a file of {len}");
+    // What is kept is never much more than the file, and what is made of it.
+    assert!(graph.made.len() <= len, "{} bytes are made of a file of {len}", graph.made.len());
+    assert!(content <= len + graph.made.len(), "{content} bytes of sections in a file of {len}");
     assert!(graph.edges.len() <= len && graph.wants.len() <= len);
 }
 

@@ -34,6 +34,21 @@ fn archives() {
 }
 
 #[test]
+fn coff_objects() {
+    check("coff_reader", bodies::coff_reader);
+}
+
+#[test]
+fn import_libraries() {
+    check("import_library", bodies::import_library);
+}
+
+#[test]
+fn function_records() {
+    check("function_records", bodies::function_records);
+}
+
+#[test]
 fn links() {
     check("link_noexec", bodies::link_noexec);
 }
