@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod bodies;
+pub mod check;
+pub mod coff;
 pub mod edits;
 pub mod mutate;
 pub mod parts;

@@ -28,6 +28,8 @@ pub enum Command {
     Repl(Backend, Option<PathBuf>),
     /// Show a file.
     Inspect(PathBuf),
+    /// Link with the flags of another tool, which are read elsewhere.
+    Link(Vec<OsString>),
 }
 
 /// What compiles the language of `uruk repl`.
@@ -121,6 +123,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
         "run" => parse_run(rest),
         "repl" => parse_repl(rest),
         "inspect" => parse_inspect(rest),
+        "link" => Ok(Command::Link(rest)),
         "-h" | "--help" => Ok(Command::Print(options::overview())),
         "-V" | "--version" => Ok(Command::Print(version())),
         "help" => match rest.first() {
@@ -128,6 +131,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
             Some(name) if name == "run" => Ok(Command::Print(options::run_help())),
             Some(name) if name == "repl" => Ok(Command::Print(options::repl_help())),
             Some(name) if name == "inspect" => Ok(Command::Print(options::inspect_help())),
+            Some(name) if name == "link" => Ok(Command::Link(vec!["--help".into()])),
             Some(name) => Err(unknown_command(name)),
         },
         _ => Err(unknown_command(&command)),

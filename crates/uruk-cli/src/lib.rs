@@ -13,6 +13,7 @@ mod error;
 pub mod explain;
 mod ir;
 mod lazy;
+pub mod link;
 pub mod near;
 pub mod plan;
 pub mod progress;
@@ -53,6 +54,7 @@ fn dispatch(arguments: Vec<OsString>) -> Result<ExitCode, Error> {
         Command::Run(request) => Ok(run::execute(Plan::build(*request)?)),
         Command::Repl(backend, path) => repl::execute(backend, path.as_deref()),
         Command::Inspect(path) => Ok(run::inspect(&path)),
+        Command::Link(arguments) => Ok(link::execute(arguments)),
     }
 }
 

@@ -319,8 +319,8 @@ impl Fixup<'_> {
     fn write_stubs(&self, lanes: &mut [Window<'_>; 3]) -> Result<(), LinkError> {
         let Member { tables, share, graph } = self.member;
         let arch = graph.arch();
-        let slots = tables.planned.iter().filter(|planned| planned.entry == Entry::Stub).filter_map(|planned| {
-            let slot = tables.find(planned.symbol, Entry::Got)?;
+        let slots = tables.all().filter(|planned| planned.entry == Entry::Stub).filter_map(|planned| {
+            let slot = tables.find_any(planned.symbol, Entry::Got)?;
             Some((planned.index, share.got + u64::from(slot) * arch.slot_size))
         });
         let indirect = (0..).zip(&tables.indirect);
@@ -339,7 +339,7 @@ impl Fixup<'_> {
     fn write_slots(&self, lanes: &mut [Window<'_>; 3]) -> Result<(), LinkError> {
         let Member { tables, share, graph } = self.member;
         let size = graph.arch().slot_size;
-        for planned in tables.planned.iter().filter(|planned| planned.entry != Entry::Stub) {
+        for planned in tables.all().filter(|planned| planned.entry != Entry::Stub) {
             let words = match question(planned.entry) {
                 None => [self.addresses[planned.symbol.0 as usize], 0],
                 Some(question) => {

@@ -253,6 +253,19 @@ impl Layout {
 }
 
 impl Member {
+    /// The table entries with their addresses, once the lanes have theirs.
+    pub fn entries(&self) -> impl Iterator<Item = (SymbolId, Entry, u64)> + '_ {
+        let arch = self.graph.arch();
+        self.tables.all().map(move |planned| {
+            let index = u64::from(planned.index);
+            let address = match planned.entry {
+                Entry::Stub => self.share.stubs + index * arch.stub_size,
+                _ => self.share.got + index * arch.slot_size,
+            };
+            (planned.symbol, planned.entry, address)
+        })
+    }
+
     /// Takes this object's runs of the lanes, without zero-fill.
     fn lay_out(&mut self, lanes: &mut [Cursor; 3], gather: &[&[u8]]) -> Option<()> {
         let mut share = Share::default();

@@ -5,12 +5,13 @@
 //! nothing reaches if somebody asks;
 //! [`tables`] plans GOT slots and stubs; [`layout`] gives everything its place in a [`memory::Demand`]; [`fixup`]
 //! writes the bytes. Between these, [`edit`] lets passes of others change a graph, and [`placed`] shows them where
-//! everything lies. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
+//! everything lies; [`check`] evaluates rules of what was linked. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
 #![forbid(unsafe_code)]
 
 pub mod aarch64;
 pub mod arch;
 pub mod archive;
+pub mod check;
 pub mod coff;
 pub mod debug;
 pub mod dump;
@@ -32,6 +33,7 @@ pub mod placed;
 pub mod prune;
 pub mod resolve;
 pub mod riscv;
+pub mod slab;
 pub mod tables;
 pub mod tls;
 mod walk;

@@ -88,6 +88,8 @@ pub struct Indirect {
 pub struct Tables {
     /// Sorted by symbol and entry.
     pub planned: Vec<Planned>,
+    /// Entries that nothing goes through, in the same order, if somebody wants to [see them](Tables::plan_spare).
+    pub spare: Vec<Planned>,
     /// Indirect functions that this object defines; their slots lie in the data lane, in this order.
     pub indirect: Vec<Indirect>,
     /// Number of stubs.
@@ -164,6 +166,34 @@ impl Tables {
         own.into_iter().any(|one| one.entry == entry)
     }
 
+    /// Plans entries also for edges that do without, as linkers have them that make all entries before they relax: GOT
+    /// slots, and stubs for what other objects define.
+    pub fn plan_spare(&mut self, graph: &LinkGraph, targets: &Targets) {
+        let mut wanted: Vec<(SymbolId, Entry)> = Vec::new();
+        for want in &graph.wants {
+            match want.entry {
+                Entry::Stub if targets.get(want.symbol) != Target::Own => {
+                    wanted.extend([Entry::Got, Entry::Stub].map(|entry| (want.symbol, entry)));
+                }
+                Entry::Got => wanted.push((want.symbol, Entry::Got)),
+                _ => {}
+            }
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.retain(|(symbol, entry)| self.find(*symbol, *entry).is_none());
+        for (symbol, entry) in wanted {
+            let count = if entry == Entry::Stub { &mut self.stubs } else { &mut self.slots };
+            self.spare.push(Planned { symbol, entry, index: *count });
+            *count += 1;
+        }
+    }
+
+    /// All entries, those that nothing goes through too.
+    pub fn all(&self) -> impl Iterator<Item = &Planned> {
+        self.planned.iter().chain(&self.spare)
+    }
+
     fn add_indirect(&mut self, graph: &LinkGraph, targets: &Targets) {
         for (index, symbol) in (0..).zip(&graph.symbols) {
             if symbol.kind == SymbolKind::Indirect
@@ -180,6 +210,12 @@ impl Tables {
     pub fn find(&self, symbol: SymbolId, entry: Entry) -> Option<u32> {
         let found = self.planned.binary_search_by_key(&(symbol, entry), |planned| (planned.symbol, planned.entry));
         found.ok().map(|at| self.planned[at].index)
+    }
+
+    /// The index of an entry, even one that nothing goes through.
+    pub fn find_any(&self, symbol: SymbolId, entry: Entry) -> Option<u32> {
+        let spare = || self.spare.iter().find(|spare| (spare.symbol, spare.entry) == (symbol, entry));
+        self.find(symbol, entry).or_else(|| spare().map(|spare| spare.index))
     }
 
     /// Whether an entry has been planned.

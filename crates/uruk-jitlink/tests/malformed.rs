@@ -186,6 +186,31 @@ fn every_flipped_bit_is_read_or_refused() {
     }
 }
 
+/// Pairs, differences, cuts and 32-bit structures have more to go wrong.
+#[test]
+fn every_flipped_bit_of_riscv_is_read_or_refused() {
+    let wide = include_bytes!("../../../fuzz/corpus/elf_reader/riscv64_align.o").as_slice();
+    let narrow = include_bytes!("../../../fuzz/corpus/elf_reader/riscv32_clang.o").as_slice();
+    for (good, step) in [(wide, 1), (narrow, 7)] {
+        assert_eq!(outcome(good.to_vec()), "ok");
+        for bit in (0..good.len() * 8).step_by(step) {
+            let mut bytes = good.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bodies::link_noexec(&bytes);
+            let outcome = outcome(bytes);
+            assert!(outcome == "ok" || outcome.starts_with("a.o"), "{bit}: {outcome}");
+        }
+    }
+}
+
+#[test]
+fn objects_of_other_abis_are_refused() {
+    let mut bytes = include_bytes!("../../../fuzz/corpus/elf_reader/riscv64_align.o").to_vec();
+    put(&mut bytes, (48, 4), 8);
+    let hint = "compile with an ABI of 32 registers, as -mabi=ilp32 or -mabi=lp64";
+    assert_eq!(outcome(bytes), format!("a.o: RISC-V code for 16 registers (RVE); {hint}"));
+}
+
 /// Every field with every value that is likely to matter.
 #[test]
 fn extreme_values_are_read_or_refused() {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dispatch;
+pub mod dry_run;
 pub mod error;
 pub mod executor;
 pub mod generator;

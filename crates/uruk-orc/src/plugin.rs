@@ -10,6 +10,7 @@
 use crate::error::Error;
 use crate::state::{DylibId, UnitId};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use uruk_jitlink::edit::Editor;
 use uruk_jitlink::names::Names;
@@ -111,6 +112,7 @@ pub(crate) type Plugins = Arc<[Arc<dyn Plugin>]>;
 pub(crate) struct Wishes {
     plugins: RwLock<Option<Plugins>>,
     retained: RwLock<Vec<DylibId>>,
+    entries: AtomicBool,
 }
 
 impl Wishes {
@@ -132,6 +134,15 @@ impl Wishes {
 
     pub fn retain(&self, dylibs: &[DylibId]) {
         self.retained.write().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(dylibs);
+    }
+
+    pub fn show_entries(&self) {
+        self.entries.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether table entries are made that nothing goes through.
+    pub fn shows_entries(&self) -> bool {
+        self.entries.load(Ordering::Relaxed)
     }
 
     /// The dylibs whose graphs are retained.

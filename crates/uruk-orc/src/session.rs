@@ -18,7 +18,7 @@ mod removal;
 mod run;
 mod search;
 
-pub use inspect::{Description, Functions, Population};
+pub use inspect::{Description, Functions, Population, SymbolState};
 pub use lookup::{Lookup, Request};
 pub use removal::{Pin, Removal};
 pub use search::Suspended;

@@ -13,6 +13,7 @@ pub struct OptionSpec {
 pub const COMMANDS: &[(&str, &str, &str)] = &[
     ("run", "[OPTION|FILE]... [-- ARG...]", "link files and run the program they make"),
     ("repl", "[--backend NAME] [FILE]", "evaluate the Kaleidoscope language as it is typed"),
+    ("link", "[FLAG|FILE]...", "link files as llvm-jitlink does, check and show what was linked"),
     ("inspect", "FILE", "show what the linker sees in a file"),
     ("help", "[COMMAND]", "tell about a command"),
 ];

@@ -110,10 +110,8 @@ fn umovw<const GROUP: u32>(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
 
 /// `movz` of a number, or `movn` of its complement if it is negative.
 fn smovw<const GROUP: u32>(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
-    if GROUP < 3 {
-        let end = 1 << (16 * (GROUP + 1));
-        check(value, -end, end)?;
-    }
+    let end = 1 << (16 * (GROUP + 1));
+    check(value, -end, end)?;
     let negative = value < 0;
     put(bytes, 30, 1, i64::from(!negative));
     movw_nc::<GROUP>(if negative { !value } else { value }, bytes)
@@ -128,7 +126,7 @@ pub const STORES: &[Store] = &[
     whole12::<0>, whole12::<1>, whole12::<2>, whole12::<3>, whole12::<4>,
     movw_nc::<0>, movw_nc::<1>, movw_nc::<2>, movw_nc::<3>,
     umovw::<0>, umovw::<1>, umovw::<2>,
-    smovw::<0>, smovw::<1>, smovw::<2>, smovw::<3>,
+    smovw::<0>, smovw::<1>, smovw::<2>,
 ];
 
 const fn field(number: u8) -> Field {
@@ -162,4 +160,4 @@ pub const ADD12: Field = LDST12[0];
 /// By group of 16 bits.
 pub const MOVW_NC: [Field; 4] = fields(19);
 pub const UMOVW: [Field; 3] = fields(23);
-pub const SMOVW: [Field; 4] = fields(26);
+pub const SMOVW: [Field; 3] = fields(26);

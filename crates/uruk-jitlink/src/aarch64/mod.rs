@@ -96,7 +96,7 @@ kinds! {
     /// Unchecked.
     PREL_G2_NC = Relative, MOVW_NC[2], None;
     /// Bits 48 to 63 of a distance.
-    PREL_G3 = Relative, SMOVW[3], None;
+    PREL_G3 = Relative, MOVW_NC[3], None;
 
     // Slots.
     /// `adrp` of a slot's page.
@@ -122,7 +122,7 @@ kinds! {
     /// Unchecked.
     GOTOFF_G2_NC = GotOffset, MOVW_NC[2], Some(Entry::Got);
     /// Bits 48 to 63 of a slot's offset in the GOT.
-    GOTOFF_G3 = GotOffset, SMOVW[3], Some(Entry::Got);
+    GOTOFF_G3 = GotOffset, MOVW_NC[3], Some(Entry::Got);
 
     // A pair of module and offset, for `__tls_get_addr`.
     /// `adr` of it.

@@ -196,7 +196,8 @@ impl<'a> Table<'a> {
             0 => (Place::Undefined, Strength::Undefined),
             SECTION_ABSOLUTE => (Place::Absolute(raw.value), Strength::Strong),
             number => {
-                let section = usize::try_from(number - 1).ok().filter(|section| *section < headers.sections.len());
+                let section =
+                    usize::try_from(i64::from(number) - 1).ok().filter(|section| *section < headers.sections.len());
                 let Some(section) = section else {
                     return Err(headers.malformed(headers.symbol_at(index), "a section number past the last section"));
                 };

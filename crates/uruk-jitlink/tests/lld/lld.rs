@@ -25,13 +25,13 @@ pub struct Linked {
 }
 
 impl Linked {
-    /// Links objects at fixed addresses, without relaxation, so that all instructions stay.
+    /// Links objects at fixed addresses.
     pub fn new(objects: &[&Path], arguments: &[String], folder: &Path) -> Linked {
         let (map, output, response) = (folder.join("map"), folder.join("linked"), folder.join("arguments"));
         fs::write(&response, arguments.join("\n")).unwrap();
         // Strings are not merged at -O0.
         let mut command = Command::new("ld.lld-22");
-        command.args(["-O0", "--no-relax", "-static", "-e", "0", "--noinhibit-exec"]).arg("-Map").arg(&map);
+        command.args(["-O0", "-static", "-e", "0", "--noinhibit-exec"]).arg("-Map").arg(&map);
         command.arg("-o").arg(&output).arg(format!("@{}", response.display())).args(objects);
         run(&mut command);
         let bytes = fs::read(&output).unwrap();

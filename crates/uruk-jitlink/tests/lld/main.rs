@@ -1,13 +1,16 @@
 //! Comparison with `ld.lld`: the same objects, linked by both to the same addresses, are the same bytes.
 //!
 //! A target is a row of [`machines::MACHINES`]; what is linked are programs that two compilers have made, and assembly of
-//! random relocations ([`random`]).
+//! random relocations ([`random`]). What the library does to code that `ld.lld` does otherwise is seen by running programs
+//! in an emulator ([`emulated`]).
 
+mod emulated;
 mod lld;
 mod machines;
 mod programs;
 mod random;
 mod uruk;
+mod whole;
 
 use lld::Linked;
 use machines::Machine;
@@ -25,13 +28,15 @@ fn check(machine: &Machine, objects: &[PathBuf]) -> uruk::Compared {
     let folder = tempfile::tempdir().unwrap();
     let graphs: Vec<_> = objects.iter().map(|object| uruk::read(object)).collect();
     let mut arguments = vec![format!("--image-base={:#x}", machine.base)];
-    for (number, name) in (0u64..).zip(uruk::undefined(&graphs)) {
-        let address = machine.base + 0x400_0000 + number * 0x1010;
+    // Without relaxation all instructions stay where they are.
+    arguments.push(if machine.relax { "--relax" } else { "--no-relax" }.to_string());
+    for (number, (name, thread_local)) in (0u64..).zip(uruk::undefined(&graphs)) {
+        let address = number * 0x1010 + if thread_local { 0 } else { machine.base + 0x400_0000 };
         arguments.push(format!("\"--defsym={}={address:#x}\"", String::from_utf8_lossy(&name)));
     }
     let objects: Vec<&Path> = objects.iter().map(PathBuf::as_path).collect();
     let mut linked = Linked::new(&objects, &arguments, folder.path());
-    uruk::compare(graphs, machine.prepare, &mut linked)
+    uruk::compare(graphs, machine, &mut linked)
 }
 
 #[test]
@@ -59,6 +64,24 @@ fn random_relocations_have_the_same_values() {
             let object = machine.assemble(&source, folder.path());
             let compared = check(machine, &[object]);
             assert!(compared.left_out * 20 < compared.edges, "{}: {compared:?}", machine.name);
+        }
+    }
+}
+
+#[test]
+fn relaxed_programs_do_the_same() {
+    let sources = programs::Sources::find();
+    for machine in machines::MACHINES.iter().filter(|machine| machine.emulation.is_some()) {
+        for compiler in machine.compilers {
+            for program in programs::PROGRAMS {
+                let Some(arguments) = program.arguments(&sources) else { continue };
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                let objects = program.compile(&sources, machine, compiler);
+                let (theirs, ours, before, after) = emulated::compare(machine, &objects, &arguments);
+                println!("{} {} {}: {before} bytes of code to {after}", machine.name, compiler.name, program.name);
+                assert_eq!(ours, theirs, "{} {} {}", machine.name, compiler.name, program.name);
+                assert!(after < before, "{} {}", compiler.name, program.name);
+            }
         }
     }
 }

@@ -12,17 +12,19 @@ pub struct Program {
     sources: &'static [&'static str],
     includes: &'static [&'static str],
     flags: &'static [&'static str],
+    /// What it is run with, if it can be linked with the C library alone; `{programs}` is the folder of the sources.
+    arguments: Option<&'static [&'static str]>,
     /// There are more bytes than this to be compared.
     pub least_bytes: u64,
 }
 
 #[rustfmt::skip]
 pub const PROGRAMS: &[Program] = &[
-    Program { name: "sqlite", sources: &["sqlite_main.c", "libsqlite3-sys:sqlite3/sqlite3.c"], includes: &["libsqlite3-sys:sqlite3"], flags: &["-DSQLITE_THREADSAFE=1"], least_bytes: 500_000 },
-    Program { name: "lua",    sources: &["lua/lua_main.c", "lua-src:lua-5.4.9"], includes: &["lua-src:lua-5.4.9"], flags: &[], least_bytes: 100_000 },
-    Program { name: "zstd",   sources: &["zstd_main.c", "zstd-sys:zstd/lib/common", "zstd-sys:zstd/lib/compress", "zstd-sys:zstd/lib/decompress"], includes: &["zstd-sys:zstd/lib"], flags: &["-DZSTD_DISABLE_ASM"], least_bytes: 300_000 },
-    Program { name: "c++",    sources: &["cxx_main.cpp", "cxx_other.cpp"], includes: &[], flags: &[], least_bytes: 5_000 },
-    Program { name: "threads", sources: &["tls.c", "tls_other.c"], includes: &[], flags: &[], least_bytes: 500 },
+    Program { name: "sqlite", sources: &["sqlite_main.c", "libsqlite3-sys:sqlite3/sqlite3.c"], includes: &["libsqlite3-sys:sqlite3"], flags: &["-DSQLITE_THREADSAFE=1", "-DSQLITE_OMIT_LOAD_EXTENSION"], arguments: Some(&[]), least_bytes: 500_000 },
+    Program { name: "lua",    sources: &["lua/lua_main.c", "lua-src:lua-5.4.9"], includes: &["lua-src:lua-5.4.9"], flags: &[], arguments: Some(&["{programs}/lua/script.lua", "7"]), least_bytes: 100_000 },
+    Program { name: "zstd",   sources: &["zstd_main.c", "zstd-sys:zstd/lib/common", "zstd-sys:zstd/lib/compress", "zstd-sys:zstd/lib/decompress"], includes: &["zstd-sys:zstd/lib"], flags: &["-DZSTD_DISABLE_ASM"], arguments: Some(&[]), least_bytes: 300_000 },
+    Program { name: "c++",    sources: &["cxx_main.cpp", "cxx_other.cpp"], includes: &[], flags: &[], arguments: None, least_bytes: 5_000 },
+    Program { name: "threads", sources: &["tls.c", "tls_other.c"], includes: &[], flags: &[], arguments: Some(&[]), least_bytes: 500 },
 ];
 
 /// Where sources lie.
@@ -71,6 +73,12 @@ impl Sources {
 }
 
 impl Program {
+    /// What it is run with.
+    pub fn arguments(&self, sources: &Sources) -> Option<Vec<String>> {
+        let programs = sources.root.join("tests/programs").display().to_string();
+        Some(self.arguments?.iter().map(|argument| argument.replace("{programs}", &programs)).collect())
+    }
+
     /// Its objects, as a compiler makes them.
     pub fn compile(&self, sources: &Sources, machine: &Machine, compiler: &Compiler) -> Vec<PathBuf> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lld").join(machine.name).join(compiler.name);

@@ -31,6 +31,9 @@ pub fn source(machine: &Machine, seed: u64) -> String {
     for index in 0..8 {
         source += &format!("g{index}: .space {}\n", 1 + random.below(5_000));
     }
+    for index in 0..4 {
+        source += &format!(" .balign 16\na{index}: .space {}\n", 1 + random.below(5_000));
+    }
     source += ".section .tdata,\"awT\",@progbits\n .balign 16\n .space 16\n";
     for index in 0..4 {
         source += &format!("t{index}: .space {}\n", 8 * (1 + random.below(300)));
@@ -48,6 +51,11 @@ fn operand(random: &mut Random, operand: Operand, index: usize) -> String {
         Operand::Difference => difference(label(COUNT), label(COUNT)),
         Operand::Short(distance) => difference(label(distance), label(distance)),
         Operand::Thread => format!("t{}", random.below(5)),
+        Operand::Aligned => match random.below(2) {
+            0 => format!("a{}", random.below(4)),
+            _ => format!("u{}", random.below(10)),
+        },
+        Operand::Defined => format!("g{}", random.below(8)),
         Operand::Symbol => symbol(random),
         Operand::Any => format!("{}+{}", symbol(random), random.below(0x3000)),
     }

@@ -1,6 +1,7 @@
 //! The same objects through the linker, each block at the address where `ld.lld` has put it, and what differs.
 
 use crate::lld::Linked;
+use crate::machines::Machine;
 use std::path::Path;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
 use uruk_jitlink::format;
@@ -29,29 +30,33 @@ pub fn read(path: &Path) -> LinkGraph {
     format::read(&input, &Names::default()).unwrap()
 }
 
-/// Names that an object refers to and nobody in the set defines.
-pub fn undefined(graphs: &[LinkGraph]) -> Vec<Vec<u8>> {
+/// Names that an object refers to and nobody in the set defines, and whether they are thread-local.
+pub fn undefined(graphs: &[LinkGraph]) -> Vec<(Vec<u8>, bool)> {
     let names = |defined: bool| {
-        let of = move |graph: &LinkGraph| -> Vec<Vec<u8>> {
+        let of = move |graph: &LinkGraph| -> Vec<(Vec<u8>, bool)> {
             let globals = graph.globals().filter(|(_, symbol)| (symbol.definition != Definition::Undefined) == defined);
-            globals.map(|(id, _)| graph.symbol_name(id).to_vec()).collect()
+            let name = |(id, symbol): (SymbolId, &Symbol)| {
+                (graph.symbol_name(id).to_vec(), symbol.kind == SymbolKind::ThreadLocal)
+            };
+            globals.map(name).collect()
         };
-        graphs.iter().flat_map(of).collect::<std::collections::BTreeSet<_>>()
+        graphs.iter().flat_map(of).collect::<std::collections::BTreeMap<_, _>>()
     };
-    names(false).difference(&names(true)).cloned().collect()
+    let defined = names(true);
+    names(false).into_iter().filter(|(name, _)| !defined.contains_key(name)).collect()
 }
 
-/// Compares each block, byte by byte; `prepare` does what the other linker does although it is told not to relax.
-pub fn compare(graphs: Vec<LinkGraph>, prepare: fn(&mut LinkGraph), linked: &mut Linked) -> Compared {
+/// Compares each block, byte by byte.
+pub fn compare(graphs: Vec<LinkGraph>, machine: &Machine, linked: &mut Linked) -> Compared {
     let span = linked.span();
     let mut others = Vec::new();
     let (mut members, mut targets) = (Vec::new(), Vec::new());
     for mut graph in graphs {
-        prepare(&mut graph);
+        (machine.prepare)(&mut graph);
         place(&mut graph, linked);
         let target = resolve(&graph, linked, &mut others);
-        // The other linker was told not to relax.
-        graph.wants.iter_mut().for_each(|want| want.relaxable = false);
+        // Loads of thread-local variables' offsets the other linker relaxes in any case.
+        graph.wants.iter_mut().for_each(|want| want.relaxable &= machine.relax || want.entry == Entry::ThreadOffset);
         let tables = Tables::plan(&graph, &target, &span);
         let share = Share { got: linked.got.0, ..Share::default() };
         members.push(Member { graph, tables, share });

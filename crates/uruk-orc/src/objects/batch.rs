@@ -189,6 +189,7 @@ impl Batch {
             }
         }
         let others = others.symbols;
+        let spare = session.wishes().shows_entries();
         let planned = session.parallel_mut(cost, &mut members, |index, member| {
             prune::drop_unwind_records(&mut member.graph)?;
             if swept[index] {
@@ -199,6 +200,9 @@ impl Batch {
                 rewrite(&mut member.graph, &targets[index], &span)?;
             }
             member.tables = Tables::plan(&member.graph, &targets[index], &span);
+            if spare {
+                member.tables.plan_spare(&member.graph, &targets[index]);
+            }
             Ok::<_, LinkError>(retained)
         });
         let retained = planned.into_iter().collect::<Result<_, _>>()?;
@@ -296,9 +300,10 @@ impl Batch {
             };
             let shown = shown.next().unwrap_or_default();
             let mut one = Linked::new(member, registered, shared.clone(), functions, shown, gathered);
-            one.retained = retained.next().flatten().map(|graph| {
-                Arc::new(Retained::new(units[index], dylibs[index], *graph, &member.graph, &addresses[index]))
-            });
+            one.retained = retained
+                .next()
+                .flatten()
+                .map(|graph| Arc::new(Retained::new(units[index], dylibs[index], *graph, member, &addresses[index])));
             if let Some(module) = module {
                 one.variables = thread_variables(member).map(|range| (module.module, range)).collect();
             }

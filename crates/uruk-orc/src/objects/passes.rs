@@ -15,7 +15,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use uruk_jitlink::edit::Stage;
 use uruk_jitlink::fixup::Window;
-use uruk_jitlink::graph::{Definition, LinkGraph};
+use uruk_jitlink::graph::{Definition, Entry, LinkGraph, SymbolId};
+use uruk_jitlink::layout::Member;
 use uruk_jitlink::memory::Lane;
 use uruk_jitlink::placed::{Placed, Working};
 use uruk_jitlink::prune;
@@ -282,21 +283,31 @@ pub struct Retained {
     pub dylib: DylibId,
     graph: LinkGraph,
     addresses: Vec<u64>,
+    /// Table entries with their addresses.
+    entries: Vec<(SymbolId, Entry, u64)>,
 }
 
 impl Retained {
     /// Of a graph whose blocks have no addresses yet, with those that they got in the end, and the symbols'.
-    pub(super) fn new(unit: UnitId, dylib: DylibId, mut graph: LinkGraph, linked: &LinkGraph, symbols: &[u64]) -> Self {
-        for (block, linked) in graph.blocks.iter_mut().zip(&linked.blocks) {
+    pub(super) fn new(unit: UnitId, dylib: DylibId, mut graph: LinkGraph, linked: &Member, symbols: &[u64]) -> Self {
+        for (block, linked) in graph.blocks.iter_mut().zip(&linked.graph.blocks) {
             block.address = linked.address;
         }
         let addresses = symbols[..graph.symbols.len()].to_vec();
-        Retained { unit, dylib, graph, addresses }
+        let own = |(symbol, ..): &(SymbolId, Entry, u64)| (symbol.0 as usize) < graph.symbols.len();
+        let entries = linked.entries().filter(own).collect();
+        Retained { unit, dylib, graph, addresses, entries }
     }
 
     /// What messages call the object.
     pub fn object(&self) -> &Arc<str> {
         self.graph.input.name()
+    }
+
+    /// The GOT slots and stubs that were made for its symbols, with their addresses; see
+    /// [`show_entries`](Session::show_entries).
+    pub fn entries(&self) -> &[(SymbolId, Entry, u64)] {
+        &self.entries
     }
 
     /// The graph with its final addresses.

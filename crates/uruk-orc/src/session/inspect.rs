@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::error::Error;
-use crate::state::{DylibId, State};
+use crate::state::{DylibId, Phase, SearchEntry, State};
 use uruk_jitlink::graph::{FunctionTable, SymbolKind};
 
 /// What lies at an address of linked code or data.
@@ -40,6 +40,19 @@ pub struct Population {
     pub unit_slots: usize,
     /// Room for symbols.
     pub symbol_slots: usize,
+}
+
+/// A symbol of a dylib, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SymbolState {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Its address, once it has one.
+    pub address: Option<u64>,
+    /// Other dylibs see it.
+    pub exported: bool,
+    /// How far its unit is, in a word: `waiting`, `materializing`, `resolved`, `emitted`, `ready`, `failed`.
+    pub state: &'static str,
 }
 
 impl State {
@@ -108,6 +121,31 @@ impl Session {
     /// A dylib's name.
     pub fn dylib_name(&self, dylib: DylibId) -> String {
         self.lock().dylib(dylib).name.to_string()
+    }
+
+    /// The symbols of a dylib, by name.
+    pub fn symbol_states(&self, dylib: DylibId) -> Vec<SymbolState> {
+        let state = self.lock();
+        let own = state.symbols.iter().filter(|symbol| symbol.dylib == dylib);
+        // What was removed is not in the table any more, or belongs to nobody.
+        let here = [SearchEntry { dylib, all_symbols: true }];
+        let own = own.filter(|symbol| state.find(&here, symbol.name).is_some());
+        let states = own.map(|symbol| {
+            let phase = state.units.get(symbol.unit.index()).map(|unit| &unit.phase);
+            let (known, word) = match phase {
+                None | Some(Phase::Ready) => (true, "ready"),
+                Some(Phase::Emitted) => (true, "emitted"),
+                Some(Phase::Resolved) => (true, "resolved"),
+                Some(Phase::Failed(_)) => (false, "failed"),
+                Some(Phase::Waiting) => (false, "waiting"),
+                Some(Phase::Materializing) => (false, "materializing"),
+            };
+            let name = self.names().bytes(symbol.name);
+            SymbolState { name, address: known.then_some(symbol.address), exported: symbol.exported, state: word }
+        });
+        let mut states: Vec<SymbolState> = states.collect();
+        states.sort_by(|left, right| left.name.cmp(&right.name));
+        states
     }
 
     /// The names of all dylibs' definitions, for messages.

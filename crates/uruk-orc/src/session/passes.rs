@@ -17,6 +17,12 @@ impl Session {
         self.wishes().retain(dylibs);
     }
 
+    /// Makes GOT slots and stubs from now on even where code is rewritten to do without, so that those who examine links
+    /// find them: [`Retained::entries`].
+    pub fn show_entries(&self) {
+        self.wishes().show_entries();
+    }
+
     /// The retained graphs of a dylib's linked objects, in the order of their ids.
     pub fn retained_graphs(&self, dylib: DylibId) -> Vec<Arc<Retained>> {
         let state = self.lock();

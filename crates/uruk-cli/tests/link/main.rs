@@ -1,0 +1,6 @@
+//! `uruk link`: fixtures with checks in comments, limits of relocations, and what each flag does.
+
+mod flags;
+mod shown;
+mod support;
+mod x86_64_elf;

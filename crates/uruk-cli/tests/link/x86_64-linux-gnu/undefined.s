@@ -1,0 +1,3 @@
+# fails: nowhere_to_be_found
+        .globl main
+main:   callq   nowhere_to_be_found

@@ -1,0 +1,96 @@
+//! An executor that executes nothing: links are laid out and fixed up in a [`Slab`], for any architecture, so that what the
+//! linker does can be looked at wherever it is built.
+//!
+//! Names of this process are found, if that is wanted, since programs refer to them; nothing is ever called there.
+
+use crate::error::Error;
+use crate::executor::{Executor, Exports, Found, Resource, ThreadRequest, ThreadStorage, ThreadVariable};
+use std::ops::Range;
+use std::sync::Arc;
+use uruk_executor::in_process::InProcess;
+use uruk_executor::memory::Options;
+use uruk_jitlink::arch::Architecture;
+use uruk_jitlink::memory::MemoryManager;
+use uruk_jitlink::slab::Slab;
+use uruk_jitlink::tls::Question;
+
+/// A target that is only linked for.
+pub struct DryRun {
+    architecture: &'static Architecture,
+    memory: Arc<Slab>,
+    process: InProcess,
+}
+
+/// The module number that thread-local variables have, since there has to be one.
+const MODULE: u64 = 1;
+
+impl DryRun {
+    /// Links for an architecture in a slab.
+    pub fn new(architecture: &'static Architecture, memory: Arc<Slab>) -> DryRun {
+        DryRun { architecture, memory, process: InProcess::new(Options::default()) }
+    }
+
+    /// Whether the code could run in this process, so that what belongs into every program here is right for it.
+    fn is_native(&self) -> bool {
+        self.architecture == Executor::architecture(&self.process)
+    }
+}
+
+impl Executor for DryRun {
+    fn memory(&self) -> &dyn MemoryManager {
+        &*self.memory
+    }
+
+    fn architecture(&self) -> &'static Architecture {
+        self.architecture
+    }
+
+    fn find(&self, name: &[u8]) -> Option<Found> {
+        Executor::find(&self.process, name)
+    }
+
+    fn for_each_import(&self, _: &mut dyn FnMut(&[u8])) {}
+
+    fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
+        Executor::load_library(&self.process, path_or_soname)
+    }
+
+    fn open_library(&self, path_or_soname: &str) -> Result<Box<dyn Exports>, Error> {
+        Executor::open_library(&self.process, path_or_soname)
+    }
+
+    fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
+        // As for a program whose only variables these are.
+        let layout = &self.architecture.threads;
+        let align_log2 = request.align.max(1).trailing_zeros() as u8;
+        let start = layout.image_offset(request.size, align_log2);
+        let answers = request.questions.iter().map(|(variable, question)| {
+            let offset = match variable {
+                ThreadVariable::Own(offset) => *offset,
+                ThreadVariable::Native(_) => 0,
+            };
+            match question {
+                Question::ModuleAndOffset => [MODULE, offset.wrapping_sub(layout.bias)],
+                Question::ThreadOffset => [start.wrapping_add(offset), 0],
+                Question::Descriptor => [0, offset],
+            }
+        });
+        Ok(ThreadStorage { answers: answers.collect(), resource: Box::new(()) })
+    }
+
+    fn register_unwind(&self, _: Range<u64>, _: Range<u64>) -> Result<Resource, Error> {
+        Ok(Box::new(()))
+    }
+
+    fn run_resolvers(&self, _: &[(u64, u64)]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn run_initialisers(&self, _: &[u64]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
+        if self.is_native() { Executor::support_object(&self.process, name) } else { None }
+    }
+}
