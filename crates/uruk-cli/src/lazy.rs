@@ -1,13 +1,13 @@
 //! `uruk run --lazy`: what is called is compiled and linked then.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::exit;
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
-use uruk::orc::DylibId;
+use uruk::orc::order_file::OrderFile;
 use uruk::orc::session::{Session, WeakSession};
-use uruk::{FunctionPointer, Jit, Name};
+use uruk::{FunctionPointer, Jit};
 use uruk_cc::Language;
 
 use crate::args::Speculation;
@@ -36,10 +36,7 @@ pub fn begin(jit: &Jit, plan: &Plan) {
         None => {}
         Some(Speculation::Calls) => jit.session().set_speculation(true),
         Some(Speculation::Order(path)) => {
-            let ids = plan.dylibs.iter().filter_map(|dylib| Some((jit.session().dylib(&dylib.name)?, &*dylib.name)));
-            let dylibs = ids.map(|(id, name)| (id, name.to_owned())).collect();
-            let order = ORDER.get_or_init(|| Order { path: path.clone(), dylibs });
-            jit.session().prefetch(&order.read(jit.session()));
+            recalled(ORDER.get_or_init(|| path.clone())).replay(jit.session());
             jit.at_exit(remember);
         }
     }
@@ -56,47 +53,27 @@ pub fn link_replaced(jit: &Jit, plan: &Plan) -> Result<(), uruk::Error> {
     names.into_iter().try_for_each(|name| jit.main().find(name).map(drop))
 }
 
-/// The order of first calls, of this run and of an earlier one.
-struct Order {
-    path: PathBuf,
-    dylibs: Vec<(DylibId, String)>,
+/// The file with the order of first calls, of this run and of an earlier one.
+static ORDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// What an earlier run has called; nothing if there was none, or if the file is none of ours.
+fn recalled(path: &Path) -> OrderFile {
+    std::fs::read_to_string(path).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-static ORDER: OnceLock<Order> = OnceLock::new();
-
-impl Order {
-    /// What an earlier run has called: on each line a dylib and a function, with a tab between. Nothing if there was none;
-    /// lines that say something else were for another program.
-    fn read(&self, session: &Session) -> Vec<(DylibId, Name)> {
-        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
-        let known = text.lines().filter_map(|line| {
-            let (dylib, name) = line.split_once('\t')?;
-            let (id, _) = self.dylibs.iter().find(|(_, known)| known == dylib)?;
-            Some((*id, session.names().intern(name.as_bytes())))
-        });
-        known.collect()
-    }
-
-    fn write(&self, session: &Session) -> std::io::Result<()> {
-        let mut text = String::new();
-        for (id, name) in session.first_calls() {
-            if let Some((_, dylib)) = self.dylibs.iter().find(|(known, _)| *known == id) {
-                text += &format!("{dylib}\t{}\n", session.names().text(name));
-            }
-        }
-        // Another run may read it meanwhile.
-        let new = self.path.with_added_extension(std::process::id().to_string());
-        std::fs::write(&new, text)?;
-        std::fs::rename(new, &self.path)
-    }
+fn write_order(path: &Path, session: &Session) -> std::io::Result<()> {
+    // Another run may read it meanwhile.
+    let new = path.with_added_extension(std::process::id().to_string());
+    std::fs::write(&new, OrderFile::record(session).to_string())?;
+    std::fs::rename(new, path)
 }
 
 extern "C" fn remember() {
     let session = SESSION.get().and_then(WeakSession::upgrade);
-    if let (Some(order), Some(session)) = (ORDER.get(), session)
-        && let Err(error) = order.write(&session)
+    if let (Some(path), Some(session)) = (ORDER.get(), session)
+        && let Err(error) = write_order(path, &session)
     {
-        crate::complain(&format!("uruk: cannot write `{}`: {error}", order.path.display()));
+        crate::complain(&format!("uruk: cannot write `{}`: {error}", path.display()));
     }
 }
 

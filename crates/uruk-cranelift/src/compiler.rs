@@ -21,7 +21,7 @@ use uruk_orc::{Linkable, unit};
 
 /// Cranelift for this machine: compiles functions, any number of them at once.
 pub struct Cranelift {
-    isa: OwnedTargetIsa,
+    pub(crate) isa: OwnedTargetIsa,
     debug_info: bool,
     /// What sets its results apart from those of others.
     identity: Box<[u8]>,
@@ -149,9 +149,6 @@ impl Definition<'_> {
         Ok(made)
     }
 }
-
-/// Libraries that have what Cranelift calls by itself, where the process does not.
-pub const LIBRARIES: &[&str] = &["libm.so.6"];
 
 /// The names of what Cranelift calls by itself.
 pub fn library_name(call: LibCall) -> String {

@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 #![allow(clippy::result_large_err, reason = "the size of `ModuleError` is `cranelift-module`'s choice")]
 
+mod builtins;
 mod compiler;
 mod debug;
 mod emit;
@@ -14,7 +15,7 @@ mod target;
 mod text;
 mod unwind;
 
-pub use compiler::{Cranelift, LIBRARIES, library_name};
+pub use compiler::{Cranelift, library_name};
 pub use cranelift_codegen as codegen;
 pub use cranelift_frontend as frontend;
 pub use cranelift_module;

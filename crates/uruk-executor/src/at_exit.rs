@@ -14,16 +14,15 @@
 //! `__register_atfork`; on_exit(3); glibc `stdlib/exit.h`, `stdlib/cxa_finalize.c`: handlers get the exit status as their
 //! second argument, and `__cxa_finalize` forgets the handle's `at_quick_exit` and `pthread_atfork` records, too.
 
-use crate::at_fork;
+use crate::at_fork::{self, ProcessMutex};
 use crate::lifecycle::call_outermost;
 use crate::ranges::Ranges;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-static TABLE: Mutex<Table> = Mutex::new(Table { records: BTreeMap::new(), made: 0 });
+static TABLE: ProcessMutex<Table> = ProcessMutex::new(Table { records: BTreeMap::new(), made: 0 });
 
 struct Table {
     /// The latest is the last.
@@ -81,19 +80,8 @@ impl Record {
     }
 }
 
-/// A child must not inherit the table in the middle of a change.
 pub(crate) fn hold_across_fork() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| at_fork::hold(|| Box::new(lock_table()), || ()));
-}
-
-fn lock() -> MutexGuard<'static, Table> {
-    hold_across_fork();
-    lock_table()
-}
-
-fn lock_table() -> MutexGuard<'static, Table> {
-    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+    TABLE.hold_across_fork();
 }
 
 unsafe extern "C" {
@@ -121,7 +109,7 @@ fn pointer(address: u64) -> *mut c_void {
 /// What the record calls may be called when it says, until its memory is given to [`run_within`] or [`forget_within`].
 unsafe fn register(record: Record) -> c_int {
     let handle = {
-        let mut table = lock();
+        let mut table = TABLE.lock();
         table.made += 1;
         // The upper half of the addresses is the kernel's.
         let handle = Handle(table.made | 1 << 63);
@@ -141,7 +129,7 @@ unsafe fn register(record: Record) -> c_int {
     };
     drop(forks);
     if status != 0 {
-        lock().records.remove(&handle);
+        TABLE.lock().records.remove(&handle);
     }
     status
 }
@@ -154,7 +142,7 @@ unsafe extern "C-unwind" fn run(handle: *mut c_void, status: c_int) {
     if RELEASING.get() {
         return;
     }
-    let Some(record) = lock().records.remove(&Handle(handle as u64)) else { return };
+    let Some(record) = TABLE.lock().records.remove(&Handle(handle as u64)) else { return };
     let (function, arguments) = (record.functions[0], record.arguments(status));
     // SAFETY: whoever registered the function promised that it can be called so. Nothing here must be dropped when it
     // does not return.
@@ -267,7 +255,7 @@ pub fn forget_within(ranges: &[Range<u64>]) {
 /// The wanted functions are still there.
 unsafe fn run_all(wanted: impl Fn(&Record) -> bool) {
     let take_latest = || {
-        let mut table = lock();
+        let mut table = TABLE.lock();
         let mut records = table.records.iter().rev().filter(|(_, record)| record.is_at_exit());
         let handle = *records.find(|(_, record)| wanted(record))?.0;
         Some((handle, table.records.remove(&handle)?))
@@ -281,7 +269,7 @@ unsafe fn run_all(wanted: impl Fn(&Record) -> bool) {
 
 fn forget_all(wanted: impl Fn(&Record) -> bool) {
     let forgotten: Vec<Handle> =
-        lock().records.extract_if(.., |_, record| wanted(record)).map(|(handle, _)| handle).collect();
+        TABLE.lock().records.extract_if(.., |_, record| wanted(record)).map(|(handle, _)| handle).collect();
     forgotten.into_iter().for_each(release);
 }
 

@@ -86,6 +86,34 @@ pub fn hold(take: fn() -> Held<'static>, in_child: fn()) {
     std::mem::forget(hold_while_alive(Static { take, in_child }));
 }
 
+/// A lock in a static, which forks hold from its first use on: a child must not inherit the value in the middle of a change.
+pub(crate) struct ProcessMutex<T: 'static> {
+    held: Once,
+    value: Mutex<T>,
+}
+
+impl<T: Send> ProcessMutex<T> {
+    pub const fn new(value: T) -> Self {
+        ProcessMutex { held: Once::new(), value: Mutex::new(value) }
+    }
+
+    /// The first use, for whoever cannot wait for that.
+    pub fn hold_across_fork(&'static self) {
+        self.held.call_once(|| std::mem::forget(hold_while_alive(self)));
+    }
+
+    pub fn lock(&'static self) -> MutexGuard<'static, T> {
+        self.hold_across_fork();
+        self.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Send> Locks for &'static ProcessMutex<T> {
+    fn take(&self) -> Held<'_> {
+        self.value.take()
+    }
+}
+
 /// The same for the lock of the process's allocator, which all others may be held for. To be called once.
 pub(crate) fn hold_allocator(take: fn() -> Held<'static>) {
     install();

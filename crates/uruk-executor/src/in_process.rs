@@ -19,7 +19,7 @@ use uruk_jitlink::memory::{MemoryManager, Placement};
 
 /// This process, as the place where linked code runs.
 pub struct InProcess {
-    memory: Arc<InProcessMemory>,
+    memory: Arc<dyn MemoryManager>,
     arguments: RwLock<&'static Arguments>,
     /// Held across `fork`.
     libraries: Arc<Mutex<Vec<Library>>>,
@@ -39,16 +39,20 @@ fn hold_across_fork() {
 impl InProcess {
     /// Nothing is reserved before it is needed.
     pub fn new(options: Options) -> InProcess {
+        InProcess::with_memory(Arc::new(InProcessMemory::new(options)))
+    }
+
+    /// The same with another's memory, whose target addresses are those of this process.
+    pub fn with_memory(memory: Arc<dyn MemoryManager>) -> InProcess {
         hold_across_fork();
-        let memory = Arc::new(InProcessMemory::new(options));
         let arguments = RwLock::new(leak(Arguments::new(["uruk"])));
         let libraries = at_fork::hold_while_alive(Mutex::default());
         InProcess { memory, arguments, libraries, debugger: OnceLock::new() }
     }
 
     /// Its memory.
-    pub fn memory(&self) -> &InProcessMemory {
-        &self.memory
+    pub fn memory(&self) -> &dyn MemoryManager {
+        &*self.memory
     }
 
     /// The arguments that initialisers and `main` get, the program's name first. They stay for good: a program may
@@ -113,7 +117,7 @@ impl InProcess {
 
     /// Makes a pool of stubs, which has memory of this executor and keeps it.
     pub fn stub_pool(&self, setup: Setup) -> StubPool {
-        StubPool::new(Arc::clone(&self.memory) as Arc<dyn MemoryManager>, setup)
+        StubPool::new(Arc::clone(&self.memory), setup)
     }
 
     /// Says whether debuggers see what is linked from now on. If nobody says so, they do if one is attached when the
@@ -176,6 +180,9 @@ impl InProcess {
 
 /// The address of what stands in for a function of the process.
 pub(crate) fn overridden(name: &[u8]) -> Option<u64> {
+    if name == unwind::FIND_FDE {
+        return Some(unwind::find_fde as *const () as u64);
+    }
     let functions = crate::dl::overrides().iter().copied().chain(at_exit::overrides()).chain(thread_exit::overrides());
     let (_, address) = functions.into_iter().find(|(known, _)| known.as_bytes() == name)?;
     Some(address as u64)

@@ -6,16 +6,15 @@
 //! Invariant: the table is not locked while foreign code runs.
 //! Sources: Itanium C++ ABI §3.3.6, extended to threads; glibc `stdlib/cxa_thread_atexit_impl.c`; dl_iterate_phdr(3).
 
-use crate::at_fork;
+use crate::at_fork::{self, ProcessMutex};
 use crate::phdr::loaded_files;
 use crate::ranges::Ranges;
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
 use std::slice;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-static TABLE: Mutex<Table> = Mutex::new(Table { exits: BTreeMap::new(), made: 0 });
+static TABLE: ProcessMutex<Table> = ProcessMutex::new(Table { exits: BTreeMap::new(), made: 0 });
 
 struct Table {
     exits: BTreeMap<u64, ThreadExit>,
@@ -35,19 +34,8 @@ struct ThreadExit {
     dso_handle: u64,
 }
 
-/// A child must not inherit the table in the middle of a change.
 pub(crate) fn hold_across_fork() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| at_fork::hold(|| Box::new(lock_table()), || ()));
-}
-
-fn lock() -> MutexGuard<'static, Table> {
-    hold_across_fork();
-    lock_table()
-}
-
-fn lock_table() -> MutexGuard<'static, Table> {
-    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+    TABLE.hold_across_fork();
 }
 
 /// Functions that JIT'd code must get from here rather than from the process: name and address.
@@ -59,20 +47,20 @@ pub fn overrides() -> [(&'static str, usize); 2] {
 /// How many destructors of `thread_local` objects, in all threads, belong to the dylib with this `__dso_handle` and
 /// have not finished.
 pub fn pending_destructors(dso_handle: u64) -> usize {
-    lock().exits.values().filter(|exit| exit.dso_handle == dso_handle).count()
+    TABLE.lock().exits.values().filter(|exit| exit.dso_handle == dso_handle).count()
 }
 
 /// Forgets the destructors that lie in these ranges: they will not run, in any thread.
 pub fn forget_within(ranges: &[Range<u64>]) {
     let ranges = Ranges::new(ranges);
-    lock().exits.retain(|_, exit| !ranges.contains(exit.destructor as *const () as u64));
+    TABLE.lock().exits.retain(|_, exit| !ranges.contains(exit.destructor as *const () as u64));
 }
 
 /// Forgets the destructors of the objects in these parts of thread-local blocks, given by module and offset.
 pub fn forget_variables(variables: &[(u64, Range<u64>)]) {
     if !variables.is_empty() {
         let gone = |(module, offset)| variables.iter().any(|(of, range)| *of == module && range.contains(&offset));
-        lock().exits.retain(|_, exit| !gone(exit.place));
+        TABLE.lock().exits.retain(|_, exit| !gone(exit.place));
     }
 }
 
@@ -95,7 +83,7 @@ unsafe extern "C" fn thread_atexit(
     let object = object as u64;
     let exit = ThreadExit { destructor, object, place: place_of(object), dso_handle: dso_handle as u64 };
     let number = {
-        let mut table = lock();
+        let mut table = TABLE.lock();
         table.made += 1;
         let number = table.made;
         table.exits.insert(number, exit);
@@ -110,7 +98,7 @@ unsafe extern "C" fn thread_atexit(
         unsafe { __cxa_thread_atexit_impl(thread_exit, number_pointer, (&raw const EXECUTOR).cast_mut().cast()) };
     drop(forks);
     if status != 0 {
-        lock().exits.remove(&number);
+        TABLE.lock().exits.remove(&number);
     }
     status
 }
@@ -122,11 +110,11 @@ static EXECUTOR: u8 = 0;
 /// To be called by glibc only, with what `thread_atexit` gave it.
 unsafe extern "C" fn thread_exit(number: *mut c_void) {
     let number = number as u64;
-    let exit = lock().exits.get(&number).copied();
+    let exit = TABLE.lock().exits.get(&number).copied();
     if let Some(ThreadExit { destructor, object, .. }) = exit {
         // SAFETY: whoever registered it promised that, and it has not been forgotten. Our lock is not held.
         unsafe { destructor(std::ptr::with_exposed_provenance_mut(object as usize)) };
-        lock().exits.remove(&number);
+        TABLE.lock().exits.remove(&number);
     }
 }
 
@@ -165,6 +153,7 @@ unsafe extern "C-unwind" fn look(info: *mut libc::dl_phdr_info, _size: usize, se
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Mutex;
 
     #[test]
     fn destructors_of_thread_local_objects_are_counted_until_they_have_run() {

@@ -36,12 +36,21 @@ pub struct Places {
     /// Variables that the object defines and that lie elsewhere: common ones, and weak ones that another object or
     /// library has brought; in the order of their ids.
     elsewhere: Vec<(SymbolId, u64)>,
-    /// Values and sizes of all its symbols, where code has been cut so that its table is no longer true.
-    moved: Box<[(u64, u64)]>,
+    /// Where code has been cut, so that what the object says of it is no longer true.
+    moved: Option<Box<Moved>>,
     /// Its shares of the lanes, and of the zero-fill behind the data.
     runs: [Range<u64>; 4],
     /// What an image takes from the bytes of an object, for one that has none.
     made: Option<Box<made::Made>>,
+}
+
+/// What has become of code that was cut.
+#[derive(Clone, Debug)]
+struct Moved {
+    /// Values and sizes of all symbols.
+    symbols: Box<[(u64, u64)]>,
+    /// Sizes of all blocks.
+    blocks: Box<[u64]>,
 }
 
 impl Places {
@@ -63,7 +72,10 @@ impl Places {
         let elsewhere = elsewhere.map(|(id, _)| (id, addresses[id.0 as usize])).collect();
         let [code, read_only, data] = member.share.lanes.clone();
         let made = made::Made::new(member, targets, addresses);
-        let moved = graph.symbols.iter().filter(|_| graph.moved).map(|symbol| (symbol.value, symbol.size)).collect();
+        let moved = graph.moved.then(|| {
+            let symbols = graph.symbols.iter().map(|symbol| (symbol.value, symbol.size)).collect();
+            Box::new(Moved { symbols, blocks: graph.blocks.iter().map(|block| block.size).collect() })
+        });
         Places { blocks, elsewhere, moved, runs: [code, read_only, data, member.share.zero.clone()], made }
     }
 

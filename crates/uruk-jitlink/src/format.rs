@@ -1,5 +1,5 @@
 //! A file format with an architecture: what relocation types are called, which is all that the rest of the linker has to
-//! know of where a graph came from. Its readers ([`elf`](crate::elf) and others) know the rest.
+//! know of where a graph came from. Its readers ([`elf`] and others) know the rest.
 
 use crate::arch::Architecture;
 use crate::coff;

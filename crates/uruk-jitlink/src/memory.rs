@@ -5,6 +5,9 @@
 
 use std::ops::Range;
 
+/// What signed 32 bits reach.
+const REACH: u64 = 1 << 31;
+
 /// What a run of memory is used for; each lane has one protection once it is finalized.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Lane {
@@ -68,7 +71,29 @@ pub struct Segment {
     pub size: u64,
 }
 
-/// Gives out and takes back memory of the target process. Called from several threads at once.
+/// What a manager has given out, in bytes; arrays are indexed by `Lane as usize`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Statistics {
+    /// Bytes allocated and not released.
+    pub live: [u64; 3],
+    /// Bytes of pages that may have memory behind them: live ones, and free ones kept for the next allocation.
+    pub committed: [u64; 3],
+    /// Addresses reserved.
+    pub reserved: u64,
+    /// Number of reservations.
+    pub reservations: usize,
+}
+
+/// Gives out and takes back memory of the target process. Called from several threads at once, and never with a lock of
+/// its caller held.
+///
+/// A batch is one [`allocate`](MemoryManager::allocate) and either one [`finalize`](Allocation::finalize) or the drop of
+/// the allocation. What was finalized comes back by [`release`](MemoryManager::release), in as many pieces as the batch has
+/// objects that go at different times: each byte of each lane once, and the last of them before the last user of the
+/// manager lets go of it.
+///
+/// The caller relies on addresses: at a lane's address there has to be, once it is finalized, what was written to its
+/// working bytes, nobody else's, until it is released.
 pub trait MemoryManager: Send + Sync {
     /// The addresses among which allocations of this placement will lie, as far as is known before one is made;
     /// whatever is within 32-bit reach of all of them needs no stub.
@@ -79,6 +104,37 @@ pub trait MemoryManager: Send + Sync {
 
     /// Takes back finalized memory. The caller upholds that nothing runs in it or refers to it any more.
     fn release(&self, segments: &[Segment]);
+
+    /// What is in use now; all zero from a manager that does not count.
+    fn statistics(&self) -> Statistics {
+        Statistics::default()
+    }
+}
+
+/// Memory for a batch, from a manager that may be anybody's: what does not fit the demand is an error, and goes back.
+pub fn allocate(manager: &dyn MemoryManager, demand: &Demand) -> Result<Box<dyn Allocation>, MemoryError> {
+    let mut allocation = manager.allocate(demand)?;
+    let working = allocation.working().map(|bytes| bytes.len() as u64);
+    let limit = match demand.placement {
+        Placement::Near => u64::MAX,
+        Placement::Low => REACH,
+    };
+    let (mut first, mut last) = (u64::MAX, 0);
+    for lane in Lane::ALL.into_iter().filter(|lane| demand.lanes[*lane as usize].size != 0) {
+        let LaneDemand { size, align, zero_fill } = demand.lanes[lane as usize];
+        let (address, bytes, wanted) = (allocation.address(lane), working[lane as usize], size - zero_fill);
+        let end = address.checked_add(size).filter(|end| address != 0 && *end <= limit);
+        let Some(end) = end.filter(|_| address.is_multiple_of(align) && bytes == wanted) else {
+            return Err(MemoryError::Unfit { lane, address, align, limit, bytes, wanted });
+        };
+        (first, last) = (first.min(address), last.max(end));
+    }
+    let size = demand.lanes.iter().fold(0u64, |sum, lane| sum.saturating_add(lane.size));
+    let spread = last.saturating_sub(first);
+    if size < REACH / 2 && REACH < spread {
+        return Err(MemoryError::Scattered { size, spread });
+    }
+    Ok(allocation)
 }
 
 /// Memory being filled. Dropped without [`finalize`](Allocation::finalize), it goes back to its manager.
@@ -128,4 +184,35 @@ pub enum MemoryError {
         /// Alignment asked for.
         align: u64,
     },
+    /// A manager gave memory that the demand does not describe.
+    #[error(
+        "the memory manager gave {bytes} working bytes at {address:#x} in the {lane:?} lane, where {wanted} were asked for that begin at a multiple of {align} and end by {limit:#x}; mend the manager"
+    )]
+    Unfit {
+        /// The lane.
+        lane: Lane,
+        /// Its address.
+        address: u64,
+        /// What that was to be a multiple of.
+        align: u64,
+        /// What the lane was to end by.
+        limit: u64,
+        /// The working bytes that there are.
+        bytes: u64,
+        /// How many there were to be.
+        wanted: u64,
+    },
+    /// A manager gave lanes that are out of each other's reach.
+    #[error(
+        "the memory manager spread a batch of {size} bytes over {spread}, which 32-bit distances do not reach; mend the manager"
+    )]
+    Scattered {
+        /// Bytes asked for.
+        size: u64,
+        /// From the first lane's first byte to the last one's end.
+        spread: u64,
+    },
+    /// What a manager of the user's own says.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
 }

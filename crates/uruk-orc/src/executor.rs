@@ -105,6 +105,11 @@ pub trait Executor: Send + Sync {
     /// What the process itself and its libraries define under a name.
     fn find(&self, name: &[u8]) -> Option<Found>;
 
+    /// Whether what the process has under a name is what linked code must use, so that no archive's member takes its place.
+    fn insists_on(&self, _name: &[u8]) -> bool {
+        false
+    }
+
     /// Names the symbols that the process's libraries import, some of them more than once: what a program defines
     /// under these names they may be made to use.
     fn for_each_import(&self, each: &mut dyn FnMut(&[u8]));

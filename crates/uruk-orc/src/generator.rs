@@ -323,7 +323,7 @@ impl DefinitionGenerator for ArchiveMembers {
         let mut taken = HashSet::new();
         for name in wanted.required().filter(|name| !session.defines(dylib, *name)) {
             let Some(member) = self.index.get(&name).copied() else { continue };
-            if taken.contains(&member) {
+            if taken.contains(&member) || session.executor().insists_on(&session.names().bytes(name)) {
                 continue;
             }
             let input = self.member(member)?;

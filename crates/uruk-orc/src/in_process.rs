@@ -12,6 +12,7 @@ use uruk_executor::libraries::{self, Library, SymbolKind};
 use uruk_executor::phdr::{self, JitModule, ModuleSegment};
 use uruk_executor::stubs::{StubError, StubPool};
 use uruk_executor::tls::{TlsError, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
+use uruk_executor::unwind::FIND_FDE;
 use uruk_jitlink::memory::MemoryManager;
 use uruk_jitlink::tls::Question;
 
@@ -25,6 +26,10 @@ impl Executor for InProcess {
 
     fn find(&self, name: &[u8]) -> Option<Found> {
         InProcess::find(self, name).map(|(address, thread_local)| Found { address, thread_local })
+    }
+
+    fn insists_on(&self, name: &[u8]) -> bool {
+        name == FIND_FDE
     }
 
     fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) {

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::executor::{Resolver, Stub, StubId, StubSetup, Stubs as ExecutorStubs};
 use crate::responsibility::Responsibility;
 use crate::session::{Request, Session, WeakSession};
-use crate::state::{DylibId, SearchEntry, TrackerId, UnitId};
+use crate::state::{Answer, DylibId, SearchEntry, TrackerId, UnitId};
 use crate::unit::{Definition, MaterializationUnit};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -28,6 +28,8 @@ struct Body {
     /// Where the body is looked for.
     source: DylibId,
     name: Name,
+    /// What it is called in the next run of the same program, before anything is materialized.
+    lasting: (DylibId, Name),
     /// Told of the first call.
     hook: Option<Hook>,
 }
@@ -59,7 +61,7 @@ struct Known {
     /// The same stubs by address.
     by_address: Map<u64, StubId>,
     /// Bodies in the order of their first calls.
-    called: Vec<(DylibId, Name)>,
+    called: Vec<Body>,
 }
 
 impl Bodies {
@@ -71,15 +73,16 @@ impl Bodies {
 impl Resolver for Bodies {
     fn resolve(&self, stub: StubId) -> Option<u64> {
         let session = self.session.upgrade()?;
-        let Body { unit, source, name, hook } = self.lock().lazy.get(&stub)?.clone();
-        let body = session.body(unit, &session.search_order(source), name);
-        match body.and_then(|address| session.prepare_first_call(source).map(|()| address)) {
+        let body = self.lock().lazy.get(&stub)?.clone();
+        let (source, name) = (body.source, body.name);
+        let found = session.body(body.unit, &session.search_order(source), name);
+        match found.and_then(|address| session.prepare_first_call(source).map(|()| address)) {
             Ok(address) => {
-                if let Some(hook) = hook {
+                if let Some(hook) = body.hook {
                     hook(&session, name);
                     return Some(address);
                 }
-                self.lock().called.push((source, name));
+                self.lock().called.push(body);
                 session.speculate(source, name);
                 Some(address)
             }
@@ -127,6 +130,8 @@ struct LazyReexports {
     source: DylibId,
     /// Each with the name of its body, sorted by its own.
     functions: Vec<(Definition, Name)>,
+    /// The bodies are where nobody finds them before their stubs are made.
+    hidden: bool,
     hook: Option<Hook>,
 }
 
@@ -134,7 +139,7 @@ impl LazyReexports {
     fn new(stubs: Arc<Stubs>, source: DylibId, mut functions: Vec<(Definition, Name)>) -> LazyReexports {
         functions.sort_by_key(|(definition, _)| definition.name);
         functions.dedup_by_key(|(definition, _)| definition.name);
-        LazyReexports { stubs, source, functions, hook: None }
+        LazyReexports { stubs, source, functions, hidden: false, hook: None }
     }
 
     fn body(&self, name: Name) -> Option<Name> {
@@ -158,14 +163,15 @@ impl MaterializationUnit for LazyReexports {
             Ok(made) => made,
             Err(error) => return responsibility.fail(error),
         };
-        let unit = responsibility.unit();
+        let (unit, dylib) = (responsibility.unit(), responsibility.dylib());
         {
             let mut known = self.stubs.bodies.lock();
             known.lazy.reserve(made.len());
             known.by_address.reserve(made.len());
             for (Stub { id, address }, name) in made.iter().zip(&owed) {
-                let body = self.body(*name).expect("a unit owes what it has promised");
-                known.lazy.insert(*id, Body { unit, source: self.source, name: body, hook: self.hook.clone() });
+                let (source, body) = (self.source, self.body(*name).expect("a unit owes what it has promised"));
+                let lasting = if self.hidden { (dylib, *name) } else { (source, body) };
+                known.lazy.insert(*id, Body { unit, source, name: body, lasting, hook: self.hook.clone() });
                 known.by_address.insert(*address, *id);
             }
         }
@@ -258,17 +264,18 @@ impl Session {
         source: DylibId,
         functions: &[(Definition, Name)],
     ) -> Result<(), Error> {
-        let unit = self.lazy_reexports(source, functions.to_vec())?;
-        self.define(dylib, tracker, unit)
+        let unit = LazyReexports::new(self.stubs()?, source, functions.to_vec());
+        self.define(dylib, tracker, Box::new(unit))
     }
 
-    /// The unit of such functions.
+    /// The unit of such functions, whose bodies are where nobody finds them before.
     pub(crate) fn lazy_reexports(
         &self,
         source: DylibId,
         functions: Vec<(Definition, Name)>,
     ) -> Result<Box<dyn MaterializationUnit>, Error> {
-        Ok(Box::new(LazyReexports::new(self.stubs()?, source, functions)))
+        let unit = LazyReexports::new(self.stubs()?, source, functions);
+        Ok(Box::new(LazyReexports { hidden: true, ..unit }))
     }
 
     /// The same with somebody who is told of first calls.
@@ -324,16 +331,41 @@ impl Session {
 
     /// The bodies of lazy functions in the order of their first calls: the dylib where each was looked for, and its name.
     pub fn first_calls(&self) -> Vec<(DylibId, Name)> {
-        self.existing_stubs().map(|stubs| stubs.bodies.lock().called.clone()).unwrap_or_default()
+        self.called(|body| (body.source, body.name))
+    }
+
+    /// The same by the names that the next run has for them before anything is materialized.
+    pub(crate) fn lasting_calls(&self) -> Vec<(DylibId, Name)> {
+        self.called(|body| body.lasting)
+    }
+
+    fn called(&self, name: impl Fn(&Body) -> (DylibId, Name)) -> Vec<(DylibId, Name)> {
+        let stubs = self.existing_stubs();
+        stubs.map(|stubs| stubs.bodies.lock().called.iter().map(name).collect()).unwrap_or_default()
     }
 
     /// Materializes symbols, each found along a dylib's search order, in this order and as idle work of the dispatcher.
     /// What cannot be had is reported when it is called.
     pub fn prefetch(&self, bodies: &[(DylibId, Name)]) {
+        self.prefetch_then(bodies, drop);
+    }
+
+    /// The same, and of the symbols that are lazy functions then also the bodies.
+    pub(crate) fn prefetch_through(&self, functions: &[(DylibId, Name)]) {
+        let session = self.downgrade();
+        self.prefetch_then(functions, move |answer| {
+            if let (Some(session), Ok(addresses)) = (session.upgrade(), answer) {
+                session.prefetch(&session.lazy_among(addresses.into_iter().flatten()));
+            }
+        });
+    }
+
+    fn prefetch_then(&self, bodies: &[(DylibId, Name)], then: impl Fn(Answer) + Clone + Send + 'static) {
         for (source, name) in bodies.iter().copied() {
+            let then = then.clone();
             self.spawn(Priority::Idle, move |session| {
                 let request = Request::new(&session.search_order(source), &[name]);
-                session.start_with(&request, drop);
+                session.start_with(&request, then);
             });
         }
     }

@@ -15,6 +15,7 @@ pub mod generator;
 pub mod in_process;
 pub mod layer;
 pub mod lazy;
+pub mod listener;
 mod objects;
 pub mod order_file;
 pub mod plugin;

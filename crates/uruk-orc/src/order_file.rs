@@ -12,7 +12,7 @@ use uruk_jitlink::names::Name;
 /// The lazy functions of a program in the order of their first calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrderFile {
-    /// Each with the name of the dylib where its body is.
+    /// Each with the name of the dylib where it is found.
     calls: Vec<(String, Vec<u8>)>,
 }
 
@@ -27,18 +27,18 @@ pub struct OrderFileError {
 impl OrderFile {
     /// What has been called so far in a session.
     pub fn record(session: &Session) -> OrderFile {
-        let calls = session.first_calls().into_iter();
+        let calls = session.lasting_calls().into_iter();
         let names = calls.map(|(dylib, name)| (session.dylib_name(dylib), session.names().bytes(name)));
         OrderFile { calls: names.collect() }
     }
 
-    /// Has these functions made, in this order, by idle threads of a session's dispatcher. What the session does not have
-    /// is passed over, so this is for when one function of each module has been looked up.
+    /// Has these functions made, in this order, by idle threads of a session's dispatcher, once the program has been added;
+    /// nothing of it need have been looked up. What the session does not have is passed over.
     pub fn replay(&self, session: &Session) {
         let find = |(dylib, name): &(String, Vec<u8>)| -> Option<(DylibId, Name)> {
-            Some((session.dylib(dylib)?, session.names().find(name)?))
+            Some((session.dylib(dylib)?, session.names().intern(name)))
         };
-        session.prefetch(&self.calls.iter().filter_map(find).collect::<Vec<_>>());
+        session.prefetch_through(&self.calls.iter().filter_map(find).collect::<Vec<_>>());
     }
 
     /// How many there are.

@@ -8,6 +8,7 @@
 //! and what needs it, and nothing else. A session without plugins does nothing of all this.
 
 use crate::error::Error;
+use crate::listener::{Listener, Listeners};
 use crate::state::{DylibId, UnitId};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -92,7 +93,7 @@ pub trait Plugin: Send + Sync {
     }
 
     /// A linked object is going, since it is removed or since something that it needs has failed in the end: its symbols
-    /// are not found any more, its memory is still there. Not called when the session goes as a whole.
+    /// are not found any more, its memory is still there. By the time the session is gone, every linked object has gone.
     fn removing(&self, context: &Context) {
         let _ = context;
     }
@@ -111,6 +112,7 @@ pub(crate) type Plugins = Arc<[Arc<dyn Plugin>]>;
 #[derive(Default)]
 pub(crate) struct Wishes {
     plugins: RwLock<Option<Plugins>>,
+    listeners: RwLock<Option<Listeners>>,
     retained: RwLock<Vec<DylibId>>,
     entries: AtomicBool,
 }
@@ -119,7 +121,8 @@ impl Wishes {
     /// Nothing changes while this is held.
     pub fn hold(&self) -> impl Sized + '_ {
         let plugins = self.plugins.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        (plugins, self.retained.write().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        let listeners = self.listeners.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        (plugins, listeners, self.retained.write().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
     pub fn add_plugin(&self, plugin: Arc<dyn Plugin>) {
@@ -130,6 +133,16 @@ impl Wishes {
     /// The plugins as of now, if there are any.
     pub fn plugins(&self) -> Option<Plugins> {
         self.plugins.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    pub fn add_listener(&self, listener: Arc<dyn Listener>) {
+        let mut listeners = self.listeners.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        *listeners = Some(listeners.iter().flat_map(|listeners| listeners.iter().cloned()).chain([listener]).collect());
+    }
+
+    /// The listeners as of now, if there are any.
+    pub fn listeners(&self) -> Option<Listeners> {
+        self.listeners.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
     pub fn retain(&self, dylibs: &[DylibId]) {

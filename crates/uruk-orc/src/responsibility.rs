@@ -9,7 +9,7 @@ use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
 use std::ops::Range;
 use uruk_jitlink::error::LinkError;
-use uruk_jitlink::memory::{Demand, Lane, LaneDemand, Segment};
+use uruk_jitlink::memory::{self, Demand, Lane, LaneDemand, Segment};
 use uruk_jitlink::names::Name;
 
 /// The duty to define what a unit promised. It is settled by [`emit`](Responsibility::emit) or
@@ -86,7 +86,7 @@ impl Responsibility {
         let mut demand = Demand::default();
         let size = bytes.len() as u64;
         demand.lanes[lane as usize] = LaneDemand { size, align, zero_fill: 0 };
-        let mut allocation = self.session.executor().memory().allocate(&demand).map_err(LinkError::from)?;
+        let mut allocation = memory::allocate(self.session.executor().memory(), &demand).map_err(LinkError::from)?;
         let address = allocation.address(lane);
         allocation.working()[lane as usize].copy_from_slice(bytes);
         allocation.finalize().map_err(LinkError::from)?;

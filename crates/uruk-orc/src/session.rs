@@ -65,7 +65,7 @@ pub(crate) struct Shared {
     /// By dylib.
     generators: RwLock<Vec<Vec<Generator>>>,
     threads: Option<usize>,
-    pool: OnceLock<Option<rayon::ThreadPool>>,
+    pool: OnceLock<Option<rayon_core::ThreadPool>>,
     /// This is the child of a fork, which has none of the pool's threads.
     forked: AtomicBool,
     reports: Mutex<Vec<Error>>,
@@ -257,6 +257,11 @@ impl Session {
         self.shared.report(error);
     }
 
+    /// What outlives every handle of the session.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Problems of generators that did not fail a look-up, since the session's start or the last call.
     pub fn take_reports(&self) -> Vec<Error> {
         std::mem::take(&mut self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner))
@@ -269,6 +274,8 @@ impl Drop for Shared {
         state.dissolve();
         let effects = state.take_effects();
         self.perform(effects);
+        let kept = std::mem::take(&mut self.state.get_mut().unwrap_or_else(PoisonError::into_inner).kept);
+        self.release(&kept);
         if *self.forked.get_mut() {
             // To end its threads would be to wait for their locks.
             std::mem::forget(self.pool.take());

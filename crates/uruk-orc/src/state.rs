@@ -47,7 +47,7 @@ use std::sync::Arc;
 use uruk_jitlink::format::Convention;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::interface::Rival;
-use uruk_jitlink::memory::Placement;
+use uruk_jitlink::memory::{Placement, Segment};
 use uruk_jitlink::names::{Name, Names};
 use uruk_jitlink::tls::Question;
 use work::Task;
@@ -259,6 +259,8 @@ pub(crate) struct State {
     retired: Vec<LotId>,
     /// How much is being given back at this moment.
     freeing: usize,
+    /// Memory that goes with the session.
+    pub kept: Vec<Segment>,
     /// Counters that no lot has.
     free_pins: Vec<PinsId>,
     /// How many counters there are.
@@ -309,6 +311,7 @@ impl State {
             trackers: SlotMap::with_key(),
             retired: Vec::new(),
             freeing: 0,
+            kept: Vec::new(),
             free_pins: Vec::new(),
             pins: 0,
             effects: Effects::default(),

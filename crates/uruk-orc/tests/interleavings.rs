@@ -33,7 +33,7 @@ struct Program {
 
 impl Program {
     fn new() -> Program {
-        let session = Session::new(Arc::new(Nowhere), Some(1));
+        let session = Session::new(Arc::new(Nowhere::with_memory()), Some(1));
         let dylib = session.create_dylib("main").unwrap();
         Program { session, dylib }
     }

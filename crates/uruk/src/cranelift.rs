@@ -4,7 +4,6 @@ use crate::dylib::{Dylib, Tracker};
 use crate::jit::{Builder, Error, Inner};
 use std::sync::{Arc, OnceLock};
 use uruk_cranelift::{Function, Options, UrukBuilder, UrukModule};
-use uruk_orc::generator::LibrariesOnDemand;
 use uruk_orc::layer::{CompileLayer, Layer, OnDemandLayer, Whole};
 use uruk_orc::session::Session;
 use uruk_orc::{DylibId, TrackerId};
@@ -38,10 +37,10 @@ impl Inner {
         if layer.get().is_none() {
             let debug_info = options.debug_info || self.executor.debug_wanted();
             let compiler = uruk_cranelift::Cranelift::new(&Options { debug_info, ..options.clone() })?;
+            let made = Arc::new(self.compile_layer(compiler));
             // Another thread may have been faster.
-            if layer.set(Arc::new(self.compile_layer(compiler))).is_ok() {
-                let libraries = LibrariesOnDemand::new(uruk_cranelift::LIBRARIES);
-                self.session.add_generator(self.process, Arc::new(libraries));
+            if layer.set(made.clone()).is_ok() {
+                made.compiler().provide(&self.session, self.process);
             }
         }
         Ok(layer.get().expect("it was set above"))
@@ -93,7 +92,8 @@ impl Dylib<'_> {
     }
 
     /// Adds the functions of a text in Cranelift's language, each of which is compiled when something asks for it.
-    /// Messages call the text `file`.
+    /// Messages call the text `file`. It has no way to define data: a `symbol` is what other code or
+    /// [`define`](Dylib::define) has under that name, and if nobody has, looking up what refers to it fails.
     pub fn add_clif(&self, file: &str, text: &str) -> Result<(), Error> {
         self.add_functions(self.jit.inner().read_clif(file, text)?)
     }

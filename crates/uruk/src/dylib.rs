@@ -54,9 +54,7 @@ impl<'jit> Dylib<'jit> {
     /// Adds an archive, whose members are linked when something refers to them.
     pub fn add_archive(&self, archive: Input) -> Result<(), Error> {
         let members = Arc::new(ArchiveMembers::new(self.jit.session(), archive, Arc::new(read_file))?);
-        if let Some(lazy) = &self.jit.inner().lazy_calls {
-            lazy.add_archive(self.id, members.clone());
-        }
+        self.jit.inner().lazy_calls.add_archive(self.id, &members);
         self.jit.session().add_generator(self.id, members);
         Ok(())
     }

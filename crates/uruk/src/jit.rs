@@ -4,7 +4,7 @@ use crate::directory::Directory;
 use crate::dylib::Dylib;
 use crate::files::{read_file, read_files};
 use crate::function::FunctionPointer;
-use crate::lazy_calls::{BindLazily, LazyCalls};
+use crate::lazy_calls::LazyCalls;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -12,14 +12,16 @@ use uruk_cache::ObjectCache;
 use uruk_executor::dl::InstallGuard;
 use uruk_executor::in_process::{InProcess, InterposeError};
 use uruk_executor::memory::{Options, Statistics};
-use uruk_executor::{dl, lifecycle, unwind, windows};
+use uruk_executor::{dl, lifecycle, windows};
 use uruk_jitlink::format::Convention;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
+use uruk_jitlink::memory::{MemoryError, MemoryManager};
 use uruk_orc::dispatch::{Dispatcher, ThreadPool};
 use uruk_orc::error::Missing;
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
 use uruk_orc::layer::CompileLayer;
+use uruk_orc::listener::Listener;
 use uruk_orc::plugin::Plugin;
 use uruk_orc::session::Session;
 use uruk_orc::support::SupportSymbols;
@@ -34,6 +36,9 @@ pub enum Error {
     /// Linking failed.
     #[error(transparent)]
     Session(#[from] uruk_orc::error::Error),
+    /// The factory of the memory manager made none.
+    #[error("cannot make the memory manager: {0}")]
+    Memory(#[from] MemoryError),
     /// The process's libraries could not be made to use the program's own definitions.
     #[error("cannot replace functions of the process's libraries: {0}")]
     Interpose(#[from] InterposeError),
@@ -82,6 +87,18 @@ impl fmt::Debug for Translator {
     }
 }
 
+/// Makes a JIT's memory.
+type MakeMemory = dyn Fn() -> Result<Arc<dyn MemoryManager>, MemoryError> + Send + Sync;
+
+#[derive(Clone)]
+struct MemoryFactory(Arc<MakeMemory>);
+
+impl fmt::Debug for MemoryFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a factory")
+    }
+}
+
 /// Settings of a [`Jit`].
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
@@ -89,10 +106,12 @@ pub struct Builder {
     compile_threads: Option<usize>,
     lazy_failure: Option<u64>,
     strict: bool,
+    memory: Option<MemoryFactory>,
     gc_sections: bool,
     gc_roots: Option<Vec<String>>,
     debugger: Option<bool>,
     plugins: Vec<Arc<dyn Plugin>>,
+    listeners: Vec<Arc<dyn Listener>>,
     retain_graphs: bool,
     translator: Option<Translator>,
     lazy_calls: bool,
@@ -151,6 +170,18 @@ impl Builder {
         self
     }
 
+    /// Has everything linked, stubs of lazy functions among it, in memory of this manager instead; see
+    /// [`memory`](crate::memory). The function is called once for each JIT that is built, and its error is that of
+    /// [`build`](Builder::build); several JITs may be given one manager. What [`strict_wx`](Builder::strict_wx) says is the
+    /// manager's own affair then.
+    pub fn memory_manager<F>(mut self, factory: F) -> Self
+    where
+        F: Fn() -> Result<Arc<dyn MemoryManager>, MemoryError> + Send + Sync + 'static,
+    {
+        self.memory = Some(MemoryFactory(Arc::new(factory)));
+        self
+    }
+
     /// Links only the sections that are reached from roots, as `ld --gc-sections` does: symbols that other dylibs
     /// see (unless there are [`gc_roots`](Builder::gc_roots)), symbols looked up before anything of their dylib was
     /// linked, and sections that are marked as retained. All objects added to a dylib so far are linked together;
@@ -174,8 +205,14 @@ impl Builder {
         self
     }
 
-    /// Lets a plugin take part in every link, after those that were added before. One that only listens is told what has
-    /// been linked and where ([`Plugin::linked`]), and when it goes ([`Plugin::removing`]).
+    /// Tells a listener of every object that is linked, and when it goes; see [`listener`](crate::listener).
+    pub fn listener(mut self, listener: Arc<dyn Listener>) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Lets a plugin take part in every link, after those that were added before. For one that only wants to know what is
+    /// where there is [`listener`](Builder::listener).
     pub fn plugin(mut self, plugin: Arc<dyn Plugin>) -> Self {
         self.plugins.push(plugin);
         self
@@ -206,7 +243,10 @@ impl Builder {
 
     /// Makes the JIT.
     pub fn build(self) -> Result<Jit, Error> {
-        let executor = Arc::new(InProcess::new(Options { strict: self.strict }));
+        let executor = Arc::new(match &self.memory {
+            Some(MemoryFactory(make)) => InProcess::with_memory(make()?),
+            None => InProcess::new(Options { strict: self.strict }),
+        });
         if let Some(enabled) = self.debugger {
             executor.set_debugger(enabled);
         }
@@ -220,19 +260,13 @@ impl Builder {
         if let Some(address) = self.lazy_failure {
             session.set_lazy_failure(address);
         }
-        for plugin in self.plugins {
-            session.add_plugin(plugin);
-        }
+        self.plugins.into_iter().for_each(|plugin| session.add_plugin(plugin));
+        self.listeners.into_iter().for_each(|listener| session.add_listener(listener));
         if let Some(Translator(translator)) = self.translator {
             session.set_translator(translator);
         }
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
-        // A definition, so that it comes before archives: an unwinder that is linked from `libgcc_eh.a` would look for
-        // records where the loader keeps those of files, and find none of linked code.
-        let find_fde = session.mangle("_Unwind_Find_FDE");
-        let address = unwind::find_fde as *const () as u64;
-        session.define_absolute(process, &[(find_fde, address, SymbolKind::Function)]);
         session.serve_only(process, Convention::Unix);
         let windows = session.create_dylib("<windows>")?;
         let functions = windows::functions()
@@ -249,7 +283,7 @@ impl Builder {
             gc_sections,
             retain_graphs,
             initialising: Turns::new(()),
-            lazy_calls: lazy_calls.then(LazyCalls::default),
+            lazy_calls: LazyCalls::new(lazy_calls),
             #[cfg(feature = "cc")]
             sources: crate::sources::SourcesByDylib::new(self.toolchain),
             #[cfg(feature = "cranelift")]
@@ -259,9 +293,6 @@ impl Builder {
             #[cfg(feature = "llvm")]
             llvm: crate::llvm::Llvm::new(self.llvm),
         });
-        if lazy_calls {
-            inner.session.add_plugin(Arc::new(BindLazily::new(&inner)));
-        }
         let weak = Arc::downgrade(&inner);
         inner.session.before_first_calls(move |dylib| match weak.upgrade() {
             Some(inner) => inner.initialize_linked(dylib),
@@ -306,8 +337,8 @@ pub(crate) struct Inner {
     pub retain_graphs: bool,
     /// The thread that runs initialisers.
     pub initialising: Turns<()>,
-    /// Calls between objects are bound when they are made.
-    pub lazy_calls: Option<LazyCalls>,
+    /// The dylibs whose calls are bound when they are made.
+    pub lazy_calls: LazyCalls,
     /// Those that are compiled when they are needed.
     #[cfg(feature = "cc")]
     pub sources: crate::sources::SourcesByDylib,
@@ -335,7 +366,7 @@ impl Inner {
 }
 
 impl Jit {
-    pub(crate) fn inner(&self) -> &Inner {
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }
 
@@ -371,7 +402,6 @@ impl Jit {
         let dylib = session.create_dylib(name)?;
         let support = session.create_dylib(&format!("{name} <support>"))?;
         session.place_with(support, dylib);
-        let stubs = self.inner.lazy_calls.as_ref().map(|lazy| lazy.create(session, dylib, name)).transpose()?;
         if self.inner.retain_graphs {
             session.retain_graphs(&[dylib]);
         }
@@ -381,12 +411,14 @@ impl Jit {
         let entry = |dylib, all_symbols| SearchEntry { dylib, all_symbols };
         let (process, windows, own) = (entry(*process, false), entry(*windows, false), entry(support, true));
         session.serve_only(support, Convention::Unix);
-        let stubs = stubs.map(|stubs| entry(stubs, true));
-        session.set_search_order(dylib, [entry(dylib, true), process, windows, own].into_iter().chain(stubs).collect());
+        session.set_search_order(dylib, vec![entry(dylib, true), process, windows, own]);
         session.set_search_order(support, vec![own, process]);
         let read: Arc<ReadFile> = Arc::new(read_file);
         let symbols = SupportSymbols::new(lifecycle::support_archives, read);
         session.add_generator(support, Arc::new(symbols));
+        if self.inner.lazy_calls.everywhere() {
+            self.inner.bind_calls_lazily(dylib)?;
+        }
         Ok(Dylib::new(self, dylib))
     }
 
@@ -424,7 +456,7 @@ impl Jit {
         self.inner.executor.run_at_exit(&[FunctionPointer::to_address(function)]);
     }
 
-    /// What the linked code and data take.
+    /// What the linked code and data take, as their [memory manager](Builder::memory_manager) counts it.
     pub fn memory_statistics(&self) -> Statistics {
         self.inner.executor.memory().statistics()
     }

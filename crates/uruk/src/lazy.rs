@@ -10,7 +10,8 @@ use uruk_orc::{DylibId, TrackerId};
 /// A [`Jit`] whose functions are compiled or linked by their first calls: what is added through it becomes stubs, and
 /// looking one up, or pointing to it, makes nothing. What cannot be called is made when something is linked against it.
 ///
-/// An object is linked as a whole, when one of its functions is called. One with initialisers, thread-local variables, or
+/// An object is linked as a whole, when one of its functions is called, and a source is compiled when one of its functions is
+/// called that others of these sources only call. An object with initialisers, thread-local variables, or
 /// weak or common definitions is linked like any other, when something is linked against it or its dylib is initialised.
 pub struct LazyJit(Jit);
 
@@ -49,11 +50,11 @@ impl Jit {
         tracker: Option<TrackerId>,
         objects: &[Input],
     ) -> Result<(), Error> {
-        if self.inner().lazy_calls.is_some() && tracker.is_none() {
-            return self.add_called_objects(dylib, objects);
-        }
         if !self.is_lazy() {
-            return Ok(self.session().add_objects(dylib, tracker, objects)?);
+            return match tracker {
+                None if self.inner().lazy_calls.everywhere() => self.add_called_objects(dylib, objects),
+                _ => Ok(self.session().add_objects(dylib, tracker, objects)?),
+            };
         }
         let layer = Arc::new(OnDemandLayer::new(Whole(ObjectLayer), Arc::new(ObjectLayer)));
         for object in objects {

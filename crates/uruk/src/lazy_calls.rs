@@ -23,6 +23,7 @@ use uruk_orc::{DylibId, SearchEntry, is_linker_defined};
 
 /// What is known of dylibs whose calls are bound lazily.
 pub(crate) struct LazyCalls {
+    everywhere: bool,
     dylibs: Arc<Mutex<HashMap<DylibId, LazyDylib>>>,
 }
 
@@ -34,29 +35,25 @@ struct LazyDylib {
     archives: Vec<Arc<ArchiveMembers>>,
 }
 
-impl Default for LazyCalls {
-    fn default() -> Self {
-        LazyCalls { dylibs: at_fork::hold_while_alive(Mutex::default()) }
-    }
-}
-
 impl LazyCalls {
+    /// Of no dylib yet; of all that will be made, if that is said.
+    pub fn new(everywhere: bool) -> LazyCalls {
+        LazyCalls { everywhere, dylibs: at_fork::hold_while_alive(Mutex::default()) }
+    }
+
+    /// Whether all dylibs are such.
+    pub fn everywhere(&self) -> bool {
+        self.everywhere
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<DylibId, LazyDylib>> {
         self.dylibs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the dylib for a dylib's stubs.
-    pub fn create(&self, session: &Session, dylib: DylibId, name: &str) -> Result<DylibId, Error> {
-        let stubs = session.create_dylib(&format!("{name} <lazy>"))?;
-        session.set_search_order(stubs, vec![SearchEntry { dylib: stubs, all_symbols: true }]);
-        self.lock().insert(dylib, LazyDylib { stubs, bound: HashSet::new(), archives: Vec::new() });
-        Ok(stubs)
-    }
-
     /// An archive of a dylib, whose members may define what is called.
-    pub fn add_archive(&self, dylib: DylibId, archive: Arc<ArchiveMembers>) {
+    pub fn add_archive(&self, dylib: DylibId, archive: &Arc<ArchiveMembers>) {
         if let Some(lazy) = self.lock().get_mut(&dylib) {
-            lazy.archives.push(archive);
+            lazy.archives.push(archive.clone());
         }
     }
 }
@@ -79,14 +76,8 @@ fn has_initialisers(session: &Session, object: &Input) -> bool {
 }
 
 /// Lets calls of objects lead to lazy stubs.
-pub(crate) struct BindLazily {
+struct BindLazily {
     inner: Weak<Inner>,
-}
-
-impl BindLazily {
-    pub fn new(inner: &Arc<Inner>) -> BindLazily {
-        BindLazily { inner: Arc::downgrade(inner) }
-    }
 }
 
 impl Plugin for BindLazily {
@@ -96,6 +87,9 @@ impl Plugin for BindLazily {
 
     fn pre_prune(&self, context: &Context, graph: &mut Editor<'_>) -> PassResult {
         let Some(inner) = self.inner.upgrade() else { return Ok(()) };
+        if !inner.lazy_calls.lock().contains_key(&context.dylib) {
+            return Ok(());
+        }
         for (symbol, calls) in only_called(graph) {
             let name = context.names.intern(graph.symbol_name(symbol));
             if !inner.may_come_later(context.dylib, name) {
@@ -136,6 +130,25 @@ fn only_called(graph: &Editor<'_>) -> BTreeMap<SymbolId, Vec<(BlockId, usize)>> 
 }
 
 impl Inner {
+    /// Has calls of a dylib's objects bound when they are made, from now on.
+    pub fn bind_calls_lazily(self: &Arc<Self>, dylib: DylibId) -> Result<(), Error> {
+        let session = &self.session;
+        let stubs = session.create_dylib(&format!("{} <lazy>", session.dylib_name(dylib)))?;
+        let entry = SearchEntry { dylib: stubs, all_symbols: true };
+        session.set_search_order(stubs, vec![entry]);
+        let mut order = session.search_order(dylib);
+        order.push(entry);
+        session.set_search_order(dylib, order);
+        let mut dylibs = self.lazy_calls.lock();
+        let first = dylibs.is_empty();
+        dylibs.insert(dylib, LazyDylib { stubs, bound: HashSet::new(), archives: Vec::new() });
+        drop(dylibs);
+        if first {
+            session.add_plugin(Arc::new(BindLazily { inner: Arc::downgrade(self) }));
+        }
+        Ok(())
+    }
+
     /// Whether a function may be one of a dylib's that is yet to be linked or compiled, so that a call need not wait for it.
     fn may_come_later(&self, dylib: DylibId, name: Name) -> bool {
         let text = self.session.names().bytes(name);
@@ -143,14 +156,17 @@ impl Inner {
         if is_linker_defined(&text) || text == b"__tls_get_addr" {
             return false;
         }
+        if self.session.defines(dylib, name) {
+            // A lazy JIT's functions are stubs already.
+            return !self.lazy;
+        }
         let in_archive = || {
-            let dylibs = self.lazy_calls.as_ref().map(LazyCalls::lock);
-            let archives = dylibs.iter().filter_map(|dylibs| dylibs.get(&dylib)).flat_map(|lazy| &lazy.archives);
+            let dylibs = self.lazy_calls.lock();
+            let archives = dylibs.get(&dylib).into_iter().flat_map(|lazy| &lazy.archives);
             archives.into_iter().any(|archive| archive.defines(name))
         };
         let executor = self.session.executor();
-        self.session.defines(dylib, name)
-            || in_archive()
+        in_archive()
             || self.in_source(dylib, &text)
             || (executor.find(&text).is_none() && executor.support_object(&text).is_none())
     }
@@ -169,8 +185,8 @@ impl Inner {
     fn bind_lazily(&self, dylib: DylibId, name: Name) -> Result<Option<Name>, Error> {
         let stub = self.session.names().intern(&[&self.session.names().bytes(name), &b"@lazy"[..]].concat());
         let stubs = {
-            let mut dylibs = self.lazy_calls.as_ref().map(LazyCalls::lock);
-            let Some(lazy) = dylibs.as_mut().and_then(|dylibs| dylibs.get_mut(&dylib)) else { return Ok(None) };
+            let mut dylibs = self.lazy_calls.lock();
+            let Some(lazy) = dylibs.get_mut(&dylib) else { return Ok(None) };
             if !lazy.bound.insert(name) {
                 return Ok(Some(stub));
             }

@@ -34,8 +34,10 @@ mod inspect;
 mod jit;
 mod lazy;
 mod lazy_calls;
+pub mod listener;
 #[cfg(feature = "llvm")]
 mod llvm;
+pub mod memory;
 pub mod plugin;
 #[cfg(feature = "cc")]
 mod sources;

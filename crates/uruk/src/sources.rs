@@ -42,15 +42,15 @@ impl Dylib<'_> {
     /// Adds a source in C, C++ or another language that the system's compilers know, told by its ending. It is compiled
     /// when something is missing that it may define: its text is looked through for that, and a source that seems to
     /// define what is missing is compiled before the libraries of the process are asked, all others after that. So one
-    /// that defines, by a macro, a name that a library has, too, is not found. With [`Builder::lazy_calls`], what is
-    /// called only is missing when it is called.
+    /// that defines, by a macro, a name that a library has, too, is not found. In a [`LazyJit`](crate::LazyJit), what
+    /// sources only call is missing when it is called; with [`Builder::lazy_calls`], what any object only calls.
     ///
     /// Its initialisers run before anything in it is used for the first time, which need not be before `main`; those of a
     /// source that nobody needs do not run. C++ allows that ([basic.start.dynamic]).
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let jit = uruk::Jit::builder().lazy_calls(true).build()?;
+    /// let jit = uruk::LazyJit::new()?;
     /// jit.main().add_source("program.cpp".as_ref())?;
     /// jit.main().add_source("seldom_needed.cpp".as_ref())?; // compiled if it is called
     /// let status = jit.main().run("main")?;
@@ -79,6 +79,9 @@ impl Dylib<'_> {
         session.set_search_order(self.id(), order);
         session.add_generator(self.id(), Arc::new(SourceFiles::new(sources.clone(), Stage::Likely)));
         session.add_generator(last, Arc::new(SourceFiles::new(sources.clone(), Stage::Possible)));
+        if self.jit.is_lazy() && !inner.lazy_calls.everywhere() {
+            inner.bind_calls_lazily(self.id())?;
+        }
         known.insert(self.id(), sources.clone());
         Ok(sources)
     }

@@ -89,11 +89,53 @@ fn both_processes_go_on_while_other_threads_link() {
     });
 }
 
+/// Where a thread says that it has come, and waits for the other side.
+struct Stop {
+    come: mpsc::Sender<()>,
+    goes_on: Arc<Barrier>,
+}
+
+impl Stop {
+    fn new() -> (Stop, OtherSide) {
+        let (come, wait_come) = mpsc::channel();
+        let goes_on = Arc::new(Barrier::new(2));
+        (Stop { come, goes_on: goes_on.clone() }, OtherSide { come: wait_come, goes_on })
+    }
+
+    fn stop(self) {
+        self.come.send(()).unwrap();
+        self.goes_on.wait();
+    }
+}
+
+struct OtherSide {
+    come: mpsc::Receiver<()>,
+    goes_on: Arc<Barrier>,
+}
+
+impl OtherSide {
+    fn wait_come(&self) {
+        self.come.recv().unwrap();
+    }
+
+    fn let_go_on(&self) {
+        self.goes_on.wait();
+    }
+}
+
 /// A function that is made when the other side says so.
 struct Slow {
     name: Name,
-    begun: mpsc::Sender<()>,
-    goes_on: Arc<Barrier>,
+    stop: Stop,
+}
+
+/// A JIT with one thread that compiles, and with such a function, `slow`.
+fn slow_jit() -> (Jit, OtherSide) {
+    let jit = Jit::builder().compile_threads(1).build().unwrap();
+    let (stop, other_side) = Stop::new();
+    let name = jit.session().names().intern(b"slow");
+    jit.main().define_unit(Box::new(Slow { name, stop })).unwrap();
+    (jit, other_side)
 }
 
 impl MaterializationUnit for Slow {
@@ -106,8 +148,7 @@ impl MaterializationUnit for Slow {
     }
 
     fn materialize(self: Box<Self>, responsibility: Responsibility) {
-        self.begun.send(()).unwrap();
-        self.goes_on.wait();
+        self.stop.stop();
         // lea (%rdi, %rdi, 2), %eax; ret
         let triple = responsibility.write(Lane::Code, &[0x8d, 0x04, 0x7f, 0xc3], 16).unwrap();
         responsibility.resolve(&[(self.name, triple)]).unwrap();
@@ -124,17 +165,13 @@ fn what_another_thread_was_making_fails_in_the_child() {
     let user = compile("user.c", "int slow(int); int user(int x) { return slow(x) + 1; }", &["-O1"]);
     let other = compile("other.c", "int other(int x) { return x + 4; }", &["-O1"]);
     alone("what_another_thread_was_making_fails_in_the_child", || {
-        let jit = Jit::builder().compile_threads(1).build().unwrap();
+        let (jit, other_side) = slow_jit();
         let main = jit.main();
-        let (begun, wait_begun) = mpsc::channel();
-        let goes_on = Arc::new(Barrier::new(2));
-        let name = jit.session().names().intern(b"slow");
-        main.define_unit(Box::new(Slow { name, begun, goes_on: goes_on.clone() })).unwrap();
         main.add_member(&user).unwrap();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| jit.main().find("user"));
             // The pool's only thread is busy, and another one waits for it.
-            wait_begun.recv().unwrap();
+            other_side.wait_come();
             let status = fork(|| {
                 for name in ["slow", "user"] {
                     let error = main.find(name).unwrap_err().to_string();
@@ -146,7 +183,7 @@ fn what_another_thread_was_making_fails_in_the_child() {
                 let other = unsafe { main.function::<Number>("other").unwrap() };
                 other(1)
             });
-            goes_on.wait();
+            other_side.let_go_on();
             assert_eq!(status, 5);
             // SAFETY: as declared.
             let user: Number = unsafe { std::mem::transmute(waiting.join().unwrap().unwrap() as *const ()) };
@@ -160,18 +197,14 @@ fn what_another_thread_was_making_fails_in_the_child() {
 fn what_nobody_had_begun_is_done_by_the_child() {
     let late = compile("late.c", "int late(int x) { return x + 9; }", &["-O1"]);
     alone("what_nobody_had_begun_is_done_by_the_child", || {
-        let jit = Jit::builder().compile_threads(1).build().unwrap();
+        let (jit, other_side) = slow_jit();
         let main = jit.main();
-        let (begun, wait_begun) = mpsc::channel();
-        let goes_on = Arc::new(Barrier::new(2));
-        let name = jit.session().names().intern(b"slow");
-        main.define_unit(Box::new(Slow { name, begun, goes_on: goes_on.clone() })).unwrap();
         main.add_member(&late).unwrap();
         let session = jit.session();
         let order = session.search_order(main.id());
         let request = |name: &str| Request::new(&order, &[session.names().intern(name.as_bytes())]);
         let slow = session.start(&request("slow"));
-        wait_begun.recv().unwrap();
+        other_side.wait_come();
         // Waits in the pool's queue.
         let late = session.start(&request("late"));
         let (told, wait_told) = mpsc::channel();
@@ -182,7 +215,7 @@ fn what_nobody_had_begun_is_done_by_the_child() {
             assert!(wait_told.recv().unwrap(), "nobody works for this look-up");
             late(1)
         });
-        goes_on.wait();
+        other_side.let_go_on();
         assert_eq!(status, 10);
         assert!(slow.wait().is_ok() && late.wait().is_ok());
         assert!(!wait_told.recv().unwrap());
@@ -192,16 +225,14 @@ fn what_nobody_had_begun_is_done_by_the_child() {
 
 /// Supplies what is missing; the first time when the other side says so.
 struct Supplier {
-    begun: Mutex<Option<mpsc::Sender<()>>>,
-    goes_on: Arc<Barrier>,
+    stop: Mutex<Option<Stop>>,
 }
 
 impl DefinitionGenerator for Supplier {
     fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), uruk_orc::error::Error> {
-        let begun = self.begun.lock().unwrap().take();
-        if let Some(begun) = begun {
-            begun.send(()).unwrap();
-            self.goes_on.wait();
+        let stop = self.stop.lock().unwrap().take();
+        if let Some(stop) = stop {
+            stop.stop();
         }
         let address = triple as Number as usize as u64;
         let supplied: Vec<_> = wanted.required().map(|name| (name, address, SymbolKind::Function)).collect();
@@ -220,10 +251,8 @@ fn what_another_thread_was_reading_is_linked_by_the_child() {
     alone("what_another_thread_was_reading_is_linked_by_the_child", || {
         let jit = Jit::new().unwrap();
         let main = jit.main();
-        let (begun, wait_begun) = mpsc::channel();
-        let goes_on = Arc::new(Barrier::new(2));
-        let supplier = Supplier { begun: Mutex::new(Some(begun)), goes_on: goes_on.clone() };
-        jit.session().add_generator(main.id(), Arc::new(supplier));
+        let (stop, other_side) = Stop::new();
+        jit.session().add_generator(main.id(), Arc::new(Supplier { stop: Mutex::new(Some(stop)) }));
         main.add_objects(&[user]).unwrap();
         let user = || {
             // SAFETY: as declared.
@@ -232,9 +261,9 @@ fn what_another_thread_was_reading_is_linked_by_the_child() {
         };
         thread::scope(|scope| {
             let other = scope.spawn(user);
-            wait_begun.recv().unwrap();
+            other_side.wait_come();
             let status = fork(user);
-            goes_on.wait();
+            other_side.let_go_on();
             assert_eq!((status, other.join().unwrap()), (10, 10));
         });
         exit()

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::path::Path;
+use std::process::Command;
 use support::compile;
 use uruk::{Error, Jit};
 
@@ -199,4 +201,26 @@ fn initialisers_run_once_and_those_of_a_dependence_first() {
     jit.main().add_objects(&[logging("4")]).unwrap();
     library.add_objects(&[logging("3")]).unwrap();
     assert_eq!(call(&jit, "seen").unwrap(), 1234);
+}
+
+/// Where the compiler has an archive.
+fn archive(name: &str) -> uruk::Input {
+    let output = Command::new("c++").arg(format!("-print-file-name={name}")).output().unwrap();
+    uruk::read_file(Path::new(String::from_utf8(output.stdout).unwrap().trim())).unwrap()
+}
+
+#[test]
+fn an_unwinder_from_an_archive_finds_linked_code() {
+    let jit = Jit::new().unwrap();
+    let source = "int odd(int x) { if (x & 1) throw x; return 0; }
+                  extern \"C\" int caught(int x) { try { return odd(x); } catch (int y) { return y + 1; } }";
+    jit.main().add_objects(&[compile("throws.cpp", source, &[])]).unwrap();
+    for name in ["libstdc++.a", "libgcc_eh.a"] {
+        jit.main().add_archive(archive(name)).unwrap();
+    }
+    let unwinder = jit.main().address("_Unwind_RaiseException").unwrap();
+    assert_eq!(jit.session().dylib_containing(unwinder), Some(jit.main().id()), "it is the archive's");
+    // SAFETY: as declared.
+    let caught = unsafe { jit.main().function::<extern "C" fn(i32) -> i32>("caught").unwrap() };
+    assert_eq!((caught(2), caught(5)), (0, 6));
 }

@@ -1,6 +1,6 @@
 //! Sources in dylibs, compiled when something is missing that they may define.
 
-use uruk::{Jit, Removal};
+use uruk::{Jit, LazyJit, Removal};
 
 fn write(folder: &tempfile::TempDir, name: &str, text: &str) -> std::path::PathBuf {
     let path = folder.path().join(name);
@@ -70,6 +70,26 @@ fn a_dylib_has_its_own_sources() {
     other.add_source(&write(&folder, "g2.c", "int g(int n) { return 200; }")).unwrap();
     other.add_source(&write(&folder, "h.c", "int g(int); int h(int n) { return g(n) + n; }")).unwrap();
     assert_eq!(call(&jit, "f").unwrap(), 100 + 200 + 5);
+}
+
+#[test]
+fn a_lazy_jit_compiles_a_source_when_one_of_its_functions_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let jit = LazyJit::new().unwrap();
+    let f = "int g(int); int h(int); int broken(int);
+             int f(int n) { return n == 5 ? g(n) + h(n) : broken(n); } int two(int n) { return h(n) + h(n); }";
+    jit.main().add_source(&write(&folder, "f.c", f)).unwrap();
+    jit.main().add_source(&write(&folder, "g.c", "int h(int); int g(int n) { return h(n) + 100; }")).unwrap();
+    jit.main().add_source(&write(&folder, "broken.c", "int broken(int n) { return m; }")).unwrap();
+    let path = write(&folder, "h.c", "int h(int n) { return n; }");
+    let mut cc = std::process::Command::new("cc");
+    assert!(cc.arg("-c").arg(&path).current_dir(folder.path()).status().unwrap().success());
+    // Other code of the same dylib: an object, which is a stub until it is called.
+    jit.main().add_file(&folder.path().join("h.o")).unwrap();
+    assert_eq!(call(&jit, "f").unwrap(), 110);
+    assert_eq!(call(&jit, "two").unwrap(), 10);
+    assert!(jit.session().take_reports().is_empty(), "nobody called what is broken");
+    assert!(call(&jit, "broken").unwrap_err().to_string().contains("broken.c:1:"));
 }
 
 #[test]

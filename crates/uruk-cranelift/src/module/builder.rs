@@ -1,7 +1,7 @@
 //! Settings of a module.
 
 use super::{LibCallNames, UrukModule};
-use crate::compiler::{Cranelift, LIBRARIES};
+use crate::compiler::Cranelift;
 use crate::target::{OptLevel, Options};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_module::{ModuleDeclarations, ModuleResult};
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uruk_executor::in_process::InProcess;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_orc::error::Error;
-use uruk_orc::generator::{DefinitionGenerator, LibrariesOnDemand, ProcessSymbols, Wanted};
+use uruk_orc::generator::{DefinitionGenerator, ProcessSymbols, Wanted};
 use uruk_orc::session::Session;
 use uruk_orc::{DylibId, SearchEntry};
 
@@ -90,7 +90,7 @@ impl UrukBuilder {
         let session = Session::new(Arc::new(InProcess::new(Default::default())), self.threads);
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
-        session.add_generator(process, Arc::new(LibrariesOnDemand::new(LIBRARIES)));
+        Cranelift::with_isa(self.isa.clone()).provide(&session, process);
         let dylib = session.create_dylib("module")?;
         let own = SearchEntry { dylib, all_symbols: true };
         session.set_search_order(dylib, vec![own, SearchEntry { dylib: process, all_symbols: false }]);

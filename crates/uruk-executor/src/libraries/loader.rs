@@ -6,7 +6,8 @@
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
 
-use super::object::{SymbolName, forget_global, note_global, with_objects};
+use super::list::{forget_global, note_global, with_objects};
+use super::symbols::SymbolName;
 use super::{Definition, SymbolKind};
 use crate::at_fork;
 

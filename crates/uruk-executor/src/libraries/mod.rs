@@ -10,16 +10,20 @@
 //! Sources: gABI chapter 5 (dynamic section, hash table, symbol table); GNU hash section as glibc's
 //! `elf/dl-lookup.c` reads it; LSB 5.0 core, symbol versioning.
 
+mod list;
 mod loader;
 mod object;
+mod symbols;
 
 pub use loader::{Library, LibraryError, load};
-pub use object::{SymbolKind, TlsSegment};
+pub use object::TlsSegment;
+pub use symbols::SymbolKind;
 
+pub(crate) use list::with_objects;
 pub(crate) use loader::open;
-pub(crate) use object::{LoadedObject, Scope, Segment, with_objects};
+pub(crate) use object::{LoadedObject, Scope, Segment};
 
-use object::{Binding, Symbol, SymbolName};
+use symbols::{Binding, Symbol, SymbolName};
 
 /// Where the process defines a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,6 +33,7 @@ use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLockReadGuard};
 
+pub use uruk_jitlink::memory::Statistics;
 use uruk_jitlink::memory::{Allocation, Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment};
 
 use self::allocation::InProcessAllocation;
@@ -82,19 +83,6 @@ impl fmt::Display for Mode {
             }
         }
     }
-}
-
-/// What is in use, in bytes; arrays are indexed by `Lane as usize`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Statistics {
-    /// Bytes allocated and not released.
-    pub live: [u64; 3],
-    /// Bytes of pages that may have memory behind them: live ones, and free ones kept for the next allocation.
-    pub committed: [u64; 3],
-    /// Addresses reserved.
-    pub reserved: u64,
-    /// Number of reservations.
-    pub reservations: usize,
 }
 
 /// Memory of this process. Dropping it, once all its unfinished allocations are dropped, unmaps everything: nothing
@@ -177,6 +165,10 @@ impl MemoryManager for InProcessMemory {
     fn release(&self, segments: &[Segment]) {
         let range = |segment: &Segment| segment.address..segment.address + segment.size;
         self.shared.take_back(segments.iter().map(|segment| (segment.lane, range(segment))));
+    }
+
+    fn statistics(&self) -> Statistics {
+        InProcessMemory::statistics(self)
     }
 }
 

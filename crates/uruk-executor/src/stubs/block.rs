@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use uruk_jitlink::memory::{Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment};
+use uruk_jitlink::memory::{Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment, allocate};
 
 use super::x86_64::{CELL_BYTES, CONTEXT_WORD, ENTRY_WORD, GROUP_CELLS, is_stub, lazy_target};
 use super::{StubError, x86_64};
@@ -159,7 +159,7 @@ fn write(plan: &Plan<'_>, cells: usize) -> Result<(Segments, u64, u64), MemoryEr
     let mut demand = Demand { placement: plan.placement, ..Demand::default() };
     demand.lanes[Lane::Code as usize] = LaneDemand { size: code_bytes, align: GROUP_BYTES, zero_fill: 0 };
     demand.lanes[Lane::Data as usize] = LaneDemand { size: word_bytes, align: 64, zero_fill: 0 };
-    let mut allocation = plan.memory.allocate(&demand)?;
+    let mut allocation = allocate(&**plan.memory, &demand)?;
     let [code, words] = [Lane::Code, Lane::Data].map(|lane| allocation.address(lane));
     let [code_lane, _, data_lane] = allocation.working();
     x86_64::write_code(code_lane, code, words, plan.first_group);

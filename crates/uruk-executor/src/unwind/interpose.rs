@@ -59,6 +59,10 @@ pub fn in_use() -> bool {
     })
 }
 
+/// The name of the function that libgcc asks for records. An unwinder that is linked from `libgcc_eh.a` must call ours, too:
+/// its own looks where the loader keeps those of files, and finds none of linked code.
+pub const FIND_FDE: &[u8] = b"_Unwind_Find_FDE";
+
 /// libgcc's question for each frame, by the name `_Unwind_Find_FDE`: which record unwinds `pc`? Null if none does.
 ///
 /// # Safety

@@ -19,7 +19,7 @@ use std::sync::Once;
 
 pub use crate::range_index::RangeError;
 use crate::range_index::RangeIndex;
-pub use interpose::{DwarfEhBases, find_fde};
+pub use interpose::{DwarfEhBases, FIND_FDE, find_fde};
 use libgcc::Claim;
 use table::Records;
 

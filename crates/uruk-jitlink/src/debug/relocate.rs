@@ -94,7 +94,8 @@ impl<'a> Object<'a> {
             Some(offset) if section.kind.is_thread_local() => *offset,
             Some(address) => address.wrapping_sub(self.origin.base),
         };
-        let size = header.sh_size.get(LE);
+        let moved = self.places.moved.as_ref().and_then(|moved| moved.blocks.get(index));
+        let size = moved.copied().unwrap_or(header.sh_size.get(LE));
         self.blocks.push(Loaded { kind: section.kind, size, address });
         if section.kind != SectionKind::EhFrame || address == DROPPED {
             return Ok(Fate::Loaded(index));
@@ -167,8 +168,8 @@ impl<'a> Object<'a> {
 
     /// A symbol's value and size, as they have become.
     fn extent(&self, index: u32, symbol: &Sym64<LE>) -> (u64, u64) {
-        let moved = self.places.moved.get(index as usize).copied();
-        moved.unwrap_or((symbol.st_value.get(LE), symbol.st_size.get(LE)))
+        let moved = self.places.moved.as_ref().and_then(|moved| moved.symbols.get(index as usize));
+        moved.copied().unwrap_or((symbol.st_value.get(LE), symbol.st_size.get(LE)))
     }
 
     /// Enters the object's symbols, local or global ones, in the image's table.

@@ -213,7 +213,7 @@ fn damage_is_an_error_or_an_image() {
     let graph = elf::read(&Input::from_bytes("object.o", bytes.clone()), &names).unwrap();
     let blocks: Box<[u64]> = (1..=graph.blocks.len() as u64).map(|number| number << 16).collect();
     let runs = [0x1_0000..0x2_0000, 0x2_0000..0x3_0000, 0x3_0000..0x4_0000, 0x4_0000..0x5_0000];
-    let places = Places { blocks, elsewhere: Vec::new(), moved: Box::default(), runs, made: None };
+    let places = Places { blocks, elsewhere: Vec::new(), moved: None, runs, made: None };
     let mut state = 1u64;
     for _ in 0..4000 {
         let mut damaged = bytes.clone();

@@ -160,13 +160,13 @@ fn lower_of_store(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
 fn sum<const SIZE: usize>(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     let mut old = [if bytes[SIZE - 1] & 0x80 == 0 { 0 } else { 0xff }; 8];
     old[..SIZE].copy_from_slice(&bytes[..SIZE]);
-    let sum = i64::from_le_bytes(old).wrapping_add(value);
-    let (min, max) = match SIZE {
-        8 => (i64::MIN, i64::MAX),
-        _ => (-(1 << (8 * SIZE - 1)), (1 << (8 * SIZE)) - 1),
-    };
-    if sum < min || max < sum {
-        return Err(Misfit::Range(min, max));
+    let old = i64::from_le_bytes(old);
+    let sum = old.wrapping_add(value);
+    if SIZE < 8 {
+        let (min, max) = (-(1 << (8 * SIZE - 1)), (1 << (8 * SIZE)) - 1);
+        if sum < min || max < sum {
+            return Err(Misfit::Range(min - old, max - old));
+        }
     }
     bytes[..SIZE].copy_from_slice(&sum.to_le_bytes()[..SIZE]);
     Ok(())
@@ -181,7 +181,8 @@ fn bits6(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
 }
 
 fn sum6(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
-    bits6(i64::from(bytes[0] & 0x3f).wrapping_add(value), bytes)
+    let old = i64::from(bytes[0] & 0x3f);
+    bits6(old.wrapping_add(value), bytes).map_err(|_| Misfit::Range(-old, 63 - old))
 }
 
 /// The number at the start of the bytes and its length; `None` where it does not end, or is longer than any that fits.
@@ -206,7 +207,10 @@ fn uleb128(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
 
 fn sum_uleb128(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     let old = number(bytes).map_or(0, |(value, _)| value);
-    uleb128(old.wrapping_add(value), bytes)
+    uleb128(old.wrapping_add(value), bytes).map_err(|misfit| match misfit {
+        Misfit::Range(min, max) => Misfit::Range(min - old, max - old),
+        other => other,
+    })
 }
 
 #[cfg(test)]

@@ -242,3 +242,49 @@ fn objects_for_others_are_refused_by_name() {
     let both = build(X86_64, &[section(b".text", CODE | DATA, &[0xc3])], &[]);
     assert!(refused(&both).contains("section `.text` is writable and executable"));
 }
+
+/// A member of an import library of the short form.
+fn import(machine: u16, kind: u16, strings: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 0xff, 0xff, 0, 0];
+    bytes.extend(machine.to_le_bytes());
+    bytes.extend([0; 4]);
+    bytes.extend((strings.len() as u32).to_le_bytes());
+    bytes.extend([9, 0]);
+    bytes.extend(kind.to_le_bytes());
+    bytes.extend(strings);
+    bytes
+}
+
+#[test]
+fn imports_are_found_under_the_names_that_they_say() {
+    const CODE: u16 = 0;
+    const DATA: u16 = 1;
+    const CONST: u16 = 2;
+    let names = |kind: u16, strings: &[u8]| {
+        let names = strengths(&import(X86_64, kind, strings));
+        names.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let ordinal = names(CODE, b"f\0a.dll\0");
+    assert_eq!(ordinal, ["a.dll!#9", "__imp_f", "f"]);
+    assert_eq!(names(CODE | 1 << 2, b"f\0a.dll\0")[0], "a.dll!f");
+    assert_eq!(names(CODE | 2 << 2, b"_f@8\0a.dll\0")[0], "a.dll!f@8");
+    assert_eq!(names(CODE | 3 << 2, b"_f@8\0a.dll\0")[0], "a.dll!f");
+    assert_eq!(names(CODE | 4 << 2, b"f\0a.dll\0g\0")[0], "a.dll!g");
+    assert_eq!(names(DATA | 1 << 2, b"f\0a.dll\0"), ["a.dll!f", "__imp_f"]);
+    assert_eq!(names(CONST | 1 << 2, b"f\0a.dll\0"), ["a.dll!f", "__imp_f", "f"]);
+}
+
+#[test]
+fn imported_functions_jump_through_their_pointer() {
+    const FUNCTION: u64 = 0x7777_1234_5678;
+    let check = |machine: u16, expected: &[u8]| {
+        let bytes = import(machine, 1 << 2, b"f\0a.dll\0");
+        let (_, bytes) = link(&bytes, LANES, LANES[0], &[("a.dll!f", FUNCTION)]).unwrap();
+        assert_eq!(&lane(&bytes, Lane::Code)[..expected.len()], expected);
+        assert_eq!(&lane(&bytes, Lane::ReadOnly)[..8], FUNCTION.to_le_bytes());
+    };
+    // jmp *0xfffffa(%rip)
+    check(X86_64, &[0xff, 0x25, 0xfa, 0xff, 0xff, 0]);
+    // adrp x16, 0x1000 pages on; ldr x16, [x16]; br x16
+    check(ARM64, &[0x10, 0x80, 0, 0x90, 0x10, 0x02, 0x40, 0xf9, 0, 0x02, 0x1f, 0xd6]);
+}

@@ -4,6 +4,7 @@
 //! random relocations ([`random`]). What the library does to code that `ld.lld` does otherwise is seen by running programs
 //! in an emulator ([`emulated`]).
 
+mod debugged;
 mod emulated;
 mod lld;
 mod machines;
@@ -83,5 +84,12 @@ fn relaxed_programs_do_the_same() {
                 assert!(after < before, "{} {}", compiler.name, program.name);
             }
         }
+    }
+}
+
+#[test]
+fn debuggers_are_told_of_relaxed_code() {
+    for machine in machines::MACHINES.iter().filter(|machine| machine.emulation.is_some()) {
+        machine.compilers.iter().for_each(debugged::check);
     }
 }

@@ -1,27 +1,21 @@
 //! A batch's way from graphs to callable code.
 
-use super::finish::{Linked, function_tables, thread_variables};
 use super::found::{Found, Others};
 use super::gather::{Gathering, Next, gather};
-use super::passes::{Passes, Retained};
+use super::passes::Passes;
 use super::resolve::{Closure, Job, Reference, bound, first_reference};
-use super::shown;
-use super::threads::Loaded;
 use crate::error::Error;
-use crate::executor::Resource;
 use crate::session::Session;
 use crate::state::{Answer, DylibId, NO_UNIT, Phase, Required, State, SymbolId, TaskId, UnitId};
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
-use uruk_jitlink::debug::Places;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
-use uruk_jitlink::graph::{LinkGraph, SymbolId as LocalId, SymbolKind};
+use uruk_jitlink::graph::{LinkGraph, SymbolId as LocalId};
 use uruk_jitlink::layout::{Layout, Member, Share};
-use uruk_jitlink::memory::{Allocation, Lane, Placement};
+use uruk_jitlink::memory::{self, Allocation, Lane, Placement};
 use uruk_jitlink::names::Name;
-use uruk_jitlink::placed;
 use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
 use uruk_jitlink::tables::{self, Tables};
@@ -116,8 +110,8 @@ impl Placed {
 pub(super) struct Batch {
     pub units: Vec<UnitId>,
     pub members: Vec<Member>,
-    objects: Vec<Arc<super::Object>>,
-    references: Vec<Vec<Reference>>,
+    pub objects: Vec<Arc<super::Object>>,
+    pub references: Vec<Vec<Reference>>,
     pub targets: Vec<Targets>,
     /// Thread-local variables of libraries and other batches, by number.
     pub others: Vec<SymbolId>,
@@ -128,12 +122,12 @@ pub(super) struct Batch {
     /// Final addresses of each member's symbols.
     pub addresses: Vec<Vec<u64>>,
     /// For each member, symbols of the units outside of the batch that it reaches and that were not ready.
-    needs: Vec<Vec<SymbolId>>,
+    pub needs: Vec<Vec<SymbolId>>,
     /// Members that have failed since, with the cause.
     pub failures: Vec<(usize, Error)>,
     pub passes: Arc<Passes>,
     /// The graphs that somebody wants to stay, by member.
-    retained: Vec<Option<Box<LinkGraph>>>,
+    pub retained: Vec<Option<Box<LinkGraph>>>,
     /// Its objects' size, which says what is worth other threads.
     pub cost: usize,
     /// The start of the image that its memory is part of.
@@ -207,7 +201,7 @@ impl Batch {
         });
         let retained = planned.into_iter().collect::<Result<_, _>>()?;
         let mut layout = Layout::new(&mut members, &gather, placement)?;
-        let allocation = memory.allocate(&layout.demand).map_err(LinkError::from)?;
+        let allocation = memory::allocate(memory, &layout.demand).map_err(LinkError::from)?;
         layout.place(&mut members, Lane::ALL.map(|lane| allocation.address(lane)));
         let addresses =
             session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
@@ -256,71 +250,6 @@ impl Batch {
         });
     }
 
-    /// Fixes up, finalizes, registers and emits.
-    fn finish(mut self, session: &Session) -> Result<(), Error> {
-        self.fill_addresses(session);
-        if session.speculates() {
-            self.note_callees(session);
-        }
-        self.show(session, "before fix-up", true, |plugin, context, graph| plugin.pre_fixup(context, graph));
-        let Loaded { questions, answers, module, resource } = self.load_threads(session)?;
-        self.write(session, Threads { questions: &questions, answers: &answers });
-        self.post_fixup(session);
-        let functions: Vec<_> = {
-            let data = self.allocation.address(Lane::Data);
-            let [_, _, bytes] = self.allocation.working();
-            let window = Window { address: data, bytes };
-            self.members.iter().map(|member| function_tables(member, &window)).collect()
-        };
-        let Batch { units, members, objects, references, targets, needs, layout, allocation, addresses, .. } = self;
-        let (failures, passes, mut retained) = (self.failures, self.passes, self.retained.into_iter());
-        allocation.finalize().map_err(LinkError::from)?;
-        let executor = session.executor();
-        let places = |index: usize| Places::new(&members[index], &targets[index], &addresses[index]);
-        let failed = |index: usize| has_failed(&failures, index);
-        let static_threads = module.and_then(|module| module.base);
-        let (lots, dylibs): (Vec<_>, Vec<_>) = {
-            let state = session.lock();
-            units.iter().map(|unit| (state.lot_of(*unit), state.unit(*unit).dylib)).unzip()
-        };
-        let mut shown = shown::show(executor, &objects, &lots, places, failed, static_threads).into_iter();
-        let mut slots = Vec::new();
-        let mut linked = Vec::with_capacity(units.len());
-        let gathered = !layout.gathered.is_empty();
-        let shared: Option<Arc<Resource>> = resource.map(Arc::new);
-        for (index, (member, functions)) in members.iter().zip(functions).enumerate() {
-            for (number, indirect) in (0u64..).zip(&member.tables.indirect) {
-                let slot = member.share.indirect + number * member.graph.arch().slot_size;
-                slots.push((slot, fixup::resolver(&member.graph, indirect.symbol)));
-            }
-            let unwind = &member.share.unwind;
-            let registered = match unwind.is_empty() {
-                true => None,
-                false => Some(executor.register_unwind(member.share.lanes[0].clone(), unwind.clone())?),
-            };
-            let shown = shown.next().unwrap_or_default();
-            let mut one = Linked::new(member, registered, shared.clone(), functions, shown, gathered);
-            one.retained = retained
-                .next()
-                .flatten()
-                .map(|graph| Arc::new(Retained::new(units[index], dylibs[index], *graph, member, &addresses[index])));
-            if let Some(module) = module {
-                one.variables = thread_variables(member).map(|range| (module.module, range)).collect();
-            }
-            linked.push(one);
-        }
-        executor.run_resolvers(&slots)?;
-        for (index, linked) in linked.iter_mut().enumerate().filter(|(index, _)| !failed(*index)) {
-            linked.notice = passes.linked(
-                session,
-                units[index],
-                &placed::Placed::new(&members[index].graph, &addresses[index], true),
-            );
-        }
-        Finished { units, members, references, addresses, needs }.emit(session, failures, linked);
-        Ok(())
-    }
-
     /// The units that others have to bring further before this batch can be finished: those that it refers to have to
     /// have addresses, and those of thread-local variables an image. If that cannot be, as `error` says, members fail.
     fn awaits(&mut self, session: &Session, error: Option<Error>) -> Option<(Required, HashSet<UnitId>)> {
@@ -347,7 +276,7 @@ impl Batch {
     }
 
     /// Fills in the addresses of what is defined elsewhere, and notes what has to become ready or to stay for it.
-    fn fill_addresses(&mut self, session: &Session) {
+    pub fn fill_addresses(&mut self, session: &Session) {
         let own = Own::new(&self.units);
         let mut state = session.lock();
         let foreign = self.fill_settled(&state, &own);
@@ -405,7 +334,7 @@ impl Batch {
     }
 
     /// Notes which lazy functions each member refers to.
-    fn note_callees(&self, session: &Session) {
+    pub fn note_callees(&self, session: &Session) {
         for (index, unit) in self.units.iter().enumerate() {
             let first = self.members[index].graph.first_global.0 as usize;
             let globals = self.targets[index].iter().zip(&self.addresses[index][first..]);
@@ -431,7 +360,7 @@ impl Batch {
     }
 
     /// Writes every member's bytes.
-    fn write(&mut self, session: &Session, threads: Threads<'_>) {
+    pub fn write(&mut self, session: &Session, threads: Threads<'_>) {
         let bases = Lane::ALL.map(|lane| self.allocation.address(lane));
         let (members, targets, addresses, image) = (&self.members, &self.targets, &self.addresses, self.image);
         let fixup = |index: usize| Fixup {
@@ -462,61 +391,8 @@ fn collected(session: &Session, member: &Member, id: LocalId, name: Name) -> Err
     Error::Collected { symbol: session.names().text(name), referrer: first_reference(&member.graph, id.0) }
 }
 
-fn has_failed(failures: &[(usize, Error)], index: usize) -> bool {
+pub(super) fn has_failed(failures: &[(usize, Error)], index: usize) -> bool {
     failures.iter().any(|(failed, _)| *failed == index)
-}
-
-/// What is needed to hand a batch over once its bytes are final.
-struct Finished {
-    units: Vec<UnitId>,
-    members: Vec<Member>,
-    references: Vec<Vec<Reference>>,
-    /// What each member's symbols were taken for.
-    addresses: Vec<Vec<u64>>,
-    needs: Vec<Vec<SymbolId>>,
-}
-
-impl Finished {
-    /// Hands the finished members over; those that failed, and what needs them, are given up.
-    fn emit(mut self, session: &Session, failures: Vec<(usize, Error)>, linked: Vec<Linked>) {
-        session.update(|state| {
-            let mut failed: Vec<_> = failures.into_iter().map(|(index, error)| (self.units[index], error)).collect();
-            let was_removed = |unit: &UnitId| matches!(state.unit(*unit).phase, Phase::Failed(_));
-            let waits = self.needs.iter().any(|needs| !needs.is_empty());
-            if waits || !failed.is_empty() || self.units.iter().any(was_removed) {
-                // Only now does it matter who in the batch needs whom.
-                failed.extend(self.add_inner_needs(state));
-            }
-            for (unit, linked) in self.units.iter().zip(linked) {
-                state.keep_linked(*unit, linked);
-            }
-            state.fail(failed);
-            state.emit(self.units.iter().copied().zip(self.needs).collect());
-            self.units.iter().for_each(|unit| state.end_unit(*unit));
-        });
-    }
-
-    /// Enters what members need of each other. Returns those that refer to what another definition has replaced.
-    fn add_inner_needs(&mut self, state: &State) -> Vec<(UnitId, Error)> {
-        let mut stale = Vec::new();
-        for (index, (unit, needs)) in self.units.iter().zip(&mut self.needs).enumerate() {
-            let mut seen: HashSet<UnitId> = needs.iter().map(|symbol| state.symbol(*symbol).unit).collect();
-            let first = self.members[index].graph.first_global.0 as usize;
-            for (reference, used) in self.references[index].iter().zip(&self.addresses[index][first..]) {
-                let Reference::Symbol(id) = reference else { continue };
-                let symbol = state.symbol(*id);
-                if symbol.unit == *unit || symbol.unit == NO_UNIT {
-                    continue;
-                }
-                if symbol.kind != SymbolKind::ThreadLocal && symbol.address != *used {
-                    stale.push((*unit, Error::Removed { unit: state.symbol_text(*id) }));
-                } else if seen.insert(symbol.unit) {
-                    needs.push(*id);
-                }
-            }
-        }
-        stale
-    }
 }
 
 /// The units of a batch, as a set; they mostly have consecutive ids.

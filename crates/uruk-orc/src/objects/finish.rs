@@ -1,8 +1,9 @@
 //! What stays of a linked unit, and how it is given back.
 
-use super::passes::{Notice, Retained};
+use super::passes::Retained;
 use super::shown::Shown;
 use crate::executor::Resource;
+use crate::session::Shared;
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::fixup::Window;
@@ -26,6 +27,9 @@ impl TableFunction {
     }
 }
 
+/// Tells somebody that a unit is going.
+pub(crate) type Farewell = Box<dyn FnOnce(&Shared) + Send>;
+
 /// A linked unit's memory and registrations.
 #[derive(Default)]
 pub(crate) struct Linked {
@@ -45,8 +49,8 @@ pub(crate) struct Linked {
     pub shown: Shown,
     /// Its graph, if somebody wants that to stay.
     pub retained: Option<Arc<Retained>>,
-    /// Tells plugins when it goes.
-    pub notice: Option<Box<Notice>>,
+    /// Told when it goes, before its memory does.
+    pub farewells: Vec<Farewell>,
     /// What a client's unit keeps.
     pub kept: Vec<Resource>,
 }
@@ -55,10 +59,8 @@ impl Linked {
     /// Of a member whose bytes are final. A member of a batch with gathered sections keeps its data.
     pub fn new(
         member: &Member,
-        unwind: Option<Resource>,
         threads: Option<Arc<Resource>>,
         functions: Vec<TableFunction>,
-        shown: Shown,
         gathered: bool,
     ) -> Linked {
         let share = &member.share;
@@ -67,7 +69,7 @@ impl Linked {
             .filter(|(_, range)| !range.is_empty())
             .map(|(lane, range)| Segment { lane, address: range.start, size: range.end - range.start })
             .collect();
-        Linked { segments, keeps_data: gathered, functions, unwind, threads, shown, ..Linked::default() }
+        Linked { segments, keeps_data: gathered, functions, threads, ..Linked::default() }
     }
 
     /// Adds what a client's unit had kept before it was linked.
@@ -85,11 +87,9 @@ impl Linked {
         segments.chain(self.places.iter().cloned())
     }
 
-    /// What is to be given back in the end.
-    pub fn into_segments(self) -> Vec<Segment> {
-        let mut segments = self.segments;
-        segments.retain(|segment| !(self.keeps_data && segment.lane == Lane::Data));
-        segments
+    /// What is to be given back, and what stays with the session.
+    pub fn into_segments(self) -> (Vec<Segment>, Vec<Segment>) {
+        self.segments.into_iter().partition(|segment| !(self.keeps_data && segment.lane == Lane::Data))
     }
 }
 

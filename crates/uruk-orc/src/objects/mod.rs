@@ -7,6 +7,7 @@
 
 mod batch;
 mod collect;
+mod emit;
 mod finish;
 mod found;
 mod gather;
@@ -16,7 +17,7 @@ mod shown;
 mod threads;
 
 pub(crate) use batch::{Step, link};
-pub(crate) use finish::{Linked, TableFunction};
+pub(crate) use finish::{Farewell, Linked, TableFunction};
 pub(crate) use gather::{Gathering, Next};
 pub use passes::Retained;
 pub use resolve::is_linker_defined;

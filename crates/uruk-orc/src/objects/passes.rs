@@ -5,10 +5,11 @@
 //! own go. Invariants: a batch keeps the plugins that it began with; without any, nothing is done here.
 
 use super::batch::{Batch, split};
+use super::finish::Farewell;
 use super::resolve::{Closure, Job, Reference};
 use crate::error::Error;
 use crate::plugin::{Context, PassResult, Plugin, Plugins};
-use crate::session::Session;
+use crate::session::{Session, Shared};
 use crate::state::{DylibId, Phase, UnitId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -78,11 +79,12 @@ impl Passes {
     }
 
     /// Tells the plugins that an object is linked; what is returned tells them when it goes.
-    pub fn linked(&self, session: &Session, unit: UnitId, graph: &Placed<'_>) -> Option<Box<Notice>> {
+    pub fn linked(&self, session: &Session, unit: UnitId, graph: &Placed<'_>) -> Option<Farewell> {
         let (plugins, context) = (self.plugins.as_ref()?, self.contexts.get(&unit)?);
         self.linked.lock().unwrap_or_else(PoisonError::into_inner).insert(unit);
-        tell(session, plugins, |plugin| plugin.linked(context, graph));
-        Some(Box::new(Notice { plugins: plugins.clone(), context: context.clone() }))
+        tell(session.shared(), plugins, |plugin| plugin.linked(context, graph));
+        let (plugins, context) = (plugins.clone(), context.clone());
+        Some(Box::new(move |reports| tell(reports, &plugins, |plugin| plugin.removing(&context))))
     }
 
     /// Tells the plugins which of the objects that they have met have failed and will not be linked.
@@ -100,28 +102,16 @@ impl Passes {
             failed.collect()
         };
         for (context, error) in failed {
-            tell(session, plugins, |plugin| plugin.failed(context, &error));
+            tell(session.shared(), plugins, |plugin| plugin.failed(context, &error));
         }
     }
 }
 
-/// Tells plugins that a linked object is going.
-pub(crate) struct Notice {
-    plugins: Plugins,
-    context: Context,
-}
-
-impl Notice {
-    pub fn removing(&self, session: &Session) {
-        tell(session, &self.plugins, |plugin| plugin.removing(&self.context));
-    }
-}
-
 /// Tells all plugins something; a panic of one is reported and goes no further.
-fn tell(session: &Session, plugins: &Plugins, notice: impl Fn(&dyn Plugin)) {
+fn tell(reports: &Shared, plugins: &Plugins, notice: impl Fn(&dyn Plugin)) {
     for plugin in plugins.iter() {
         if catch_unwind(AssertUnwindSafe(|| notice(&**plugin))).is_err() {
-            session.report(Error::Panicked { unit: format!("plugin `{}`", plugin.name()) });
+            reports.report(Error::Panicked { unit: format!("plugin `{}`", plugin.name()) });
         }
     }
 }

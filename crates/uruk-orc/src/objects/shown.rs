@@ -78,7 +78,7 @@ fn register_names(executor: &dyn Executor, objects: Vec<(Arc<Object>, Places)>) 
 }
 
 /// The image of these objects, without those whose debug sections are damaged.
-fn image(objects: &[(Arc<Object>, Places)], origin: Origin) -> Option<Vec<u8>> {
+pub(super) fn image(objects: &[(Arc<Object>, Places)], origin: Origin) -> Option<Vec<u8>> {
     let mut objects: Vec<_> = objects.iter().map(|(object, places)| (&object.interface.input, places)).collect();
     debug::image(&objects, origin).ok().or_else(|| {
         objects.retain(|object| debug::image(&[*object], origin).is_ok());

@@ -4,8 +4,9 @@ use super::Session;
 use crate::dispatch::COMPILE_STACK_BYTES;
 use crate::error::Error;
 use crate::state::{SymbolId, UnitId};
-use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use uruk_jitlink::memory::Placement;
 
 /// Work below this many input bytes is not worth waking other threads (about 2 ms of linking).
@@ -47,10 +48,8 @@ impl Session {
 
     /// Maps items, on several threads if their `cost` in input bytes to be linked is worth it.
     pub fn parallel<T: Sync, R: Send>(&self, cost: usize, items: &[T], f: impl Fn(&T) -> R + Send + Sync) -> Vec<R> {
-        match self.pool_for(cost, items.len()) {
-            Some(pool) => pool.install(|| items.par_iter().map(f).collect()),
-            None => items.iter().map(f).collect(),
-        }
+        let mut items: Vec<&T> = items.iter().collect();
+        self.parallel_mut(cost, &mut items, |_, item| f(item))
     }
 
     /// The same over items that change.
@@ -60,25 +59,40 @@ impl Session {
         items: &mut [T],
         f: impl Fn(usize, &mut T) -> R + Send + Sync,
     ) -> Vec<R> {
-        match self.pool_for(cost, items.len()) {
-            Some(pool) => {
-                let items = items.par_iter_mut().enumerate();
-                pool.install(|| items.map(|(index, item)| f(index, item)).collect())
-            }
-            None => items.iter_mut().enumerate().map(|(index, item)| f(index, item)).collect(),
-        }
+        let Some(pool) = self.pool_for(cost, items.len()) else {
+            return items.iter_mut().enumerate().map(|(index, item)| f(index, item)).collect();
+        };
+        let slots: Vec<_> = items.iter_mut().map(|item| Mutex::new((item, None))).collect();
+        let work = |index: usize| {
+            let mut slot = slots[index].lock().unwrap_or_else(PoisonError::into_inner);
+            let (item, result) = &mut *slot;
+            *result = Some(f(index, item));
+        };
+        pool.install(|| spread(0..slots.len(), &work));
+        let results = slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner).1);
+        results.map(|result| result.expect("each index was worked on")).collect()
     }
 
-    fn pool_for(&self, cost: usize, items: usize) -> Option<&rayon::ThreadPool> {
+    fn pool_for(&self, cost: usize, items: usize) -> Option<&rayon_core::ThreadPool> {
         let forked = self.shared.forked.load(Ordering::Relaxed);
         if forked || self.shared.threads == Some(1) || items < 2 || cost < PARALLEL_BYTES {
             return None;
         }
         let make = || {
             let threads = self.shared.threads.or_else(|| Some(std::thread::available_parallelism().ok()?.get()))?;
-            let builder = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(COMPILE_STACK_BYTES);
+            let builder = rayon_core::ThreadPoolBuilder::new().num_threads(threads).stack_size(COMPILE_STACK_BYTES);
             (1 < threads).then(|| builder.build().ok()).flatten()
         };
         self.shared.pool.get_or_init(make).as_ref()
     }
+}
+
+/// Does work for each of these indices, on whatever threads of the pool are idle. One function for all kinds of work: the
+/// pool's machinery costs much to compile.
+fn spread(indices: Range<usize>, work: &(dyn Fn(usize) + Sync)) {
+    if indices.len() <= 1 {
+        return indices.for_each(work);
+    }
+    let middle = indices.start + indices.len() / 2;
+    rayon_core::join(|| spread(indices.start..middle, work), || spread(middle..indices.end, work));
 }

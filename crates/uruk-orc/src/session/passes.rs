@@ -1,6 +1,7 @@
 //! What clients want of links beside code: plugins that take part in them, and graphs that stay.
 
 use super::Session;
+use crate::listener::Listener;
 use crate::objects::Retained;
 use crate::plugin::Plugin;
 use crate::state::{DylibId, UnitId};
@@ -10,6 +11,17 @@ impl Session {
     /// Lets a plugin take part in all links from now on, after those that were added before.
     pub fn add_plugin(&self, plugin: Arc<dyn Plugin>) {
         self.wishes().add_plugin(plugin);
+    }
+
+    /// Tells a listener of all that is linked from now on.
+    pub fn add_listener(&self, listener: Arc<dyn Listener>) {
+        self.wishes().add_listener(listener);
+    }
+
+    /// What the dylib of a unit is called.
+    pub(crate) fn dylib_of(&self, unit: UnitId) -> Arc<str> {
+        let state = self.lock();
+        state.dylib(state.unit(unit).dylib).name.clone()
     }
 
     /// Keeps the graphs of what is linked from now on in these dylibs, for as long as it stays.

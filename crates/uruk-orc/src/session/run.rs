@@ -38,9 +38,6 @@ impl Session {
             self.shared.progress.notify_all();
         }
         let tasks = std::mem::take(tasks);
-        for notice in effects.freed.iter().chain(&effects.discarded).filter_map(|linked| linked.notice.as_ref()) {
-            notice.removing(self);
-        }
         self.shared.perform(effects);
         if !tasks.is_empty() {
             let dispatcher = self.dispatcher();
@@ -50,6 +47,16 @@ impl Session {
                 self.shared.shielded("a dispatcher", || dispatcher.dispatch(task));
             }
         }
+    }
+
+    /// Gives back what units had that will not be handed over.
+    pub(crate) fn give_back(&self, linked: Vec<Linked>) {
+        self.shared.give_back(linked);
+    }
+
+    /// Memory that several units share goes with the session.
+    pub(crate) fn keep_segments(&self, segments: Vec<Segment>) {
+        self.shared.keep_segments(segments);
     }
 
     /// Runs a task that no other thread has started.
@@ -146,8 +153,11 @@ impl Session {
 impl Shared {
     /// Does what needs no session: gives memory back, drops what is foreign, tells whoever asked.
     pub(super) fn perform(&self, effects: Effects) {
-        let Effects { answers, wakers, dropped, mut freed, discarded, .. } = effects;
+        let Effects { answers, wakers, dropped, mut freed, mut discarded, .. } = effects;
         if !freed.is_empty() || !discarded.is_empty() {
+            for linked in freed.iter_mut().chain(&mut discarded) {
+                linked.farewells.drain(..).for_each(|tell| tell(self));
+            }
             self.finalize(&freed.iter().flat_map(Linked::memory).collect::<Vec<_>>());
             freed.extend(discarded);
             let count = freed.len();
@@ -188,9 +198,23 @@ impl Shared {
             linked.kept.drain(..).for_each(|kept| self.shielded("a destructor", || drop(kept)));
             linked.into_segments()
         });
-        let segments: Vec<Vec<Segment>> = segments.collect();
-        for segments in segments.iter().filter(|segments| !segments.is_empty()) {
-            self.executor.memory().release(segments);
+        let segments: Vec<_> = segments.collect();
+        for (gone, kept) in segments {
+            self.release(&gone);
+            self.keep_segments(kept);
+        }
+    }
+
+    /// Lets memory go.
+    pub(super) fn release(&self, segments: &[Segment]) {
+        if !segments.is_empty() {
+            self.shielded("a memory manager", || self.executor.memory().release(segments));
+        }
+    }
+
+    fn keep_segments(&self, segments: Vec<Segment>) {
+        if !segments.is_empty() {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).kept.extend(segments);
         }
     }
 
@@ -201,7 +225,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn report(&self, error: Error) {
+    pub(crate) fn report(&self, error: Error) {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(error);
     }
 }

@@ -1,29 +1,9 @@
 //! Link graphs that a compiler has made, as units of a session.
 
-use crate::support::Program;
+use crate::support::{Program, function};
 use uruk_jitlink::edit::{NewSymbol, Stage};
-use uruk_jitlink::graph::{LinkGraph, SectionKind, SymbolKind};
-use uruk_jitlink::x86_64::{ABS64, BRANCH32};
-
-/// `function` calls `callee`, if there is one, and returns what that does plus `number`.
-fn function(name: &str, callee: Option<&str>, number: u8) -> LinkGraph {
-    let mut graph = LinkGraph::new(name);
-    let mut editor = graph.edit(Stage::BeforePruning);
-    let section = editor.add_section(".text", SectionKind::Code).unwrap();
-    let code = match callee {
-        None => vec![0xb8, number, 0, 0, 0, 0xc3], // mov $number, %eax; ret
-        // push %rbx; call callee; add $number, %eax; pop %rbx; ret
-        Some(_) => vec![0x53, 0xe8, 0, 0, 0, 0, 0x83, 0xc0, number, 0x5b, 0xc3],
-    };
-    let block = editor.add_block(section, &code, 16).unwrap();
-    editor.add_symbol(NewSymbol::global(name, block, 0).kind(SymbolKind::Function)).unwrap();
-    if let Some(callee) = callee {
-        let callee = editor.external(callee).unwrap();
-        editor.add_edge(block, 2, BRANCH32, callee, -4).unwrap();
-    }
-    drop(editor);
-    graph
-}
+use uruk_jitlink::graph::{SectionKind, SymbolKind};
+use uruk_jitlink::x86_64::ABS64;
 
 fn call(program: &Program, name: &str) -> i32 {
     let address = program.lookup(name).unwrap();

@@ -137,7 +137,7 @@ fn callbacks_may_panic_and_look_things_up() {
 
 #[test]
 fn a_panic_while_linking_fails_what_was_claimed() {
-    let session = Session::new(Arc::new(Nowhere), Some(1));
+    let session = Session::new(Arc::new(Nowhere::default()), Some(1));
     let dylib = session.create_dylib("main").unwrap();
     let source = |name: &str, body: &str| (format!("{name}.c"), body.to_string());
     // The second is claimed on the way.

@@ -4,12 +4,15 @@
 use std::ops::Range;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use uruk_executor::in_process::InProcess;
 use uruk_executor::memory::Options;
+use uruk_jitlink::edit::{NewSymbol, Stage};
+use uruk_jitlink::graph::{LinkGraph, SectionKind, SymbolKind};
 use uruk_jitlink::input::Input;
-use uruk_jitlink::memory::MemoryManager;
+use uruk_jitlink::memory::{Allocation, Demand, Lane, MemoryError, MemoryManager, Placement, Segment};
 use uruk_jitlink::names::Name;
+use uruk_jitlink::x86_64::BRANCH32;
 use uruk_orc::error::Error;
 use uruk_orc::executor::{Executor, Exports, Found, Resource, ThreadRequest, ThreadStorage};
 use uruk_orc::responsibility::Responsibility;
@@ -50,12 +53,21 @@ impl Drop for Unit {
     }
 }
 
-/// A process without memory: using it panics.
-pub struct Nowhere;
+/// A process in which nothing runs; where there is no memory, using it panics.
+#[derive(Default)]
+pub struct Nowhere {
+    memory: Option<Imaginary>,
+}
+
+impl Nowhere {
+    pub fn with_memory() -> Nowhere {
+        Nowhere { memory: Some(Imaginary::default()) }
+    }
+}
 
 impl Executor for Nowhere {
     fn memory(&self) -> &dyn MemoryManager {
-        panic!("there is none")
+        self.memory.as_ref().expect("there is none")
     }
 
     fn find(&self, _: &[u8]) -> Option<Found> {
@@ -90,6 +102,46 @@ impl Executor for Nowhere {
 
     fn support_object(&self, _: &[u8]) -> Option<Vec<u8>> {
         None
+    }
+}
+
+/// Memory at addresses that the process does not have.
+#[derive(Default)]
+struct Imaginary {
+    used: AtomicU64,
+}
+
+impl MemoryManager for Imaginary {
+    fn span(&self, _: Placement) -> Result<Range<u64>, MemoryError> {
+        Ok(0..1 << 30)
+    }
+
+    fn allocate(&self, demand: &Demand) -> Result<Box<dyn Allocation>, MemoryError> {
+        let lanes = demand.lanes.map(|lane| {
+            let pages = (lane.size + lane.align).div_ceil(4096) * 4096;
+            let address = (4096 + self.used.fetch_add(pages, Ordering::Relaxed)).next_multiple_of(lane.align);
+            (address, vec![0; (lane.size - lane.zero_fill) as usize])
+        });
+        Ok(Box::new(Lanes(lanes)))
+    }
+
+    fn release(&self, _: &[Segment]) {}
+}
+
+/// Each with its address.
+struct Lanes([(u64, Vec<u8>); 3]);
+
+impl Allocation for Lanes {
+    fn address(&self, lane: Lane) -> u64 {
+        self.0[lane as usize].0
+    }
+
+    fn working(&mut self) -> [&mut [u8]; 3] {
+        self.0.each_mut().map(|(_, bytes)| &mut bytes[..])
+    }
+
+    fn finalize(self: Box<Self>) -> Result<(), MemoryError> {
+        Ok(())
     }
 }
 
@@ -142,6 +194,26 @@ pub fn settle(responsibility: Responsibility, address: u64) {
     let addresses: Vec<_> = responsibility.owed().into_iter().map(|name| (name, address)).collect();
     responsibility.resolve(&addresses).unwrap();
     responsibility.emit(&[]).unwrap();
+}
+
+/// A graph with a function that calls `callee`, if there is one, and returns what that does plus `number`.
+pub fn function(name: &str, callee: Option<&str>, number: u8) -> LinkGraph {
+    let mut graph = LinkGraph::new(name);
+    let mut editor = graph.edit(Stage::BeforePruning);
+    let section = editor.add_section(".text", SectionKind::Code).unwrap();
+    let code = match callee {
+        None => vec![0xb8, number, 0, 0, 0, 0xc3], // mov $number, %eax; ret
+        // push %rbx; call callee; add $number, %eax; pop %rbx; ret
+        Some(_) => vec![0x53, 0xe8, 0, 0, 0, 0, 0x83, 0xc0, number, 0x5b, 0xc3],
+    };
+    let block = editor.add_block(section, &code, 16).unwrap();
+    editor.add_symbol(NewSymbol::global(name, block, 0).kind(SymbolKind::Function)).unwrap();
+    if let Some(callee) = callee {
+        let callee = editor.external(callee).unwrap();
+        editor.add_edge(block, 2, BRANCH32, callee, -4).unwrap();
+    }
+    drop(editor);
+    graph
 }
 
 /// Compiles C files, given by name and content, to objects of the same names.

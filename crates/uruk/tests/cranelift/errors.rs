@@ -58,6 +58,9 @@ fn functions_that_break_rules_are_refused_with_their_line() {
     assert!(error.contains("wrong.clif:3: function `f` breaks a rule of CLIF: arguments of return"), "{error}");
     let error = failed("function %f() {\n    fn0 = %surely_missing()\nblock0:\n    call fn0()\n    return\n}");
     assert!(error.contains("symbol `surely_missing`, which f(.text+0x"), "{error}");
+    let data = "function %f() -> i64 {\n    gv0 = symbol %no_such_data\nblock0:\n    v0 = symbol_value.i64 gv0\n    return v0\n}";
+    let error = failed(data);
+    assert!(error.contains("symbol `no_such_data`, which f(.text+0x"), "{error}");
     let error = failed(
         "function %f() system_v {
             sig0 = () system_v

@@ -74,7 +74,7 @@ fn sums() {
     check(SUM8, &[0], 256, Err(Misfit::Range(-128, 255)));
     check(SUM8, &[0], -129, Err(Misfit::Range(-128, 255)));
     check(SUM16, &[0, 0], 65_535, Ok(&[0xff, 0xff]));
-    check(SUM16, &[1, 0], 65_535, Err(Misfit::Range(-32_768, 65_535)));
+    check(SUM16, &[1, 0], 65_535, Err(Misfit::Range(-32_769, 65_534)));
     check(SUM32, &[0; 4], -0x8000_0000, Ok(&[0, 0, 0, 0x80]));
     check(SUM32, &[0; 4], -0x8000_0001, Err(Misfit::Range(-0x8000_0000, 0xffff_ffff)));
     check(SUM32, &[0; 4], 1 << 32, Err(Misfit::Range(-0x8000_0000, 0xffff_ffff)));
@@ -84,7 +84,7 @@ fn sums() {
     check(BITS6, &[0x40], 64, Err(Misfit::Range(0, 63)));
     check(BITS6, &[0x40], -1, Err(Misfit::Range(0, 63)));
     check(SUM6, &[0x45], -5, Ok(&[0x40]));
-    check(SUM6, &[0x45], -6, Err(Misfit::Range(0, 63)));
+    check(SUM6, &[0x45], -6, Err(Misfit::Range(-5, 58)));
 }
 
 #[test]
