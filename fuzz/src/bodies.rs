@@ -38,6 +38,15 @@ pub fn elf_reader(data: &[u8]) {
     read_object(&input);
 }
 
+/// Reads the bytes as one Mach-O object, or as several of them in a universal file, with their unwind records.
+pub fn macho_reader(data: &[u8]) {
+    let input = Input::from_bytes("fuzz.o", data.to_vec());
+    match format::slices(&input) {
+        Ok(slices) => slices.iter().for_each(read_object),
+        Err(error) => assert!(error.to_string().contains("fuzz.o"), "an error that does not name the file: {error}"),
+    }
+}
+
 /// Reads the bytes as an archive, and each member as an object.
 pub fn archive_reader(data: &[u8]) {
     let input = Input::from_bytes("fuzz.a", data.to_vec());
@@ -145,9 +154,9 @@ fn check(graph: &LinkGraph) {
     let content: usize = graph.blocks.iter().map(|block| graph.content(block).len()).sum();
     let members: usize = graph.groups.iter().map(|group| group.blocks.len()).sum();
     assert!(members <= graph.blocks.len(), "a section in two groups");
-    // What is kept is never much more than the file, and what is made of it.
-    assert!(graph.made.len() <= len, "{} bytes are made of a file of {len}", graph.made.len());
-    assert!(content <= len + graph.made.len(), "{content} bytes of sections in a file of {len}");
+    // What is kept is never much more than the file.
+    // Unwind records that are made of compact ones are up to twice as long.
+    assert!(content <= 2 * len, "{content} bytes of sections in a file of {len}");
     assert!(graph.edges.len() <= len && graph.wants.len() <= len);
 }
 

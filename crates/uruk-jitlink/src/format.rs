@@ -8,13 +8,18 @@ use crate::error::LinkError;
 use crate::graph::{EdgeKind, LinkGraph};
 use crate::input::Input;
 use crate::interface::Interface;
+use crate::macho;
+use crate::macho::universal;
 use crate::names::Names;
+use std::borrow::Cow;
 
 /// A kind of object file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Container {
     /// The Executable and Linkable Format.
     Elf,
+    /// Darwin's Mach-O.
+    MachO,
     /// The Common Object File Format, as Windows has it.
     Coff,
 }
@@ -33,7 +38,31 @@ impl Container {
     pub fn convention(self) -> Convention {
         match self {
             Container::Coff => Convention::Windows,
-            _ => Convention::Unix,
+            Container::Elf | Container::MachO => Convention::Unix,
+        }
+    }
+
+    /// What the session calls what an object of this format calls so: the name that a C source has for it. Compilers
+    /// for Darwin put an underscore before those; what has none is named in assembly, and gets a byte before it that
+    /// no other name begins with.
+    pub fn session_name(self, name: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Container::Elf | Container::Coff => name.into(),
+            Container::MachO => match name.strip_prefix(b"_") {
+                Some(name) => name.into(),
+                None => [b"\x01", name].concat().into(),
+            },
+        }
+    }
+
+    /// The other way round: what an object of this format calls what the session calls so.
+    pub fn object_name(self, name: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Container::Elf | Container::Coff => name.into(),
+            Container::MachO => match name.strip_prefix(b"\x01") {
+                Some(name) => name.into(),
+                None => [b"_", name].concat().into(),
+            },
         }
     }
 }
@@ -58,6 +87,8 @@ pub static FORMATS: &[&Format] = &[
     &elf::riscv32::FORMAT,
     &coff::x86_64::FORMAT,
     &coff::arm64::FORMAT,
+    &macho::x86_64::FORMAT,
+    &macho::arm64::FORMAT,
 ];
 
 impl Format {
@@ -79,12 +110,31 @@ impl std::fmt::Debug for Format {
     }
 }
 
+/// The format that a file's first bytes stand for; ELF, whose reader says what others are, if none is known.
+pub fn container(bytes: &[u8]) -> Container {
+    match bytes {
+        [0xcf, 0xfa, 0xed, 0xfe, ..] => Container::MachO,
+        _ if coff::is_coff(bytes) => Container::Coff,
+        _ => Container::Elf,
+    }
+}
+
+pub use universal::{is_universal, slice, slices};
+
 /// Reads a whole object of any format.
 pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
-    if coff::is_coff(input) { coff::read(input, names) } else { elf::read(input, names) }
+    match container(input) {
+        Container::Elf => elf::read(input, names),
+        Container::MachO => macho::read(input, names),
+        Container::Coff => coff::read(input, names),
+    }
 }
 
 /// Reads what an object of any format offers and asks for.
 pub fn interface(input: &Input, names: &Names) -> Result<Interface, LinkError> {
-    if coff::is_coff(input) { coff::interface::read(input, names) } else { elf::interface::read(input, names) }
+    match container(input) {
+        Container::Elf => elf::interface::read(input, names),
+        Container::MachO => macho::interface::read(input, names),
+        Container::Coff => coff::interface::read(input, names),
+    }
 }

@@ -26,6 +26,7 @@ pub mod graph;
 pub mod input;
 pub mod interface;
 pub mod layout;
+pub mod macho;
 pub mod memory;
 pub mod names;
 pub mod pdata;

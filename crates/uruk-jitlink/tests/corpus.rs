@@ -33,6 +33,12 @@ fn objects() {
 }
 
 #[test]
+fn mach_o_objects() {
+    check("macho_reader", bodies::macho_reader);
+    check("macho_reader", bodies::link_noexec);
+}
+
+#[test]
 fn archives() {
     check("archive_reader", bodies::archive_reader);
 }
@@ -76,7 +82,7 @@ fn links() {
 
 #[test]
 fn edited_links() {
-    for folder in ["link_edited", "link_noexec", "elf_reader"] {
+    for folder in ["link_edited", "link_noexec", "elf_reader", "macho_reader"] {
         check(folder, |data| {
             // The decisions hang on bytes that no reader looks at.
             for seed in 0..40 {

@@ -1,6 +1,7 @@
 //! `uruk link`: fixtures with checks in comments, limits of relocations, and what each flag does.
 
 mod flags;
+mod macho;
 mod shown;
 mod support;
 mod x86_64_elf;
