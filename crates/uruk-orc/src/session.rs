@@ -74,6 +74,8 @@ pub(crate) struct Shared {
     pub(crate) speculates: AtomicBool,
     pub(crate) before_first_call: OnceLock<Box<BeforeFirstCall>>,
     wishes: Wishes,
+    /// How functions pass numbers, where that matters, and the first object that said so.
+    pub(crate) abi: OnceLock<(&'static str, Arc<str>)>,
     pub(crate) translator: OnceLock<Arc<dyn Translate>>,
     /// The start of the image that all memory of a placement is taken for, once it is asked for.
     images: [OnceLock<u64>; 2],
@@ -102,6 +104,7 @@ impl Session {
             speculates: AtomicBool::new(false),
             before_first_call: OnceLock::new(),
             wishes: Wishes::default(),
+            abi: OnceLock::new(),
             translator: OnceLock::new(),
             images: Default::default(),
         };

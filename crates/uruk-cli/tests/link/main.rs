@@ -2,6 +2,7 @@
 
 mod flags;
 mod macho;
+mod riscv_elf;
 mod shown;
 mod support;
 mod x86_64_elf;
