@@ -1,5 +1,6 @@
 //! `uruk link`: fixtures with checks in comments, limits of relocations, and what each flag does.
 
+mod aarch64_elf;
 mod flags;
 mod shown;
 mod support;
