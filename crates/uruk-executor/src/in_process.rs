@@ -12,7 +12,7 @@ use crate::stubs::{Setup, StubPool};
 use crate::thread_exit;
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
-use crate::{at_exit, at_fork, phdr};
+use crate::{at_exit, at_fork, darwin, phdr};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use uruk_jitlink::memory::{MemoryManager, Placement};
@@ -184,6 +184,7 @@ pub(crate) fn overridden(name: &[u8]) -> Option<u64> {
         return Some(unwind::find_fde as *const () as u64);
     }
     let functions = crate::dl::overrides().iter().copied().chain(at_exit::overrides()).chain(thread_exit::overrides());
+    let functions = functions.chain(darwin::overrides());
     let (_, address) = functions.into_iter().find(|(known, _)| known.as_bytes() == name)?;
     Some(address as u64)
 }

@@ -2,6 +2,7 @@
 
 pub mod at_exit;
 pub mod at_fork;
+mod darwin;
 pub mod dl;
 pub mod gdb;
 pub mod in_process;

@@ -51,6 +51,10 @@ pub enum Value {
     ModuleOffset,
     /// The offset of the variable from the thread pointer.
     ThreadOffset,
+    /// The function of the variable's descriptor, which returns its offset from the thread pointer.
+    DescriptorFunction,
+    /// The argument of that function.
+    DescriptorArgument,
     /// The value of the relative edge that stands at the symbol: the other part of a pair of instructions.
     Paired,
     /// `S + A`, less what an edge of [`Value::Subtrahend`] at the same place says.
@@ -137,6 +141,12 @@ impl Kind {
     pub const fn takes_thread_offset(&self) -> bool {
         matches!(self.value, Value::ThreadOffset)
             || self.value.is_load() && matches!(self.entry, Some(Entry::ThreadOffset))
+    }
+
+    /// Whether it stores something about a thread-local variable itself, not about a table entry for it.
+    pub const fn is_thread_field(&self) -> bool {
+        use Value::{DescriptorArgument, DescriptorFunction, ModuleOffset};
+        self.takes_thread_offset() || matches!(self.value, ModuleOffset | DescriptorFunction | DescriptorArgument)
     }
 
     /// A kind of these properties. Absolute addresses in short data fields are low.
@@ -324,6 +334,18 @@ plain! {
     TPOFF32 = ThreadOffset, Signed32, None;
     /// A 64-bit offset from the thread pointer.
     TPOFF64 = ThreadOffset, Word64, None;
+    /// A thread-local variable's descriptor: the function.
+    DESCRIPTOR_FUNCTION = DescriptorFunction, Word64, None;
+    /// A thread-local variable's descriptor: the argument.
+    DESCRIPTOR_ARGUMENT = DescriptorArgument, Word64, None;
+    /// A 32-bit distance in data.
+    DISTANCE32 = Relative, Signed32, None;
+    /// A 64-bit distance between two symbols.
+    DIFFERENCE64 = Difference, Word64, None;
+    /// A 32-bit distance between two symbols.
+    DIFFERENCE32 = Difference, Signed32, None;
+    /// The symbol that such a distance starts at.
+    SUBTRAHEND = Subtrahend, None, None;
 }
 
 /// The number of plain kinds, and the first kind of an architecture's own.

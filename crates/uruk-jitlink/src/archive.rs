@@ -152,6 +152,14 @@ impl<'data> Archive<'data> {
         Ok(headers.iter().enumerate().map(|(position, &at)| self.read_member(at, position)))
     }
 
+    /// The first member, for which no other header is read. `None` if there is none.
+    pub fn first(&self) -> Result<Option<Member<'data>>, ArchiveError> {
+        if self.bytes.len() as u64 <= self.first {
+            return Ok(None);
+        }
+        self.read_member(self.first, 0).map(Some)
+    }
+
     /// The member whose header is at `id`. Errors if there is none, or if any header of the archive is damaged.
     pub fn member(&self, id: MemberId) -> Result<Member<'data>, ArchiveError> {
         let position = self.headers()?.binary_search(&id.0).map_err(|_| ArchiveError::NoHeader { at: id.0 })?;

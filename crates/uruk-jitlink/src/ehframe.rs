@@ -4,6 +4,8 @@
 //! kept is written anew, so pointers from a description to its entry, which are distances, are recomputed.
 //! Source: LSB 5.0, "Exception Frames"; DWARF 5 §6.4.1.
 
+pub mod entry;
+
 use crate::error::LinkError;
 use crate::graph::*;
 use std::ops::Range;

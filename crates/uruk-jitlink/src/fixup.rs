@@ -234,7 +234,18 @@ impl Fixup<'_> {
                 Some(_) => 0,
                 None => sum(symbol).wrapping_neg(),
             },
+            Value::DescriptorFunction => self.descriptor(block, edge)?[0] as i64,
+            Value::DescriptorArgument => self.descriptor(block, edge)?[1] as i64,
         })
+    }
+
+    /// The descriptor of the thread-local variable that an edge is about.
+    fn descriptor(&self, block: &Block, edge: &Edge) -> Result<[u64; 2], LinkError> {
+        let variable = match self.variable(block, edge)? {
+            Variable::Own(offset) => Variable::Own(offset.wrapping_add_signed(self.member.graph.addend(edge))),
+            other => other,
+        };
+        self.answer(block, edge, variable, Question::Descriptor)
     }
 
     /// The first edge at an offset of a block whose kind is as wanted.

@@ -7,13 +7,44 @@ use crate::error::LinkError;
 use crate::graph::{EdgeKind, LinkGraph};
 use crate::input::Input;
 use crate::interface::Interface;
+use crate::macho;
+use crate::macho::universal;
 use crate::names::Names;
+use std::borrow::Cow;
 
 /// A kind of object file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Container {
     /// The Executable and Linkable Format.
     Elf,
+    /// Darwin's Mach-O.
+    MachO,
+}
+
+impl Container {
+    /// What the session calls what an object of this format calls so: the name that a C source has for it. Compilers
+    /// for Darwin put an underscore before those; what has none is named in assembly, and gets a byte before it that
+    /// no other name begins with.
+    pub fn session_name(self, name: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Container::Elf => name.into(),
+            Container::MachO => match name.strip_prefix(b"_") {
+                Some(name) => name.into(),
+                None => [b"\x01", name].concat().into(),
+            },
+        }
+    }
+
+    /// The other way round: what an object of this format calls what the session calls so.
+    pub fn object_name(self, name: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Container::Elf => name.into(),
+            Container::MachO => match name.strip_prefix(b"\x01") {
+                Some(name) => name.into(),
+                None => [b"_", name].concat().into(),
+            },
+        }
+    }
 }
 
 /// A format and an architecture.
@@ -29,8 +60,14 @@ pub struct Format {
 }
 
 /// Every format with an architecture.
-pub static FORMATS: &[&Format] =
-    &[&elf::x86_64::FORMAT, &elf::aarch64::FORMAT, &elf::riscv64::FORMAT, &elf::riscv32::FORMAT];
+pub static FORMATS: &[&Format] = &[
+    &elf::x86_64::FORMAT,
+    &elf::aarch64::FORMAT,
+    &elf::riscv64::FORMAT,
+    &elf::riscv32::FORMAT,
+    &macho::x86_64::FORMAT,
+    &macho::arm64::FORMAT,
+];
 
 impl Format {
     /// The format of a name.
@@ -51,12 +88,28 @@ impl std::fmt::Debug for Format {
     }
 }
 
+/// The format that a file's first bytes stand for; ELF, whose reader says what others are, if none is known.
+pub fn container(bytes: &[u8]) -> Container {
+    match bytes {
+        [0xcf, 0xfa, 0xed, 0xfe, ..] => Container::MachO,
+        _ => Container::Elf,
+    }
+}
+
+pub use universal::{is_universal, slice, slices};
+
 /// Reads a whole object of any format.
 pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
-    elf::read(input, names)
+    match container(input) {
+        Container::Elf => elf::read(input, names),
+        Container::MachO => macho::read(input, names),
+    }
 }
 
 /// Reads what an object of any format offers and asks for.
 pub fn interface(input: &Input, names: &Names) -> Result<Interface, LinkError> {
-    elf::interface::read(input, names)
+    match container(input) {
+        Container::Elf => elf::interface::read(input, names),
+        Container::MachO => macho::interface::read(input, names),
+    }
 }

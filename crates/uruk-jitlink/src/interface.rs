@@ -101,7 +101,8 @@ impl Interface {
                 _ => Strength::Strong,
             };
             // Local names are not interned.
-            let name = names.intern(if local { b"" } else { graph.symbol_name(id) });
+            let name = graph.format.container.session_name(graph.symbol_name(id));
+            let name = names.intern(if local { b"" } else { &name });
             let unique = symbol.binding == Binding::Unique;
             globals.push(Global { name, strength, visibility: symbol.visibility, kind: symbol.kind, unique });
         }

@@ -25,6 +25,7 @@ pub mod graph;
 pub mod input;
 pub mod interface;
 pub mod layout;
+pub mod macho;
 pub mod memory;
 pub mod names;
 pub mod placed;

@@ -17,7 +17,7 @@ fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge, own_in_reach: bool) {
     let is_place = symbol.definition != Definition::Absolute;
     graph.needs_low |= info.low && is_place;
     graph.needs_static_tls |= info.value == Value::ThreadOffset || info.entry == Some(Entry::ThreadOffset);
-    graph.has_tls_fields |= info.takes_thread_offset() || info.value == Value::ModuleOffset;
+    graph.has_tls_fields |= info.is_thread_field();
     let Some(entry) = info.entry.filter(|entry| !(local && *entry == Entry::Stub)) else { return };
     let relaxable = info.value.is_load() && {
         let load = Load { kind: edge.kind, addend: graph.addend(edge), offset: edge.offset as usize };

@@ -64,10 +64,15 @@ impl Questions {
                 let question = match info.value {
                     Value::ModuleOffset => Question::ModuleAndOffset,
                     Value::ThreadOffset => Question::ThreadOffset,
+                    Value::DescriptorFunction | Value::DescriptorArgument => Question::Descriptor,
                     _ if !info.takes_thread_offset() || member.tables.has(edge.target, info.entry) => continue,
                     _ => Question::ThreadOffset,
                 };
                 match variable(graph, targets, edge.target) {
+                    Some(Variable::Own(offset)) if question == Question::Descriptor => {
+                        let offset = offset.wrapping_add_signed(graph.addend(edge));
+                        self.ask(Some(Variable::Own(offset)), question);
+                    }
                     // The offset in the own image is known.
                     Some(Variable::Own(_)) if question == Question::ModuleAndOffset => {}
                     Some(Variable::Own(_)) => self.ask(Some(Variable::Own(0)), question),

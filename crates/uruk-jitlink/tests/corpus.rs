@@ -31,6 +31,12 @@ fn objects() {
 }
 
 #[test]
+fn mach_o_objects() {
+    check("macho_reader", bodies::macho_reader);
+    check("macho_reader", bodies::link_noexec);
+}
+
+#[test]
 fn archives() {
     check("archive_reader", bodies::archive_reader);
 }
@@ -47,7 +53,7 @@ fn links() {
 
 #[test]
 fn edited_links() {
-    for folder in ["link_edited", "link_noexec", "elf_reader"] {
+    for folder in ["link_edited", "link_noexec", "elf_reader", "macho_reader"] {
         check(folder, |data| {
             // The decisions hang on bytes that no reader looks at.
             for seed in 0..40 {

@@ -1,16 +1,19 @@
 //! Damaged objects: each damage to one good object gives an error that says what is wrong and where. The object is
 //! made here, so that every field's place is known.
 
+#[path = "macho/assemble.rs"]
+mod assemble;
 #[path = "../../../fuzz/src/bodies.rs"]
 mod bodies;
 #[path = "../../../fuzz/src/edits.rs"]
 mod edits;
+#[path = "malformed/macho.rs"]
+mod macho;
 #[path = "../../../fuzz/src/parts.rs"]
 mod parts;
 mod support;
 
 use support::*;
-use uruk_jitlink::elf;
 use uruk_jitlink::format;
 use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Names;
@@ -19,7 +22,7 @@ use uruk_jitlink::names::Names;
 fn outcome(bytes: Vec<u8>) -> String {
     let input = Input::from_bytes("a.o", bytes);
     let names = Names::default();
-    match (format::interface(&input, &names), elf::read(&input, &names)) {
+    match (format::interface(&input, &names), format::read(&input, &names)) {
         (Err(error), _) | (_, Err(error)) => error.to_string(),
         _ => "ok".into(),
     }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use uruk_jitlink::archive::{Archive, ArchiveError, Member, MemberData, MemberId, Nesting};
-use uruk_jitlink::format;
+use uruk_jitlink::format::{self, Container};
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
 use uruk_jitlink::interface::Strength;
@@ -190,6 +190,7 @@ impl ArchiveMembers {
     /// Reads an archive's index, or its members' symbols if it has none. `read` fetches the members of a thin archive.
     pub fn new(session: &Session, input: Input, read: Arc<ReadFile>) -> Result<ArchiveMembers, Error> {
         let nesting = Nesting::new(Path::new(&**input.name()));
+        let input = format::slice(&input, session.executor().architecture())?;
         let archives = vec![Nested { input, nesting }];
         let mut members = ArchiveMembers { archives, index: HashMap::new(), pulled: Turns::new(HashSet::new()), read };
         members.read_index(session)?;
@@ -216,9 +217,16 @@ impl ArchiveMembers {
             let Nested { input, nesting } = &self.archives[number];
             let (input, nesting) = (input.clone(), nesting.clone());
             let archive = Archive::parse(&input).map_err(|error| archive_error(&input, &error))?;
+            let container = match archive.first().map_err(|error| archive_error(&input, &error))? {
+                Some(first) if archive.has_index() => {
+                    format::container(&member_input(&input, &nesting, &first, &*self.read)?)
+                }
+                _ => Container::Elf,
+            };
             for symbol in archive.symbols() {
                 let (name, member) = symbol.map_err(|error| archive_error(&input, &error))?;
-                self.index.entry(session.names().intern(name)).or_insert((number, member));
+                let name = session.names().intern(&container.session_name(name));
+                self.index.entry(name).or_insert((number, member));
             }
             if !archive.has_index() {
                 self.read_symbols(session, number, &input, &nesting, &archive)?;

@@ -6,6 +6,7 @@ use crate::jit::{Error, Jit};
 use std::path::Path;
 use std::sync::Arc;
 use uruk_jitlink::archive::Archive;
+use uruk_jitlink::format;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Name;
@@ -66,12 +67,18 @@ impl<'jit> Dylib<'jit> {
 
     /// Adds all members of an archive.
     pub fn add_whole_archive(&self, archive: &Input) -> Result<(), Error> {
-        self.add_objects(&archive_members(archive, &read_file)?)
+        self.add_objects(&archive_members(&self.slice(archive)?, &read_file)?)
+    }
+
+    /// What of a universal file is for this process.
+    fn slice(&self, input: &Input) -> Result<Input, Error> {
+        let arch = self.jit.session().executor().architecture();
+        Ok(format::slice(input, arch).map_err(uruk_orc::error::Error::from)?)
     }
 
     /// Adds an object file or an archive.
     pub fn add_file(&self, path: &Path) -> Result<(), Error> {
-        let input = read_file(path)?;
+        let input = self.slice(&read_file(path)?)?;
         if Archive::is_archive(&input) { self.add_archive(input) } else { self.add_objects(&[input]) }
     }
 

@@ -13,8 +13,13 @@ use uruk_orc::generator::archive_members;
 /// The link graph of an object, or of each member of an archive, for people to read.
 pub fn inspect(path: &Path) -> Result<String, Error> {
     let names = Names::default();
-    let input = read_file(path)?;
-    let objects = if Archive::is_archive(&input) { archive_members(&input, &read_file)? } else { vec![input] };
+    let mut objects = Vec::new();
+    for input in format::slices(&read_file(path)?).map_err(uruk_orc::error::Error::from)? {
+        match Archive::is_archive(&input) {
+            true => objects.extend(archive_members(&input, &read_file)?),
+            false => objects.push(input),
+        }
+    }
     let mut text = String::new();
     for object in objects {
         let graph = format::read(&object, &names).map_err(uruk_orc::error::Error::from)?;

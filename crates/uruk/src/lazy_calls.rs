@@ -90,13 +90,14 @@ impl Plugin for BindLazily {
         if !inner.lazy_calls.lock().contains_key(&context.dylib) {
             return Ok(());
         }
+        let container = graph.format.container;
         for (symbol, calls) in only_called(graph) {
-            let name = context.names.intern(graph.symbol_name(symbol));
+            let name = context.names.intern(&container.session_name(graph.symbol_name(symbol)));
             if !inner.may_come_later(context.dylib, name) {
                 continue;
             }
             let Some(stub) = inner.bind_lazily(context.dylib, name)? else { continue };
-            let stub = graph.add_symbol(NewSymbol::external(&context.names.bytes(stub)))?;
+            let stub = graph.add_symbol(NewSymbol::external(&container.object_name(&context.names.bytes(stub))))?;
             for (block, position) in calls {
                 graph.retarget(block, position, stub)?;
             }

@@ -83,6 +83,7 @@ pub use uruk_cc;
 #[cfg(feature = "cranelift")]
 pub use uruk_cranelift;
 pub use uruk_executor::{restart, scratch};
+pub use uruk_jitlink::format;
 pub use uruk_jitlink::input::Input;
 pub use uruk_jitlink::memory::Lane;
 pub use uruk_jitlink::names::Name;

@@ -22,6 +22,7 @@ pub fn add(host: &Host, dylib: DylibId, tested: Vec<Input>, harness: Vec<Input>)
         let interface = format::interface(object, session.names()).map_err(uruk::orc::error::Error::from)?;
         for global in &interface.globals {
             let name = session.names().bytes(global.name);
+            let name = interface.format.container.object_name(&name).into_owned();
             match global.strength {
                 Strength::Undefined | Strength::UndefinedWeak => wanted.insert(name),
                 Strength::Local => false,

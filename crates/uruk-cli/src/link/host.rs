@@ -15,6 +15,7 @@ use uruk::orc::{DylibId, SearchEntry, is_linker_defined};
 use uruk_executor::lifecycle::support_archives;
 use uruk_jitlink::format::Format;
 use uruk_jitlink::graph::SymbolKind;
+use uruk_jitlink::names::Name;
 use uruk_jitlink::slab::Slab;
 use uruk_jitlink::x86_64;
 
@@ -74,6 +75,11 @@ impl Host {
         Ok(Host { session, format, slab: Some(slab), jit: None, process: Some(process), phony: None })
     }
 
+    /// What the session calls a symbol that the objects call so.
+    pub fn name(&self, name: &str) -> Name {
+        self.session.names().intern(&self.format.container.session_name(name.as_bytes()))
+    }
+
     /// Makes a library; the first one is the program.
     pub fn create(&self, name: &str) -> Result<DylibId, Error> {
         let Some(jit) = &self.jit else {
@@ -124,7 +130,8 @@ impl Host {
         order.splice(1..1, others.map(|dylib| SearchEntry { dylib: *dylib, all_symbols: false }));
         self.session.set_search_order(main, order);
         jit.interpose()?;
-        let status = jit.main().run(entry)?;
+        let entry = self.format.container.session_name(entry.as_bytes());
+        let status = jit.main().run(&String::from_utf8_lossy(&entry))?;
         // Handlers that the program has registered run in here, so its code has to be there still.
         std::process::exit(status)
     }

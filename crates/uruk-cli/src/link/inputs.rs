@@ -48,7 +48,8 @@ pub fn format(request: &Request) -> Result<&'static Format, Error> {
     let names = Names::default();
     for mention in &request.mentions {
         let Mention::File { path, .. } = mention else { continue };
-        let input = uruk::read_file(path)?;
+        let slices = format::slices(&uruk::read_file(path)?).map_err(uruk::orc::error::Error::from)?;
+        let Some(input) = slices.into_iter().next() else { continue };
         let objects =
             if Archive::is_archive(&input) { archive_members(&input, &uruk::read_file)? } else { vec![input] };
         if let Some(interface) = objects.iter().find_map(|object| format::interface(object, &names).ok()) {
@@ -74,7 +75,7 @@ fn is_for(format: &Format, triple: &str) -> bool {
         "arm64" => "aarch64",
         other => other,
     };
-    format.name.starts_with(container) && format.arch.name == arch
+    format.name.starts_with(container) && format.arch.name.eq_ignore_ascii_case(arch)
 }
 
 /// Makes the libraries and adds what belongs to each.
@@ -140,14 +141,14 @@ impl Adder<'_> {
             }
             Mention::File { path, lazy, harness } => self.add_file(path, *lazy, *harness),
             Mention::Link { name, hidden } => self.link(name, *hidden),
-            Mention::Hidden(path) => self.add_hidden(uruk::read_file(path)?),
+            Mention::Hidden(path) => self.add_hidden(self.read(path)?),
             Mention::WeakLink(name) => {
                 let path = self.find(name, &["{}.tbd", "lib{}.tbd"])?;
                 self.add_stub_file(&path)
             }
             Mention::WeakFile(path) => self.add_stub_file(path),
             Mention::Absolute(absolute) => {
-                let name = session.names().intern(absolute.name.as_bytes());
+                let name = self.host.name(&absolute.name);
                 session.define_absolute(self.library.dylib, &[(name, absolute.address, SymbolKind::None)]);
                 Ok(())
             }
@@ -157,7 +158,7 @@ impl Adder<'_> {
     }
 
     fn add_file(&mut self, path: &Path, lazy: bool, harness: bool) -> Result<(), Error> {
-        let input = uruk::read_file(path)?;
+        let input = self.read(path)?;
         if Archive::is_archive(&input) {
             return self.add_archive(self.library.dylib, input);
         }
@@ -175,6 +176,12 @@ impl Adder<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// A file, or what of it is for the architecture that is linked for.
+    fn read(&self, path: &Path) -> Result<Input, Error> {
+        let input = uruk::read_file(path)?;
+        Ok(format::slice(&input, self.host.format.arch).map_err(uruk::orc::error::Error::from)?)
     }
 
     fn add_archive(&self, dylib: DylibId, archive: Input) -> Result<(), Error> {
@@ -247,7 +254,7 @@ impl Adder<'_> {
         }
         if hidden {
             let path = self.find(name, &["lib{}.a", "{}.lib"])?;
-            return self.add_hidden(uruk::read_file(&path)?);
+            return self.add_hidden(self.read(&path)?);
         }
         let path = self.find(name, &["lib{}.so", "lib{}.dylib", "{}.dll", "lib{}.a", "{}.lib"])?;
         self.add_file(&path, false, false)
@@ -272,7 +279,7 @@ impl Adder<'_> {
     fn add_stub_file(&self, path: &Path) -> Result<(), Error> {
         let session = &self.host.session;
         let symbols = stub_file::symbols(path)?;
-        let null = symbols.iter().map(|name| (session.names().intern(name.as_bytes()), 0, SymbolKind::None));
+        let null = symbols.iter().map(|name| (self.host.name(name), 0, SymbolKind::None));
         session.define_absolute(self.library.dylib, &null.collect::<Vec<_>>());
         Ok(())
     }
@@ -286,7 +293,7 @@ impl Adder<'_> {
                 known.map(|(_, dylib)| *dylib).ok_or_else(|| Error::NoDylib { library: library.clone() })
             }
         };
-        let name = |qualified: &Qualified| session.names().intern(qualified.name.as_bytes());
+        let name = |qualified: &Qualified| self.host.name(&qualified.name);
         let aliases = vec![(Definition::function(name(&alias.alias)), name(&alias.target))];
         let unit = Aliases::new(library(&alias.target)?, aliases);
         Ok(session.define(library(&alias.alias)?, None, Box::new(unit))?)

@@ -163,7 +163,7 @@ fn entry(request: &Request, host: &Host) -> String {
 /// run, everything.
 fn link(host: &Host, request: &Request, libraries: &[Library], entry: &str) -> Result<(), Error> {
     let session = &host.session;
-    let name = session.names().intern(entry.as_bytes());
+    let name = host.name(entry);
     let mut found = None;
     for library in libraries {
         let order = [SearchEntry { dylib: library.dylib, all_symbols: true }];

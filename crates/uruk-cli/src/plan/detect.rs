@@ -2,9 +2,10 @@
 //! that has a magic number; a file that is nothing we take is an error that says what it is.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use uruk::format::is_universal;
 use uruk_cc::Language;
 
 use crate::Error;
@@ -13,7 +14,7 @@ use uruk_llvm_loader::is_ir;
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A relocatable ELF object, or LLVM IR, which becomes one.
+    /// A relocatable object, ELF or Mach-O, or LLVM IR, which becomes one.
     Object,
     /// An archive, thin or not; Rust's `.rlib` is one.
     Archive,
@@ -63,14 +64,25 @@ pub fn detect(path: &Path) -> Result<(Kind, Option<Machine>), Error> {
             other => Err(unsupported(&format!("an ELF file of type {other}"), "give a relocatable or shared one")),
         };
     }
+    if head.starts_with(b"\xcf\xfa\xed\xfe") {
+        return match head.get(12) {
+            Some(1) => Ok((Kind::Object, None)),
+            _ => Err(unsupported("a linked Mach-O file", "give the objects it was linked from")),
+        };
+    }
+    if is_universal(&head) {
+        let slice = universal_slice(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+        return Ok((if slice.starts_with(b"!<arch>\n") { Kind::Archive } else { Kind::Object }, None));
+    }
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     if is_ir(&path.to_string_lossy(), &head) {
         return Ok((Kind::Object, None));
     }
     match &head[..] {
-        [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => {
-            return Err(unsupported("a Mach-O file", "only ELF can be run here"));
+        [0xce, 0xfa, 0xed, 0xfe, ..] => {
+            return Err(unsupported("a 32-bit Mach-O file", "compile for x86_64"));
         }
+        [0xca, 0xfe, 0xba, 0xbe, ..] => return Err(unsupported("a Java class", "only native code can be run here")),
         [0, b'a', b's', b'm', ..] => return Err(unsupported("WebAssembly", "only native code can be run here")),
         [b'M', b'Z', ..] | [0x64, 0x86, ..] if Language::of(ending).is_none() => {
             return Err(unsupported("a COFF or PE file", "only ELF can be run here"));
@@ -89,6 +101,20 @@ pub fn detect(path: &Path) -> Result<(Kind, Option<Machine>), Error> {
         }
         _ => Ok((Kind::Script, None)),
     }
+}
+
+/// The first bytes of a universal file's first slice, whichever that is: they are all of one kind.
+fn universal_slice(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut head = [0; 24];
+    file.read_exact(&mut head)?;
+    let word = |at: usize| u64::from(u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
+    // Wide files have offsets of eight bytes at the same place.
+    let offset = if head[3] == 0xbf { word(16) << 32 | word(20) } else { word(16) };
+    file.seek(SeekFrom::Start(offset))?;
+    let mut slice = Vec::new();
+    file.take(8).read_to_end(&mut slice)?;
+    Ok(slice)
 }
 
 fn read_head(path: &Path) -> std::io::Result<Vec<u8>> {

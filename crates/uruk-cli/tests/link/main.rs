@@ -2,6 +2,7 @@
 
 mod aarch64_elf;
 mod flags;
+mod macho;
 mod shown;
 mod support;
 mod x86_64_elf;

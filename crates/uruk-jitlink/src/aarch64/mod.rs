@@ -26,6 +26,8 @@ kinds! {
     PLT32 = Branch, Field::Signed32, Some(Entry::Stub);
     /// A 32-bit distance to a slot.
     GOTPCREL32 = GotRelative, Field::Signed32, Some(Entry::Got);
+    /// The address of a slot.
+    GOTADDRESS64 = GotAddress, Field::Word64, Some(Entry::Got);
     /// A 32-bit distance from the GOT.
     GOTREL32 = FromGot, Field::Word32, None;
 
@@ -102,6 +104,10 @@ kinds! {
     GOT_PAGE = GotLoadPage, ADRP_FIELD, Some(Entry::Got);
     /// `ldr` from a slot.
     GOT_LO12 = GotLoadAddress, LDST12_NC[3], Some(Entry::Got);
+    /// `adrp` of the page of a slot with the address of the descriptor that a thread-local variable of Darwin has.
+    TLVP_PAGE = GotLoadPage, ADRP_FIELD, Some(Entry::Got);
+    /// `ldr` from that slot.
+    TLVP_LO12 = GotLoadAddress, LDST12_NC[3], Some(Entry::Got);
     /// `ldr` from a slot at a 19-bit distance.
     GOT_PREL19 = GotRelative, WORD19, Some(Entry::Got);
     /// `ldr` from a slot at a 15-bit offset in the GOT.
@@ -297,7 +303,7 @@ fn can_relax(load: &Load, content: &[u8]) -> bool {
     let is_load = word & 0xffc0_0000 == LDR;
     load.addend == 0
         && match load.kind {
-            GOT_PAGE | IE_PAGE => word & 0x9f00_0000 == 0x9000_0000,
+            GOT_PAGE | TLVP_PAGE | IE_PAGE => word & 0x9f00_0000 == 0x9000_0000,
             // `movk` keeps the other bits, so they have to be in the same register.
             IE_LD_LO12 => is_load && word & 31 == word >> 5 & 31,
             _ => is_load,
@@ -313,7 +319,7 @@ fn relax(load: &Load, bytes: &mut [u8], place: u64, target: u64) -> bool {
     let old = &mut bytes[load.offset..load.offset + 4];
     let registers = u32::from_le_bytes([old[0], old[1], old[2], old[3]]) & 0x3ff;
     let (word, field, value) = match load.kind {
-        GOT_PAGE => return ARCHITECTURE.encode(ADRP_FIELD, pages(target, place), old).is_ok(),
+        GOT_PAGE | TLVP_PAGE => return ARCHITECTURE.encode(ADRP_FIELD, pages(target, place), old).is_ok(),
         IE_PAGE => (MOVZ16 | (registers & 31), UMOVW[1], target as i64),
         IE_LD_LO12 => (MOVK | (registers & 31), MOVW_NC[0], target as i64),
         _ => (ADD | registers, ADD12_NC, target as i64),

@@ -1,5 +1,5 @@
-//! Debug images of objects that a compiler made without a file: their symbols and debug sections are those of the
-//! graph, kept until an image is asked for.
+//! Debug images of objects that a compiler made without a file, or whose file is none of ELF: their symbols and debug
+//! sections are those of the graph, kept until an image is asked for.
 //!
 //! Invariants: what is kept has final values, so that nothing of the graph is needed; only distances from the image's
 //! own places and offsets in its sections wait for the image.
@@ -9,6 +9,7 @@ use super::sections::{Outputs, Piece};
 use super::write::Symbols;
 use crate::arch::{Architecture, Value};
 use crate::elf::Machine;
+use crate::format::Container;
 use crate::graph::*;
 use crate::layout::Member;
 use crate::resolve::{Target, Targets};
@@ -54,10 +55,10 @@ struct Field {
 }
 
 impl Made {
-    /// Of a member whose addresses are final, if it comes from no file.
+    /// Of a member whose addresses are final, if it comes from no ELF file.
     pub fn new(member: &Member, targets: &Targets, addresses: &[u64]) -> Option<Box<Made>> {
         let graph = &member.graph;
-        if !graph.input.is_empty() {
+        if !graph.input.is_empty() && graph.format.container == Container::Elf {
             return None;
         }
         let shown = |kind: SectionKind| matches!(kind, SectionKind::EhFrame | SectionKind::Unloaded);
@@ -78,10 +79,12 @@ impl Made {
                 let value = base.wrapping_add_signed(graph.addend(edge));
                 Field { offset: edge.offset, kind: edge.kind, section: unloaded.map(|at| at as u32), value }
             };
+            // What debuggers look for, whatever another format calls it.
+            let loaded = graph.section(block.section).kind == SectionKind::EhFrame;
             Section {
-                name: graph.section_name(block.section).into(),
+                name: if loaded { b".eh_frame" } else { graph.section_name(block.section) }.into(),
                 bytes: graph.content(block).into(),
-                loaded: graph.section(block.section).kind == SectionKind::EhFrame,
+                loaded,
                 address: block.address,
                 fields: graph.edges(block).iter().map(field).collect(),
             }
@@ -113,7 +116,8 @@ fn named(graph: &LinkGraph, targets: &Targets, id: SymbolId, addresses: &[u64]) 
         return None;
     }
     let binding = if symbol.binding == Binding::Local { 0 } else { STB_GLOBAL };
-    Some(Named { name: name.into(), address: addresses[id.0 as usize], size: symbol.size, info: binding | kind })
+    let name = graph.format.container.session_name(name).into_owned().into();
+    Some(Named { name, address: addresses[id.0 as usize], size: symbol.size, info: binding | kind })
 }
 
 /// Such an object in an image.

@@ -317,7 +317,8 @@ fn check_identity(input: &Input) -> Result<Class, LinkError> {
                 hint: "compile without -flto, or with -ffat-lto-objects",
             });
         }
-        [0xcf, 0xfa, 0xed, 0xfe, ..] => "a Mach-O file",
+        [0xce, 0xfa, 0xed, 0xfe, ..] => "a 32-bit Mach-O file",
+        [0xca, 0xfe, 0xba, 0xbe | 0xbf, ..] => "a universal file, of which a slice has to be taken",
         [0x64, 0x86, ..] => "a COFF object",
         [b'!', b'<', b'a', b'r' | b't', ..] => "an archive",
         [] => "an empty file",

@@ -70,7 +70,7 @@ pub(super) const fn want(entry: Entry) -> u16 {
 pub(super) const fn rule(arch: &Architecture, kind: EdgeKind) -> Rule {
     let info = &arch.kinds[kind.0 as usize];
     let needs_static_tls = matches!(info.value, Value::ThreadOffset) || matches!(info.entry, Some(Entry::ThreadOffset));
-    let is_tls_field = info.takes_thread_offset() || matches!(info.value, Value::ModuleOffset);
+    let is_tls_field = info.is_thread_field();
     Rule {
         kind,
         field_size: info.field.size() as u8,

@@ -14,7 +14,7 @@ pub(crate) mod relocations;
 pub mod riscv32;
 pub mod riscv64;
 pub(crate) mod sections;
-mod strings;
+pub(crate) mod strings;
 pub mod x86_64;
 
 pub use headers::Headers;

@@ -36,6 +36,8 @@ kinds! {
     CODE_5_GOTPCRELX = GotRelative, Field::Signed32, Some(Entry::Got);
     /// The same with six bytes before the field.
     CODE_6_GOTPCRELX = GotRelative, Field::Signed32, Some(Entry::Got);
+    /// A distance to a slot, in an instruction that may be rewritten, with the address of the descriptor that a thread-local variable of Darwin has.
+    TLVP = GotLoad, Field::Signed32, Some(Entry::Got);
     /// A distance to a pair for `__tls_get_addr`.
     TLSGD = GotRelative, Field::Signed32, Some(Entry::ModuleAndOffset);
     /// A distance to the pair of this object's own module.

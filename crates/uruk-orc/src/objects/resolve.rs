@@ -421,6 +421,13 @@ pub(super) fn bound(name: &[u8]) -> Option<(Vec<u8>, bool)> {
             return (!section.is_empty() && section.iter().all(identifier)).then(|| (section.to_vec(), end));
         }
     }
+    // Darwin's, which are named in assembly: `section$start$SEGMENT$section`.
+    for (prefix, end) in [(&b"\x01section$start$"[..], false), (b"\x01section$end$", true)] {
+        if let Some(names) = name.strip_prefix(prefix) {
+            let at = names.iter().position(|byte| *byte == b'$')?;
+            return Some(([&names[..at], b",", &names[at + 1..]].concat(), end));
+        }
+    }
     for table in ["preinit_array", "init_array", "fini_array"] {
         for (suffix, end) in [("_start", false), ("_end", true)] {
             if name == format!("__{table}{suffix}").as_bytes() {

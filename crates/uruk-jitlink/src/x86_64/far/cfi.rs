@@ -4,6 +4,8 @@
 //! canonical frame address (CFA) there. What is not understood is refused, not skipped.
 //! Source: DWARF 5 §6.4.2; LSB 5.0 "DWARF Extensions".
 
+use crate::ehframe::entry::Reader;
+
 /// DWARF's number of `rsp`.
 pub const RSP: u64 = 7;
 
@@ -137,58 +139,6 @@ impl Machine {
         reader.at += length;
         self.row.uses_stack |= bytes.iter().any(|byte| [REG7, BREG7].contains(byte) || REGX.contains(byte));
         Some(())
-    }
-}
-
-/// Reads numbers from unwind records.
-pub struct Reader<'a> {
-    /// All bytes.
-    pub bytes: &'a [u8],
-    /// Where reading goes on.
-    pub at: usize,
-}
-
-impl Reader<'_> {
-    /// The next byte.
-    pub fn byte(&mut self) -> Option<u8> {
-        let byte = *self.bytes.get(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    /// A little-endian number of up to eight bytes.
-    pub fn number(&mut self, size: usize) -> Option<u64> {
-        let mut word = [0; 8];
-        word[..size].copy_from_slice(self.bytes.get(self.at..self.at.checked_add(size)?)?);
-        self.at += size;
-        Some(u64::from_le_bytes(word))
-    }
-
-    /// An unsigned LEB128 number.
-    pub fn unsigned(&mut self) -> Option<u64> {
-        self.leb128().map(|(value, _, _)| value)
-    }
-
-    /// A signed LEB128 number.
-    pub fn signed(&mut self) -> Option<i64> {
-        let (value, shift, last) = self.leb128()?;
-        let sign = if shift < 64 && last & 0x40 != 0 { u64::MAX << shift } else { 0 };
-        Some((value | sign) as i64)
-    }
-
-    fn leb128(&mut self) -> Option<(u64, u32, u8)> {
-        let mut value = 0;
-        let mut shift = 0u32;
-        loop {
-            let byte = self.byte()?;
-            if shift < 64 {
-                value |= u64::from(byte & 0x7f) << shift;
-            }
-            shift = shift.saturating_add(7);
-            if byte & 0x80 == 0 {
-                return Some((value, shift, byte));
-            }
-        }
     }
 }
 

@@ -7,10 +7,10 @@
 //! where code was meant to lie low, becomes a distance.
 //! Sources: LSB 5.0 "Exception Frames"; Itanium C++ ABI, exception handling tables.
 
-use super::cfi::Reader;
 use super::edit::{self, Edits};
-use super::frames::{Frames, pointer_size};
+use super::frames::Frames;
 use super::is_far;
+use crate::ehframe::entry::{Reader, pointer_size};
 use crate::graph::*;
 use crate::resolve::Targets;
 use crate::x86_64::{ABS32, ABS32S, ABS64, PC32};

@@ -7,10 +7,11 @@
 //! handlers there, and it passes the function's own.
 //! Source: LSB 5.0, "Exception Frames".
 
-use super::cfi::{self, Cfa, Reader, Row, push_unsigned};
+use super::cfi::{self, Cfa, Row, push_unsigned};
 use super::thunk::{Step, Thunk, Way};
 use crate::arch::Value;
 use crate::ehframe;
+use crate::ehframe::entry::{CommonEntry, Reader, pointer_size};
 use crate::graph::*;
 use crate::x86_64::{ARCHITECTURE, PC32};
 use std::collections::HashMap;
@@ -62,8 +63,6 @@ pub struct Site {
     entry: usize,
     row: Row,
 }
-
-const OMIT: u8 = 0xff;
 
 impl Frames {
     /// Reads the records of all live blocks; those that make no sense are passed over.
@@ -239,63 +238,15 @@ impl Records {
 
 /// Reads an entry whose version is at `at`; only what x86-64 compilers write is understood.
 fn read_entry(block: BlockId, bytes: &[u8], at: usize) -> Option<Entry> {
-    let mut reader = Reader { bytes, at };
-    let version = reader.byte()?;
-    let letters_at = reader.at;
-    while reader.byte()? != 0 {}
-    let letters = &bytes[letters_at..reader.at - 1];
-    let code_align = reader.unsigned()?;
-    let data_align = reader.signed()?;
-    let return_column = if version == 1 { u64::from(reader.byte()?) } else { reader.unsigned()? };
-    if !matches!(version, 1 | 3) || (code_align, data_align, return_column) != (1, -8, 16) {
+    let read = CommonEntry::read(bytes, at)?;
+    let CommonEntry { code_encoding, has_length, signal, data_align, .. } = read;
+    if (read.code_align, data_align, read.return_column) != (1, -8, 16) {
         return None;
     }
-    let mut entry = Entry {
-        block,
-        personality: None,
-        lsda: None,
-        code_encoding: 0,
-        has_length: false,
-        signal: false,
-        data_align,
-        initial: Vec::new(),
-    };
-    let mut rest = letters;
-    let mut start = reader.at;
-    if let Some(letters) = letters.strip_prefix(b"z") {
-        entry.has_length = true;
-        let length = usize::try_from(reader.unsigned()?).ok()?;
-        start = reader.at.checked_add(length)?;
-        rest = letters;
-    }
-    for letter in rest {
-        match letter {
-            b'R' => entry.code_encoding = reader.byte()?,
-            b'L' => {
-                let at = reader.at;
-                entry.lsda = (reader.byte()? != OMIT).then_some(at);
-            }
-            b'S' => entry.signal = true,
-            b'P' => {
-                entry.personality = Some(reader.at);
-                let encoding = reader.byte()?;
-                reader.number(pointer_size(encoding)?)?;
-            }
-            _ => return None,
-        }
-    }
-    entry.initial = bytes.get(start..)?.to_vec();
-    Some(entry)
-}
-
-/// The size of an encoded pointer: LSB 5.0, "DWARF Exception Header Encoding".
-pub fn pointer_size(encoding: u8) -> Option<usize> {
-    match encoding & 0x0f {
-        0x00 | 0x04 | 0x0c => Some(8),
-        0x03 | 0x0b => Some(4),
-        0x02 | 0x0a => Some(2),
-        _ => None,
-    }
+    let personality = read.personality.map(|(at, _)| at);
+    let lsda = read.lsda.map(|(at, _)| at);
+    let initial = bytes.get(read.instructions..)?.to_vec();
+    Some(Entry { block, personality, lsda, code_encoding, has_length, signal, data_align, initial })
 }
 
 /// The place in this object that the pointer at an offset of a block refers to.
