@@ -3,6 +3,7 @@
 mod aarch64_elf;
 mod flags;
 mod macho;
+mod other_elf;
 mod shown;
 mod support;
 mod x86_64_elf;
