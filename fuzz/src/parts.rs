@@ -13,7 +13,7 @@ pub fn split(data: &[u8]) -> Vec<&[u8]> {
     parts
 }
 
-/// Decisions that a session would make, drawn from the bytes of the file header that no reader looks at.
+/// Decisions that a session would make, drawn from bytes of the file header that readers look at little or not at all.
 pub struct Choices(u64);
 
 impl Choices {

@@ -74,6 +74,14 @@ impl Format {
     pub fn named(name: &[u8]) -> Option<&'static Format> {
         FORMATS.iter().copied().find(|format| format.name.as_bytes() == name)
     }
+
+    /// How the functions of an object pass numbers, where objects that differ in it cannot be linked with each other.
+    pub fn abi(&self, object: &Input) -> Option<&'static str> {
+        match self.container {
+            Container::Elf => elf::Machine::of_arch(self.arch)?.abi_of(object),
+            _ => None,
+        }
+    }
 }
 
 impl PartialEq for Format {

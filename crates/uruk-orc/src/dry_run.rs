@@ -12,7 +12,7 @@ use uruk_executor::memory::Options;
 use uruk_jitlink::arch::Architecture;
 use uruk_jitlink::memory::MemoryManager;
 use uruk_jitlink::slab::Slab;
-use uruk_jitlink::tls::Question;
+use uruk_jitlink::tls::static_answer;
 
 /// A target that is only linked for.
 pub struct DryRun {
@@ -20,9 +20,6 @@ pub struct DryRun {
     memory: Arc<Slab>,
     process: InProcess,
 }
-
-/// The module number that thread-local variables have, since there has to be one.
-const MODULE: u64 = 1;
 
 impl DryRun {
     /// Links for an architecture in a slab.
@@ -61,19 +58,13 @@ impl Executor for DryRun {
 
     fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
         // As for a program whose only variables these are.
-        let layout = &self.architecture.threads;
         let align_log2 = request.align.max(1).trailing_zeros() as u8;
-        let start = layout.image_offset(request.size, align_log2);
         let answers = request.questions.iter().map(|(variable, question)| {
             let offset = match variable {
                 ThreadVariable::Own(offset) => *offset,
                 ThreadVariable::Native(_) => 0,
             };
-            match question {
-                Question::ModuleAndOffset => [MODULE, offset.wrapping_sub(layout.bias)],
-                Question::ThreadOffset => [start.wrapping_add(offset), 0],
-                Question::Descriptor => [0, offset],
-            }
+            static_answer(&self.architecture.threads, *question, offset, request.size, align_log2)
         });
         Ok(ThreadStorage { answers: answers.collect(), resource: Box::new(()) })
     }

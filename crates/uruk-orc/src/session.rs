@@ -70,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) speculates: AtomicBool,
     pub(crate) before_first_call: OnceLock<Box<BeforeFirstCall>>,
     wishes: Wishes,
+    /// How functions pass numbers, where that matters, and the first object that said so.
+    pub(crate) abi: OnceLock<(&'static str, Arc<str>)>,
     pub(crate) translator: OnceLock<Arc<dyn Translate>>,
 }
 
@@ -96,6 +98,7 @@ impl Session {
             speculates: AtomicBool::new(false),
             before_first_call: OnceLock::new(),
             wishes: Wishes::default(),
+            abi: OnceLock::new(),
             translator: OnceLock::new(),
         };
         Session { shared: at_fork::hold_while_alive(shared) }

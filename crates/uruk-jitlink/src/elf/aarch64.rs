@@ -143,5 +143,12 @@ pub static FORMAT: Format = Format {
 static RULES: [Option<Rule>; TYPES] = rules(&ARCHITECTURE, RELOCS);
 
 /// The machine.
-pub static MACHINE: Machine =
-    Machine { number: 183, class: Class::Wide, refuse: |_| None, compressed: 0, format: &FORMAT, rules: &RULES };
+pub static MACHINE: Machine = Machine {
+    number: 183,
+    class: Class::Wide,
+    refuse: |_| None,
+    abi: |_| None,
+    compressed: 0,
+    format: &FORMAT,
+    rules: &RULES,
+};

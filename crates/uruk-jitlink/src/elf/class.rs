@@ -48,6 +48,14 @@ impl Class {
         }
     }
 
+    /// Where a file's flags (`e_flags`) stand in it.
+    pub const fn flags_at(self) -> usize {
+        match self {
+            Class::Narrow => 36,
+            Class::Wide => 48,
+        }
+    }
+
     /// The file header, unless the file ends before it does.
     pub fn file_header(self, bytes: &[u8]) -> Option<FileHeader64<LE>> {
         match self {

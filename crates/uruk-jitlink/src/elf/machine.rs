@@ -14,6 +14,8 @@ pub struct Machine {
     pub class: Class,
     /// What an object is whose flags (`e_flags`) say that it cannot be linked, and what to do.
     pub refuse: fn(flags: u32) -> Option<(&'static str, &'static str)>,
+    /// How functions pass numbers, by the flags, where objects that differ in it cannot be linked with each other.
+    pub abi: fn(flags: u32) -> Option<&'static str>,
     /// The flag that says that code may use compressed instructions.
     pub compressed: u32,
     /// The format and architecture of its graphs.
@@ -29,6 +31,12 @@ impl Machine {
     /// The machine of a number and a width.
     pub fn of(number: u16, class: Class) -> Option<&'static Machine> {
         MACHINES.iter().copied().find(|machine| machine.number == number && machine.class == class)
+    }
+
+    /// How the functions of an object of this machine pass numbers, where that matters.
+    pub fn abi_of(&self, object: &[u8]) -> Option<&'static str> {
+        let flags = object.get(self.class.flags_at()..).and_then(|bytes| bytes.first_chunk())?;
+        (self.abi)(u32::from_le_bytes(*flags))
     }
 
     /// The machine of an architecture.

@@ -65,26 +65,41 @@ pub const RELOCS: &[Reloc] = &[
 /// Past the largest type.
 const TYPES: usize = 66;
 
+/// What the reader knows of all types.
+pub(super) type Rules = [Option<Rule>; TYPES];
+
 /// The number of the machine, which both widths share.
 pub(super) const NUMBER: u16 = 243;
 
 /// The flag of compressed instructions (`EF_RISCV_RVC`).
 pub(super) const COMPRESSED: u32 = 1;
 
+/// How floating-point numbers are passed (`EF_RISCV_FLOAT_ABI`), by its number.
+const FLOAT_ABIS: [&str; 4] =
+    ["the soft-float ABI", "the single-float ABI", "the double-float ABI", "the quad-float ABI"];
+
 /// The format and architecture.
 pub static FORMAT: Format = format(&rv64::ARCHITECTURE, "ELF riscv64");
 
-static RULES: [Option<Rule>; TYPES] = rules::<TYPES>(&rv64::ARCHITECTURE, RELOCS);
+static RULES: Rules = rules(&rv64::ARCHITECTURE, RELOCS);
 
 /// The machine.
-pub static MACHINE: Machine = machine(Class::Wide, &FORMAT);
+pub static MACHINE: Machine = machine(Class::Wide, &FORMAT, &RULES);
 
 pub(super) const fn format(arch: &'static Architecture, full_name: &'static str) -> Format {
     Format { container: Container::Elf, arch, name: full_name, relocation: |kind| name(RELOCS, kind) }
 }
 
-pub(super) const fn machine(class: Class, format: &'static Format) -> Machine {
-    Machine { number: NUMBER, class, refuse, compressed: COMPRESSED, format, rules: &RULES }
+pub(super) const fn machine(class: Class, format: &'static Format, rules: &'static Rules) -> Machine {
+    Machine {
+        number: NUMBER,
+        class,
+        refuse,
+        abi: |flags| Some(FLOAT_ABIS[(flags >> 1 & 3) as usize]),
+        compressed: COMPRESSED,
+        format,
+        rules,
+    }
 }
 
 /// Objects whose calling convention nothing else has (psABI, "File Header").

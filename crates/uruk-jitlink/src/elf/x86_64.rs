@@ -78,5 +78,12 @@ static RULES: [Option<Rule>; TYPES] = {
 };
 
 /// The machine.
-pub static MACHINE: Machine =
-    Machine { number: 62, class: Class::Wide, refuse: |_| None, compressed: 0, format: &FORMAT, rules: &RULES };
+pub static MACHINE: Machine = Machine {
+    number: 62,
+    class: Class::Wide,
+    refuse: |_| None,
+    abi: |_| None,
+    compressed: 0,
+    format: &FORMAT,
+    rules: &RULES,
+};

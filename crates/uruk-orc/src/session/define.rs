@@ -78,16 +78,29 @@ impl Session {
         })
     }
 
-    /// Errors for an object that the executor cannot run.
+    /// Errors for an object that the executor cannot run, or whose functions pass numbers unlike those of others.
     pub(crate) fn check_architecture(&self, object: &Interface) -> Result<(), Error> {
         let (found, runs) = (object.format, self.executor().architecture());
         if found.arch == runs {
-            return Ok(());
+            return self.check_abi(object);
         }
         Err(Error::from(LinkError::WrongFile {
             file: object.input.name().to_string(),
             found: format!("{} code, which {} does not run", found.name, runs.name),
             hint: "compile it for the session's target, or link it with an executor of its own",
+        }))
+    }
+
+    fn check_abi(&self, object: &Interface) -> Result<(), Error> {
+        let Some(abi) = object.format.abi(&object.input) else { return Ok(()) };
+        let (first, file) = self.shared.abi.get_or_init(|| (abi, object.input.name().clone()));
+        if *first == abi {
+            return Ok(());
+        }
+        Err(Error::from(LinkError::WrongFile {
+            file: object.input.name().to_string(),
+            found: format!("{} code for {abi}, while {file} is for {first}", object.format.name),
+            hint: "compile both with the same -mabi",
         }))
     }
 

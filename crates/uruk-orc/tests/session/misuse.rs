@@ -4,6 +4,7 @@
 use crate::support::{Body, Nowhere, Program, Unit, compile_all, settle};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
+use uruk_jitlink::input::Input;
 use uruk_orc::dispatch::{Dispatcher, Priority, Runnable};
 use uruk_orc::error::Error;
 use uruk_orc::generator::{AsyncGenerator, DefinitionGenerator, Wanted};
@@ -46,6 +47,17 @@ fn promises_made_later_may_collide_too() {
     });
     assert_eq!(program.lookup("f").unwrap(), 1);
     assert!(matches!(program.lookup("first").unwrap_err(), Error::Missing { .. }));
+}
+
+#[test]
+fn objects_for_other_processors_are_refused() {
+    let program = Program::new();
+    let bytes = include_bytes!("../../../../fuzz/corpus/elf_reader/riscv64_align.o");
+    let input = Input::from_bytes("a.o", bytes.to_vec());
+    let error = program.session.add_objects(program.dylib, None, &[input]).unwrap_err().to_string();
+    let hint = "compile it for the session's target, or link it with an executor of its own";
+    assert_eq!(error, format!("a.o: ELF riscv64 code, which x86-64 does not run; {hint}"));
+    assert!(matches!(program.lookup("f").unwrap_err(), Error::Missing { .. }));
 }
 
 /// A generator that does what a function says.
