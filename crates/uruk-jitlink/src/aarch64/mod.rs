@@ -8,6 +8,7 @@ mod fields;
 
 use crate::arch::{Architecture, Load, ThreadLayout, kinds};
 use crate::graph::Entry;
+pub(crate) use fields::scale;
 use fields::*;
 
 pub use crate::arch::{ABS64, GOTOFF64, NOTHING, PC64};
