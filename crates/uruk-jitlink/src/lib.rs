@@ -5,13 +5,15 @@
 //! nothing reaches if somebody asks;
 //! [`tables`] plans GOT slots and stubs; [`layout`] gives everything its place in a [`memory::Demand`]; [`fixup`]
 //! writes the bytes. Between these, [`edit`] lets passes of others change a graph, and [`placed`] shows them where
-//! everything lies; [`check`] evaluates rules of what was linked. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
+//! everything lies; [`check`] evaluates rules of what was linked, and a [`slab`] is memory that is only laid out. Who defines
+//! which symbol is the caller's to say, through [`resolve::Targets`].
 #![forbid(unsafe_code)]
 
 pub mod aarch64;
 pub mod arch;
 pub mod archive;
 pub mod check;
+pub mod coff;
 pub mod debug;
 pub mod dump;
 pub mod edit;
@@ -28,6 +30,7 @@ pub mod layout;
 pub mod macho;
 pub mod memory;
 pub mod names;
+pub mod pdata;
 pub mod placed;
 pub mod prune;
 pub mod resolve;
