@@ -154,9 +154,10 @@ fn check(graph: &LinkGraph) {
     let content: usize = graph.blocks.iter().map(|block| graph.content(block).len()).sum();
     let members: usize = graph.groups.iter().map(|group| group.blocks.len()).sum();
     assert!(members <= graph.blocks.len(), "a section in two groups");
-    // What is kept is never much more than the file.
-    // Unwind records that are made of compact ones are up to twice as long.
-    assert!(content <= 2 * len, "{content} bytes of sections in a file of {len}");
+    // What is kept is never much more than the file, and what is made of it. Unwind records that are made of compact ones
+    // are up to twice as long.
+    assert!(graph.made.len() <= 2 * len, "{} bytes are made of a file of {len}", graph.made.len());
+    assert!(content <= len + graph.made.len(), "{content} bytes of sections in a file of {len}");
     assert!(graph.edges.len() <= len && graph.wants.len() <= len);
 }
 

@@ -40,7 +40,7 @@ impl View for Linked<'_> {
         let offset = name.len() as u64;
         let size = (self.bytes.len() as u64).saturating_sub(offset);
         let absolute = name.starts_with("abs");
-        Ok(Symbol { address: BASE + offset, size, absolute, instructions: self.instructions })
+        Ok(Symbol { address: BASE + offset, size, absolute, instructions: Some(self.instructions) })
     }
 
     fn section(&self, file: &str, section: &str) -> Result<u64, String> {

@@ -85,10 +85,10 @@ pub static FORMATS: &[&Format] = &[
     &elf::aarch64::FORMAT,
     &elf::riscv64::FORMAT,
     &elf::riscv32::FORMAT,
-    &coff::x86_64::FORMAT,
-    &coff::arm64::FORMAT,
     &macho::x86_64::FORMAT,
     &macho::arm64::FORMAT,
+    &coff::x86_64::FORMAT,
+    &coff::arm64::FORMAT,
 ];
 
 impl Format {
@@ -122,7 +122,7 @@ impl std::fmt::Debug for Format {
 pub fn container(bytes: &[u8]) -> Container {
     match bytes {
         [0xcf, 0xfa, 0xed, 0xfe, ..] => Container::MachO,
-        _ if coff::is_coff(bytes) => Container::Coff,
+        bytes if coff::is_coff(bytes) => Container::Coff,
         _ => Container::Elf,
     }
 }

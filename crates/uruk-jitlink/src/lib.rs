@@ -5,7 +5,8 @@
 //! nothing reaches if somebody asks;
 //! [`tables`] plans GOT slots and stubs; [`layout`] gives everything its place in a [`memory::Demand`]; [`fixup`]
 //! writes the bytes. Between these, [`edit`] lets passes of others change a graph, and [`placed`] shows them where
-//! everything lies; [`check`] evaluates rules of what was linked. Who defines which symbol is the caller's to say, through [`resolve::Targets`].
+//! everything lies; [`check`] evaluates rules of what was linked, and a [`slab`] is memory that is only laid out. Who defines
+//! which symbol is the caller's to say, through [`resolve::Targets`].
 #![forbid(unsafe_code)]
 
 pub mod aarch64;

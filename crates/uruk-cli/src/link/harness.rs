@@ -8,7 +8,6 @@ use uruk_jitlink::edit::{EditError, NewSymbol, Stage};
 use uruk_jitlink::format;
 use uruk_jitlink::graph::{Binding, Definition, LinkGraph, SymbolId, SymbolKind};
 use uruk_jitlink::input::Input;
-use uruk_jitlink::interface::Strength;
 
 /// Adds tested objects and those of the harness to a dylib.
 pub fn add(host: &Host, dylib: DylibId, tested: Vec<Input>, harness: Vec<Input>) -> Result<(), Error> {
@@ -19,15 +18,13 @@ pub fn add(host: &Host, dylib: DylibId, tested: Vec<Input>, harness: Vec<Input>)
     let mut defined: HashSet<Vec<u8>> = HashSet::new();
     let mut wanted: HashSet<Vec<u8>> = HashSet::new();
     for object in &harness {
-        let interface = format::interface(object, session.names()).map_err(uruk::orc::error::Error::from)?;
-        for global in &interface.globals {
-            let name = session.names().bytes(global.name);
-            let name = interface.format.container.object_name(&name).into_owned();
-            match global.strength {
-                Strength::Undefined | Strength::UndefinedWeak => wanted.insert(name),
-                Strength::Local => false,
-                _ => defined.insert(name),
+        let graph = format::read(object, session.names()).map_err(uruk::orc::error::Error::from)?;
+        for (id, _) in graph.globals().filter(|(_, symbol)| symbol.binding != Binding::Local) {
+            let list = match graph.symbol(id).definition {
+                Definition::Undefined => &mut wanted,
+                _ => &mut defined,
             };
+            list.insert(graph.symbol_name(id).to_vec());
         }
     }
     let mut unchanged = harness;

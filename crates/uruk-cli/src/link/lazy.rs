@@ -38,7 +38,7 @@ pub fn begin(host: &Host, request: &Request, libraries: &[Library]) -> Result<()
                 let problem = format!("line {number} is not `library,function`");
                 return Err(Error::Content { path: path.clone(), problem });
             };
-            let name = session.names().intern(function.trim().as_bytes());
+            let name = host.name(function.trim());
             let has = |(part, known): &&(DylibId, String)| *known == library.trim() && session.defines(*part, name);
             // What is not there any more does no harm.
             ahead.extend(parts.iter().find(has).map(|(part, _)| (*part, name)));

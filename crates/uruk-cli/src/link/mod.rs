@@ -35,29 +35,30 @@ const MAIN: &str = "main";
 /// Does what the arguments after `link` say.
 pub fn execute(arguments: Vec<OsString>) -> ExitCode {
     uruk::restart::forget();
-    let causes =
-        arguments.iter().any(|argument| argument.to_string_lossy().ends_with("show-err-failed-to-materialize"));
-    match run(arguments) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("llvm-jitlink error: {error}");
-            let mut cause = std::error::Error::source(&error).filter(|_| causes);
-            while let Some(error) = cause {
-                eprintln!("  because of: {error}");
-                cause = error.source();
-            }
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(arguments: Vec<OsString>) -> Result<ExitCode, Error> {
-    let request = flags::parse(arguments)?;
+    let request = match flags::parse(arguments) {
+        Ok(request) => request,
+        Err(error) => return fail(&error, false),
+    };
     if request.help {
         crate::print(&flags::help());
-        return Ok(ExitCode::SUCCESS);
+        return ExitCode::SUCCESS;
     }
-    check_combinations(&request)?;
+    run(&request).unwrap_or_else(|error| fail(&error, request.show.causes))
+}
+
+/// Prints a failure, and what it is because of if that is wanted.
+fn fail(error: &Error, causes: bool) -> ExitCode {
+    eprintln!("llvm-jitlink error: {error}");
+    let mut cause = std::error::Error::source(error).filter(|_| causes);
+    while let Some(error) = cause {
+        eprintln!("  because of: {error}");
+        cause = error.source();
+    }
+    ExitCode::FAILURE
+}
+
+fn run(request: &Request) -> Result<ExitCode, Error> {
+    check_combinations(request)?;
     if let Some(symbols) = &request.symbolicate {
         symbolicate::backtraces(symbols, &request.mentions)?;
         return Ok(ExitCode::SUCCESS);
@@ -66,12 +67,12 @@ fn run(arguments: Vec<OsString>) -> Result<ExitCode, Error> {
         eprintln!("llvm-jitlink note: -orc-runtime is not needed, its functions are built in");
     }
     let mut times = Times { start: Instant::now(), laps: Vec::new() };
-    let host = Host::new(&request, inputs::format(&request)?)?;
+    let host = Host::new(request, inputs::format(request)?)?;
     if request.show.files {
         host.session.add_plugin(Arc::new(show::Announce));
     }
-    let libraries = inputs::add(&host, &request)?;
-    if wants_graphs(&request) {
+    let libraries = inputs::add(&host, request)?;
+    if wants_graphs(request) {
         let parts = libraries.iter().flat_map(|library| library.parts.iter().copied().chain([library.dylib]));
         host.session.retain_graphs(&parts.collect::<Vec<_>>());
         host.session.show_entries();
@@ -80,14 +81,14 @@ fn run(arguments: Vec<OsString>) -> Result<ExitCode, Error> {
     if request.show.before {
         show::session(&host, &libraries);
     }
-    let entry = entry(&request, &host);
-    lazy::begin(&host, &request, &libraries)?;
-    link(&host, &request, &libraries, &entry)?;
+    let entry = entry(request, &host);
+    lazy::begin(&host, request, &libraries)?;
+    link(&host, request, &libraries, &entry)?;
     times.lap("linking");
     if request.show.after {
         show::session(&host, &libraries);
     }
-    report(&host, &request, &libraries)?;
+    report(&host, request, &libraries)?;
     times.lap("checking");
     if request.show.times {
         times.report();

@@ -41,8 +41,7 @@ impl Linked {
         let dylibs =
             libraries.iter().flat_map(|library| [library.dylib].into_iter().chain(library.parts.iter().copied()));
         let graphs: Vec<Arc<Retained>> = dylibs.flat_map(|dylib| host.session.retained_graphs(dylib)).collect();
-        // Those of an architecture that nothing decodes are refused as damaged ones are.
-        let instructions = InstructionSet::of(host.format.arch).unwrap_or(InstructionSet::X86_64);
+        let instructions = InstructionSet::of(host.format.arch);
         let mut symbols = HashMap::new();
         for (name, address) in absolute {
             let absolute = Symbol { address: *address, size: 0, absolute: true, instructions };

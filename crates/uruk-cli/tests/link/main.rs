@@ -1,7 +1,9 @@
 //! `uruk link`: fixtures with checks in comments, limits of relocations, and what each flag does.
 
+mod aarch64_elf;
 mod flags;
 mod macho;
+mod other_elf;
 mod riscv_elf;
 mod shown;
 mod support;

@@ -10,6 +10,7 @@
 //! # flags: -abs ext=0x1000   more flags of uruk link
 //! # with: other.s            more sources of the folder, each linked too; they are no fixtures of their own if they
 //!                            are called *.part.s
+//! # slab: 0x10000000        another address than SLAB, for targets whose addresses are short
 //! # fails: TEXT              the link fails, and standard error has TEXT; no rules are needed
 //! ```
 //!
@@ -33,8 +34,11 @@ pub fn link<T: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[T]) -> Output
 
 /// The same with everything in the slab and nothing run.
 pub fn link_at_slab(folder: &Path, arguments: &[&str]) -> Output {
-    let slab = format!("{SLAB:#x}");
-    let own = ["-noexec", "-slab-allocate=64Mb", "-slab-address", &slab, "-slab-page-size=4096"];
+    link_at(&format!("{SLAB:#x}"), folder, arguments)
+}
+
+fn link_at(slab: &str, folder: &Path, arguments: &[&str]) -> Output {
+    let own = ["-noexec", "-slab-allocate=64Mb", "-slab-address", slab, "-slab-page-size=4096"];
     link(folder, &[&own, arguments].concat())
 }
 
@@ -102,7 +106,9 @@ fn fixture(sources: &Path, triple: &str, path: &Path) -> Result<(), String> {
     if fails.is_none() {
         arguments.extend(["-check".into(), own.into()]);
     }
-    let output = link_at_slab(folder.path(), &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let usual = format!("{SLAB:#x}");
+    let slab = words(&source, "slab").first().copied().unwrap_or(&usual);
+    let output = link_at(slab, folder.path(), &arguments.iter().map(String::as_str).collect::<Vec<_>>());
     let said = text(&output.stderr);
     match (fails, output.status.code()) {
         (None, Some(0)) => Ok(()),

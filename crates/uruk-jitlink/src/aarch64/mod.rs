@@ -263,7 +263,7 @@ kinds! {
 
 /// The architecture.
 pub static ARCHITECTURE: Architecture = Architecture {
-    name: "AArch64",
+    name: "aarch64",
     kinds: KINDS,
     code_fields: STORES,
     slot_size: 8,

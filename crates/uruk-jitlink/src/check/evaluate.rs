@@ -271,6 +271,9 @@ impl<'a> Reader<'a> {
         if symbol.absolute {
             return Err(format!("`{name}` is an absolute symbol, which has no instructions"));
         }
+        let Some(set) = symbol.instructions else {
+            return Err(format!("`{name}` is code of an architecture that is not decoded here"));
+        };
         if symbol.size == 0 {
             return Err(format!("`{name}` has no size, so nothing of it can be decoded; give it a .size"));
         }
@@ -279,7 +282,7 @@ impl<'a> Reader<'a> {
         if length == 0 || !self.view.read(symbol.address.wrapping_add(offset), &mut bytes[..length]) {
             return Err(format!("`{name}` has no bytes at offset {offset}; its size is {}", symbol.size));
         }
-        let decoded = symbol.instructions.decode(&bytes[..length]);
+        let decoded = set.decode(&bytes[..length]);
         decoded
             .ok_or_else(|| format!("there is no instruction at offset {offset} of `{name}`: {:02x?}", &bytes[..length]))
     }

@@ -6,6 +6,12 @@
 //! # jitlink-check: *{8}table = main + 4
 //! ```
 //!
+//! ```
+//! use uruk_jitlink::check::{DEFAULT_NAME, rules};
+//! let source = "# jitlink-check: *{8}table = \\\n# jitlink-check: main + 4\n";
+//! assert_eq!(rules(source, DEFAULT_NAME)[0].text, "*{8}table =  main + 4");
+//! ```
+//!
 //! Data flow: a text → its [`rules`] → [`evaluate`] each with a [`View`] of what has been linked. A rule is two expressions
 //! of unsigned 64-bit numbers that must be equal. They are evaluated as they are read, strictly from left to right; a load
 //! `*{N}` takes all that follows it for its address. All addresses are those that the code has where it runs, and loads read
@@ -64,13 +70,13 @@ pub enum InstructionSet {
 impl InstructionSet {
     /// What an architecture's code consists of; `None` where nothing of it is decoded here.
     pub fn of(arch: &Architecture) -> Option<InstructionSet> {
-        match arch.name {
-            "x86-64" => Some(InstructionSet::X86_64),
-            "aarch64" => Some(InstructionSet::Aarch64),
-            "riscv32" => Some(InstructionSet::Riscv32),
-            "riscv64" => Some(InstructionSet::Riscv64),
-            _ => None,
-        }
+        let sets = [
+            (&crate::x86_64::ARCHITECTURE, InstructionSet::X86_64),
+            (&crate::aarch64::ARCHITECTURE, InstructionSet::Aarch64),
+            (&crate::riscv::rv32::ARCHITECTURE, InstructionSet::Riscv32),
+            (&crate::riscv::rv64::ARCHITECTURE, InstructionSet::Riscv64),
+        ];
+        sets.into_iter().find(|(known, _)| *known == arch).map(|(_, set)| set)
     }
 
     /// Decodes the instruction at the start of some bytes; `None` if there is none.
@@ -93,8 +99,8 @@ pub struct Symbol {
     pub size: u64,
     /// It is an address that nothing was linked at: there are no bytes.
     pub absolute: bool,
-    /// What it consists of.
-    pub instructions: InstructionSet,
+    /// What it consists of, if that can be decoded here.
+    pub instructions: Option<InstructionSet>,
 }
 
 /// What has been linked, as rules see it. Files are named by the last component of their path.

@@ -144,6 +144,7 @@ fn operands_are_numbered_from_zero_and_immediate() {
     assert!(refused("decode_operand(f+9, 0) = 0").0.contains("no instruction at offset 9 of `f`"));
     assert!(refused("decode_operand(sizeless, 0) = 0").0.contains(".size"));
     assert!(refused("decode_operand(k, 0) = 0").0.contains("absolute"));
+    assert!(refused("next_pc(z) = 0").0.contains("not decoded here"));
     assert!(refused("decode_operand(f, f) = 0").0.contains("number"));
     assert_eq!(refused("decode_operand(f) = 0").0, "`,` is expected here");
 }

@@ -20,7 +20,6 @@ const ZERO_SIZE: u64 = 0x100;
 
 impl View for Linked {
     fn symbol(&self, name: &str) -> Result<Symbol, String> {
-        let instructions = InstructionSet::X86_64;
         let (address, size, absolute) = match name {
             "d" | "_d.x$y:z" => (DATA, 12, false),
             "f" => (CODE, 12, false),
@@ -30,7 +29,11 @@ impl View for Linked {
             "k" => (0x1000, 0, true),
             _ => return Err(format!("nothing that was linked is called `{name}`")),
         };
-        let instructions = if name == "a64" { InstructionSet::Aarch64 } else { instructions };
+        let instructions = match name {
+            "a64" => Some(InstructionSet::Aarch64),
+            "z" => None,
+            _ => Some(InstructionSet::X86_64),
+        };
         Ok(Symbol { address, size, absolute, instructions })
     }
 
