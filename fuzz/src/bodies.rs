@@ -131,7 +131,7 @@ fn link_with(data: &[u8], edit: impl Fn(&mut LinkGraph, Stage, &mut Choices)) {
     }
 }
 
-fn read_object(input: &Input) {
+pub(crate) fn read_object(input: &Input) {
     let names = Names::default();
     let interface = format::interface(input, &names);
     let graph = format::read(input, &names);
@@ -154,14 +154,15 @@ fn check(graph: &LinkGraph) {
     let content: usize = graph.blocks.iter().map(|block| graph.content(block).len()).sum();
     let members: usize = graph.groups.iter().map(|group| group.blocks.len()).sum();
     assert!(members <= graph.blocks.len(), "a section in two groups");
-    // What is kept is never much more than the file.
-    // Unwind records that are made of compact ones are up to twice as long.
-    assert!(content <= 2 * len, "{content} bytes of sections in a file of {len}");
+    // What is kept is never much more than the file, and what is made of it. Unwind records that are made of compact ones
+    // are up to twice as long.
+    assert!(graph.made.len() <= 2 * len, "{} bytes are made of a file of {len}", graph.made.len());
+    assert!(content <= len + graph.made.len(), "{content} bytes of sections in a file of {len}");
     assert!(graph.edges.len() <= len && graph.wants.len() <= len);
 }
 
 /// What it promises whoever has changed it.
-fn check_edges(graph: &LinkGraph) {
+pub(crate) fn check_edges(graph: &LinkGraph) {
     for block in &graph.blocks {
         let _ = gathered_name(graph, block.section);
         let mut last = 0;
@@ -304,16 +305,17 @@ fn write(
         }
         all.push(addresses);
     }
+    let image = fixup::image_base(&(lanes[0]..lanes[0]));
     let mut images = Vec::new();
     let mut result = Ok(());
     for _ in 0..2 {
-        let mut image = vec![0; layout.tls_data as usize];
+        let mut initial = vec![0; layout.tls_data as usize];
         let mut working = layout.demand.lanes.map(|demand| vec![0; (demand.size - demand.zero_fill) as usize]);
         for ((member, targets), addresses) in members.iter().zip(targets).zip(&all) {
-            let fixup = Fixup { member, targets, addresses, threads };
+            let fixup = Fixup { member, targets, addresses, threads, image };
             let none = Questions::default();
             let before = Fixup { threads: Threads { questions: &none, answers: &[] }, ..fixup };
-            result = result.and(before.write_thread_image(&mut image)).and(fixup.write_thread_image(&mut image));
+            result = result.and(before.write_thread_image(&mut initial)).and(fixup.write_thread_image(&mut initial));
             let mut own = Lane::ALL.map(|lane| {
                 let range = &member.share.lanes[lane as usize];
                 let start = (range.start - lanes[lane as usize]) as usize;
@@ -327,14 +329,14 @@ fn write(
             }
         }
         for ((member, targets), addresses) in members.iter().zip(targets).zip(&all) {
-            let fixup = Fixup { member, targets, addresses, threads };
+            let fixup = Fixup { member, targets, addresses, threads, image };
             let mut whole = std::mem::take(&mut working).map(Some);
             let mut whole =
                 Lane::ALL.map(|lane| (lanes[lane as usize], whole[lane as usize].take().unwrap_or_default()));
             result = result.and(fixup.write_gathered(&mut windows(&mut whole)));
             working = whole.map(|(_, bytes)| bytes);
         }
-        images.push((image, working));
+        images.push((initial, working));
     }
     if result.is_ok() {
         let places: Vec<Places> = (members.iter().zip(targets).zip(&all))

@@ -81,6 +81,7 @@ fn kind(choices: &mut Choices) -> SectionKind {
         SectionKind::EhFrame,
         SectionKind::Functions(FunctionTable::Init, order),
         SectionKind::Unloaded,
+        SectionKind::Pdata,
     ];
     kinds[choices.below(kinds.len() as u64) as usize]
 }

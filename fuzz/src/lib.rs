@@ -3,6 +3,7 @@
 
 pub mod bodies;
 pub mod check;
+pub mod coff;
 pub mod edits;
 pub mod mutate;
 pub mod parts;

@@ -31,6 +31,8 @@ const TOOLS: &[Tool] = &[
     tool("gcc-riscv64-linux-gnu", "/usr/bin/riscv64-linux-gnu-gcc",                           "the riscv64 programs that are compared with ld.lld's"),
     tool("g++-riscv64-linux-gnu", "/usr/bin/riscv64-linux-gnu-g++",                           "the riscv64 programs that are compared with ld.lld's"),
     tool("libc6-dev-riscv64-cross", "/usr/riscv64-linux-gnu/include/stdio.h",                 "the riscv64 programs that are compared with ld.lld's"),
+    tool("gcc-mingw-w64-x86-64", "/usr/bin/x86_64-w64-mingw32-gcc",                           "objects for Windows"),
+    tool("g++-mingw-w64-x86-64", "/usr/bin/x86_64-w64-mingw32-g++",                           "C++ objects for Windows"),
     tool("qemu-user",          "/usr/bin/qemu-riscv64",                                       "running relaxed programs"),
     tool("zlib1g-dev",         "/usr/lib/x86_64-linux-gnu/libz.a",                            "the programs that link Debian's archives"),
 ];

@@ -21,14 +21,14 @@ fn uruk(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 
 const HELLO: &str = "extern int printf(const char *, ...); static _Thread_local int status = 3;
     __attribute__((constructor)) static void start(void) { status += 1; }
-    int main(int count, char **arguments) { printf(\"%d arguments\\n\", count); return status; }";
+    int main(void) { printf(\"status %d\\n\", status); return status; }";
 
 #[test]
 fn a_program_for_darwin_runs() {
     let folder = tempfile::tempdir().unwrap();
     darwin(folder.path(), "x86_64", "hello.c", HELLO);
-    assert_eq!(uruk(folder.path(), &["run"]), (Some(4), "1 arguments\n".into()));
-    assert_eq!(uruk(folder.path(), &["link"]), (Some(4), "1 arguments\n".into()));
+    assert_eq!(uruk(folder.path(), &["run"]), (Some(4), "status 4\n".into()));
+    assert_eq!(uruk(folder.path(), &["link"]), (Some(4), "status 4\n".into()));
     let (status, text) = uruk(folder.path(), &["inspect"]);
     assert_eq!(status, Some(0));
     for part in ["__TEXT,__text", "_main", "_printf", "X86_64_RELOC_BRANCH", "X86_64_RELOC_TLV"] {

@@ -21,6 +21,7 @@ mod sys;
 pub mod thread_exit;
 pub mod tls;
 pub mod unwind;
+pub mod windows;
 
 #[cfg(test)]
 mod test_code;

@@ -78,7 +78,12 @@ std::arch::global_asm!(
     "mov rdi, rsi",
     "mov rsi, rdx",
     "mov rdx, rcx",
+    // Functions of Windows objects may write to these 32 bytes above their return address; they take no arguments.
+    "sub rsp, 32",
+    ".cfi_adjust_cfa_offset 32",
     "call rax",
+    "add rsp, 32",
+    ".cfi_adjust_cfa_offset -32",
     "pop rbp",
     ".cfi_adjust_cfa_offset -8",
     "ret",

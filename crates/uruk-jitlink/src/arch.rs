@@ -47,6 +47,9 @@ pub enum Value {
     GotBase,
     /// `Z + A`
     Size,
+    /// `L + A - IMAGE`, for the start IMAGE of the image that all memory of the session is taken for; L is the symbol itself
+    /// where it lies in that memory, else its stub.
+    ImageOffset,
     /// The offset of the variable in its module's image.
     ModuleOffset,
     /// The offset of the variable from the thread pointer.
@@ -83,6 +86,8 @@ pub enum Field {
     Word32,
     /// Four bytes, unsigned.
     Unsigned32,
+    /// Four bytes, unsigned, that are the same number where they are taken as signed.
+    Unsigned31,
     /// Four bytes, signed.
     Signed32,
     /// Eight bytes.
@@ -103,7 +108,7 @@ impl Field {
             Field::None => 0,
             Field::Byte => 1,
             Field::Half => 2,
-            Field::Word32 | Field::Unsigned32 | Field::Signed32 => 4,
+            Field::Word32 | Field::Unsigned32 | Field::Unsigned31 | Field::Signed32 => 4,
             Field::Word64 => 8,
             Field::Code { size, .. } => size as u64,
         }
@@ -236,6 +241,7 @@ impl Architecture {
             Field::Half => (i64::from(i16::MIN), i64::from(u16::MAX)),
             Field::Word32 => (i64::from(i32::MIN), i64::from(u32::MAX)),
             Field::Unsigned32 => (0, i64::from(u32::MAX)),
+            Field::Unsigned31 => (0, i64::from(i32::MAX)),
             Field::Signed32 => (i64::from(i32::MIN), i64::from(i32::MAX)),
             Field::Word64 => (i64::MIN, i64::MAX),
             Field::Code { number, .. } => return self.code_fields[usize::from(number)](value, bytes),
@@ -314,6 +320,8 @@ plain! {
     PC8 = Relative, Byte, None;
     /// A 32-bit distance to a function or its stub.
     BRANCH32 = Branch, Signed32, Some(Entry::Stub);
+    /// A 32-bit offset of something in the image.
+    IMAGE32 = ImageOffset, Unsigned31, Some(Entry::Inside);
     /// A symbol's size in 32 bits.
     SIZE32 = Size, Unsigned32, None;
     /// A symbol's size in 64 bits.
@@ -391,6 +399,9 @@ mod tests {
         check(Field::Word32, -0x8000_0001, Err((-0x8000_0000, 0xffff_ffff)));
         check(Field::Unsigned32, 0xffff_ffff, Ok(&[255; 4]));
         check(Field::Unsigned32, -1, Err((0, 0xffff_ffff)));
+        check(Field::Unsigned31, 0x7fff_ffff, Ok(&[255, 255, 255, 127]));
+        check(Field::Unsigned31, 0x8000_0000, Err((0, 0x7fff_ffff)));
+        check(Field::Unsigned31, -1, Err((0, 0x7fff_ffff)));
         check(Field::Signed32, -1, Ok(&[255; 4]));
         check(Field::Signed32, 0x8000_0000, Err((-0x8000_0000, 0x7fff_ffff)));
         check(Field::Signed32, -0x8000_0001, Err((-0x8000_0000, 0x7fff_ffff)));

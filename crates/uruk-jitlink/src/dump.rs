@@ -143,6 +143,7 @@ fn kind(kind: SectionKind) -> String {
         SectionKind::TlsData => "thread-local data".into(),
         SectionKind::TlsZero => "thread-local zero".into(),
         SectionKind::EhFrame => "unwind records".into(),
+        SectionKind::Pdata => "function records".into(),
         SectionKind::Unloaded => "not loaded".into(),
         SectionKind::Functions(table, order) => {
             let table = match table {

@@ -46,6 +46,16 @@ pub enum LinkError {
         /// What to do.
         hint: &'static str,
     },
+    /// An option that an object gives the linker, and that is not known.
+    #[error(
+        "{file}: the linker option `{directive}` in section `.drectve` is not known here; remove what asks for it, such as `#pragma comment(linker, …)`"
+    )]
+    UnsupportedDirective {
+        /// The object.
+        file: String,
+        /// The option.
+        directive: String,
+    },
     /// A fix-up value does not fit the field that its relocation type gives it.
     #[error("{place}: {kind} to `{symbol}` needs {value}, field holds {min}..={max}; {hint}")]
     OutOfRange {

@@ -9,8 +9,10 @@ use crate::error::LinkError;
 use crate::graph::*;
 use crate::layout::{Member, lane};
 use crate::memory::Lane;
+use crate::pdata;
 use crate::resolve::{Target, Targets};
 use crate::tls::{Question, Questions, Variable, entry_variable, question, variable};
+use std::ops::Range;
 
 /// A batch's thread-local answers.
 #[derive(Clone, Copy)]
@@ -31,6 +33,14 @@ pub struct Fixup<'a> {
     pub addresses: &'a [u64],
     /// Thread-local answers.
     pub threads: Threads<'a>,
+    /// The start of the image that the session's memory is taken for, which must not change; see [`image_base`].
+    pub image: u64,
+}
+
+/// A start of an image that memory in a range, and what lies within 256 MiB of it, is in 31-bit reach of.
+pub fn image_base(span: &Range<u64>) -> u64 {
+    const ROOM: u64 = 1 << 30;
+    (span.end.saturating_sub(ROOM)).min(span.start) & !0xffff
 }
 
 /// Marks the symbols of dropped blocks in a table of addresses.
@@ -104,6 +114,10 @@ impl Fixup<'_> {
     /// them, as gathered ones are, are left to [`write_gathered`](Fixup::write_gathered).
     pub fn write(&self, lanes: &mut [Window<'_>; 3]) -> Result<(), LinkError> {
         self.write_blocks(lanes, |_| true)?;
+        let functions = &self.member.share.functions;
+        if let Some(records) = lanes[Lane::ReadOnly as usize].at(functions.start, functions.end - functions.start) {
+            pdata::sort(self.arch(), records);
+        }
         self.write_stubs(lanes)?;
         self.write_slots(lanes)
     }
@@ -207,6 +221,7 @@ impl Fixup<'_> {
             Value::Page => page(sum(symbol)).wrapping_sub(page(place as i64)),
             Value::GotPage | Value::GotLoadPage => page(sum(slot()?)).wrapping_sub(page(place as i64)),
             Value::GotFromPage => sum(slot()?).wrapping_sub(page(got as i64)),
+            Value::ImageOffset => sum(self.stub(edge.target).unwrap_or(symbol)).wrapping_sub(self.image as i64),
             Value::BranchFromGot => sum(self.stub(edge.target).unwrap_or(symbol)).wrapping_sub(got as i64),
             Value::GotOffset => sum(slot()?).wrapping_sub(got as i64),
             Value::GotAddress | Value::GotLoadAddress => sum(slot()?),

@@ -2,6 +2,7 @@
 //! know of where a graph came from. Its readers ([`elf`] and others) know the rest.
 
 use crate::arch::Architecture;
+use crate::coff;
 use crate::elf;
 use crate::error::LinkError;
 use crate::graph::{EdgeKind, LinkGraph};
@@ -19,15 +20,34 @@ pub enum Container {
     Elf,
     /// Darwin's Mach-O.
     MachO,
+    /// The Common Object File Format, as Windows has it.
+    Coff,
+}
+
+/// How functions are called, on an architecture that has more than one way.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Convention {
+    /// As Unix-like systems have it.
+    Unix,
+    /// As Windows has it.
+    Windows,
 }
 
 impl Container {
+    /// How functions of objects of this format call others and are called.
+    pub fn convention(self) -> Convention {
+        match self {
+            Container::Coff => Convention::Windows,
+            Container::Elf | Container::MachO => Convention::Unix,
+        }
+    }
+
     /// What the session calls what an object of this format calls so: the name that a C source has for it. Compilers
     /// for Darwin put an underscore before those; what has none is named in assembly, and gets a byte before it that
     /// no other name begins with.
     pub fn session_name(self, name: &[u8]) -> Cow<'_, [u8]> {
         match self {
-            Container::Elf => name.into(),
+            Container::Elf | Container::Coff => name.into(),
             Container::MachO => match name.strip_prefix(b"_") {
                 Some(name) => name.into(),
                 None => [b"\x01", name].concat().into(),
@@ -38,7 +58,7 @@ impl Container {
     /// The other way round: what an object of this format calls what the session calls so.
     pub fn object_name(self, name: &[u8]) -> Cow<'_, [u8]> {
         match self {
-            Container::Elf => name.into(),
+            Container::Elf | Container::Coff => name.into(),
             Container::MachO => match name.strip_prefix(b"\x01") {
                 Some(name) => name.into(),
                 None => [b"_", name].concat().into(),
@@ -67,6 +87,8 @@ pub static FORMATS: &[&Format] = &[
     &elf::riscv32::FORMAT,
     &macho::x86_64::FORMAT,
     &macho::arm64::FORMAT,
+    &coff::x86_64::FORMAT,
+    &coff::arm64::FORMAT,
 ];
 
 impl Format {
@@ -100,6 +122,7 @@ impl std::fmt::Debug for Format {
 pub fn container(bytes: &[u8]) -> Container {
     match bytes {
         [0xcf, 0xfa, 0xed, 0xfe, ..] => Container::MachO,
+        bytes if coff::is_coff(bytes) => Container::Coff,
         _ => Container::Elf,
     }
 }
@@ -111,6 +134,7 @@ pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
     match container(input) {
         Container::Elf => elf::read(input, names),
         Container::MachO => macho::read(input, names),
+        Container::Coff => coff::read(input, names),
     }
 }
 
@@ -119,5 +143,6 @@ pub fn interface(input: &Input, names: &Names) -> Result<Interface, LinkError> {
     match container(input) {
         Container::Elf => elf::interface::read(input, names),
         Container::MachO => macho::interface::read(input, names),
+        Container::Coff => coff::interface::read(input, names),
     }
 }

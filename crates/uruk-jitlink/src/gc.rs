@@ -13,6 +13,7 @@
 use crate::ehframe;
 use crate::graph::*;
 use crate::layout::gathered_name;
+use crate::pdata;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -34,6 +35,11 @@ pub struct Candidate<'a> {
     pub graph: &'a LinkGraph,
     /// All of its blocks are roots.
     pub whole: bool,
+}
+
+/// Whether a block holds unwind records, each of which goes with its function.
+fn is_records(graph: &LinkGraph, block: &Block) -> bool {
+    graph.section(block.section).kind.is_unwind_records()
 }
 
 /// What is reached of one graph.
@@ -104,17 +110,18 @@ impl Companions {
         let mut companions = Companions { by_block: Vec::new(), anyway: Vec::new() };
         for group in &graph.groups {
             // Each keeps the next, the last one the first.
-            let next = group.blocks.iter().cycle().skip(1);
-            companions
-                .by_block
-                .extend(group.blocks.iter().zip(next).map(|(one, next)| (*one, Companion::Block(*next))));
+            let blocks = || group.blocks.iter().filter(|id| !is_records(graph, graph.block(**id)));
+            let next = blocks().cycle().skip(1);
+            companions.by_block.extend(blocks().zip(next).map(|(one, next)| (*one, Companion::Block(*next))));
         }
         let descriptions = graph.descriptions.iter();
         companions.by_block.extend(descriptions.map(|(own, described)| (*described, Companion::Block(*own))));
         companions.by_block.extend(graph.mentions.iter().map(|(block, symbol)| (*block, Companion::Symbol(*symbol))));
         for block in graph.blocks.iter().filter(|block| block.live) {
-            if graph.section(block.section).kind == SectionKind::EhFrame {
-                companions.add_records(graph, block);
+            match graph.section(block.section).kind {
+                SectionKind::EhFrame => companions.add_records(graph, block),
+                SectionKind::Pdata => companions.add_function_records(graph, block),
+                _ => {}
             }
         }
         companions.by_block.sort_by_key(|(block, _)| *block);
@@ -145,6 +152,16 @@ impl Companions {
         }
     }
 
+    fn add_function_records(&mut self, graph: &LinkGraph, block: &Block) {
+        let Ok(records) = pdata::records(graph, block) else { return self.anyway.push(block.edges.clone()) };
+        for record in records {
+            match pdata::function(graph, &record) {
+                Some(function) => self.by_block.push((function, Companion::Edges(record.edges))),
+                None => self.anyway.push(record.edges),
+            }
+        }
+    }
+
     /// The positions of what lives with a block.
     fn of(&self, block: BlockId) -> Range<usize> {
         self.by_block.partition_point(|(of, _)| *of < block)..self.by_block.partition_point(|(of, _)| *of <= block)
@@ -168,7 +185,8 @@ impl<R: Fn(usize, SymbolId) -> Referent> Marking<'_, R> {
         let graph = candidate.graph;
         for (id, block) in (0..).zip(&graph.blocks) {
             let section = graph.section(block.section);
-            let is_root = matches!(section.kind, SectionKind::Functions(..) | SectionKind::EhFrame) || section.retain;
+            let is_root =
+                matches!(section.kind, SectionKind::Functions(..)) || is_records(graph, block) || section.retain;
             if candidate.whole || is_root {
                 self.reach(position, BlockId(id));
             }
@@ -187,7 +205,7 @@ impl<R: Fn(usize, SymbolId) -> Referent> Marking<'_, R> {
         while let Some((position, id)) = self.pending.pop() {
             let graph = self.candidates[position].graph;
             let block = graph.block(id);
-            if graph.section(block.section).kind != SectionKind::EhFrame {
+            if !is_records(graph, block) {
                 self.follow(position, block.edges.clone());
             }
             for index in self.companions[position].of(id) {

@@ -46,6 +46,8 @@ pub enum SectionKind {
     TlsZero,
     /// DWARF call-frame records.
     EhFrame,
+    /// Records of functions for Windows' unwinder ([`pdata`](crate::pdata)).
+    Pdata,
     /// Pointers to functions that run before `main` or after it.
     Functions(FunctionTable, Order),
     /// Debug information and other sections that are not loaded.
@@ -56,6 +58,11 @@ impl SectionKind {
     /// Whether it takes no bytes in the object.
     pub fn is_zero_fill(self) -> bool {
         matches!(self, SectionKind::Zero | SectionKind::TlsZero)
+    }
+
+    /// Whether it describes how to unwind functions, each of its records one, and goes with them.
+    pub fn is_unwind_records(self) -> bool {
+        matches!(self, SectionKind::EhFrame | SectionKind::Pdata)
     }
 
     /// Whether it belongs to the image that each thread gets a copy of.
@@ -243,6 +250,8 @@ pub enum Entry {
     Module,
     /// Two slots: a descriptor's function and argument.
     Descriptor,
+    /// A jump to the symbol, like a stub, if it does not lie in the session's memory.
+    Inside,
 }
 
 /// A wish for a table entry, gathered while edges are read.
@@ -314,7 +323,12 @@ impl LinkGraph {
 
     /// The same for a format and an architecture.
     pub fn with_format(name: impl Into<Arc<str>>, format: &'static Format) -> LinkGraph {
-        let mut graph = LinkGraph::of(Input::from_bytes(name, Vec::new()), format);
+        LinkGraph::with_input(Input::from_bytes(name, Vec::new()), format)
+    }
+
+    /// The same for a reader of this input.
+    pub(crate) fn with_input(input: Input, format: &'static Format) -> LinkGraph {
+        let mut graph = LinkGraph::of(input, format);
         graph.symbols.push(Symbol {
             value: 0,
             size: 0,

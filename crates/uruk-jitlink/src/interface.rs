@@ -18,6 +18,8 @@ pub enum Strength {
     Common,
     /// For good.
     Strong,
+    /// Not at all, and it is looked for only where what it stands in for is not found ([`Interface::fallbacks`]).
+    Fallback,
     /// For itself only: a local symbol that a pass has added, or one that a pass has dropped.
     Local,
 }
@@ -27,6 +29,40 @@ impl Strength {
     pub fn defines(self) -> bool {
         matches!(self, Strength::Weak | Strength::Common | Strength::Strong)
     }
+}
+
+/// What a reference is bound to where nothing defines it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fallback {
+    /// Nothing: its address is 0.
+    Null,
+    /// Another of the object's globals, by its position.
+    Global(u32),
+    /// What the object itself has in its place for nobody else to see, which is of use if another global, given by its
+    /// position, is defined.
+    Own(u32),
+}
+
+/// How an object wants one of several definitions of a name to be chosen, where the first one is not as good as any.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Choice {
+    /// All have to have the same size.
+    SameSize,
+    /// All have to be the same bytes.
+    Same,
+    /// The largest one.
+    Largest,
+}
+
+/// What is compared of definitions that a [`Choice`] is made among.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rival {
+    /// How one is chosen.
+    pub choice: Choice,
+    /// Size in bytes.
+    pub size: u64,
+    /// A hash of the bytes.
+    pub hash: u64,
 }
 
 /// A symbol that other objects may see.
@@ -57,15 +93,36 @@ pub struct Interface {
     pub globals: Vec<Global>,
     /// Position among the globals, size and alignment of the common ones, in order.
     pub(crate) commons: Vec<(u32, u64, u64)>,
+    /// What stands in for references that nothing defines, by their positions, in order.
+    pub(crate) fallbacks: Vec<(u32, Fallback)>,
+    /// Definitions that are not chosen by who comes first, by their positions, in order.
+    pub(crate) rivals: Vec<(u32, Rival)>,
     /// Its size in sections, symbols and bytes is worth a thread of its own from some point on.
     pub cost: usize,
 }
 
 impl Interface {
+    /// That of an object without symbols.
+    pub(crate) fn of(input: Input, format: &'static Format) -> Interface {
+        let (globals, commons, fallbacks, rivals) = Default::default();
+        Interface { input, format, globals, commons, fallbacks, rivals, cost: 0 }
+    }
+
     /// The size and the alignment that this object wants for a common symbol, given by its position.
     pub fn common(&self, position: usize) -> (u64, u64) {
         let found = self.commons.binary_search_by_key(&(position as u32), |(position, ..)| *position);
         found.map_or((0, 1), |at| (self.commons[at].1, self.commons[at].2))
+    }
+
+    /// What stands in for its references that nothing defines, by their positions, in order.
+    pub fn fallbacks(&self) -> &[(u32, Fallback)] {
+        &self.fallbacks
+    }
+
+    /// How one of several definitions is chosen of a symbol, given by its position, if not by who comes first.
+    pub fn rival(&self, position: usize) -> Option<Rival> {
+        let found = self.rivals.binary_search_by_key(&(position as u32), |(position, _)| *position);
+        found.ok().map(|at| self.rivals[at].1)
     }
 
     /// How many of its globals it defines.
@@ -76,8 +133,13 @@ impl Interface {
     /// The symbols of a graph that a compiler has made.
     pub fn made(graph: &LinkGraph, names: &Names) -> Interface {
         let (input, format) = (graph.input.clone(), graph.format);
-        let none = Interface { input, format, globals: Vec::new(), commons: Vec::new(), cost: 0 };
+        let none = Interface::of(input, format);
         Interface { cost: graph.made.len() + COST_PER_SYMBOL * graph.symbols.len(), ..none.edited(graph, names) }
+    }
+
+    /// The symbols of a graph that a reader has made of an input.
+    pub(crate) fn made_of(graph: &LinkGraph, input: &Input, names: &Names) -> Interface {
+        Interface { cost: input.len(), ..Interface::of(input.clone(), graph.format).edited(graph, names) }
     }
 
     /// The same with the symbols that passes have added to the object's graph behind its own, and without what they
@@ -106,6 +168,7 @@ impl Interface {
             let unique = symbol.binding == Binding::Unique;
             globals.push(Global { name, strength, visibility: symbol.visibility, kind: symbol.kind, unique });
         }
-        Interface { input: self.input.clone(), globals, commons: self.commons.clone(), ..*self }
+        let (commons, fallbacks, rivals) = (self.commons.clone(), self.fallbacks.clone(), self.rivals.clone());
+        Interface { input: self.input.clone(), globals, commons, fallbacks, rivals, ..*self }
     }
 }

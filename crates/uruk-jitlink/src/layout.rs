@@ -31,6 +31,8 @@ pub struct Share {
     pub zero: Range<u64>,
     /// Its unwind records, with four zero bytes behind them that belong to it too; empty where it has none.
     pub unwind: Range<u64>,
+    /// Its records of functions for Windows' unwinder, in order of address once they are written.
+    pub functions: Range<u64>,
     /// Its first stub, in the code lane.
     pub stubs: u64,
     /// Its GOT, in the read-only lane.
@@ -99,7 +101,7 @@ impl Cursor {
 pub fn lane(kind: SectionKind) -> Option<Lane> {
     match kind {
         SectionKind::Code => Some(Lane::Code),
-        SectionKind::ReadOnly | SectionKind::EhFrame => Some(Lane::ReadOnly),
+        SectionKind::ReadOnly | SectionKind::EhFrame | SectionKind::Pdata => Some(Lane::ReadOnly),
         SectionKind::Data | SectionKind::Zero | SectionKind::Functions(..) => Some(Lane::Data),
         SectionKind::TlsData | SectionKind::TlsZero | SectionKind::Unloaded => None,
     }
@@ -232,6 +234,7 @@ impl Layout {
             let share = &mut member.share;
             share.zero = share.zero.start + data..share.zero.end + data;
             share.unwind = share.unwind.start + read_only..share.unwind.end + read_only;
+            share.functions = share.functions.start + read_only..share.functions.end + read_only;
             share.stubs += code;
             share.got += read_only;
             share.indirect += data;
@@ -273,7 +276,7 @@ impl Member {
         // Stubs come behind the code, or amid what is too long for calls to reach its end.
         let amid = (!tables::own_in_reach(&self.graph)).then(|| middle(&self.graph));
         let is_second = |id, kind| kind == SectionKind::Code && amid.is_some_and(|amid| amid <= id);
-        let is_last = |kind| matches!(kind, SectionKind::Zero | SectionKind::EhFrame);
+        let is_last = |kind: SectionKind| kind == SectionKind::Zero || kind.is_unwind_records();
         self.take_blocks(lanes, gather, |id, kind| !is_last(kind) && !is_second(id, kind))?;
         let code = &mut lanes[Lane::Code as usize];
         share.stubs = code.take(self.tables.stub_bytes(arch), arch.stub_size.trailing_zeros() as u8)?;
@@ -281,6 +284,10 @@ impl Member {
             self.take_blocks(lanes, gather, is_second)?;
         }
         let [_, read_only, _] = lanes;
+        let functions = read_only.take(0, 3)?;
+        self.take_blocks(lanes, gather, |_, kind| kind == SectionKind::Pdata)?;
+        let [_, read_only, _] = lanes;
+        share.functions = functions..read_only.at;
         let unwind = read_only.take(0, 3)?;
         share.unwind = unwind..unwind;
         self.take_blocks(lanes, gather, |_, kind| kind == SectionKind::EhFrame)?;

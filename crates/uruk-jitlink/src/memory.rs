@@ -24,7 +24,8 @@ impl Lane {
     pub const ALL: [Lane; 3] = [Lane::Code, Lane::ReadOnly, Lane::Data];
 }
 
-/// Which part of the target's address space an allocation must lie in.
+/// Which part of the target's address space an allocation is to lie in. A manager that has no such memory, as one at a
+/// fixed address, may give other: what does not fit then is an error of fix-up that names the place.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Placement {
     /// Within 32-bit reach of the target process's shared libraries.
@@ -115,19 +116,13 @@ pub trait MemoryManager: Send + Sync {
 pub fn allocate(manager: &dyn MemoryManager, demand: &Demand) -> Result<Box<dyn Allocation>, MemoryError> {
     let mut allocation = manager.allocate(demand)?;
     let working = allocation.working().map(|bytes| bytes.len() as u64);
-    let limit = match demand.placement {
-        Placement::Near => u64::MAX,
-        // A manager that nothing will run in may put low memory elsewhere, if it says so; what then does not fit is an error
-        // when it is fixed up.
-        Placement::Low => manager.span(Placement::Low)?.end.max(REACH),
-    };
     let (mut first, mut last) = (u64::MAX, 0);
     for lane in Lane::ALL.into_iter().filter(|lane| demand.lanes[*lane as usize].size != 0) {
         let LaneDemand { size, align, zero_fill } = demand.lanes[lane as usize];
         let (address, bytes, wanted) = (allocation.address(lane), working[lane as usize], size - zero_fill);
-        let end = address.checked_add(size).filter(|end| address != 0 && *end <= limit);
+        let end = address.checked_add(size).filter(|_| address != 0);
         let Some(end) = end.filter(|_| address.is_multiple_of(align) && bytes == wanted) else {
-            return Err(MemoryError::Unfit { lane, address, align, limit, bytes, wanted });
+            return Err(MemoryError::Unfit { lane, address, align, bytes, wanted });
         };
         (first, last) = (first.min(address), last.max(end));
     }
@@ -188,7 +183,7 @@ pub enum MemoryError {
     },
     /// A manager gave memory that the demand does not describe.
     #[error(
-        "the memory manager gave {bytes} working bytes at {address:#x} in the {lane:?} lane, where {wanted} were asked for that begin at a multiple of {align} and end by {limit:#x}; mend the manager"
+        "the memory manager gave {bytes} working bytes at {address:#x} in the {lane:?} lane, where {wanted} were asked for that begin at a multiple of {align}; mend the manager"
     )]
     Unfit {
         /// The lane.
@@ -197,8 +192,6 @@ pub enum MemoryError {
         address: u64,
         /// What that was to be a multiple of.
         align: u64,
-        /// What the lane was to end by.
-        limit: u64,
         /// The working bytes that there are.
         bytes: u64,
         /// How many there were to be.

@@ -4,6 +4,7 @@
 use crate::ehframe;
 use crate::error::LinkError;
 use crate::graph::*;
+use crate::pdata;
 use crate::resolve::{Target, Targets};
 
 /// Drops the groups that are not this object's to keep. A group whose globals are all defined elsewhere goes; one
@@ -47,8 +48,10 @@ pub fn drop_unwind_records(graph: &mut LinkGraph) -> Result<(), LinkError> {
     }
     for index in 0..graph.blocks.len() as u32 {
         let block = graph.block(BlockId(index));
-        if block.live && graph.section(block.section).kind == SectionKind::EhFrame {
-            ehframe::drop_dead_records(graph, BlockId(index))?;
+        match graph.section(block.section).kind {
+            SectionKind::EhFrame if block.live => ehframe::drop_dead_records(graph, BlockId(index))?,
+            SectionKind::Pdata if block.live => pdata::drop_dead_records(graph, BlockId(index))?,
+            _ => {}
         }
     }
     Ok(())

@@ -18,7 +18,8 @@ fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge, own_in_reach: bool) {
     graph.needs_low |= info.low && is_place;
     graph.needs_static_tls |= info.value == Value::ThreadOffset || info.entry == Some(Entry::ThreadOffset);
     graph.has_tls_fields |= info.is_thread_field();
-    let Some(entry) = info.entry.filter(|entry| !(local && *entry == Entry::Stub)) else { return };
+    let jumps = |entry: &Entry| matches!(entry, Entry::Stub | Entry::Inside);
+    let Some(entry) = info.entry.filter(|entry| !(local && jumps(entry))) else { return };
     let relaxable = info.value.is_load() && {
         let load = Load { kind: edge.kind, addend: graph.addend(edge), offset: edge.offset as usize };
         (arch.can_relax)(&load, graph.content(graph.block(id)))
@@ -112,6 +113,7 @@ impl Tables {
             }
             let is_call = want.entry == Entry::Stub;
             let near = match targets.of(graph, want.symbol) {
+                Target::Known(address) if want.entry == Entry::Inside => span.contains(&address),
                 Target::Own => !is_call || own_near,
                 Target::Near => !is_call || span_near,
                 Target::Bound => !may_be_null(graph, want.symbol) && (!is_call || span_near),
@@ -120,7 +122,7 @@ impl Tables {
                 Target::Far | Target::ThreadLocal(_) | Target::ThreadImage => false,
             };
             let avoidable = match want.entry {
-                Entry::Stub => true,
+                Entry::Stub | Entry::Inside => true,
                 Entry::Got | Entry::ThreadOffset => want.relaxable,
                 _ => false,
             };
@@ -141,10 +143,12 @@ impl Tables {
             Entry::Stub => {
                 self.planned.push(Planned { symbol, entry, index: self.stubs });
                 self.stubs += 1;
-                if !self.planned.iter().rev().take(2).any(|one| (one.symbol, one.entry) == (symbol, Entry::Got)) {
+                if !self.has_just(symbol, Entry::Got) {
                     self.add(symbol, Entry::Got);
                 }
             }
+            Entry::Inside if self.has_just(symbol, Entry::Stub) => {}
+            Entry::Inside => self.add(symbol, Entry::Stub),
             Entry::Got | Entry::ThreadOffset => {
                 self.planned.push(Planned { symbol, entry, index: self.slots });
                 self.slots += 1;
@@ -154,6 +158,12 @@ impl Tables {
                 self.slots += 2;
             }
         }
+    }
+
+    /// Whether an entry of the symbol whose wishes are being looked at has been planned.
+    fn has_just(&self, symbol: SymbolId, entry: Entry) -> bool {
+        let own = self.planned.iter().rev().take_while(|one| one.symbol == symbol);
+        own.into_iter().any(|one| one.entry == entry)
     }
 
     /// Plans entries also for edges that do without, as linkers have them that make all entries before they relax: GOT

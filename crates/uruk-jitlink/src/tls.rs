@@ -100,7 +100,7 @@ impl Questions {
 /// The question that a table entry puts.
 pub fn question(entry: Entry) -> Option<Question> {
     match entry {
-        Entry::Got | Entry::Stub => None,
+        Entry::Got | Entry::Stub | Entry::Inside => None,
         Entry::ThreadOffset => Some(Question::ThreadOffset),
         Entry::ModuleAndOffset | Entry::Module => Some(Question::ModuleAndOffset),
         Entry::Descriptor => Some(Question::Descriptor),

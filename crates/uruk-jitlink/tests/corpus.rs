@@ -4,6 +4,8 @@
 mod bodies;
 #[path = "../../../fuzz/src/check.rs"]
 mod check_language;
+#[path = "../../../fuzz/src/coff.rs"]
+mod coff;
 #[path = "../../../fuzz/src/edits.rs"]
 mod edits;
 #[path = "../../../fuzz/src/parts.rs"]
@@ -39,6 +41,33 @@ fn mach_o_objects() {
 #[test]
 fn archives() {
     check("archive_reader", bodies::archive_reader);
+}
+
+#[test]
+fn coff_objects() {
+    check("coff_reader", coff::coff_reader);
+}
+
+#[test]
+fn coff_objects_with_a_flipped_bit() {
+    check("coff_reader", |data| {
+        // All of them would take too long; the number has no factor in common with the bits of a byte.
+        for bit in (0..data.len() * 8).step_by(13) {
+            let mut data = data.to_vec();
+            data[bit / 8] ^= 1 << (bit % 8);
+            coff::coff_reader(&data);
+        }
+    });
+}
+
+#[test]
+fn import_libraries() {
+    check("import_library", coff::import_library);
+}
+
+#[test]
+fn function_records() {
+    check("function_records", coff::function_records);
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Case<'_> {
         let answers = vec![[self.symbols.first().copied().unwrap_or(0); 2]; questions.asked.len()];
         let addresses = fixup::addresses(&members[0], &targets);
         let threads = Threads { questions: &questions, answers: &answers };
-        let fixup = Fixup { member: &members[0], targets: &targets, addresses: &addresses, threads };
+        let fixup = Fixup { member: &members[0], targets: &targets, addresses: &addresses, threads, image: 0 };
         let mut bytes = [BYTES; 3];
         let mut windows = bytes.each_mut().map(|bytes| Window { address: CODE, bytes });
         fixup.write(&mut windows).map_err(|error| error.to_string())?;

@@ -50,7 +50,7 @@ fn call(graph: LinkGraph, target: Target, span: u64) -> (u64, u32) {
     let mut windows = LANES.iter().zip(&mut bytes).map(|(address, bytes)| Window { address: *address, bytes });
     let mut windows = [(); 3].map(|()| windows.next().unwrap());
     let threads = Threads { questions: &Questions::default(), answers: &[] };
-    Fixup { member, targets: &targets, addresses: &addresses, threads }.write(&mut windows).unwrap();
+    Fixup { member, targets: &targets, addresses: &addresses, threads, image: 0 }.write(&mut windows).unwrap();
     let word = |lane: Lane, address: u64| {
         let at = (address - LANES[lane as usize]) as usize;
         u64::from_le_bytes(bytes[lane as usize][at..at + 8].try_into().unwrap())

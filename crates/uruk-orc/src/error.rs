@@ -52,6 +52,20 @@ pub enum Error {
         /// Who came later.
         second: String,
     },
+    /// Two definitions of a symbol that have to be alike are not.
+    #[error(
+        "`{symbol}` in {second} does not have {what} of that in {first}; compile both with the same sources, compiler and flags"
+    )]
+    Unlike {
+        /// The symbol.
+        symbol: String,
+        /// What they should have in common.
+        what: &'static str,
+        /// Who defined it first.
+        first: String,
+        /// Who came later.
+        second: String,
+    },
     /// A dylib of this name exists.
     #[error("a dylib named `{0}` exists already")]
     DylibExists(String),

@@ -9,10 +9,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use uruk_jitlink::archive::{Archive, ArchiveError, Member, MemberData, MemberId, Nesting};
+use uruk_jitlink::coff::import;
 use uruk_jitlink::format::{self, Container};
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
-use uruk_jitlink::interface::Strength;
 use uruk_jitlink::names::Name;
 
 /// Who looks names up.
@@ -207,6 +207,7 @@ impl ArchiveMembers {
         let damaged = |error: ArchiveError| archive_error(input, &error);
         let member = Archive::parse(input).map_err(damaged)?.member(id).map_err(damaged)?;
         let member = member_input(input, nesting, &member, &*self.read)?;
+        let member = shortened(input, nesting, member, &*self.read)?;
         // A copy lets the archive go when nothing more is pulled from it.
         Ok(Input::from_bytes(member.name().clone(), member.to_vec()))
     }
@@ -254,7 +255,7 @@ impl ArchiveMembers {
                 continue;
             }
             for global in format::interface(&session.translated(&object)?, session.names())?.globals {
-                if !matches!(global.strength, Strength::Undefined | Strength::UndefinedWeak) {
+                if global.strength.defines() {
                     self.index.entry(global.name).or_insert((number, member.id));
                 }
             }
@@ -265,9 +266,8 @@ impl ArchiveMembers {
 
 /// Whether an object defines a name.
 fn defines(object: &Input, session: &Session, name: Name) -> Result<bool, Error> {
-    let is_definition = |strength| !matches!(strength, Strength::Undefined | Strength::UndefinedWeak);
     let interface = format::interface(&session.translated(object)?, session.names())?;
-    Ok(interface.globals.iter().any(|global| global.name == name && is_definition(global.strength)))
+    Ok(interface.globals.iter().any(|global| global.name == name && global.strength.defines()))
 }
 
 /// All members of an archive as inputs, those of nested archives in their place.
@@ -286,7 +286,7 @@ fn collect_members(input: &Input, nesting: &Nesting, read: &ReadFile, found: &mu
             let nesting = nesting.enter(Path::new(&**object.name())).map_err(damaged)?;
             collect_members(&object, &nesting, read, found)?;
         } else {
-            found.push(object);
+            found.push(shortened(input, nesting, object, read)?);
         }
     }
     Ok(())
@@ -303,6 +303,18 @@ fn member_input(input: &Input, nesting: &Nesting, member: &Member<'_>, read: &Re
         }
         MemberData::External { path, .. } => read(&nesting.resolve(path)),
     }
+}
+
+/// The same member, or, if it is an import's object, what it says with others in fewer words.
+fn shortened(input: &Input, nesting: &Nesting, member: Input, read: &ReadFile) -> Result<Input, Error> {
+    let damaged = |error: ArchiveError| archive_error(input, &error);
+    let short = import::shorten(&member, |name| {
+        let archive = Archive::parse(input).map_err(damaged)?;
+        let mut symbols = archive.symbols().filter_map(Result::ok);
+        let Some((_, id)) = symbols.find(|(symbol, _)| *symbol == name) else { return Ok(None) };
+        member_input(input, nesting, &archive.member(id).map_err(damaged)?, read).map(Some)
+    });
+    Ok(short?.unwrap_or(member))
 }
 
 fn archive_error(input: &Input, error: &ArchiveError) -> Error {

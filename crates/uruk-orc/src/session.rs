@@ -32,9 +32,13 @@ use crate::plugin::Wishes;
 use crate::state::*;
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock};
 use crate::translate::Translate;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use uruk_executor::at_fork;
+use uruk_jitlink::fixup::image_base;
+use uruk_jitlink::format::Convention;
+use uruk_jitlink::memory::Placement;
 use uruk_jitlink::names::{Name, Names};
 
 /// A program that is being put together and run. Cheap to clone: all clones are the same session, which goes with the
@@ -73,6 +77,8 @@ pub(crate) struct Shared {
     /// How functions pass numbers, where that matters, and the first object that said so.
     pub(crate) abi: OnceLock<(&'static str, Arc<str>)>,
     pub(crate) translator: OnceLock<Arc<dyn Translate>>,
+    /// The start of the image that all memory of a placement is taken for, once it is asked for.
+    images: [OnceLock<u64>; 2],
 }
 
 impl Session {
@@ -100,6 +106,7 @@ impl Session {
             wishes: Wishes::default(),
             abi: OnceLock::new(),
             translator: OnceLock::new(),
+            images: Default::default(),
         };
         Session { shared: at_fork::hold_while_alive(shared) }
     }
@@ -145,6 +152,17 @@ impl Session {
     /// Makes a dylib, which at first searches itself only. Errors if the name is taken.
     pub fn create_dylib(&self, name: &str) -> Result<DylibId, Error> {
         self.lock().add_dylib(name)
+    }
+
+    /// Lets only objects of a calling convention refer to a dylib's symbols, since others could not call them. What looks
+    /// them up by name still finds them.
+    pub fn serve_only(&self, dylib: DylibId, convention: Convention) {
+        self.lock().dylibs[dylib.index()].convention = Some(convention);
+    }
+
+    /// The start of the image that memory of a placement is taken for, which lies in a range.
+    pub(crate) fn image_base(&self, placement: Placement, span: &Range<u64>) -> u64 {
+        *self.shared.images[placement as usize].get_or_init(|| image_base(span))
     }
 
     /// The dylib of a name.

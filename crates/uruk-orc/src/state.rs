@@ -44,7 +44,9 @@ use query::Query;
 use slotmap::SlotMap;
 use std::collections::HashMap;
 use std::sync::Arc;
+use uruk_jitlink::format::Convention;
 use uruk_jitlink::graph::SymbolKind;
+use uruk_jitlink::interface::Rival;
 use uruk_jitlink::memory::{Placement, Segment};
 use uruk_jitlink::names::{Name, Names};
 use uruk_jitlink::tls::Question;
@@ -228,6 +230,8 @@ pub(crate) struct Dylib {
     pub placed_with: DylibId,
     /// Where the bodies of its functions are that are made on demand.
     pub bodies: Option<Bodies>,
+    /// Only objects with this calling convention are bound to what it defines.
+    pub convention: Option<Convention>,
     /// It is no longer part of the program.
     pub removed: bool,
     /// The latest of the [`walks`](State::walks) that came by.
@@ -240,6 +244,8 @@ pub(crate) struct State {
     pub published: Arc<Published>,
     pub dylibs: Vec<Dylib>,
     pub symbols: Vec<Symbol>,
+    /// What is compared with further definitions of symbols that are not the first one's for good.
+    choices: HashMap<SymbolId, Rival>,
     pub units: Vec<Unit>,
     queries: SlotMap<QueryId, Query>,
     tasks: SlotMap<TaskId, Task>,
@@ -295,6 +301,7 @@ impl State {
             published: Arc::default(),
             dylibs: Vec::new(),
             symbols: Vec::new(),
+            choices: HashMap::new(),
             units: Vec::new(),
             queries: SlotMap::with_key(),
             tasks: SlotMap::with_key(),
@@ -345,10 +352,17 @@ impl State {
             placement: None,
             placed_with: id,
             bodies: None,
+            convention: None,
             removed: false,
             mark: 0,
         });
         Ok(id)
+    }
+
+    /// Where references of objects with a calling convention are looked for from a dylib.
+    pub fn order_for(&self, dylib: DylibId, convention: Convention) -> Vec<SearchEntry> {
+        let serves = |entry: &SearchEntry| self.dylib(entry.dylib).convention.is_none_or(|own| own == convention);
+        self.dylib(dylib).order.iter().copied().filter(serves).collect()
     }
 
     /// Says where references from a dylib, and from what is made for it on demand, are looked for.

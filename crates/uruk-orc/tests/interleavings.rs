@@ -9,7 +9,7 @@ use shuttle::sync::{Mutex, mpsc};
 use shuttle::thread;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use support::{Body, Nowhere, OnDrop, Unit, settle};
+use support::{Body, Nowhere, OnDrop, Unit, function, settle};
 use uruk_orc::dispatch::{Priority, ThreadPool};
 use uruk_orc::error::Error;
 use uruk_orc::generator::AsyncGenerator;
@@ -52,6 +52,11 @@ impl Program {
         let body: Body = Box::new(body);
         let unit = Unit { definitions: vec![self.definition(name)], body, dropped: None };
         self.session.define(self.dylib, tracker, Box::new(unit)).unwrap();
+    }
+
+    /// A unit that is compiled to a graph with a function, which may call another one.
+    fn define_compiled(&self, own: &'static str, callee: Option<&'static str>) {
+        self.define(own, None, move |responsibility| responsibility.link(function(own, callee, 0)).unwrap());
     }
 
     /// A unit that waits for another one and lies behind it.
@@ -262,5 +267,34 @@ fn a_task_in_place_waits_for_one_behind_it() {
             settle(responsibility, late);
         });
         assert_eq!(program.lookup("f").unwrap(), 4);
+    });
+}
+
+#[test]
+fn a_suspended_batch_goes_on() {
+    check(|| {
+        let program = Program::with_pool(2);
+        for (own, callee) in [("f", Some("g")), ("g", Some("h")), ("h", Some("f")), ("k", Some("h"))] {
+            program.define_compiled(own, callee);
+        }
+        let other = program.spawn(|program| program.lookup("k").unwrap());
+        let mut addresses = [program.lookup("f").unwrap(), other.join().unwrap(), program.lookup("h").unwrap()];
+        addresses.sort();
+        assert!(addresses[0] != 0 && addresses[0] < addresses[1] && addresses[1] < addresses[2]);
+    });
+}
+
+#[test]
+fn a_suspended_batch_fails_with_what_it_waits_for() {
+    check(|| {
+        let program = Program::with_pool(2);
+        program.define_compiled("f", Some("g"));
+        program.define_compiled("k", Some("good"));
+        program.define_compiled("good", None);
+        program.define("g", None, |responsibility| responsibility.fail_to_compile("no such thing"));
+        let other = program.spawn(|program| program.lookup("k"));
+        let error = program.lookup("f").unwrap_err().to_string();
+        assert!(error.contains("no such thing"), "{error}");
+        assert!(other.join().unwrap().is_ok());
     });
 }

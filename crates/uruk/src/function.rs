@@ -40,7 +40,8 @@ impl<F> Deref for Function<'_, F> {
     }
 }
 
-/// A function pointer type with the C calling convention.
+/// A function pointer type with the C calling convention, or on x86-64 with Windows' (`extern "win64"`), which objects for
+/// Windows have.
 ///
 /// # Safety
 /// Implementors are pointers to functions, of the size of an address.
@@ -61,6 +62,10 @@ macro_rules! function_pointers {
         function_pointers!(@ $($argument)*; unsafe extern "C" fn($($argument),*) -> R);
         function_pointers!(@ $($argument)*; extern "C-unwind" fn($($argument),*) -> R);
         function_pointers!(@ $($argument)*; unsafe extern "C-unwind" fn($($argument),*) -> R);
+        #[cfg(target_arch = "x86_64")]
+        function_pointers!(@ $($argument)*; extern "win64" fn($($argument),*) -> R);
+        #[cfg(target_arch = "x86_64")]
+        function_pointers!(@ $($argument)*; unsafe extern "win64" fn($($argument),*) -> R);
     };
     (@ $($argument:ident)*; $type:ty) => {
         // SAFETY: the type is a function pointer.

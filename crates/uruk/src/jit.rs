@@ -12,7 +12,9 @@ use uruk_cache::ObjectCache;
 use uruk_executor::dl::InstallGuard;
 use uruk_executor::in_process::{InProcess, InterposeError};
 use uruk_executor::memory::{Options, Statistics};
-use uruk_executor::{dl, lifecycle};
+use uruk_executor::{dl, lifecycle, windows};
+use uruk_jitlink::format::Convention;
+use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
 use uruk_jitlink::memory::{MemoryError, MemoryManager};
 use uruk_orc::dispatch::{Dispatcher, ThreadPool};
@@ -265,11 +267,18 @@ impl Builder {
         }
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
+        session.serve_only(process, Convention::Unix);
+        let windows = session.create_dylib("<windows>")?;
+        let functions = windows::functions()
+            .map(|(name, address)| (session.names().intern(name.as_bytes()), address as u64, SymbolKind::Function));
+        session.define_absolute(windows, &functions);
+        session.serve_only(windows, Convention::Windows);
         let Builder { gc_sections, retain_graphs, lazy, lazy_calls, .. } = self;
         let inner = Arc::new(Inner {
             session,
             executor,
             process,
+            windows,
             main: OnceLock::new(),
             gc_sections,
             retain_graphs,
@@ -319,6 +328,8 @@ pub(crate) struct Inner {
     pub session: Session,
     pub executor: Arc<InProcess>,
     pub process: DylibId,
+    /// What objects for Windows find instead.
+    pub windows: DylibId,
     pub main: OnceLock<DylibId>,
     /// The sections of new dylibs are collected.
     pub gc_sections: bool,
@@ -387,7 +398,7 @@ impl Jit {
     /// Makes another dylib. It resolves references from itself, from those that it
     /// [links against](Dylib::link_against), and from the process. Errors if the name is taken.
     pub fn create_dylib(&self, name: &str) -> Result<Dylib<'_>, Error> {
-        let Inner { session, process, .. } = &*self.inner;
+        let Inner { session, process, windows, .. } = &*self.inner;
         let dylib = session.create_dylib(name)?;
         let support = session.create_dylib(&format!("{name} <support>"))?;
         session.place_with(support, dylib);
@@ -398,8 +409,9 @@ impl Jit {
             session.collect_sections(dylib, GcRoots::Exported);
         }
         let entry = |dylib, all_symbols| SearchEntry { dylib, all_symbols };
-        let (process, own) = (entry(*process, false), entry(support, true));
-        session.set_search_order(dylib, vec![entry(dylib, true), process, own]);
+        let (process, windows, own) = (entry(*process, false), entry(*windows, false), entry(support, true));
+        session.serve_only(support, Convention::Unix);
+        session.set_search_order(dylib, vec![entry(dylib, true), process, windows, own]);
         session.set_search_order(support, vec![own, process]);
         let read: Arc<ReadFile> = Arc::new(read_file);
         let symbols = SupportSymbols::new(lifecycle::support_archives, read);

@@ -86,7 +86,7 @@ pub fn addresses(linked: &Linked) {
             let name = String::from_utf8_lossy(graph.symbol_name(*id)).into_owned();
             let what = match entry {
                 Entry::Got => "GOT slot",
-                Entry::Stub => "stub",
+                Entry::Stub | Entry::Inside => "stub",
                 Entry::ThreadOffset => "thread offset",
                 Entry::ModuleAndOffset => "module and offset",
                 Entry::Module => "module",

@@ -3,6 +3,7 @@
 mod aarch64_elf;
 mod flags;
 mod macho;
+mod other_elf;
 mod riscv_elf;
 mod shown;
 mod support;

@@ -74,16 +74,18 @@ fn high12(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
     Ok(())
 }
 
+/// How the immediate of a load or store at an unsigned offset is scaled; that of an `add` is not.
+pub(crate) fn scale(word: u32) -> u32 {
+    if word & 0x3b00_0000 != 0x3900_0000 {
+        return 0;
+    }
+    let is_vector = word & 0x0480_0000 == 0x0480_0000;
+    if is_vector && word >> 30 == 0 { 4 } else { word >> 30 }
+}
+
 /// The low 12 bits, scaled as the instruction's access is.
 fn pageoff12(value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
-    let word = word(bytes);
-    // Loads and stores at an unsigned offset; the others are `add`.
-    let scale = if word & 0x3b00_0000 == 0x3900_0000 {
-        let is_vector = word & 0x0480_0000 == 0x0480_0000;
-        if is_vector && word >> 30 == 0 { 4 } else { word >> 30 }
-    } else {
-        0
-    };
+    let scale = scale(word(bytes));
     check_aligned(value, 1 << scale)?;
     put(bytes, 10, 12, (value & 0xfff) >> scale);
     Ok(())

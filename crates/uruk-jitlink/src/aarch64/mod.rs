@@ -8,6 +8,7 @@ mod fields;
 
 use crate::arch::{Architecture, Load, ThreadLayout, kinds};
 use crate::graph::Entry;
+pub(crate) use fields::scale;
 use fields::*;
 
 pub use crate::arch::{ABS64, GOTOFF64, NOTHING, PC64};
@@ -262,7 +263,7 @@ kinds! {
 
 /// The architecture.
 pub static ARCHITECTURE: Architecture = Architecture {
-    name: "AArch64",
+    name: "aarch64",
     kinds: KINDS,
     code_fields: STORES,
     slot_size: 8,

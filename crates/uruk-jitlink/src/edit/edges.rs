@@ -59,7 +59,7 @@ impl Editor<'_> {
         let mut count = 0;
         let LinkGraph { blocks, edges, sections, .. } = &mut *self.graph;
         let kind = |block: &Block| sections[block.section.0 as usize].kind;
-        for block in blocks.iter().filter(|block| block.live && kind(block) != SectionKind::EhFrame) {
+        for block in blocks.iter().filter(|block| block.live && !kind(block).is_unwind_records()) {
             for edge in &mut edges[block.edges.start as usize..block.edges.end as usize] {
                 if edge.target == from {
                     edge.target = to;
@@ -128,7 +128,7 @@ impl Editor<'_> {
         let moved = std::mem::take(&mut self.moved);
         for index in 0..self.graph.blocks.len() {
             let block = &self.graph.blocks[index];
-            if self.graph.section(block.section).kind != SectionKind::EhFrame {
+            if !self.graph.section(block.section).kind.is_unwind_records() {
                 continue;
             }
             for edge in block.edges.clone() {

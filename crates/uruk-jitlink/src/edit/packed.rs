@@ -8,7 +8,7 @@ use crate::format::Format;
 use crate::graph::*;
 
 /// Changes whenever the form does.
-const MAGIC: &[u8; 8] = b"urukgr02";
+const MAGIC: &[u8; 8] = b"urukgr03";
 
 /// Bytes that are no packed graph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -173,6 +173,7 @@ const KINDS: &[SectionKind] = &[
     SectionKind::TlsZero,
     SectionKind::EhFrame,
     SectionKind::Unloaded,
+    SectionKind::Pdata,
 ];
 /// Stands for the kind that has more to it.
 const FUNCTIONS: u8 = 100;

@@ -136,7 +136,7 @@ const TYPES: usize = 574;
 pub static FORMAT: Format = Format {
     container: Container::Elf,
     arch: &ARCHITECTURE,
-    name: "ELF AArch64",
+    name: "ELF aarch64",
     relocation: |kind| name(RELOCS, kind),
 };
 

@@ -12,6 +12,7 @@ use crate::arch::{Architecture, BRANCH32, Load, NOTHING};
 use crate::error::LinkError;
 use crate::graph::*;
 use crate::tables;
+use crate::x86_64;
 use object::LittleEndian as LE;
 use object::elf::SectionHeader64;
 
@@ -215,7 +216,7 @@ impl<'a, 'b> Edges<'a, 'b> {
         let Some(notes) = self.notes.get_mut(raw.symbol as usize) else {
             return Err(Refusal::Damage("a relocation to a symbol that does not exist"));
         };
-        if rule.may_branch && site.is_code && is_branch(site.bytes, offset as usize) {
+        if rule.may_branch && site.is_code && x86_64::is_branch(site.bytes, offset as usize) {
             rule = &self.branch;
         }
         if *notes & LOCAL == 0 || rule.want != want(Entry::Stub) {
@@ -236,14 +237,16 @@ impl<'a, 'b> Edges<'a, 'b> {
     }
 }
 
-/// Older assemblers mark calls and jumps like data; the opcode tells them apart, so that they can have stubs.
-fn is_branch(bytes: &[u8], offset: usize) -> bool {
-    matches!(bytes.get(offset.saturating_sub(2)..offset), Some([_, 0xe8 | 0xe9] | [0x0f, 0x80..=0x8f]))
-}
-
 /// All entries, by their number.
-const ENTRIES: [Entry; 6] =
-    [Entry::Got, Entry::Stub, Entry::ThreadOffset, Entry::ModuleAndOffset, Entry::Module, Entry::Descriptor];
+const ENTRIES: [Entry; 7] = [
+    Entry::Got,
+    Entry::Stub,
+    Entry::ThreadOffset,
+    Entry::ModuleAndOffset,
+    Entry::Module,
+    Entry::Descriptor,
+    Entry::Inside,
+];
 
 #[cfg(test)]
 mod tests {

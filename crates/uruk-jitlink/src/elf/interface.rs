@@ -53,7 +53,7 @@ pub fn read(input: &Input, names: &Names) -> Result<Interface, LinkError> {
         global.name = name;
     }
     let format = headers.machine.format;
-    Ok(Interface { input: input.clone(), format, globals, commons, cost: input.len() })
+    Ok(Interface { globals, commons, cost: input.len(), ..Interface::of(input.clone(), format) })
 }
 
 /// A symbol's binding, visibility and kind.

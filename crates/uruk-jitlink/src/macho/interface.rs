@@ -48,5 +48,5 @@ pub fn read(input: &Input, names: &Names) -> Result<Interface, LinkError> {
         globals[position].name = names.intern(&container.session_name(name));
     }
     let format = headers.machine.format;
-    Ok(Interface { input: input.clone(), format, globals, commons, cost: input.len() })
+    Ok(Interface { globals, commons, cost: input.len(), ..Interface::of(input.clone(), format) })
 }

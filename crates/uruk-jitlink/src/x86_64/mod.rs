@@ -13,8 +13,8 @@ use crate::resolve::Targets;
 use std::ops::Range;
 
 pub use crate::arch::{
-    ABS8, ABS16, ABS32, ABS32S, ABS64, BRANCH32, DTPOFF32, DTPOFF64, GOTOFF64, GOTPC64, GOTPCREL, GOTPCREL64, NOTHING,
-    PC8, PC16, PC32, PC64, SIZE32, SIZE64, TPOFF32, TPOFF64,
+    ABS8, ABS16, ABS32, ABS32S, ABS64, BRANCH32, DTPOFF32, DTPOFF64, GOTOFF64, GOTPC64, GOTPCREL, GOTPCREL64, IMAGE32,
+    NOTHING, PC8, PC16, PC32, PC64, SIZE32, SIZE64, TPOFF32, TPOFF64,
 };
 
 kinds! {
@@ -65,6 +65,12 @@ pub static ARCHITECTURE: Architecture = Architecture {
     rewrite: Some(rewrite),
     threads: ThreadLayout { header: None, bias: 0 },
 };
+
+/// Whether the field at an offset of code is that of a call or jump: some assemblers mark these like data, and only with
+/// their own mark they can have stubs.
+pub(crate) fn is_branch(bytes: &[u8], offset: usize) -> bool {
+    matches!(bytes.get(offset.saturating_sub(2)..offset), Some([.., 0xe8 | 0xe9] | [0x0f, 0x80..=0x8f]))
+}
 
 fn rewrite(graph: &mut LinkGraph, targets: &Targets, span: &Range<u64>) -> Result<(), LinkError> {
     far::rewrite(graph, targets, span);

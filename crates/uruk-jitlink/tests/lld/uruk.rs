@@ -79,7 +79,7 @@ pub fn compare(graphs: Vec<LinkGraph>, machine: &Machine, linked: &mut Linked) -
     for (mut member, targets) in members.into_iter().zip(&targets) {
         let addresses = fixup::addresses(&member, targets);
         let unknown = take_slots(&mut member, &addresses, linked, targets, threads);
-        let fixup = Fixup { member: &member, targets, addresses: &addresses, threads };
+        let fixup = Fixup { member: &member, targets, addresses: &addresses, threads, image: 0 };
         let mut lanes = windows.each_mut().map(|bytes| Window { address: span.start, bytes });
         fixup.write(&mut lanes).unwrap();
         let mut image = vec![0; size as usize];

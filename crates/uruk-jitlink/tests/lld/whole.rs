@@ -223,7 +223,7 @@ fn write(
     let mut bytes = layout.demand.lanes.map(|lane| vec![0; (lane.size - lane.zero_fill) as usize]);
     let mut image = vec![0; layout.tls_data as usize];
     for ((member, targets), addresses) in members.iter().zip(&targets).zip(addresses) {
-        let fixup = Fixup { member, targets, addresses, threads };
+        let fixup = Fixup { member, targets, addresses, threads, image: 0 };
         let mut windows = bases.iter().zip(&mut bytes).map(|(address, bytes)| Window { address: *address, bytes });
         let mut windows = [(); 3].map(|()| windows.next().unwrap());
         fixup.write(&mut windows).unwrap();

@@ -58,7 +58,7 @@ pub fn link(object: Vec<u8>, place: Place) -> Result<Vec<u8>, String> {
 pub fn write(member: &Member, targets: &Targets, address: u64, bytes: &mut [u8]) -> Result<(), String> {
     let addresses = fixup::addresses(member, targets);
     let threads = Threads { questions: &Questions::default(), answers: &[] };
-    let fixup = Fixup { member, targets, addresses: &addresses, threads };
+    let fixup = Fixup { member, targets, addresses: &addresses, threads, image: 0 };
     // Which lane a section belongs to does not matter here.
     let mut lanes = [bytes.to_vec(), bytes.to_vec(), bytes.to_vec()];
     let [code, read_only, data] = &mut lanes;

@@ -180,7 +180,7 @@ fn universal_files() {
         Ok(slices) => slices.iter().map(|slice| slice.name().to_string()).collect::<Vec<_>>().join(" "),
         Err(error) => error.to_string(),
     };
-    assert_eq!(names(file), "u.o(x86-64) u.o(AArch64)");
+    assert_eq!(names(file), "u.o(x86-64) u.o(aarch64)");
     let input = Input::from_bytes("u.o", file.to_vec());
     let slice = format::slice(&input, &uruk_jitlink::aarch64::ARCHITECTURE).unwrap();
     let graph = format::read(&slice, &Names::default()).unwrap();

@@ -130,6 +130,8 @@ pub(super) struct Batch {
     pub retained: Vec<Option<Box<LinkGraph>>>,
     /// Its objects' size, which says what is worth other threads.
     pub cost: usize,
+    /// The start of the image that its memory is part of.
+    pub image: u64,
 }
 
 impl Batch {
@@ -137,6 +139,7 @@ impl Batch {
     fn lay_out(session: &Session, jobs: Vec<Job>, placement: Placement, passes: &Arc<Passes>) -> Result<Batch, Error> {
         let memory = session.executor().memory();
         let span = memory.span(placement).map_err(|error| Error::from(LinkError::from(error)))?;
+        let image = session.image_base(placement, &span);
         let cost: usize = jobs.iter().map(|job| job.object.interface.cost).sum();
         let mut units = Vec::with_capacity(jobs.len());
         let mut members = Vec::with_capacity(jobs.len());
@@ -154,7 +157,7 @@ impl Batch {
             let in_reach: Vec<bool> =
                 (0..state.dylibs.len() as u32).map(|dylib| state.placement(DylibId(dylib)) == placement).collect();
             for job in jobs {
-                let found = Found::new(session, &job, &state.symbols, &in_reach);
+                let found = Found::new(session, &job, &state.symbols, &in_reach, image);
                 let mut graph = job.graph;
                 let mut target = found.targets;
                 for (id, other) in found.others {
@@ -219,6 +222,7 @@ impl Batch {
             passes: passes.clone(),
             retained,
             cost,
+            image,
         };
         batch.show(session, "after allocation", false, |plugin, context, graph| plugin.post_allocation(context, graph));
         batch.publish(session);
@@ -358,12 +362,13 @@ impl Batch {
     /// Writes every member's bytes.
     pub fn write(&mut self, session: &Session, threads: Threads<'_>) {
         let bases = Lane::ALL.map(|lane| self.allocation.address(lane));
-        let (members, targets, addresses) = (&self.members, &self.targets, &self.addresses);
+        let (members, targets, addresses, image) = (&self.members, &self.targets, &self.addresses, self.image);
         let fixup = |index: usize| Fixup {
             member: &members[index],
             targets: &targets[index],
             addresses: &addresses[index],
             threads,
+            image,
         };
         let mut windows = split(self.allocation.working(), bases, members);
         let results = session.parallel_mut(self.cost, &mut windows, |index, windows| fixup(index).write(windows));

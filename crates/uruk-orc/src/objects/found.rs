@@ -4,6 +4,7 @@ use super::resolve::{Job, Reference, THREAD_IMAGE, bound};
 use crate::session::Session;
 use crate::state::{NO_UNIT, Symbol, SymbolId};
 use std::collections::HashMap;
+use uruk_jitlink::coff::IMAGE_BASE;
 use uruk_jitlink::graph::{SymbolId as LocalId, SymbolKind};
 use uruk_jitlink::interface::Strength;
 use uruk_jitlink::resolve::{Target, Targets};
@@ -22,8 +23,8 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// `in_reach` says which dylibs have the placement of this job.
-    pub fn new(session: &Session, job: &Job, symbols: &[Symbol], in_reach: &[bool]) -> Found {
+    /// `in_reach` says which dylibs have the placement of this job, `image` is the start of its image.
+    pub fn new(session: &Session, job: &Job, symbols: &[Symbol], in_reach: &[bool], image: u64) -> Found {
         let targets = Targets::new(&job.graph);
         let (others, commons, bounds, gathered) = Default::default();
         let mut found = Found { targets, others, commons, bounds, gathered };
@@ -55,6 +56,8 @@ impl Found {
                     found.gathered.extend(bound(&name).map(|(section, _)| section));
                     if name == THREAD_IMAGE {
                         Target::ThreadImage
+                    } else if name == IMAGE_BASE {
+                        Target::Known(image)
                     } else {
                         found.bounds.push(id);
                         Target::Bound

@@ -3,12 +3,15 @@
 use super::Object;
 use super::passes::Passes;
 use crate::error::{Error, Missing};
+use crate::generator::{LookupKind, Wanted};
 use crate::session::Session;
-use crate::state::{NO_UNIT, Phase, Required, SearchEntry, State, SymbolId, TaskId, UnitId};
+use crate::state::{DylibId, NO_UNIT, Phase, Required, SearchEntry, State, SymbolId, TaskId, UnitId};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use uruk_jitlink::coff::IMAGE_BASE;
+use uruk_jitlink::format::Convention;
 use uruk_jitlink::graph::{LinkGraph, SymbolKind, Visibility};
-use uruk_jitlink::interface::{Global, Strength};
+use uruk_jitlink::interface::{Fallback, Global, Strength};
 use uruk_jitlink::layout::gathered_name;
 use uruk_jitlink::names::Name;
 
@@ -34,6 +37,8 @@ pub(super) struct Job {
     pub graph: LinkGraph,
     /// One for each global of the graph.
     pub references: Vec<Reference>,
+    /// Which of the globals that others fall back on are looked for.
+    pub wanted: HashSet<usize>,
     /// A collection has dropped blocks of the graph.
     pub swept: bool,
 }
@@ -93,7 +98,7 @@ impl Closure {
             match graph {
                 Ok(graph) => {
                     let references = object.references();
-                    self.jobs.push(Job { unit, object, graph, references, swept: false });
+                    self.jobs.push(Job { unit, object, graph, references, wanted: HashSet::new(), swept: false });
                 }
                 Err(error) => self.failed.push((unit, error)),
             }
@@ -104,29 +109,37 @@ impl Closure {
     fn bind(&mut self, session: &Session, task: TaskId, first: usize, awaits: &mut Vec<SymbolId>) -> Vec<UnitId> {
         let mut claimed = Vec::new();
         self.coalesce(session, first);
-        let mut asked: HashSet<(u32, Name)> = HashSet::new();
+        let mut asked: HashSet<(DylibId, Convention, Name, bool)> = HashSet::new();
+        let mut falls_back = self.jobs[first..].iter().all(|job| job.object.interface.fallbacks().is_empty());
         loop {
-            // Names that nothing defines yet, by the dylib that asks, with whether they are required.
-            let mut missing: HashMap<u32, Vec<(Name, bool)>> = HashMap::new();
+            // Names that nothing defines yet, by the dylib and convention that ask, with whether they are required.
+            let mut missing: HashMap<(DylibId, Convention), Vec<(Name, bool)>> = HashMap::new();
             session.update(|state| {
                 let before = claimed.len();
                 for job in &mut self.jobs[first..] {
                     let dylib = state.unit(job.unit).dylib;
-                    let order = state.dylib(dylib).order.clone();
+                    let convention = job.graph.format.container.convention();
+                    let order = state.order_for(dylib, convention);
+                    if falls_back {
+                        job.fall_back();
+                    }
                     job.bind(state, task, &order, &mut claimed, awaits, |name, required| {
-                        if asked.insert((dylib.0, name)) {
-                            missing.entry(dylib.0).or_default().push((name, required));
+                        if asked.insert((dylib, convention, name, required)) {
+                            missing.entry((dylib, convention)).or_default().push((name, required));
                         }
                     });
                 }
                 state.claim_companions(&mut claimed);
                 state.assign(task, &claimed[before..]);
             });
-            if missing.is_empty() {
+            // Only once nothing has been found for a reference, what it falls back on counts.
+            if missing.is_empty() && std::mem::replace(&mut falls_back, true) {
                 break;
             }
-            for (dylib, names) in missing {
-                if let Err(error) = session.generate(crate::state::DylibId(dylib), &names) {
+            for ((dylib, convention), names) in missing {
+                let order = session.lock().order_for(dylib, convention);
+                let wanted = Wanted { kind: LookupKind::Static, names: &names };
+                if let Err(error) = session.generate_in(&order, wanted) {
                     session.report(error);
                 }
             }
@@ -220,6 +233,7 @@ impl Closure {
         let mut failed = Vec::new();
         for (index, job) in self.jobs[first..].iter_mut().enumerate() {
             let mut missing = Vec::new();
+            job.settle_fallbacks();
             let Job { references, object, graph, .. } = job;
             for (number, (reference, global)) in (0..).zip(references.iter_mut().zip(&object.interface.globals)) {
                 if *reference != Reference::Unknown {
@@ -227,7 +241,7 @@ impl Closure {
                 }
                 *reference = match global.strength {
                     _ if is_linker_defined(&session.names().bytes(global.name)) => Reference::Linker,
-                    Strength::UndefinedWeak => Reference::Null,
+                    Strength::UndefinedWeak | Strength::Fallback => Reference::Null,
                     _ => {
                         let referrer = first_reference(graph, graph.first_global.0 + number);
                         missing.push(Missing { symbol: session.names().text(global.name), referrer });
@@ -312,6 +326,34 @@ impl Closure {
 }
 
 impl Job {
+    /// Looks for what references fall back on for which nothing has been found.
+    fn fall_back(&mut self) {
+        for (position, fallback) in self.object.interface.fallbacks() {
+            if let (Reference::Unknown, Fallback::Global(other) | Fallback::Own(other)) =
+                (self.references[*position as usize], fallback)
+            {
+                self.wanted.insert(*other as usize);
+            }
+        }
+    }
+
+    /// Lets references for which nothing has been found be what they fall back on.
+    fn settle_fallbacks(&mut self) {
+        let found = |reference: Reference| reference != Reference::Unknown;
+        for (position, fallback) in self.object.interface.fallbacks() {
+            let position = *position as usize;
+            if found(self.references[position]) {
+                continue;
+            }
+            self.references[position] = match *fallback {
+                Fallback::Null => Reference::Null,
+                Fallback::Own(other) if found(self.references[other as usize]) => Reference::Own,
+                Fallback::Own(_) => Reference::Unknown,
+                Fallback::Global(other) => self.references[other as usize],
+            };
+        }
+    }
+
     fn bind(
         &mut self,
         state: &mut State,
@@ -328,7 +370,9 @@ impl Job {
             if index.is_multiple_of(FETCHED) {
                 fetch(state, order, &globals[index..globals.len().min(index + FETCHED)]);
             }
-            if *reference != Reference::Unknown {
+            if *reference != Reference::Unknown
+                || global.strength == Strength::Fallback && !self.wanted.contains(&index)
+            {
                 continue;
             }
             let found = match symbols.get(index).copied().flatten() {
@@ -340,7 +384,7 @@ impl Job {
             };
             let Some(id) = found else {
                 if global.kind != SymbolKind::File {
-                    ask(global.name, global.strength == Strength::Undefined);
+                    ask(global.name, matches!(global.strength, Strength::Undefined | Strength::Fallback));
                 }
                 continue;
             };
@@ -410,7 +454,7 @@ pub(super) const THREAD_IMAGE: &[u8] = b"_TLS_MODULE_BASE_";
 
 /// Whether a name is one that the linker itself defines for the objects that it links, so that no generator need.
 pub fn is_linker_defined(name: &[u8]) -> bool {
-    name == b"_GLOBAL_OFFSET_TABLE_" || name == THREAD_IMAGE || bound(name).is_some()
+    name == b"_GLOBAL_OFFSET_TABLE_" || name == THREAD_IMAGE || name == IMAGE_BASE || bound(name).is_some()
 }
 
 /// The section whose bound a name stands for, and whether it is the upper one.

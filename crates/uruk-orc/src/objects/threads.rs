@@ -30,12 +30,13 @@ impl Batch {
         if self.layout.tls_size == 0 && questions.asked.is_empty() {
             return Ok(Loaded { questions, ..Loaded::default() });
         }
-        let mut image = vec![0; self.layout.tls_data as usize];
+        let mut initial = vec![0; self.layout.tls_data as usize];
         let none = Questions::default();
         for (index, member) in self.members.iter().enumerate() {
             let threads = Threads { questions: &none, answers: &[] };
-            let fixup = Fixup { member, targets: &self.targets[index], addresses: &self.addresses[index], threads };
-            fixup.write_thread_image(&mut image)?;
+            let (targets, addresses, image) = (&self.targets[index], &self.addresses[index], self.image);
+            let fixup = Fixup { member, targets, addresses, threads, image };
+            fixup.write_thread_image(&mut initial)?;
         }
         let names: Vec<Vec<u8>> = self.others.iter().map(|other| session.symbol_name(*other)).collect();
         let mut asked = Vec::new();
@@ -80,7 +81,7 @@ impl Batch {
         let own_count = own.len();
         own.extend(asked);
         let storage = session.executor().load_threads(&ThreadRequest {
-            image: &image,
+            image: &initial,
             size: self.layout.tls_size,
             align: 1 << self.layout.tls_align_log2,
             questions: &own,

@@ -72,7 +72,9 @@ impl State {
                 global.strength = Strength::Local;
                 return Ok(None);
             }
-            Strength::Undefined | Strength::UndefinedWeak | Strength::Local => return Ok(None),
+            Strength::Undefined | Strength::UndefinedWeak | Strength::Fallback | Strength::Local => {
+                return Ok(None);
+            }
         };
         let exported = global.visibility != Visibility::Hidden;
         let dylib = self.unit(id).dylib;

@@ -8,7 +8,7 @@ use super::*;
 use crate::unit::{Definition, Linkage, Promises};
 use std::cmp::Reverse;
 use uruk_jitlink::graph::Visibility;
-use uruk_jitlink::interface::{Interface, Strength};
+use uruk_jitlink::interface::{Choice, Interface, Rival, Strength};
 
 /// What a new definition has done to a name that had one.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +145,7 @@ impl State {
         symbols.reserve_exact(globals.len() - known);
         for (position, global) in globals.iter().enumerate().skip(known) {
             let rank = match global.strength {
-                Strength::Undefined | Strength::UndefinedWeak | Strength::Local => {
+                Strength::Undefined | Strength::UndefinedWeak | Strength::Fallback | Strength::Local => {
                     symbols.push(None);
                     continue;
                 }
@@ -154,7 +154,11 @@ impl State {
                 Strength::Strong => Rank::Strong,
             };
             let exported = global.visibility != Visibility::Hidden;
-            let id = self.enter(Symbol::new(global.name, unit, dylib, rank, global.kind).seen(exported))?;
+            let new = Symbol::new(global.name, unit, dylib, rank, global.kind).seen(exported);
+            let id = match interface.rival(position) {
+                Some(rival) => self.enter_rival(new, rival)?,
+                None => self.enter(new)?,
+            };
             if global.strength == Strength::Common {
                 self.widen_common(id, interface.common(position));
             }
@@ -223,8 +227,49 @@ impl State {
 
     pub(super) fn enter(&mut self, new: Symbol) -> Result<SymbolId, Error> {
         match self.dylib(new.dylib).table.get(new.name) {
-            Some(id) => self.redefine(id, new).map(|()| id),
+            Some(id) => self.redefine(id, new, false).map(|()| id),
             None => Ok(self.add_symbol(new)),
+        }
+    }
+
+    /// Enters a definition that is compared with those that its name has.
+    fn enter_rival(&mut self, new: Symbol, rival: Rival) -> Result<SymbolId, Error> {
+        let known = self.dylib(new.dylib).table.get(new.name).filter(|id| self.symbol(*id).unit != REMOVED);
+        let first = known.and_then(|id| Some((id, *self.choices.get(&id)?)));
+        let Some((id, first)) = first else {
+            let id = self.enter(new)?;
+            if known.is_none() {
+                self.choices.insert(id, rival);
+            }
+            return Ok(id);
+        };
+        let unlike = match rival.choice {
+            _ if first.choice != rival.choice => Some("the kind of COMDAT section"),
+            Choice::SameSize if first.size != rival.size => Some("the size"),
+            Choice::Same if (first.size, first.hash) != (rival.size, rival.hash) => Some("the bytes"),
+            _ => None,
+        };
+        if let Some(what) = unlike {
+            return Err(Error::Unlike {
+                symbol: self.names.text(new.name),
+                what,
+                first: self.definer(self.symbol(id).unit),
+                second: self.definer(new.unit),
+            });
+        }
+        let larger = rival.choice == Choice::Largest && first.size < rival.size;
+        self.redefine(id, new, larger)?;
+        if self.symbol(id).unit == new.unit {
+            self.choices.insert(id, rival);
+        }
+        Ok(id)
+    }
+
+    /// Who has defined a symbol, for messages.
+    fn definer(&self, unit: UnitId) -> String {
+        match unit {
+            NO_UNIT => "an absolute symbol".to_string(),
+            unit => self.unit(unit).name.to_string(),
         }
     }
 
@@ -238,19 +283,17 @@ impl State {
         id
     }
 
-    fn redefine(&mut self, id: SymbolId, new: Symbol) -> Result<(), Error> {
+    /// `larger` gives the new definition precedence over one of the same strength.
+    fn redefine(&mut self, id: SymbolId, new: Symbol, larger: bool) -> Result<(), Error> {
         let old = *self.symbol(id);
-        let replaces = old.unit == REMOVED || old.strength < new.strength && !old.bound;
+        let precedes = old.strength < new.strength || larger && old.strength == new.strength;
+        let replaces = old.unit == REMOVED || precedes && !old.bound;
         if new.strength == Rank::Strong && !replaces {
-            let name = |unit: UnitId| match unit {
-                NO_UNIT => "an absolute symbol".to_string(),
-                unit => self.unit(unit).name.to_string(),
-            };
             return Err(Error::Duplicate {
                 symbol: self.names.text(new.name),
                 dylib: self.dylib(new.dylib).name.to_string(),
-                first: name(old.unit),
-                second: name(new.unit),
+                first: self.definer(old.unit),
+                second: self.definer(new.unit),
             });
         }
         let (winner, loser) = if replaces { (new, old) } else { (old, new) };
@@ -357,6 +400,7 @@ impl State {
         let (name, dylib) = (symbol.name, symbol.dylib);
         self.rivals.remove(&id);
         self.commons.remove(&id);
+        self.choices.remove(&id);
         self.dylibs[dylib.index()].table.set(name, None);
         self.limbo.give_symbol(id);
     }
