@@ -3,7 +3,6 @@
 mod aarch64_elf;
 mod flags;
 mod macho;
-mod other_elf;
 mod riscv_elf;
 mod shown;
 mod support;
