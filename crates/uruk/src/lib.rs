@@ -67,6 +67,8 @@ mod guide {
     mod from_cranelift_jit {}
     #[doc = include_str!("../../../docs/guide/from-llvm.md")]
     mod from_llvm {}
+    #[doc = include_str!("../../../docs/guide/testing.md")]
+    mod testing {}
 }
 
 #[cfg(feature = "cranelift")]

@@ -233,7 +233,7 @@ fn archives_and_universal_files() {
             jit.main().add_file(&universal).unwrap();
             assert_eq!(call(&jit, "twice", 4), 8, "{}", universal.display());
             let text = uruk::inspect(&universal).unwrap();
-            assert!(text.contains("(AArch64)") && text.contains("_twice"), "{text}");
+            assert!(text.contains("(aarch64)") && text.contains("_twice"), "{text}");
         }
     }
     let jit = Jit::new().unwrap();
