@@ -1,8 +1,8 @@
 //! `uruk link`: the linker under test, with the flags of `llvm-jitlink` and their meaning.
 //!
-//! Data flow: arguments → [`flags`] → a session in this process or in a slab ([`host`]) → libraries with what belongs to
-//! them ([`inputs`]) → the entry is looked up, which links it and what it needs → what was linked is shown and checked
-//! ([`view`], [`show`], [`checks`]) → the entry runs.
+//! Data flow: arguments → `flags` → a session in this process or in a slab (`host`) → libraries with what belongs to
+//! them (`inputs`) → the entry is looked up, which links it and what it needs → what was linked is shown and checked
+//! (`view`, `show`, `checks`) → the entry runs.
 //! Every failure is status 1 and a message on standard error that begins as that tool's do, since scripts look for it.
 
 mod checks;

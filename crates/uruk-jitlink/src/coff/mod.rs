@@ -1,6 +1,6 @@
 //! COFF: relocatable objects of Windows, `/bigobj` ones too, and members of import libraries, to interfaces and link graphs.
 //!
-//! [`interface`] reads what an object defines and needs; [`read`] makes the whole graph; both go by the same [`symbols`].
+//! [`interface`] reads what an object defines and needs; [`read`] makes the whole graph; both go by the same `symbols`.
 //! Each architecture has a file that maps its relocation types to edge kinds, in a [`machine`] table.
 //!
 //! What differs from a static link. Libraries that objects name (`/defaultlib`) are not looked for: whoever links says what
