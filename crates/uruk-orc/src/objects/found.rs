@@ -46,8 +46,6 @@ impl Found {
                     }
                     match definition.unit {
                         NO_UNIT => Target::Known(definition.address),
-                        // A client has said where it is, which may be anywhere.
-                        _ if definition.resolved => Target::Known(definition.address),
                         _ if in_reach[definition.dylib.index()] => Target::Near,
                         _ => Target::Far,
                     }
