@@ -176,6 +176,12 @@ impl Session {
         self.lock().set_order(dylib, order);
     }
 
+    /// Where references of objects with a calling convention are looked for from a dylib: without the dylibs that serve
+    /// another one only.
+    pub fn search_order_for(&self, dylib: DylibId, convention: Convention) -> Vec<SearchEntry> {
+        self.lock().order_for(dylib, convention)
+    }
+
     /// Where references from a dylib are looked for.
     pub fn search_order(&self, dylib: DylibId) -> Vec<SearchEntry> {
         self.lock().dylib(dylib).order.clone()

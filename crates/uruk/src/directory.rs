@@ -4,6 +4,7 @@ use crate::jit::Inner;
 use std::ffi::CString;
 use std::sync::{Arc, Weak};
 use uruk_executor::dl::{AddressInfo, DylibDirectory, DylibHandle};
+use uruk_jitlink::format::Convention;
 use uruk_orc::{DylibId, SearchEntry};
 
 /// Answers for a JIT for as long as it lives.
@@ -18,9 +19,9 @@ impl Directory {
 }
 
 impl Inner {
-    /// A dylib's search order without what the process defines, which glibc answers for.
+    /// A dylib's search order for callers of `dlsym`, without what the process defines, which glibc answers for.
     fn own_order(&self, dylib: DylibId) -> Vec<SearchEntry> {
-        let mut order = self.session.search_order(dylib);
+        let mut order = self.session.search_order_for(dylib, Convention::Unix);
         order.retain(|entry| entry.dylib != self.process);
         order
     }

@@ -158,9 +158,11 @@ impl Closure {
         let mut candidates = Vec::new();
         {
             let mut state = session.lock();
-            let scope = state.scope();
+            let mut scopes = HashMap::new();
             for job in &self.jobs[first..] {
                 let dylib = state.unit(job.unit).dylib;
+                let convention = job.graph.format.container.convention();
+                let scope = scopes.entry(convention).or_insert_with(|| state.scope(convention));
                 let before = scope.iter().position(|other| *other == dylib).map_or(&[][..], |at| &scope[..at]);
                 for (global, symbol) in job.object.interface.globals.iter().zip(job.object.symbols()) {
                     let Some(symbol) = *symbol else { continue };

@@ -6,16 +6,18 @@
 //! it from the dylibs that shared it.
 
 use super::{DylibId, REMOVED, State, SymbolId, UnitId};
+use uruk_jitlink::format::Convention;
 use uruk_jitlink::names::Name;
 
 impl State {
-    /// The dylibs of the program in the order in which they are searched from its root, breadth first.
-    pub fn scope(&self) -> Vec<DylibId> {
+    /// The dylibs of the program in the order in which objects of a calling convention are searched for from its root,
+    /// breadth first.
+    pub fn scope(&self, convention: Convention) -> Vec<DylibId> {
         let mut scope: Vec<DylibId> = self.root.into_iter().collect();
         let mut at = 0;
         while let Some(dylib) = scope.get(at).copied() {
             at += 1;
-            for entry in &self.dylib(dylib).order {
+            for entry in self.order_for(dylib, convention) {
                 if !scope.contains(&entry.dylib) {
                     scope.push(entry.dylib);
                 }
