@@ -96,12 +96,6 @@ pub trait Executor: Send + Sync {
         &x86_64::ARCHITECTURE
     }
 
-    /// What compilers for the target put before the names of functions and variables: nothing on most systems, `_` on
-    /// Darwin. [`find`](Executor::find) and [`Exports::find`] take names without it.
-    fn symbol_prefix(&self) -> Option<u8> {
-        None
-    }
-
     /// What the process itself and its libraries define under a name.
     fn find(&self, name: &[u8]) -> Option<Found>;
 

@@ -106,14 +106,8 @@ impl DefinitionGenerator for LibrarySymbols {
 /// Defines what lies outside of the session.
 fn define_found(session: &Session, dylib: DylibId, wanted: Wanted<'_>, find: impl Fn(&[u8]) -> Option<Found>) {
     let mut found = Vec::new();
-    let prefix = session.executor().symbol_prefix();
     for (name, _) in wanted.names {
-        let bytes = session.names().bytes(*name);
-        let own_name = match prefix {
-            Some(prefix) => bytes.strip_prefix(&[prefix]),
-            None => Some(&*bytes),
-        };
-        if let Some(definition) = own_name.and_then(&find) {
+        if let Some(definition) = find(&session.names().bytes(*name)) {
             let kind = if definition.thread_local { SymbolKind::ThreadLocal } else { SymbolKind::None };
             found.push((*name, definition.address, kind));
         }

@@ -116,12 +116,10 @@ impl Session {
         &self.shared.names
     }
 
-    /// The linker's name for a function or variable of a source: with the target's prefix, if it has one.
+    /// The session's name for a function or variable of a C source. It is the same on every target: what a compiler puts
+    /// before it goes when an object is read ([`Container::session_name`](uruk_jitlink::format::Container::session_name)).
     pub fn mangle(&self, name: &str) -> Name {
-        match self.executor().symbol_prefix() {
-            None => self.names().intern(name.as_bytes()),
-            Some(prefix) => self.names().intern(&[&[prefix], name.as_bytes()].concat()),
-        }
+        self.names().intern(name.as_bytes())
     }
 
     /// The process where code runs.

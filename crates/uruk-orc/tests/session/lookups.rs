@@ -1,4 +1,4 @@
-//! Look-ups: as futures, on behalf of the running program, and with a prefix before every name.
+//! Look-ups: as futures, and on behalf of the running program.
 
 use crate::support::{Program, settle};
 use std::future::Future;
@@ -90,65 +90,3 @@ fn a_member_is_pulled_once_for_all_who_need_it_and_again_after_it_was_removed() 
     }
 }
 
-/// This process, as if its compilers put an underscore before every name.
-struct Prefixed(InProcess);
-
-impl Executor for Prefixed {
-    fn symbol_prefix(&self) -> Option<u8> {
-        Some(b'_')
-    }
-
-    fn memory(&self) -> &dyn MemoryManager {
-        Executor::memory(&self.0)
-    }
-
-    fn find(&self, name: &[u8]) -> Option<Found> {
-        Executor::find(&self.0, name)
-    }
-
-    fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) {
-        Executor::for_each_import(&self.0, each);
-    }
-
-    fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
-        Executor::load_library(&self.0, path_or_soname)
-    }
-
-    fn open_library(&self, path_or_soname: &str) -> Result<Box<dyn Exports>, Error> {
-        self.0.open_library(path_or_soname)
-    }
-
-    fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
-        Executor::load_threads(&self.0, request)
-    }
-
-    fn register_unwind(&self, code: Range<u64>, records: Range<u64>) -> Result<Resource, Error> {
-        Executor::register_unwind(&self.0, code, records)
-    }
-
-    fn run_resolvers(&self, slots: &[(u64, u64)]) -> Result<(), Error> {
-        Executor::run_resolvers(&self.0, slots)
-    }
-
-    fn run_initialisers(&self, functions: &[u64]) -> Result<(), Error> {
-        Executor::run_initialisers(&self.0, functions)
-    }
-
-    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
-        self.0.support_object(name)
-    }
-}
-
-#[test]
-fn names_have_the_targets_prefix() {
-    let session = Session::new(Arc::new(Prefixed(InProcess::new(Options::default()))), Some(1));
-    let dylib = session.create_dylib("main").unwrap();
-    session.add_generator(dylib, Arc::new(LibrarySymbols::load(&session, "libm.so.6").unwrap()));
-    session.add_generator(dylib, Arc::new(ProcessSymbols));
-    let order = session.search_order(dylib);
-    assert_eq!(session.names().text(session.mangle("cos")), "_cos");
-    for name in ["cos", "puts"] {
-        assert_ne!(session.address(&order, session.mangle(name)).unwrap(), 0);
-        assert!(session.lookup(&order, &[name]).is_err(), "a name without the prefix is another one");
-    }
-}
