@@ -20,6 +20,8 @@ pub struct Machine {
     pub compressed: u32,
     /// The format and architecture of its graphs.
     pub format: &'static Format,
+    /// Its relocation types.
+    pub relocs: &'static [Reloc],
     /// What the reader has to know of each relocation type, by its number.
     pub rules: &'static [Option<Rule>],
 }
