@@ -7,6 +7,8 @@ mod guide;
 mod matrix;
 mod paths;
 mod process;
+mod readme;
+mod support;
 mod test;
 mod tools;
 
@@ -34,6 +36,12 @@ const TASKS: &[Task] = &[
         usage: "[--all] [--filter STR] [--uruk PATH] [--list] [--readme]",
         about: "real programs by compilers and flags, each compared with a native link",
         run: matrix::run,
+    },
+    Task {
+        name: "support",
+        usage: "[--readme]",
+        about: "what is linked of each format and architecture, by the tests, beside the table in README.md",
+        run: support::run,
     },
     Task {
         name: "bench",

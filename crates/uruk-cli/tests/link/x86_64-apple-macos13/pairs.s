@@ -15,8 +15,8 @@ _pushed:
         .globl  _immediates
 _immediates:
 # jitlink-check: decode_operand(_immediates, 3) = _first - next_pc(_immediates)
-# jitlink-check: decode_operand(_immediates + 7, 3) = _first - next_pc(_immediates + 7)
-# jitlink-check: decode_operand(_immediates + 16, 3) = _first - next_pc(_immediates + 16)
+# jitlink-check: decode_operand(_immediates + 7, 3) = _first - _immediates - 16
+# jitlink-check: decode_operand(_immediates + 16, 3) = _first - _immediates - 26
         movb    $1, _first(%rip)
         movw    $1, _first(%rip)
         movl    $1, _first(%rip)
