@@ -45,8 +45,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        usage: "link [--large] [--filter STR] [--samples N] [--uruk PATH] | session [--samples N] | compile [--samples N]",
-        about: "what linking costs, beside mold, lld, JITLink and the plain floor; or the session, beside LLJIT, or compilers",
+        usage: "link [--large] [--filter STR] [--samples N] [--uruk PATH] | session [--samples N] | compile [--samples N] | formats [--samples N] [--uruk PATH]",
+        about: "what linking costs, beside mold, lld, JITLink and the plain floor; the session, beside LLJIT; compilers; or every format",
         run: bench::run,
     },
     Task {

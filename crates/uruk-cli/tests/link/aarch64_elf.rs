@@ -32,7 +32,13 @@ macro_rules! data {
 macro_rules! typed {
     ($type:literal, $symbol:literal, $instruction:literal) => {
         concat!(
-            ".globl main\nmain: ", $instruction, "\n.size main, .-main\n.reloc main, ", $type, ", ", $symbol, "+by\n",
+            ".globl main\nmain: ",
+            $instruction,
+            "\n.size main, .-main\n.reloc main, ",
+            $type,
+            ", ",
+            $symbol,
+            "+by\n",
             ".section .tdata,\"awT\",@progbits\n.balign 16\n.type variable,@object\nvariable: .xword 0\n"
         )
     };
@@ -94,7 +100,13 @@ macro_rules! offset {
 /// What holds a part of everything: the bytes of an instruction for an addend.
 macro_rules! part {
     ($type:literal, $symbol:literal, $instruction:literal, $by:expr => $rule:literal) => {
-        Limit { name: $type, source: typed!($type, $symbol, $instruction), fits: &[($by, $rule)], misses: &[], message: "" }
+        Limit {
+            name: $type,
+            source: typed!($type, $symbol, $instruction),
+            fits: &[($by, $rule)],
+            misses: &[],
+            message: "",
+        }
     };
 }
 

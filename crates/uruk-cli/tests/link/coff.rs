@@ -56,7 +56,10 @@ macro_rules! threads {
     };
     ($reference:literal, $bytes:literal) => {
         concat!(
-            ".section .rdata,\"dr\"\n.globl main\nmain: ", $reference, "\n.section .tls$,\"dw\"\n.space ", $bytes,
+            ".section .rdata,\"dr\"\n.globl main\nmain: ",
+            $reference,
+            "\n.section .tls$,\"dw\"\n.space ",
+            $bytes,
             "\n.globl variable\nvariable: .long 5\n"
         )
     };

@@ -61,7 +61,8 @@ impl Coverage {
         let bytes = fs::read(object).unwrap();
         let file = object::File::parse(&*bytes).unwrap();
         let names = file.sections().map(|section| section.name().unwrap().to_string());
-        let is_record = |name: &String| ["__compact_unwind", "__eh_frame", ".eh_frame", ".pdata"].contains(&name.as_str());
+        let is_record =
+            |name: &String| ["__compact_unwind", "__eh_frame", ".eh_frame", ".pdata"].contains(&name.as_str());
         self.unwind.extend(names.filter(is_record));
     }
 
@@ -109,7 +110,8 @@ impl Coverage {
     /// Whether there are values that a kind's field does not hold. The second one of a pair holds what the first one leaves.
     fn has_limits(&self, kind: EdgeKind) -> bool {
         let info = self.format.arch.info(kind);
-        let refuses = |value| matches!(self.format.arch.encode(info.field, value, &mut [0; 16]), Err(Misfit::Range(..)));
+        let refuses =
+            |value| matches!(self.format.arch.encode(info.field, value, &mut [0; 16]), Err(Misfit::Range(..)));
         !matches!(info.value, Value::Paired | Value::Nothing) && (refuses(1 << 62) || refuses(-1 << 62))
     }
 

@@ -1,19 +1,14 @@
 //! ELF riscv64 and riscv32: fixtures, and the limits of relocation types.
 
-use super::support::{Limit, SLAB, Target, assemble, link_at_slab, minus, range, text};
+use super::support::{Limit, SLAB, Target, assemble, link, link_at_slab, minus, range, text};
 
 const WIDE: &str = "riscv64-linux-gnu";
 const NARROW: &str = "riscv32-linux-gnu";
 
 #[test]
 fn every_relocation_type_of_riscv64_is_linked() {
-    let target = Target {
-        triple: WIDE,
-        format: "ELF riscv64",
-        options: &["-mattr=+c"],
-        limits: Some(LIMITS),
-        unlimited: &[],
-    };
+    let target =
+        Target { triple: WIDE, format: "ELF riscv64", options: &["-mattr=+c"], limits: Some(LIMITS), unlimited: &[] };
     target.check();
 }
 
@@ -21,6 +16,14 @@ fn every_relocation_type_of_riscv64_is_linked() {
 fn every_relocation_type_of_riscv32_is_linked() {
     // Its fields are those of riscv64.
     Target { triple: NARROW, format: "ELF riscv32", options: &[], limits: None, unlimited: &[] }.check();
+}
+
+#[test]
+fn addresses_of_32_bits_are_given_out_where_they_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    assemble(folder.path(), NARROW, &[], "main", ".globl main\nmain: .word main\n");
+    let output = link(folder.path(), &["-noexec", "main.o"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -42,7 +45,13 @@ fn objects_that_pass_numbers_differently_are_not_linked() {
 macro_rules! typed {
     ($type:literal, $symbol:literal, $content:literal) => {
         concat!(
-            ".globl main\n.reloc main, ", $type, ", ", $symbol, "\nmain: ", $content, "\n",
+            ".globl main\n.reloc main, ",
+            $type,
+            ", ",
+            $symbol,
+            "\nmain: ",
+            $content,
+            "\n",
             ".section .tdata,\"awT\",@progbits\n.balign 8\n.type variable,@object\nvariable: .quad 0\n"
         )
     };

@@ -4,13 +4,8 @@ use super::support::{Limit, SLAB, Target, minus, range};
 
 #[test]
 fn every_relocation_type_is_linked() {
-    let target = Target {
-        triple: "x86_64-linux-gnu",
-        format: "ELF x86-64",
-        options: &[],
-        limits: Some(LIMITS),
-        unlimited: &[],
-    };
+    let target =
+        Target { triple: "x86_64-linux-gnu", format: "ELF x86-64", options: &[], limits: Some(LIMITS), unlimited: &[] };
     target.check();
 }
 
@@ -23,7 +18,11 @@ macro_rules! data {
     };
     ($type:literal, $symbol:literal) => {
         concat!(
-            ".globl main\n.section .rodata\n.reloc main, ", $type, ", ", $symbol, "+by\nmain: .long 0\n.size main, 4\n",
+            ".globl main\n.section .rodata\n.reloc main, ",
+            $type,
+            ", ",
+            $symbol,
+            "+by\nmain: .long 0\n.size main, 4\n",
             ".section .tdata,\"awT\",@progbits\n.balign 8\n.type variable,@object\nvariable: .quad 0\n"
         )
     };
