@@ -66,6 +66,24 @@ pub enum Error {
         /// Who came later.
         second: String,
     },
+    /// Two objects of a dylib want different things of the link.
+    #[error(
+        "{second} has `{what}:{key}={second_value}`, but {first} has `{what}:{key}={first_value}`; compile both with the same options, or add them to dylibs of their own"
+    )]
+    Disagree {
+        /// The option that says so.
+        what: &'static str,
+        /// What it is about.
+        key: String,
+        /// Who said so first.
+        first: String,
+        /// What.
+        first_value: String,
+        /// Who came later.
+        second: String,
+        /// What it wants.
+        second_value: String,
+    },
     /// A dylib of this name exists.
     #[error("a dylib named `{0}` exists already")]
     DylibExists(String),

@@ -2,6 +2,8 @@
 //! C and C++ are compiled by clang for MSVC's ABI and by MinGW's GCC.
 #![cfg(target_arch = "x86_64")]
 
+#[path = "coff/directives.rs"]
+mod directives;
 #[path = "support/windows.rs"]
 mod windows;
 

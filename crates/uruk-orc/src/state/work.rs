@@ -5,7 +5,7 @@
 //! anything else might wait for what lies beneath it on the same stack.
 
 use super::effects::Call;
-use super::{Answer, DylibId, Epoch, Phase, QueryId, State, SymbolId, UnitId};
+use super::{Answer, DylibId, Epoch, Phase, QueryId, SearchEntry, State, SymbolId, UnitId};
 use crate::dispatch::Priority;
 use crate::error::Error;
 use crate::objects::{Gathering, Step};
@@ -284,19 +284,29 @@ impl State {
 
     /// Enters the need of one unit for symbols, each found along a dylib's search order, which are materialized.
     pub fn bind_all(&mut self, needs: &[(DylibId, Name)]) -> Result<Vec<SymbolId>, Error> {
-        let mut symbols = Vec::with_capacity(needs.len());
-        for (dylib, name) in needs {
-            let order = &self.dylib(*dylib).order;
-            let Some(symbol) = self.find(order, *name) else {
-                return Err(Error::missing(self.names.text(*name), self.searched(order)));
-            };
+        let found = needs.iter().map(|(dylib, name)| self.need(&self.dylib(*dylib).order, *name));
+        let symbols = found.collect::<Result<_, _>>()?;
+        Ok(self.bind_found(symbols))
+    }
+
+    /// The same for symbols that are found along one order.
+    pub fn bind_along(&mut self, order: &[SearchEntry], needs: &[Name]) -> Result<Vec<SymbolId>, Error> {
+        let symbols = needs.iter().map(|name| self.need(order, *name)).collect::<Result<_, _>>()?;
+        Ok(self.bind_found(symbols))
+    }
+
+    fn need(&self, order: &[SearchEntry], name: Name) -> Result<SymbolId, Error> {
+        self.find(order, name).ok_or_else(|| Error::missing(self.names.text(name), self.searched(order)))
+    }
+
+    fn bind_found(&mut self, symbols: Vec<SymbolId>) -> Vec<SymbolId> {
+        for symbol in &symbols {
             self.symbols[symbol.index()].bound = true;
-            symbols.push(symbol);
         }
         let units = symbols.iter().map(|symbol| self.symbol(*symbol).unit);
         let units: Vec<UnitId> = units.filter(|unit| unit.index() < self.units.len()).collect();
         self.demand(units);
-        Ok(symbols)
+        symbols
     }
 
     /// Ends the session: what was not started is not, and every query is answered.
