@@ -68,21 +68,17 @@ pub enum Error {
     },
     /// Two objects of a dylib want different things of the link.
     #[error(
-        "{second} has `{what}:{key}={second_value}`, but {first} has `{what}:{key}={first_value}`; compile both with the same options, or add them to dylibs of their own"
+        "{second} has `{second_option}`, but {first} has `{first_option}`; compile both with the same options, or add them to dylibs of their own"
     )]
     Disagree {
-        /// The option that says so.
-        what: &'static str,
-        /// What it is about.
-        key: String,
-        /// Who said so first.
+        /// Who came first.
         first: String,
-        /// What.
-        first_value: String,
+        /// The option that says what it wants.
+        first_option: String,
         /// Who came later.
         second: String,
-        /// What it wants.
-        second_value: String,
+        /// What it wants instead.
+        second_option: String,
     },
     /// A dylib of this name exists.
     #[error("a dylib named `{0}` exists already")]

@@ -7,12 +7,14 @@ use crate::session::{Request, Session};
 use crate::state::{DylibId, SearchEntry};
 use crate::unit::{Definition, MaterializationUnit};
 use std::collections::HashSet;
+use std::sync::Arc;
 use uruk_jitlink::format::Convention;
 use uruk_jitlink::interface::Interface;
 use uruk_jitlink::names::Name;
 
 /// Names that stand for symbols of a dylib: its own, or those that its search order finds.
 pub struct Aliases {
+    name: Arc<str>,
     source: DylibId,
     /// Only dylibs that serve objects of this convention are looked into.
     convention: Option<Convention>,
@@ -22,7 +24,7 @@ pub struct Aliases {
 impl Aliases {
     /// Names, each for the symbol beside it, which is found along `source`'s search order.
     pub fn new(source: DylibId, aliases: Vec<(Definition, Name)>) -> Aliases {
-        Aliases { source, convention: None, aliases }
+        Aliases { name: "aliases".into(), source, convention: None, aliases }
     }
 
     /// The names themselves, as `source` has them.
@@ -40,7 +42,8 @@ impl Aliases {
         let aliases = interface.terms.aliases.iter().map(|alias| (Definition::of_alias(alias), alias.target));
         let aliases: Vec<_> = aliases.collect();
         let convention = interface.format.container.convention();
-        (!aliases.is_empty()).then(|| Aliases::found_by(dylib, convention, aliases))
+        let name = interface.input.name().clone();
+        (!aliases.is_empty()).then(|| Aliases { name, ..Aliases::found_by(dylib, convention, aliases) })
     }
 
     /// Forgets all but these.
@@ -58,7 +61,7 @@ impl Aliases {
 
 impl MaterializationUnit for Aliases {
     fn name(&self) -> String {
-        "aliases".into()
+        self.name.to_string()
     }
 
     fn definitions(&self) -> Vec<Definition> {
@@ -73,7 +76,8 @@ impl MaterializationUnit for Aliases {
         let (now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.aliases).into_iter().partition(is_requested);
         // What nobody asked for is not to make its target materialize.
         if !later.is_empty()
-            && let Err(error) = responsibility.replace(Box::new(Aliases { aliases: later, ..*self }))
+            && let Err(error) =
+                responsibility.replace(Box::new(Aliases { name: self.name.clone(), aliases: later, ..*self }))
         {
             return responsibility.fail(error);
         }

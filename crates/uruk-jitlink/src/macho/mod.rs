@@ -12,6 +12,7 @@ mod edges;
 pub(crate) mod headers;
 pub mod interface;
 pub mod machine;
+mod offsets;
 mod read;
 mod sections;
 mod symbols;

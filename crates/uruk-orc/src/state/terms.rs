@@ -50,14 +50,13 @@ impl State {
             let table = if what == "/alternatename" { &mut terms.alternatives } else { &mut terms.agreements };
             let term = table.entry(*name).or_insert_with(|| Term { value: *value, convention, units: BTreeSet::new() });
             if term.value != *value {
-                let (first_value, first) = (term.value, term.units.first().copied());
+                let (first, first_value) = (term.units.first().copied(), term.value);
+                let option = |value: Name| format!("{what}:{}={}", self.names.text(*name), self.names.text(value));
                 return Err(Error::Disagree {
-                    what,
-                    key: self.names.text(*name),
+                    first_option: option(first_value),
+                    second_option: option(*value),
                     first: first.map_or_else(String::new, |unit| self.definer(unit)),
-                    first_value: self.names.text(first_value),
                     second: self.definer(unit),
-                    second_value: self.names.text(*value),
                 });
             }
             term.units.insert(unit);
