@@ -10,6 +10,7 @@
 //! cannot be computed does, too, as one odd field must not hide the other functions.
 //! Sources: gABI 4.3; DWARF 5 §7.3 and §2.17.3; lld's treatment of relocations in sections that are not loaded.
 
+mod darwin;
 mod made;
 mod relocate;
 mod sections;
@@ -19,6 +20,7 @@ mod write;
 
 use crate::error::LinkError;
 use crate::fixup::DROPPED;
+use crate::format::{Container, container};
 use crate::graph::*;
 use crate::input::Input;
 use crate::layout::{Member, lane};
@@ -108,7 +110,7 @@ enum Part<'a> {
     Made(made::Object<'a>),
 }
 
-/// An ELF image of linked objects.
+/// An ELF image of linked objects. That of one Mach-O object has its debug information, that of several their symbols only.
 pub fn image(objects: &[(&Input, &Places)], origin: Origin) -> Result<Vec<u8>, LinkError> {
     let mut runs = Vec::new();
     let mut outputs = Outputs::default();
@@ -122,6 +124,9 @@ pub fn image(objects: &[(&Input, &Places)], origin: Origin) -> Result<Vec<u8>, L
             }
             Some(made) => {
                 runs.extend(places.shares(origin));
+                if objects.len() == 1 && container(input) == Container::MachO {
+                    darwin::append(input, places, origin.base, &mut outputs)?;
+                }
                 Part::Made(made::Object::new(made, origin, &mut outputs))
             }
         });

@@ -8,6 +8,7 @@
 
 mod blocks;
 mod compact;
+pub(crate) mod dwarf;
 mod edges;
 pub(crate) mod headers;
 pub mod interface;

@@ -46,7 +46,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(
+    pub fn new(
         headers: Headers<'a>,
         parts: Parts,
         entries: &[Option<Entry>],
