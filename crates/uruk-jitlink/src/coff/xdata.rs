@@ -23,9 +23,32 @@ pub(super) fn split(graph: &mut LinkGraph) {
         return;
     }
     let references = references(graph, &mut shared);
+    let mut marks = insert_locals(graph, shared.values().map(|starts| starts.len() as u32).sum());
     for (id, starts) in shared {
-        Split::new(graph, id, starts).apply(graph, references.get(&id).map_or(&[], Vec::as_slice));
+        let split = Split::new(graph, id, starts, &mut marks);
+        split.apply(graph, references.get(&id).map_or(&[], Vec::as_slice));
     }
+}
+
+/// Adds so many symbols behind the local ones.
+fn insert_locals(graph: &mut LinkGraph, count: u32) -> Range<u32> {
+    let first = graph.first_global;
+    let symbol = Symbol {
+        value: 0,
+        size: 0,
+        name: 0,
+        definition: Definition::Undefined,
+        binding: Binding::Local,
+        visibility: Visibility::Default,
+        kind: SymbolKind::Section,
+    };
+    let at = first.0 as usize;
+    graph.symbols.splice(at..at, std::iter::repeat_n(symbol, count as usize));
+    for edge in graph.edges.iter_mut().filter(|edge| first <= edge.target) {
+        edge.target.0 += count;
+    }
+    graph.first_global.0 += count;
+    first.0..graph.first_global.0
 }
 
 /// Where what functions' records refer to begins, in blocks that several of them share.
@@ -110,7 +133,7 @@ struct Split {
 
 impl Split {
     /// The first part is the block itself, with what lies before the first description; the others are new.
-    fn new(graph: &mut LinkGraph, id: BlockId, starts: BTreeSet<u64>) -> Split {
+    fn new(graph: &mut LinkGraph, id: BlockId, starts: BTreeSet<u64>, marks: &mut Range<u32>) -> Split {
         let starts: Vec<u64> = [0].into_iter().chain(starts.into_iter().skip(1)).collect();
         let whole = graph.block(id).clone();
         let mut edges = whole.edges.start;
@@ -137,6 +160,7 @@ impl Split {
                 _ => graph.blocks.push(part),
             }
             split.blocks.push(block);
+            split.marks.extend(marks.next().map(SymbolId));
         }
         graph.scattered = true;
         split
@@ -149,7 +173,7 @@ impl Split {
     }
 
     /// Moves symbols and references, given by edge and the place that it leads to, to the parts.
-    fn apply(mut self, graph: &mut LinkGraph, references: &[(u32, u64)]) {
+    fn apply(self, graph: &mut LinkGraph, references: &[(u32, u64)]) {
         let whole = Definition::Block(self.blocks[0]);
         for index in 0..graph.symbols.len() {
             if graph.symbols[index].definition == whole {
@@ -158,7 +182,9 @@ impl Split {
                 graph.symbols[index].definition = Definition::Block(self.blocks[part]);
             }
         }
-        self.marks = self.blocks.iter().map(|block| raw::add_symbol(graph, *block, 0)).collect();
+        for (mark, block) in self.marks.iter().zip(&self.blocks) {
+            graph.symbols[mark.0 as usize].definition = Definition::Block(*block);
+        }
         for (edge, at) in references {
             let (part, offset) = self.find(*at);
             let Edge { offset: place, kind, .. } = graph.edges[*edge as usize];
