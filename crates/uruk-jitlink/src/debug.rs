@@ -8,6 +8,8 @@
 //! Nothing of it is made before somebody asks: until then an object costs its [`Places`].
 //! Invariants: a reference to something that was dropped holds a value that no code has (the tombstones of lld); what
 //! cannot be computed does, too, as one odd field must not hide the other functions.
+//! An image has structures of 64 bits for riscv32 too: no executor runs such code, so that no debugger is shown one; who
+//! reads images otherwise finds the sections, whose debug information says itself that addresses have four bytes.
 //! Sources: gABI 4.3; DWARF 5 §7.3 and §2.17.3; lld's treatment of relocations in sections that are not loaded.
 
 mod darwin;

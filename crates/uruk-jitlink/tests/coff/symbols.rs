@@ -192,8 +192,10 @@ fn directives_are_followed() {
     assert_eq!(globals("/EXPORT:\"function\" /export:absent,@7,NONAME"), named(&[("absent", Strength::Undefined)]));
 }
 
+type Pairs = Vec<(String, String)>;
+
 /// What directives want of the link as a whole: aliases, `true` for variables; alternative names; values.
-fn terms(directives: &str) -> (Vec<(String, String, bool)>, Vec<(String, String)>, Vec<(String, String)>) {
+fn terms(directives: &str) -> (Vec<(String, String, bool)>, Pairs, Pairs) {
     let (interface, names) = interface(&directed(directives));
     let terms = &interface.terms;
     let is_data = |kind: SymbolKind| kind == SymbolKind::Object;
