@@ -284,29 +284,39 @@ impl State {
 
     /// Enters the need of one unit for symbols, each found along a dylib's search order, which are materialized.
     pub fn bind_all(&mut self, needs: &[(DylibId, Name)]) -> Result<Vec<SymbolId>, Error> {
-        let found = needs.iter().map(|(dylib, name)| self.need(&self.dylib(*dylib).order, *name));
-        let symbols = found.collect::<Result<_, _>>()?;
-        Ok(self.bind_found(symbols))
+        let mut symbols = Vec::with_capacity(needs.len());
+        for (dylib, name) in needs {
+            let found = self.need(&self.dylib(*dylib).order, *name)?;
+            symbols.push(self.bind(found));
+        }
+        self.demand_all(&symbols);
+        Ok(symbols)
     }
 
     /// The same for symbols that are found along one order.
     pub fn bind_along(&mut self, order: &[SearchEntry], needs: &[Name]) -> Result<Vec<SymbolId>, Error> {
-        let symbols = needs.iter().map(|name| self.need(order, *name)).collect::<Result<_, _>>()?;
-        Ok(self.bind_found(symbols))
+        let mut symbols = Vec::with_capacity(needs.len());
+        for name in needs {
+            let found = self.need(order, *name)?;
+            symbols.push(self.bind(found));
+        }
+        self.demand_all(&symbols);
+        Ok(symbols)
     }
 
     fn need(&self, order: &[SearchEntry], name: Name) -> Result<SymbolId, Error> {
         self.find(order, name).ok_or_else(|| Error::missing(self.names.text(name), self.searched(order)))
     }
 
-    fn bind_found(&mut self, symbols: Vec<SymbolId>) -> Vec<SymbolId> {
-        for symbol in &symbols {
-            self.symbols[symbol.index()].bound = true;
-        }
+    fn bind(&mut self, symbol: SymbolId) -> SymbolId {
+        self.symbols[symbol.index()].bound = true;
+        symbol
+    }
+
+    fn demand_all(&mut self, symbols: &[SymbolId]) {
         let units = symbols.iter().map(|symbol| self.symbol(*symbol).unit);
         let units: Vec<UnitId> = units.filter(|unit| unit.index() < self.units.len()).collect();
         self.demand(units);
-        symbols
     }
 
     /// Ends the session: what was not started is not, and every query is answered.
