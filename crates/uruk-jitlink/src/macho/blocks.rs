@@ -40,7 +40,8 @@ impl Part {
     /// The same, to be found at once if it is `hint` or the one before: relocations mostly follow each other backwards.
     pub fn position_near(&self, offset: u64, hint: usize) -> usize {
         let begins = |position: usize| self.starts.get(position).is_some_and(|start| *start <= offset);
-        let near = [hint, hint.saturating_sub(1)].into_iter().find(|position| begins(*position) && !begins(position + 1));
+        let near =
+            [hint, hint.saturating_sub(1)].into_iter().find(|position| begins(*position) && !begins(position + 1));
         near.unwrap_or_else(|| self.position(offset))
     }
 
