@@ -29,7 +29,7 @@ fn exported_names(soname: &str) -> Vec<String> {
         let object = objects.iter().find(|object| object.path().ends_with(soname.as_bytes())).unwrap();
         String::from_utf8(object.path().to_vec()).unwrap()
     });
-    let output = std::process::Command::new("nm").args(["-D", "--defined-only", &path]).output().unwrap();
+    let output = std::process::Command::new(tool("NM", "nm")).args(["-D", "--defined-only", &path]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     // Absolute symbols of a library are its version names.
     let fields = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -149,7 +149,7 @@ fn the_loaders_words_are_in_the_error() {
     assert!(matches!(load("a\0b"), Err(LibraryError::Name { .. })));
 }
 
-use crate::testing::build_library as build;
+use crate::testing::{build_library as build, tool};
 
 #[test]
 fn libraries_come_and_go_while_others_look_up() {

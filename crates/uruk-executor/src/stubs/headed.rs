@@ -52,7 +52,9 @@ pub(in super::super) fn lazy_target(code: u64, _stub: u64) -> u64 {
 pub(in super::super) fn fill(contents: &Contents, code: &mut [u8], words: &mut [u8]) {
     let (head, stubs) = code.split_at_mut(HEAD_BYTES);
     let constants = [contents.entry, contents.context, contents.words, contents.first_location];
-    head.copy_from_slice(&[&HEAD.map(u32::to_le_bytes).concat()[..], &constants.map(u64::to_le_bytes).concat()].concat());
+    head.copy_from_slice(
+        &[&HEAD.map(u32::to_le_bytes).concat()[..], &constants.map(u64::to_le_bytes).concat()].concat(),
+    );
     for (cell, bytes) in (HEAD_CELLS as u64..).zip(stubs.chunks_exact_mut(CELL_BYTES as usize)) {
         let instructions = stub(contents.code + CELL_BYTES * cell, contents.words + 8 * cell);
         bytes.copy_from_slice(&instructions.map(u32::to_le_bytes).concat());

@@ -3,8 +3,7 @@
 //! first wanted, closed on `exec`, and opened anew in a forked child, where the old one means the parent's memory.
 //! Invariants: every mapping is anonymous and private, so that debuggers, profilers and `fork` treat it as any
 //! other memory.
-//! Sources: mmap(2), mprotect(2), madvise(2), membarrier(2), proc_pid_mem(5); Arm ARM §B2.4.4 (cache maintenance
-//! for code); Linux Documentation/arch/riscv/cmodx.rst.
+//! Sources: mmap(2), mprotect(2), madvise(2), membarrier(2), proc_pid_mem(5).
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -13,7 +12,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use super::{Protection, System, Where};
+use super::{Protection, System, Where, cache};
 use crate::at_fork;
 
 /// The real thing.
@@ -148,8 +147,8 @@ unsafe impl System for Linux {
     }
 
     fn publish_code(&self, range: Range<u64>, reused: bool) {
-        clean_caches(&range);
-        if reused || cfg!(not(target_arch = "x86_64")) {
+        cache::publish(&range);
+        if reused || cache::FRESH_CODE_NEEDS_BARRIER {
             barrier();
         }
     }
@@ -217,46 +216,12 @@ fn register_barrier() {
 }
 
 /// Every thread of the process executes a serialising instruction before it returns to its code. Where the kernel
-/// has no such call there is nothing else to ask: x86-64 notices stores to fetched code by itself, and code that
-/// was released is running nowhere.
+/// has no such call there is nothing else to ask: code that was released is running nowhere.
 fn barrier() {
     if !membarrier(PRIVATE_EXPEDITED_SYNC_CORE) {
         register_barrier();
         membarrier(PRIVATE_EXPEDITED_SYNC_CORE);
     }
-}
-
-/// Instruction fetch is coherent with stores.
-#[cfg(target_arch = "x86_64")]
-fn clean_caches(_: &Range<u64>) {}
-
-#[cfg(target_arch = "aarch64")]
-fn clean_caches(range: &Range<u64>) {
-    use std::arch::asm;
-    let types: u64;
-    // SAFETY: CTR_EL0 is readable on Linux and has no side effects.
-    unsafe { asm!("mrs {}, ctr_el0", out(reg) types, options(nomem, nostack)) };
-    let data_line = 4u64 << (types >> 16 & 15);
-    let code_line = 4u64 << (types & 15);
-    for line in (range.start & !(data_line - 1)..range.end).step_by(data_line as usize) {
-        // SAFETY: cleans a cache line of a readable page; contents do not change.
-        unsafe { asm!("dc cvau, {}", in(reg) line, options(nostack)) };
-    }
-    // SAFETY: a barrier.
-    unsafe { asm!("dsb ish", options(nostack)) };
-    for line in (range.start & !(code_line - 1)..range.end).step_by(code_line as usize) {
-        // SAFETY: drops a line of the instruction cache.
-        unsafe { asm!("ic ivau, {}", in(reg) line, options(nostack)) };
-    }
-    // SAFETY: barriers.
-    unsafe { asm!("dsb ish", "isb", options(nostack)) };
-}
-
-#[cfg(target_arch = "riscv64")]
-fn clean_caches(range: &Range<u64>) {
-    const RISCV_FLUSH_ICACHE: libc::c_long = 259;
-    // SAFETY: flushes the instruction cache for all threads (flags 0); touches no memory.
-    unsafe { libc::syscall(RISCV_FLUSH_ICACHE, range.start, range.end, 0) };
 }
 
 fn pointer(address: u64) -> *mut c_void {

@@ -10,9 +10,13 @@
 //! glibc keeps for this (about 1.6 KiB by default, aligned to 64 bytes at most; given back at
 //! unload only in reverse order of loading). [`tunables_with_static_tls`] says how a process asks
 //! for more. The image is copied at load, so it must be fixed up before.
-//! Sources: "ELF Handling For Thread-Local Storage" §3–4; x86-64 psABI §4.4.1; glibc manual,
-//! "Dynamic Linking Tunables"; glibc `elf/dl-reloc.c`, `sysdeps/x86_64/dl-machine.h`.
+//! Sources: "ELF Handling For Thread-Local Storage" §3–4; glibc manual, "Dynamic Linking Tunables"; glibc
+//! `elf/dl-reloc.c`, `sysdeps/x86_64/dl-machine.h`; of each architecture, its psABI.
 
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "riscv64.rs")]
+mod arch;
 mod file;
 mod image;
 
@@ -20,6 +24,8 @@ use std::ffi::{OsStr, OsString};
 
 use crate::at_fork;
 use crate::libraries::{self, Library, SymbolKind, with_objects};
+
+pub(crate) use self::arch::executable_block;
 
 /// What a linked batch asks of the loader.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +63,7 @@ pub enum TlsTarget<'a> {
 pub enum TlsSlotKind {
     /// General and local dynamic: the `tls_index` pair that `__tls_get_addr` takes.
     ModuleAndOffset,
-    /// Initial and local exec: the (negative) offset from the thread pointer, then zero.
+    /// Initial and local exec: the (on x86-64 negative) offset from the thread pointer, then zero.
     ThreadOffset,
     /// A TLS descriptor: the resolver and its argument. The pair may be copied to another aligned
     /// place. Up to glibc 2.39 the resolver may change vector registers on a thread's first access
@@ -167,7 +173,8 @@ impl TlsModule {
         let slots = slots.ok_or_else(|| TlsError::Load { message: "it has no link map".to_owned() })?;
         // SAFETY: the object is loaded; its slots are `request.slots.len()` pairs of words, aligned
         // to 16 bytes, in its writable segment, which the loader has finished with.
-        let values = unsafe { std::slice::from_raw_parts(slots as *const [u64; 2], request.slots.len()) }.to_vec();
+        let filled = unsafe { std::slice::from_raw_parts(slots as *const [u64; 2], request.slots.len()) };
+        let values = request.slots.iter().zip(filled).map(|(slot, filled)| arch::value(slot.kind, filled)).collect();
         Ok(TlsModule { values, library: Some(library) })
     }
 

@@ -50,6 +50,12 @@ fn returns(value: u32) -> Vec<u8> {
         let high = 0x72a0_0000 | (value >> 16) << 5; // movk w0, high, lsl 16
         [low, high, 0xd65f_03c0u32].map(u32::to_le_bytes).concat() // ret
     };
+    #[cfg(target_arch = "riscv64")]
+    let code = {
+        let high = 0x0000_0537 | value.wrapping_add(0x800) & !0xfff; // lui a0, high
+        let low = 0x0005_051b | value << 20; // addiw a0, a0, low
+        [high, low, 0x0000_8067u32].map(u32::to_le_bytes).concat() // ret
+    };
     code
 }
 
