@@ -71,6 +71,11 @@ pub(crate) fn in_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
+/// Whether an emulator runs this program.
+pub(crate) fn emulated() -> bool {
+    std::env::var_os(EMULATOR).is_some()
+}
+
 const CHILD: &str = "URUK_TEST_CHILD";
 /// Names what runs programs of this architecture, if the system does not.
 const EMULATOR: &str = "URUK_TEST_EMULATOR";

@@ -1,5 +1,10 @@
 //! A session made of a table, called by machine code whose address it knows.
 
+#[cfg_attr(target_arch = "x86_64", path = "tests/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "tests/aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "tests/riscv64.rs")]
+mod arch;
+
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -68,11 +73,7 @@ impl Program {
     fn new(prefix: &'static str) -> Self {
         let mut bytes = Vec::new();
         for (_, address) in overrides() {
-            bytes.extend([0x48, 0x83, 0xec, 0x08]); // sub $8, %rsp
-            bytes.extend([0x48, 0xb8]); // movabs $address, %rax
-            bytes.extend((*address as u64).to_le_bytes());
-            bytes.extend([0xff, 0xd0]); // call *%rax
-            bytes.extend([0x48, 0x83, 0xc4, 0x08, 0xc3]); // add $8, %rsp; ret
+            bytes.extend(arch::call(*address as u64));
             bytes.resize(bytes.len().next_multiple_of(CALL_SIZE), 0xcc);
         }
         let code = Code::new(&bytes);

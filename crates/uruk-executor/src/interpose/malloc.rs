@@ -97,7 +97,11 @@ impl MallocGuard {
         let (old_free, old_usable_size, mallopt) = (old_free?, old_usable_size?, mallopt?);
         let function = |name| find(name).unwrap_or(0) as *const c_void;
         let mappings = maps::read().map_err(MallocError::Maps)?;
-        let heap = mappings.iter().filter(|mapping| mapping.name == "[heap]").map(|mapping| mapping.range.clone());
+        // SAFETY: asks for the end of the heap, which stays where it is.
+        let last = (unsafe { libc::sbrk(0) } as u64).wrapping_sub(1);
+        // Emulators do not name it.
+        let is_heap = |mapping: &&maps::Mapping| mapping.name == "[heap]" || mapping.range.contains(&last);
+        let heap = mappings.iter().filter(is_heap).map(|mapping| mapping.range.clone());
         let heap = heap.reduce(|all, next| all.start.min(next.start)..all.end.max(next.end)).unwrap_or(0..0);
         // SAFETY: the caller's promise for the replacement's functions; glibc's have these types.
         let state = unsafe {

@@ -70,4 +70,6 @@ pub const TEMPLATES: &[Template] = &[
     // The same with x3; b __register_atfork
     Template { name: "pthread_atfork", code: AT_FORK, fixups: AT_FORK_FIXUPS },
     Template { name: "__pthread_atfork", code: AT_FORK, fixups: AT_FORK_FIXUPS },
+    // b __stack_chk_fail, which does not return
+    Template { name: "__stack_chk_fail_local", code: b"\0\0\0\x14", fixups: &[jump(0, "__stack_chk_fail")] },
 ];

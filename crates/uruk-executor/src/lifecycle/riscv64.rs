@@ -70,4 +70,6 @@ pub const TEMPLATES: &[Template] = &[
     // lla a3, __dso_handle; tail __register_atfork
     Template { name: "pthread_atfork", code: AT_FORK, fixups: AT_FORK_FIXUPS },
     Template { name: "__pthread_atfork", code: AT_FORK, fixups: AT_FORK_FIXUPS },
+    // tail __stack_chk_fail, which does not return
+    Template { name: "__stack_chk_fail_local", code: b"\x17\x03\0\0\x67\0\x03\0", fixups: &[jump(0, "__stack_chk_fail")] },
 ];

@@ -51,7 +51,7 @@ pub(in super::super) fn lazy_target(code: u64, _stub: u64) -> u64 {
 /// Writes a block's code and words.
 pub(in super::super) fn fill(contents: &Contents, code: &mut [u8], words: &mut [u8]) {
     let (head, stubs) = code.split_at_mut(HEAD_BYTES);
-    let constants = [contents.entry, contents.context, contents.words, contents.first_location];
+    let constants = [contents.entry, contents.context, contents.words, contents.first_location, 0];
     head.copy_from_slice(
         &[&HEAD.map(u32::to_le_bytes).concat()[..], &constants.map(u64::to_le_bytes).concat()].concat(),
     );

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use super::{Protection, System, Where, cache};
 use crate::at_fork;
@@ -111,7 +111,13 @@ unsafe impl System for Linux {
         let _forks = at_fork::hold_off();
         let _one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         if WRITER.load(Ordering::Acquire) < 0 {
-            WRITER.store(open_memory()?, Ordering::Release);
+            let writer = open_memory()?;
+            if !is_executed(writer) {
+                // SAFETY: it was opened above, and nobody has seen it.
+                unsafe { libc::close(writer) };
+                return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
+            }
+            WRITER.store(writer, Ordering::Release);
         }
         Ok(())
     }
@@ -193,6 +199,36 @@ fn open_memory() -> io::Result<i32> {
         libc::close(low);
         Ok(high)
     }
+}
+
+/// Whether code that is written by force is executed from then on. Emulators of user programs may go on with their
+/// translation of what was there before: they notice writes through the mapping and changes of protection only.
+fn is_executed(writer: i32) -> bool {
+    static IS_EXECUTED: OnceLock<bool> = OnceLock::new();
+    let Some(returns) = cache::RETURNS else { return true };
+    *IS_EXECUTED.get_or_init(|| {
+        let bytes = page_bytes();
+        let Ok(start) = Linux.reserve(Where::Anywhere, bytes) else { return false };
+        let page = start..start + bytes;
+        let returns = |number: u8| {
+            let code = returns(number);
+            // SAFETY: the bytes are readable; they go to a page of our own, which has no access or can be executed.
+            let written =
+                unsafe { libc::pwrite64(writer, code.as_ptr().cast(), size_of_val(&code), start as libc::off64_t) };
+            cache::publish(&page);
+            // SAFETY: nothing refers to the page.
+            let protected = unsafe { Linux.protect(page.clone(), Protection::ReadExecute) };
+            if written != size_of_val(&code) as isize || protected.is_err() {
+                return false;
+            }
+            // SAFETY: a function of this type was written there, if not the one before.
+            unsafe { std::mem::transmute::<*mut c_void, extern "C" fn() -> u32>(pointer(start))() == u32::from(number) }
+        };
+        let answer = returns(1) && returns(2);
+        // SAFETY: the page was reserved above, and nothing refers to it.
+        _ = unsafe { Linux.unmap(page) };
+        answer
+    })
 }
 
 // Of <linux/membarrier.h>; libc has no names for them.

@@ -7,7 +7,7 @@
 //! Invariants: the object has no executable segment, exports nothing, needs nothing and is loaded
 //! with `RTLD_LOCAL`; it stays loaded as long as its [`TlsModule`] lives.
 //! Limits: an object whose slots hold offsets from the thread pointer takes part of the room that
-//! glibc keeps for this (about 1.6 KiB by default, aligned to 64 bytes at most; given back at
+//! glibc keeps for this (about 1.6 KiB by default, on x86-64 aligned to 64 bytes at most, elsewhere to 16; given back at
 //! unload only in reverse order of loading). [`tunables_with_static_tls`] says how a process asks
 //! for more. The image is copied at load, so it must be fixed up before.
 //! Sources: "ELF Handling For Thread-Local Storage" §3–4; glibc manual, "Dynamic Linking Tunables"; glibc
@@ -261,7 +261,7 @@ fn static_error(request: &TlsRequest<'_>) -> TlsError {
 fn static_alignment() -> u64 {
     with_objects(|objects| {
         let startup = objects.iter().filter(|object| object.scope() == libraries::Scope::Startup);
-        startup.filter_map(|object| object.tls()).map(|tls| tls.align_bytes).fold(64, u64::max)
+        startup.filter_map(|object| object.tls()).map(|tls| tls.align_bytes).fold(arch::STATIC_ALIGN, u64::max)
     })
 }
 

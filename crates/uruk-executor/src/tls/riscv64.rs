@@ -13,6 +13,9 @@ pub(super) const MACHINE: u16 = 243;
 /// `e_flags`: `EF_RISCV_FLOAT_ABI_DOUBLE`.
 pub(super) const FLAGS: u32 = 4;
 
+/// What static blocks are aligned to at least: glibc's data of each thread lies beside them.
+pub(super) const STATIC_ALIGN: u64 = 16;
+
 /// The dynamic relocations of a slot: place in the slot and type.
 pub(super) fn relocations(kind: TlsSlotKind) -> &'static [(usize, u64)] {
     match kind {
@@ -44,6 +47,9 @@ unsafe extern "C" {
 #[unsafe(naked)]
 extern "C" fn resolve() {
     std::arch::naked_asm!(
+        // The assembler is not told of the target's own extensions here.
+        ".option push",
+        ".option arch, +d",
         ".cfi_startproc",
         ".cfi_return_column t0",
         "addi sp, sp, -288",
@@ -127,6 +133,7 @@ extern "C" fn resolve() {
         ".cfi_def_cfa_offset 0",
         "jr t0",
         ".cfi_endproc",
+        ".option pop",
         get = sym __tls_get_addr,
     )
 }

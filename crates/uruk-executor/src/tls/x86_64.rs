@@ -7,6 +7,9 @@ pub(super) const MACHINE: u16 = 62;
 /// `e_flags`.
 pub(super) const FLAGS: u32 = 0;
 
+/// What static blocks are aligned to at least: glibc's data of each thread lies beside them.
+pub(super) const STATIC_ALIGN: u64 = 64;
+
 /// The dynamic relocations of a slot: place in the slot and type.
 pub(super) fn relocations(kind: TlsSlotKind) -> &'static [(usize, u64)] {
     match kind {

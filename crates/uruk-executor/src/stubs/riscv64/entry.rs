@@ -25,6 +25,9 @@ pub(in super::super) fn addresses() -> &'static [u64] {
 #[unsafe(naked)]
 extern "C" fn enter() {
     std::arch::naked_asm!(
+        // The assembler is not told of the target's own extensions here.
+        ".option push",
+        ".option arch, +d",
         ".cfi_startproc",
         ".cfi_def_cfa_offset 16",
         "addi sp, sp, -304",
@@ -120,6 +123,7 @@ extern "C" fn enter() {
         ".cfi_def_cfa_offset 0",
         "jr t3",
         ".cfi_endproc",
+        ".option pop",
         answer = sym answer,
     )
 }

@@ -7,6 +7,10 @@ use std::ops::Range;
 /// Another processor may have fetched ahead what was there before.
 pub(in crate::sys) const FRESH_CODE_NEEDS_BARRIER: bool = true;
 
+/// Code that returns a number, for a trial whether what is written by force is executed.
+pub(in crate::sys) const RETURNS: Option<fn(u8) -> [u32; 2]> =
+    Some(|number| [0x5280_0000 | (number as u32) << 5, 0xd65f_03c0]); // mov w0, number; ret
+
 pub(in crate::sys) fn publish(range: &Range<u64>) {
     let types: u64;
     // SAFETY: CTR_EL0 is readable on Linux and has no side effects.
