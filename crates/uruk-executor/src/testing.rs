@@ -1,5 +1,6 @@
 //! Shared by this crate's tests: libraries made by the system's C compiler, and children of the test program.
 
+use std::ffi::CStr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -75,6 +76,13 @@ pub(crate) fn in_child() -> bool {
 pub(crate) fn emulated() -> bool {
     std::env::var_os(EMULATOR).is_some()
 }
+
+/// The version of symbols that glibc has had since it knows this architecture.
+pub(crate) const FIRST_GLIBC: &CStr = match std::env::consts::ARCH.as_bytes() {
+    b"x86_64" => c"GLIBC_2.2.5",
+    b"aarch64" => c"GLIBC_2.17",
+    _ => c"GLIBC_2.27",
+};
 
 const CHILD: &str = "URUK_TEST_CHILD";
 /// Names what runs programs of this architecture, if the system does not.

@@ -63,11 +63,7 @@ fn kinds_and_sizes_come_from_the_symbol_table() {
 #[test]
 fn versions_select_definitions() {
     // glibc has two: the older one, of its first version for the architecture, takes threads that have ended for errors.
-    let first = match std::env::consts::ARCH {
-        "x86_64" => "GLIBC_2.2.5",
-        "aarch64" => "GLIBC_2.17",
-        _ => "GLIBC_2.27",
-    };
+    let first = FIRST_GLIBC.to_str().unwrap();
     let old = find_versioned(b"pthread_kill", first.as_bytes()).unwrap();
     let new = find_versioned(b"pthread_kill", b"GLIBC_2.34").unwrap();
     assert_ne!(old.address, new.address);
@@ -154,7 +150,7 @@ fn the_loaders_words_are_in_the_error() {
     assert!(matches!(load("a\0b"), Err(LibraryError::Name { .. })));
 }
 
-use crate::testing::{build_library as build, tool};
+use crate::testing::{FIRST_GLIBC, build_library as build, tool};
 
 #[test]
 fn libraries_come_and_go_while_others_look_up() {

@@ -1,0 +1,135 @@
+//! Executors for other architectures: built with Debian's compiler, which comes with a standard library for them or its
+//! source; tested in emulators.
+//!
+//! An emulator of user programs keeps caches coherent, so it cannot show that code is published as a real processor needs
+//! it. All is built with one profile, `cross`, in a folder of its own: the library is built anew for each profile.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::paths;
+use crate::process::capture;
+
+/// What one architecture takes.
+pub struct Target {
+    triple: &'static str,
+    /// As in the names of GNU's tools.
+    gnu: &'static str,
+    emulator: &'static str,
+    /// Where the emulator finds the target's libraries, if not where Debian installs those of an architecture. (With the ones
+    /// that come with the cross compiler for AArch64, programs that make threads hang in the emulator.)
+    libraries: Option<&'static str>,
+    /// Whether there is no package of the standard library.
+    build_std: bool,
+}
+
+pub const TARGETS: &[Target] = &[
+    Target {
+        triple: "aarch64-unknown-linux-gnu",
+        gnu: "aarch64-linux-gnu",
+        emulator: "qemu-aarch64",
+        libraries: None,
+        build_std: false,
+    },
+    Target {
+        triple: "riscv64gc-unknown-linux-gnu",
+        gnu: "riscv64-linux-gnu",
+        emulator: "qemu-riscv64",
+        libraries: Some("/usr/riscv64-linux-gnu"),
+        build_std: true,
+    },
+];
+
+/// An emulator may hang: a run that takes longer is killed.
+const LIMIT_SECONDS: u32 = 300;
+
+/// The most that a program may have, without symbols.
+const MAX_BYTES: u64 = 3 << 20;
+
+/// Tests that cannot run in an emulator, and why.
+#[rustfmt::skip]
+const LEFT_OUT: &[(&str, &str)] = &[
+    ("gdb::tests::a_tracer_is_noticed",                                          "it has no ptrace"),
+    ("memory::tests::failures::few_addresses_make_smaller_reservations",         "it has no limits of the address space"),
+    ("memory::tests::failures::any_call_may_fail_and_nothing_is_lost",           "it does not execute what is written by force"),
+    ("memory::tests::failures::a_refusal_later_on_costs_one_allocation",         "the same"),
+    ("memory::tests::failures::without_the_descriptor_it_is_strict_and_says_so", "the same"),
+    ("memory::tests::forks::a_forked_child_writes_its_own_memory",               "the same"),
+    ("memory::tests::pages::a_small_cycle_makes_only_the_calls_that_write",      "the same"),
+    ("memory::tests::pages::fresh_pages_are_no_longer_fresh_after_code_had_them_to_itself", "the same"),
+    ("memory::tests::pages::small_allocations_share_pages_and_mappings",         "the same"),
+];
+
+impl Target {
+    /// Debian's cargo with a command and the profile.
+    fn cargo(&self, command: &str) -> Command {
+        let tool = |name: &str| format!("{}-{name}", self.gnu);
+        let variable = |what: &str| {
+            let triple = self.triple.to_uppercase().replace('-', "_");
+            format!("CARGO_TARGET_{triple}_{what}")
+        };
+        let mut cargo = Command::new("/usr/bin/cargo");
+        cargo.args([command, "--quiet", "--profile=cross", "--package=uruk-executor", "--target", self.triple]);
+        if self.build_std {
+            cargo.arg("-Zbuild-std").env("RUSTC_BOOTSTRAP", "1");
+        }
+        cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTDOC", "/usr/bin/rustdoc").env("CARGO_TARGET_DIR", folder());
+        cargo.env(variable("LINKER"), tool("gcc"));
+        cargo.env(variable("RUNNER"), format!("timeout --kill-after=10 {LIMIT_SECONDS} {}", self.emulator));
+        // What tests compile and start.
+        cargo.env("CC", tool("gcc")).env("CXX", tool("g++")).env("NM", tool("nm"));
+        cargo.env("URUK_TEST_EMULATOR", self.emulator);
+        if let Some(libraries) = self.libraries {
+            cargo.env("QEMU_LD_PREFIX", libraries);
+        }
+        cargo.current_dir(paths::root());
+        cargo
+    }
+
+    /// The executor's tests, in the emulator.
+    pub fn tests(&self) -> Command {
+        let mut cargo = self.cargo("test");
+        cargo.args(["--lib", "--", "--test-threads=2", "--exact"]);
+        LEFT_OUT.iter().for_each(|(test, _)| {
+            cargo.args(["--skip", test]);
+        });
+        cargo
+    }
+
+    /// Builds the program without symbols, and says where it is.
+    fn build(&self) -> Result<PathBuf> {
+        let mut cargo = self.cargo("build");
+        let built = cargo.arg("--bin=uruk-executor").status().context("cannot start cargo")?;
+        ensure!(built.success(), "the executor for {} cannot be built", self.triple);
+        let built = folder().join(self.triple).join("cross/uruk-executor");
+        let architecture = self.gnu.split('-').next().unwrap_or(self.gnu);
+        let program = paths::target_folder("executors")?.join(format!("uruk-executor-{architecture}"));
+        capture(Command::new(format!("{}-strip", self.gnu)).arg("-o").arg(&program).arg(built))?;
+        Ok(program)
+    }
+}
+
+fn folder() -> PathBuf {
+    paths::target().join("cross")
+}
+
+/// The task `executors`: builds the program for each architecture.
+pub fn run(arguments: &[String]) -> Result<bool> {
+    if !arguments.is_empty() {
+        bail!("usage: cargo xtask executors");
+    }
+    let mut all_small = true;
+    for target in TARGETS {
+        let program = target.build()?;
+        let bytes = fs::metadata(&program)?.len();
+        println!("{} ({:.2} MiB)", program.display(), bytes as f64 / f64::from(1 << 20));
+        if MAX_BYTES < bytes {
+            println!("that is more than the {} MiB it may have", MAX_BYTES >> 20);
+            all_small = false;
+        }
+    }
+    Ok(all_small)
+}
