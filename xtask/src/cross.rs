@@ -92,7 +92,7 @@ impl Target {
     /// The executor's tests, in the emulator.
     pub fn tests(&self) -> Command {
         let mut cargo = self.cargo("test");
-        cargo.args(["--lib", "--", "--test-threads=2", "--exact"]);
+        cargo.args(["--lib", "--", "--test-threads=1", "--exact"]);
         LEFT_OUT.iter().for_each(|(test, _)| {
             cargo.args(["--skip", test]);
         });

@@ -77,6 +77,12 @@ pub(crate) fn emulated() -> bool {
     std::env::var_os(EMULATOR).is_some()
 }
 
+/// Where other programs find a file, of which an emulator may have one in another place.
+pub(crate) fn file_of(path: &str) -> String {
+    let elsewhere = std::env::var("QEMU_LD_PREFIX").map(|prefix| prefix + path);
+    elsewhere.ok().filter(|path| std::fs::exists(path).is_ok_and(|exists| exists)).unwrap_or_else(|| path.to_owned())
+}
+
 /// The version of symbols that glibc has had since it knows this architecture.
 pub(crate) const FIRST_GLIBC: &CStr = match std::env::consts::ARCH.as_bytes() {
     b"x86_64" => c"GLIBC_2.2.5",
