@@ -5,13 +5,16 @@
 //! it. All is built with one profile, `cross`, in a folder of its own: the library is built anew for each profile.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::paths;
-use crate::process::capture;
+use crate::process::{End, capture, run_limited};
 
 /// What one architecture takes.
 pub struct Target {
@@ -43,8 +46,8 @@ pub const TARGETS: &[Target] = &[
     },
 ];
 
-/// An emulator may hang: a run that takes longer is killed.
-const LIMIT_SECONDS: u32 = 300;
+/// An emulator may hang: a test that takes longer is killed.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The most that a program may have, without symbols.
 const MAX_BYTES: u64 = 3 << 20;
@@ -64,39 +67,75 @@ const LEFT_OUT: &[(&str, &str)] = &[
 ];
 
 impl Target {
+    fn tool(&self, name: &str) -> String {
+        format!("{}-{name}", self.gnu)
+    }
+
     /// Debian's cargo with a command and the profile.
     fn cargo(&self, command: &str) -> Command {
-        let tool = |name: &str| format!("{}-{name}", self.gnu);
-        let variable = |what: &str| {
-            let triple = self.triple.to_uppercase().replace('-', "_");
-            format!("CARGO_TARGET_{triple}_{what}")
-        };
+        let linker = format!("CARGO_TARGET_{}_LINKER", self.triple.to_uppercase().replace('-', "_"));
         let mut cargo = Command::new("/usr/bin/cargo");
-        cargo.args([command, "--quiet", "--profile=cross", "--package=uruk-executor", "--target", self.triple]);
+        cargo.args([command, "--profile=cross", "--package=uruk-executor", "--target", self.triple]);
         if self.build_std {
             cargo.arg("-Zbuild-std").env("RUSTC_BOOTSTRAP", "1");
         }
-        cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTDOC", "/usr/bin/rustdoc").env("CARGO_TARGET_DIR", folder());
-        cargo.env(variable("LINKER"), tool("gcc"));
-        cargo.env(variable("RUNNER"), format!("timeout --kill-after=10 {LIMIT_SECONDS} {}", self.emulator));
-        // What tests compile and start.
-        cargo.env("CC", tool("gcc")).env("CXX", tool("g++")).env("NM", tool("nm"));
-        cargo.env("URUK_TEST_EMULATOR", self.emulator);
-        if let Some(libraries) = self.libraries {
-            cargo.env("QEMU_LD_PREFIX", libraries);
-        }
+        cargo.env("RUSTC", "/usr/bin/rustc").env("CARGO_TARGET_DIR", folder()).env(linker, self.tool("gcc"));
         cargo.current_dir(paths::root());
         cargo
     }
 
-    /// The executor's tests, in the emulator.
-    pub fn tests(&self) -> Command {
-        let mut cargo = self.cargo("test");
-        cargo.args(["--lib", "--", "--test-threads=1", "--exact"]);
-        LEFT_OUT.iter().for_each(|(test, _)| {
-            cargo.args(["--skip", test]);
-        });
-        cargo
+    /// A program in the emulator. Tests compile and start some, too.
+    fn emulate(&self, program: &Path) -> Command {
+        let mut command = Command::new(self.emulator);
+        command.arg(program).env("URUK_TEST_EMULATOR", self.emulator);
+        command.env("CC", self.tool("gcc")).env("CXX", self.tool("g++")).env("NM", self.tool("nm"));
+        if let Some(libraries) = self.libraries {
+            command.env("QEMU_LD_PREFIX", libraries);
+        }
+        command
+    }
+
+    /// Runs the executor's tests in the emulator, each in a process of its own: how many passed, and how many did not.
+    pub fn test(&self) -> Result<(usize, usize)> {
+        let program = self.build_tests()?;
+        let list = capture(self.emulate(&program).arg("--list"))?;
+        let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
+        let names: Vec<&str> = names.filter(|name| LEFT_OUT.iter().all(|(left_out, _)| left_out != name)).collect();
+        ensure!(!names.is_empty(), "there are no tests for {}", self.triple);
+        let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = || {
+            while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Err(error) = self.run_test(&program, name) {
+                    println!("{} {name}: {error:#}", self.triple);
+                    failed.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        };
+        thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
+        let failed = failed.into_inner();
+        Ok((names.len() - failed, failed))
+    }
+
+    fn build_tests(&self) -> Result<PathBuf> {
+        let output = self.cargo("test").args(["--lib", "--no-run"]).output().context("cannot start cargo")?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "the tests for {} cannot be built: {text}", self.triple);
+        // Executable unittests src/lib.rs (path)
+        let line = text.lines().find(|line| line.trim_start().starts_with("Executable"));
+        let path = line.and_then(|line| line.split_once('(')).and_then(|(_, path)| path.strip_suffix(')'));
+        Ok(paths::root().join(path.context("cargo does not say where it has put the tests")?))
+    }
+
+    fn run_test(&self, program: &Path, name: &str) -> Result<()> {
+        let output = run_limited(self.emulate(program).args(["--exact", name, "--test-threads=1"]), "", LIMIT)?;
+        ensure!(
+            output.end == End::Status(0),
+            "{}\n{}{}",
+            output.end,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
     }
 
     /// Builds the program without symbols, and says where it is.
@@ -107,7 +146,7 @@ impl Target {
         let built = folder().join(self.triple).join("cross/uruk-executor");
         let architecture = self.gnu.split('-').next().unwrap_or(self.gnu);
         let program = paths::target_folder("executors")?.join(format!("uruk-executor-{architecture}"));
-        capture(Command::new(format!("{}-strip", self.gnu)).arg("-o").arg(&program).arg(built))?;
+        capture(Command::new(self.tool("strip")).arg("-o").arg(&program).arg(built))?;
         Ok(program)
     }
 }
