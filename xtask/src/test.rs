@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{cross, fuzz, matrix, paths, tools};
+use crate::{cross, fuzz, matrix, paths, support, tools};
 
 /// How many tests of a step went which way.
 #[derive(Clone, Copy, Default)]
@@ -43,11 +43,13 @@ enum Action {
     Fuzz(u64),
     /// The executor's tests on other architectures, in emulators.
     Cross,
+    /// The table of formats and architectures.
+    Support,
     /// The program matrix.
     Matrix,
 }
 
-use Action::{Cargo, Cross, Examples, Fuzz, Install, Interleavings, Kaleidoscope, Matrix, Races, Tests};
+use Action::{Cargo, Cross, Examples, Fuzz, Install, Interleavings, Kaleidoscope, Matrix, Races, Support, Tests};
 
 /// What does not need LLVM is built without it.
 const MOST: &[&str] = &["--workspace", "--exclude=uruk-llvm", "--exclude=uruk-llvm-plugin"];
@@ -60,6 +62,7 @@ const STEPS: &[Step] = &[
     step("clippy",        Cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]), (Some(2), 2)),
     step("doc",           Cargo(&["doc", "--workspace", "--no-deps", "--quiet"]), (Some(1), 1)),
     step("tests",         Tests(MOST),                               (Some(5), 10)),
+    step("support",       Support,                                   (Some(1), 1)),
     step("cache",         Cargo(&["test", "-p", "uruk-cache", "--features", "object_store", "--quiet"]), (Some(1), 1)),
     step("llvm",          Tests(LLVM),                               (Some(2), 2)),
     step("kaleidoscope",  Kaleidoscope,                              (Some(1), 1)),
@@ -144,6 +147,7 @@ impl Action {
                 }
                 Ok(count)
             }
+            Support => support::run(&[]).map(Count::of),
             Matrix => {
                 let count = matrix::run_cases(&matrix::Options { all, ..Default::default() })?;
                 Ok(Count { passed: count.passed, failed: count.failed })
