@@ -17,7 +17,7 @@ use crate::paths;
 use crate::process::{End, capture, run_limited};
 
 /// What one architecture takes.
-pub struct Target {
+struct Target {
     triple: &'static str,
     /// As in the names of GNU's tools.
     gnu: &'static str,
@@ -29,7 +29,7 @@ pub struct Target {
     build_std: bool,
 }
 
-pub const TARGETS: &[Target] = &[
+const TARGETS: &[Target] = &[
     Target {
         triple: "aarch64-unknown-linux-gnu",
         gnu: "aarch64-linux-gnu",
@@ -96,7 +96,7 @@ impl Target {
     }
 
     /// Runs the executor's tests in the emulator, each in a process of its own: how many passed, and how many did not.
-    pub fn test(&self) -> Result<(usize, usize)> {
+    fn test(&self) -> Result<(usize, usize)> {
         let program = self.build_tests()?;
         let list = capture(self.emulate(&program).arg("--list"))?;
         let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
@@ -155,11 +155,30 @@ fn folder() -> PathBuf {
     paths::target().join("cross")
 }
 
-/// The task `executors`: builds the program for each architecture.
+/// The task `executors`: builds the program for each architecture, or tests it.
 pub fn run(arguments: &[String]) -> Result<bool> {
-    if !arguments.is_empty() {
-        bail!("usage: cargo xtask executors");
+    match arguments {
+        [] => build(),
+        [argument] if argument == "--test" => {
+            let (passed, failed) = test()?;
+            println!("{passed} passed, {failed} failed");
+            Ok(failed == 0)
+        }
+        _ => bail!("usage: cargo xtask executors [--test]"),
     }
+}
+
+/// Runs the tests on all architectures: how many passed, and how many did not.
+pub fn test() -> Result<(usize, usize)> {
+    let mut sum = (0, 0);
+    for target in TARGETS {
+        let (passed, failed) = target.test()?;
+        sum = (sum.0 + passed, sum.1 + failed);
+    }
+    Ok(sum)
+}
+
+fn build() -> Result<bool> {
     let mut all_small = true;
     for target in TARGETS {
         let program = target.build()?;

@@ -58,8 +58,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "executors",
-        usage: "",
-        about: "build the executor for other architectures, in the folder executors of the target folder",
+        usage: "[--test]",
+        about: "build the executor for other architectures, in the folder executors of the target folder; or test it",
         run: cross::run,
     },
     Task {
