@@ -37,6 +37,14 @@ impl Part {
         self.starts.partition_point(|start| *start <= offset) - 1
     }
 
+    /// The same, to be found at once if it is `hint` or the one before: relocations mostly follow each other backwards.
+    pub fn position_near(&self, offset: u64, hint: usize) -> usize {
+        let begins = |position: usize| self.starts.get(position).is_some_and(|start| *start <= offset);
+        let near =
+            [hint, hint.saturating_sub(1)].into_iter().find(|position| begins(*position) && !begins(position + 1));
+        near.unwrap_or_else(|| self.position(offset))
+    }
+
     /// The block of a number, with the offset in the section that it begins at.
     pub fn block(&self, position: usize) -> (BlockId, u64) {
         (BlockId(self.first + position as u32), self.starts[position])

@@ -95,6 +95,7 @@ fn fields(
     let raws: &[Relocation<LE>] =
         headers.array(at, section.header.nreloc.get(LE).into(), "relocations that lie past the end of the file")?;
     let mut fields = Vec::with_capacity(raws.len());
+    let table = headers.machine.table();
     let mut less = None;
     for (number, raw) in (0u64..).zip(raws) {
         let info = raw.info(LE);
@@ -105,7 +106,7 @@ fn fields(
         let mut held = [0; 8];
         held[..size].copy_from_slice(field);
         let held = u64::from_le_bytes(held);
-        match headers.machine.reloc(info.r_type.0, info.r_length, info.r_pcrel).map(|reloc| reloc.does) {
+        match table.get(info.r_type.0, info.r_length, info.r_pcrel).map(|reloc| reloc.does) {
             Some(Does::Subtract) => less = Some(place(reader, graph, &info, 0)),
             Some(Does::Refer(_)) if info.r_type.0 == 0 => {
                 fields.push(Field { offset, size, target: place(reader, graph, &info, held), less: less.take() });

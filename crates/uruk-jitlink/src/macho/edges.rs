@@ -6,7 +6,7 @@
 //! Source: `mach-o/reloc.h` of cctools, and the files named where types are listed.
 
 use super::blocks::Part;
-use super::machine::{Does, Machine, Reloc};
+use super::machine::{Does, Machine, Reloc, Table};
 use super::offsets;
 use super::read::Reader;
 use crate::arch::{
@@ -17,6 +17,7 @@ use crate::error::LinkError;
 use crate::graph::*;
 use object::LittleEndian as LE;
 use object::macho::{Relocation, RelocationInfo};
+use std::cell::Cell;
 
 /// Bytes of a descriptor of a thread-local variable's first word; the second one follows.
 const WORD: u64 = 8;
@@ -34,6 +35,8 @@ use Refusal::{Damage, Refused, Unsupported};
 struct Site<'a> {
     part: &'a Part,
     bytes: &'a [u8],
+    /// The number of the block that the last field was in.
+    last: Cell<usize>,
 }
 
 /// A relocation whose type is known and whose field lies in a block.
@@ -52,6 +55,7 @@ pub(super) struct Edges<'a, 'b> {
     reader: &'a Reader<'b>,
     graph: &'a mut LinkGraph,
     machine: &'static Machine,
+    table: Table,
     /// Bytes of the file that no relocations have taken so far.
     left: u64,
     /// Those of the section at hand.
@@ -65,7 +69,8 @@ impl<'a, 'b> Edges<'a, 'b> {
         let machine = reader.headers.machine;
         let left = reader.headers.bytes.len() as u64;
         let has_threads = graph.sections.iter().any(|section| section.kind.is_thread_local());
-        let mut edges = Edges { reader, graph, machine, left, found: Vec::new(), has_threads };
+        let table = machine.table();
+        let mut edges = Edges { reader, graph, machine, table, left, found: Vec::new(), has_threads };
         for (index, part) in reader.parts.iter().enumerate() {
             match part {
                 Some(part) if part.section.offsets => offsets::read(reader, index, part.block(0).0, edges.graph)?,
@@ -91,7 +96,8 @@ impl<'a, 'b> Edges<'a, 'b> {
             true => &[][..],
             false => &headers.bytes[header.offset.get(LE) as usize..][..part.size as usize],
         };
-        let site = Site { part, bytes };
+        let site = Site { part, bytes, last: Cell::new(0) };
+        self.found.reserve(raws.len());
         let mut position = 0;
         while let Some(raw) = raws.get(position) {
             let done = self.add(&site, raw, raws.get(position + 1));
@@ -168,7 +174,7 @@ impl<'a, 'b> Edges<'a, 'b> {
     fn decode<'s>(&self, site: &Site<'s>, raw: &Relocation<LE>) -> Result<Raw<'s>, Refusal> {
         let info = raw.info(LE);
         let known = |reloc: &&Reloc| reloc.number == info.r_type.0;
-        let Some(reloc) = self.machine.reloc(info.r_type.0, info.r_length, info.r_pcrel) else {
+        let Some(reloc) = self.table.get(info.r_type.0, info.r_length, info.r_pcrel) else {
             return Err(match self.machine.relocs.iter().any(|reloc| known(&reloc)) {
                 true => Damage("a relocation whose length does not go with its type"),
                 false => Unsupported,
@@ -177,7 +183,9 @@ impl<'a, 'b> Edges<'a, 'b> {
         let at = info.r_address as usize;
         let bytes = site.bytes.get(at..at + (1 << reloc.length));
         let bytes = bytes.ok_or(Damage("a relocation that lies outside its section"))?;
-        let (block, start) = site.part.block(site.part.position(at as u64));
+        let position = site.part.position_near(at as u64, site.last.get());
+        site.last.set(position);
+        let (block, start) = site.part.block(position);
         let offset = at as u64 - start;
         if self.graph.block(block).size - offset < bytes.len() as u64 {
             return Err(Damage("a relocation that lies across the start of a symbol"));
@@ -277,6 +285,7 @@ impl<'a, 'b> Edges<'a, 'b> {
         if u32::try_from(self.graph.edges.len() + self.found.len()).is_err() {
             return Err(LinkError::TooLarge { file: self.graph.input.name().to_string() });
         }
+        self.graph.edges.reserve(self.found.len());
         for edges in self.found.chunk_by(|one, next| one.0 == next.0) {
             let start = self.graph.edges.len() as u32;
             self.graph.edges.extend(edges.iter().map(|(_, edge)| *edge));

@@ -38,10 +38,30 @@ impl Machine {
         machines.find(|machine| machine.number == number && machine.variants.contains(&variant))
     }
 
-    /// What a relocation's numbers stand for.
-    pub fn reloc(&self, number: u8, length: u8, relative: bool) -> Option<&'static Reloc> {
-        let mut relocs = self.relocs.iter();
-        relocs.find(|reloc| (reloc.number, reloc.length, reloc.relative) == (number, length, relative))
+    /// Its relocation types, to be found by their numbers.
+    pub fn table(&self) -> Table {
+        let mut table = Table([None; 1 << TABLE_BITS]);
+        for reloc in self.relocs {
+            table.0[Table::index(reloc.number, reloc.length, reloc.relative)] = Some(reloc);
+        }
+        table
+    }
+}
+
+/// Bits of a type, of the logarithm of a length, and of whether it is relative.
+const TABLE_BITS: u32 = 4 + 2 + 1;
+
+/// What relocations' numbers stand for.
+pub struct Table([Option<&'static Reloc>; 1 << TABLE_BITS]);
+
+impl Table {
+    /// What a relocation's numbers stand for, which are no longer than their fields in the file.
+    pub fn get(&self, number: u8, length: u8, relative: bool) -> Option<&'static Reloc> {
+        self.0[Table::index(number, length, relative)]
+    }
+
+    fn index(number: u8, length: u8, relative: bool) -> usize {
+        usize::from((number & 15) << 3 | (length & 3) << 1 | u8::from(relative))
     }
 }
 
