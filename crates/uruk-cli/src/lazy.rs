@@ -30,16 +30,17 @@ pub fn configure(builder: uruk::Builder, plan: &Plan) -> uruk::Builder {
 }
 
 /// To be called when the dylibs have what they are made of and nothing is linked.
-pub fn begin(jit: &Jit, plan: &Plan) {
+pub fn begin(jit: &Jit, plan: &Plan) -> Result<(), uruk::Error> {
     let _ = SESSION.set(jit.session().downgrade());
     match &plan.options.speculate {
         None => {}
         Some(Speculation::Calls) => jit.session().set_speculation(true),
         Some(Speculation::Order(path)) => {
             recalled(ORDER.get_or_init(|| path.clone())).replay(jit.session());
-            jit.at_exit(remember);
+            jit.at_exit(remember)?;
         }
     }
+    Ok(())
 }
 
 /// Functions that the libraries of the process call, too, and that programs like to have their own ones of.

@@ -101,7 +101,7 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     }
     jit.load_libraries_on_demand(USUAL_LIBRARIES);
     if plan.options.lazy {
-        lazy::begin(&jit, plan);
+        lazy::begin(&jit, plan)?;
     }
     times.lap("read");
     progress.phase("linking");
@@ -147,7 +147,7 @@ fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input], lazy: Option<&Ir>)
 /// Runs the initialisers and the entry.
 fn run(plan: &Plan, jit: &Jit, times: &mut Stopwatch) -> Result<i32, Failure> {
     let arguments = std::iter::once(&plan.program).chain(&plan.arguments);
-    jit.set_arguments(arguments.map(|argument| argument.as_encoded_bytes().to_vec()));
+    jit.set_arguments(arguments.map(|argument| argument.as_encoded_bytes().to_vec()))?;
     times.report();
     jit.main().run(&plan.entry).map_err(|error| Failure::new(error, jit))
 }

@@ -4,7 +4,9 @@
 //! Names of this process are found, if that is wanted, since programs refer to them; nothing is ever called there.
 
 use crate::error::Error;
-use crate::executor::{Executor, Exports, Found, Resource, ThreadRequest, ThreadStorage, ThreadVariable};
+use crate::executor::{
+    DylibDirectory, Executor, Exports, Found, Resource, ThreadRequest, ThreadStorage, ThreadVariable,
+};
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_executor::in_process::InProcess;
@@ -42,11 +44,17 @@ impl Executor for DryRun {
         self.architecture
     }
 
-    fn find(&self, name: &[u8]) -> Option<Found> {
-        Executor::find(&self.process, name)
+    fn is_this_process(&self) -> bool {
+        false
     }
 
-    fn for_each_import(&self, _: &mut dyn FnMut(&[u8])) {}
+    fn find(&self, names: &[&[u8]]) -> Result<Vec<Option<Found>>, Error> {
+        Executor::find(&self.process, names)
+    }
+
+    fn for_each_import(&self, _: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+        Ok(())
+    }
 
     fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
         Executor::load_library(&self.process, path_or_soname)
@@ -81,7 +89,31 @@ impl Executor for DryRun {
         Ok(())
     }
 
+    fn run_at_exit(&self, _: &[u64]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn set_arguments(&self, _: Vec<Vec<u8>>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn run_main(&self, _: u64) -> Result<i32, Error> {
+        Err(nothing_runs())
+    }
+
+    fn call(&self, _: u64, _: &[u64]) -> Result<u64, Error> {
+        Err(nothing_runs())
+    }
+
+    fn offer_dylibs(&self, _: Arc<dyn DylibDirectory>) -> Result<Resource, Error> {
+        Ok(Box::new(()))
+    }
+
     fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
         if self.is_native() { Executor::support_object(&self.process, name) } else { None }
     }
+}
+
+fn nothing_runs() -> Error {
+    Error::Executor { what: "calling a function".into(), reason: "what is only linked does not run".into() }
 }

@@ -89,4 +89,3 @@ fn a_member_is_pulled_once_for_all_who_need_it_and_again_after_it_was_removed() 
         program.session.clear(program.dylib).wait();
     }
 }
-
