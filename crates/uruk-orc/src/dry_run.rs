@@ -97,14 +97,6 @@ impl Executor for DryRun {
         Ok(())
     }
 
-    fn run_main(&self, _: u64) -> Result<i32, Error> {
-        Err(nothing_runs())
-    }
-
-    fn call(&self, _: u64, _: &[u64]) -> Result<u64, Error> {
-        Err(nothing_runs())
-    }
-
     fn offer_dylibs(&self, _: Arc<dyn DylibDirectory>) -> Result<Resource, Error> {
         Ok(Box::new(()))
     }
@@ -112,8 +104,4 @@ impl Executor for DryRun {
     fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
         if self.is_native() { Executor::support_object(&self.process, name) } else { None }
     }
-}
-
-fn nothing_runs() -> Error {
-    Error::Executor { what: "calling a function".into(), reason: "what is only linked does not run".into() }
 }

@@ -116,7 +116,7 @@ pub trait Executor: Send + Sync {
 
     /// Makes the process's libraries, the executable excepted, use these definitions of names that they import, for good.
     fn interpose(&self, _definitions: &HashMap<Vec<u8>, u64>) -> Result<(), Error> {
-        Err(Error::Executor { what: "replacing functions of libraries".into(), reason: "this executor cannot".into() })
+        Err(unsupported("replacing functions of libraries"))
     }
 
     /// What objects with Windows' calling convention are offered in place of the process's own symbols.
@@ -138,7 +138,7 @@ pub trait Executor: Send + Sync {
 
     /// Prepares for making stubs. An executor that cannot make any says so.
     fn stubs(&self, _setup: StubSetup) -> Result<Box<dyn Stubs>, Error> {
-        Err(Error::Executor { what: "making stubs".into(), reason: "this executor has none".into() })
+        Err(unsupported("making stubs"))
     }
 
     /// Whether debuggers are to see each object as it is linked.
@@ -187,24 +187,38 @@ pub trait Executor: Send + Sync {
 
     /// Has functions run in this order at the process's end, or when [`finalize`](Executor::finalize) is given their
     /// memory.
-    fn run_at_exit(&self, functions: &[u64]) -> Result<(), Error>;
+    fn run_at_exit(&self, _functions: &[u64]) -> Result<(), Error> {
+        Err(unsupported("running functions at the end"))
+    }
 
     /// The arguments that initialisers and `main` get from now on, the program's name first.
-    fn set_arguments(&self, arguments: Vec<Vec<u8>>) -> Result<(), Error>;
+    fn set_arguments(&self, _arguments: Vec<Vec<u8>>) -> Result<(), Error> {
+        Err(unsupported("giving arguments to programs"))
+    }
 
     /// Calls a function with the arguments of `main`, and returns its status.
-    fn run_main(&self, function: u64) -> Result<i32, Error>;
+    fn run_main(&self, _function: u64) -> Result<i32, Error> {
+        Err(unsupported("running a program"))
+    }
 
     /// Calls a function of the target's C calling convention with these integers or addresses, at most six, and returns
     /// what it returns as one.
-    fn call(&self, function: u64, arguments: &[u64]) -> Result<u64, Error>;
+    fn call(&self, _function: u64, _arguments: &[u64]) -> Result<u64, Error> {
+        Err(unsupported("calling a function"))
+    }
 
     /// Lets linked code find a session's dylibs by `dlopen`, `dlsym` and `dladdr` until the resource is dropped.
-    fn offer_dylibs(&self, directory: Arc<dyn DylibDirectory>) -> Result<Resource, Error>;
+    fn offer_dylibs(&self, _directory: Arc<dyn DylibDirectory>) -> Result<Resource, Error> {
+        Err(unsupported("offering dylibs to `dlopen`"))
+    }
 
     /// Code and data that a static link adds to every program: the object that defines a name, if there is one. They
     /// are searched like archives after everything else.
     fn support_object(&self, name: &[u8]) -> Option<Vec<u8>>;
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::Executor { what: what.into(), reason: "this executor cannot do that".into() }
 }
 
 /// What an executor defines under a single name.

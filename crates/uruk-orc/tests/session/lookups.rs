@@ -2,21 +2,16 @@
 
 use crate::support::{Program, settle};
 use std::future::Future;
-use std::ops::Range;
 use std::path::Path;
 use std::pin::pin;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
-use uruk_executor::in_process::InProcess;
-use uruk_executor::memory::Options;
 use uruk_jitlink::input::Input;
-use uruk_jitlink::memory::MemoryManager;
 use uruk_orc::error::Error;
-use uruk_orc::executor::{Executor, Exports, Found, Resource, ThreadRequest, ThreadStorage};
-use uruk_orc::generator::{ArchiveMembers, LibrarySymbols, ProcessSymbols};
-use uruk_orc::session::{Request, Session};
+use uruk_orc::generator::ArchiveMembers;
+use uruk_orc::session::Request;
 
 struct Woken(AtomicUsize);
 
