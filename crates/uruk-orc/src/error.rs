@@ -232,6 +232,16 @@ pub enum Error {
         /// What was said.
         reason: String,
     },
+    /// The process where linked code ran is gone.
+    #[error("{executor} is gone: {report}")]
+    ExecutorLost {
+        /// What it is called.
+        executor: String,
+        /// How it ended, as far as that is known.
+        report: String,
+        /// The status with which it ended by itself.
+        status: Option<i32>,
+    },
     /// The thread-local variables at fixed offsets do not fit what the process has left.
     #[error(
         "the program's thread-local variables need {needed} bytes of static storage, more than this process has left; start it with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={needed}"

@@ -213,6 +213,6 @@ fn slot(variable: ThreadVariable<'_>, question: Question) -> TlsSlot<'_> {
 }
 
 /// Thread-local variables are found without their version.
-fn unversioned(name: &[u8]) -> &[u8] {
+pub(crate) fn unversioned(name: &[u8]) -> &[u8] {
     name.split(|byte| *byte == b'@').next().unwrap_or(name)
 }

@@ -339,6 +339,17 @@ pub struct CrashFrame {
     pub place: Option<String>,
 }
 
+/// What lies at an address.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Described {
+    /// The dylib's name.
+    pub dylib: Text,
+    /// Where it begins.
+    pub base: u64,
+    /// The symbol at or before the address, and its address.
+    pub symbol: Option<(Text, u64)>,
+}
+
 /// What the controller answers.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Reply {
@@ -352,8 +363,8 @@ pub enum Reply {
     Closed(Result<(), String>),
     /// A dylib's number.
     Dylib(Option<u32>),
-    /// What lies at an address: the dylib's name, its beginning, and the symbol at or before it.
-    Described(Option<(Text, u64, Option<(Text, u64)>)>),
+    /// What lies at an address.
+    Described(Option<Described>),
     /// It was done.
     Done,
 }

@@ -11,6 +11,8 @@ pub mod frame;
 pub mod hello;
 pub mod message;
 mod peer;
+#[cfg(unix)]
+pub mod spawn;
 pub mod transport;
 
 pub use peer::{Gone, Handler, Incoming, Peer};

@@ -243,12 +243,21 @@ impl Peer {
             None => Err("the other side is about to end".into()),
         };
         CARRIED_OUT.set(before);
+        self.answer(number, answer);
+    }
+
+    fn answer(&self, number: u32, answer: Result<Vec<u8>, String>) {
         let (kind, message) = match answer {
             Ok(message) => (Kind::Answer, message),
             Err(text) => (Kind::Failure, text.into_bytes()),
         };
         let header = Header { message: length(&message), payload: 0, kind, call: number, during: 0 };
         self.write(&mut self.shared.sender(), &[&header.encode(), &message]);
+    }
+
+    /// Answers a call with an error.
+    pub fn refuse(&self, incoming: Incoming, reason: &str) {
+        self.answer(incoming.number, Err(reason.into()));
     }
 
     /// Ends it from this side: whoever waits gets the reason, and nothing more is said.

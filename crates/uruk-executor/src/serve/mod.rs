@@ -82,7 +82,8 @@ pub fn serve(ends: Ends, options: &Options) -> Result<(), HelloError> {
     Ok(())
 }
 
-fn encode(message: &impl Serialize) -> Vec<u8> {
+/// Encodes a message.
+pub fn encode(message: &impl Serialize) -> Vec<u8> {
     // Messages are of integers, text, options and lists, which can always be encoded.
     postcard::to_stdvec(message).unwrap_or_default()
 }

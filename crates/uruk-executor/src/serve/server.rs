@@ -131,9 +131,18 @@ impl Server {
                 let stubs: Vec<_> = stubs.into_iter().map(StubId).collect();
                 self.pool(pool)?.free(&stubs).map_err(text).map(done)
             }
-            Request::RunResolvers { slots } => Ok(done(self.process.run_resolvers(&slots))),
-            Request::RunInitialisers { functions } => Ok(done(self.process.run_initialisers(&functions))),
-            Request::RunFinalisers { memory } => Ok(done(self.process.finalize(&memory))),
+            Request::RunResolvers { slots } => {
+                self.process.run_resolvers(&slots);
+                Ok(Answer::Done)
+            }
+            Request::RunInitialisers { functions } => {
+                self.process.run_initialisers(&functions);
+                Ok(Answer::Done)
+            }
+            Request::RunFinalisers { memory } => {
+                self.process.finalize(&memory);
+                Ok(Answer::Done)
+            }
             Request::RunMain { function } => Ok(Answer::Words(vec![self.process.run_main(function) as u64])),
             Request::Run { function, arguments } => {
                 self.process.call(function, &arguments).map(|value| Answer::Words(vec![value])).map_err(text)

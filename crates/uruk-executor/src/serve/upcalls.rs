@@ -3,7 +3,7 @@
 use super::{decode, encode};
 use crate::dl::{AddressInfo, DylibDirectory, DylibHandle};
 use crate::protocol::Peer;
-use crate::protocol::message::{Number, Question, Reply};
+use crate::protocol::message::{Described, Number, Question, Reply};
 use crate::stubs::{Resolver, StubId};
 use std::ffi::CString;
 use std::sync::Arc;
@@ -80,9 +80,8 @@ impl DylibDirectory for Dylibs {
     }
 
     fn describe(&self, address: u64) -> Option<AddressInfo> {
-        let Reply::Described(Some((dylib, base, symbol))) = ask(&self.peer, &Question::Describe { address })? else {
-            return None;
-        };
+        let Reply::Described(Some(found)) = ask(&self.peer, &Question::Describe { address })? else { return None };
+        let Described { dylib, base, symbol } = found;
         let symbol = symbol.and_then(|(name, address)| Some((CString::new(name).ok()?, address)));
         Some(AddressInfo { dylib: CString::new(dylib).ok()?, base, symbol })
     }
