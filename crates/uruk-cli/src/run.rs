@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use uruk::orc::remote::Remote;
 use uruk::orc::translate::Translate;
 use uruk::{Dylib, Jit};
 
@@ -12,7 +13,7 @@ use crate::args::Times;
 use crate::ir::Ir;
 use crate::plan::{Input, Library, Plan};
 use crate::progress::Progress;
-use crate::{compile, explain, fail, lazy};
+use crate::{compile, explain, fail, lazy, remote};
 
 /// Libraries that a C or C++ compiler links without being told, or that every program may expect.
 const USUAL_LIBRARIES: &[&str] = &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"];
@@ -30,19 +31,33 @@ pub fn execute(mut plan: Plan) -> ExitCode {
         }
     };
     let mut times = Stopwatch::start(plan.options.times);
-    let linked = link(&plan, &progress, &mut times);
+    let executor = match remote::executor(&plan) {
+        Ok(executor) => executor,
+        Err(error) => {
+            progress.finish();
+            return fail(&error);
+        }
+    };
+    let linked = link(&plan, executor.clone(), &progress, &mut times);
     progress.finish();
     drop(compiled);
     let jit = match linked {
         Ok(jit) => jit,
         Err(error) => return refuse(&plan, &error),
     };
-    let status = match run(&plan, &jit, &mut times) {
-        Ok(status) => status,
-        Err(error) => return refuse(&plan, &error),
-    };
-    // Handlers that the program has registered run in here, so its code has to be there still.
-    std::process::exit(status)
+    let status = run(&plan, &jit, &mut times).and_then(|status| match executor {
+        Some(executor) => {
+            let status = executor.exit(status).map_err(|error| Failure::new(error.into(), &jit))?;
+            lazy::remember();
+            Ok(status)
+        }
+        None => Ok(status),
+    });
+    match status {
+        // Handlers that the program has registered run in here, so its code has to be there still.
+        Ok(status) => std::process::exit(status),
+        Err(error) => refuse(&plan, &error),
+    }
 }
 
 /// A failure with what is needed to explain it.
@@ -69,8 +84,16 @@ impl Failure {
 }
 
 /// Reads and links everything.
-fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, Failure> {
+fn link(
+    plan: &Plan,
+    executor: Option<Arc<Remote>>,
+    progress: &Progress,
+    times: &mut Stopwatch,
+) -> Result<Jit, Failure> {
     let mut builder = Jit::builder().strict_wx(plan.options.strict_wx);
+    if let Some(executor) = executor {
+        builder = builder.executor(executor);
+    }
     if plan.options.lazy {
         builder = lazy::configure(builder, plan);
     }

@@ -7,6 +7,7 @@
 //! gives addresses, since running its code is what this process is for; it is not believed where it names things that it
 //! made here, or gives sizes.
 
+pub mod command;
 mod crash;
 mod server;
 mod upcalls;
