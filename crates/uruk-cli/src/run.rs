@@ -13,7 +13,7 @@ use crate::args::Times;
 use crate::ir::Ir;
 use crate::plan::{Input, Library, Plan};
 use crate::progress::Progress;
-use crate::{compile, explain, fail, lazy, remote};
+use crate::{compile, complain, explain, fail, lazy, remote};
 
 /// Libraries that a C or C++ compiler links without being told, or that every program may expect.
 const USUAL_LIBRARIES: &[&str] = &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"];
@@ -56,9 +56,18 @@ pub fn execute(mut plan: Plan) -> ExitCode {
     match status {
         // Handlers that the program has registered run in here, so its code has to be there still.
         Ok(status) => std::process::exit(status),
-        Err(error) => refuse(&plan, &error),
+        Err(failure) => match failure.signal() {
+            Some(signal) => {
+                complain(&format!("uruk: error: {}", failure.error));
+                ExitCode::from(BY_SIGNAL.wrapping_add(signal as u8))
+            }
+            None => refuse(&plan, &failure),
+        },
     }
 }
+
+/// The status of a program that a signal ended is this and the signal's number, as shells have it.
+const BY_SIGNAL: u8 = 128;
 
 /// A failure with what is needed to explain it.
 struct Failure {
@@ -80,6 +89,17 @@ impl Failure {
         let mut reports: Vec<_> = jit.session().take_reports().iter().map(ToString::to_string).collect();
         reports.dedup();
         Failure { error: error.into(), known: jit.session().defined_names(), reports }
+    }
+
+    /// The signal that ended the program in another process.
+    fn signal(&self) -> Option<i32> {
+        match &*self.error {
+            uruk::Error::Session(error) => match error.executor_lost()? {
+                uruk::orc::error::Error::ExecutorLost { signal, .. } => *signal,
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 use uruk_jitlink::error::LinkError;
+use uruk_jitlink::memory::MemoryError;
 
 /// What a client's compiler, or another part of a layer, says is wrong.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -241,6 +242,8 @@ pub enum Error {
         report: String,
         /// The status with which it ended by itself.
         status: Option<i32>,
+        /// The signal that ended it.
+        signal: Option<i32>,
     },
     /// The thread-local variables at fixed offsets do not fit what the process has left.
     #[error(
@@ -250,6 +253,21 @@ pub enum Error {
         /// Bytes needed.
         needed: u64,
     },
+}
+
+impl Error {
+    /// The loss of the executor ([`Error::ExecutorLost`]), if that is what is behind this.
+    pub fn executor_lost(&self) -> Option<&Error> {
+        match self {
+            Error::ExecutorLost { .. } => Some(self),
+            Error::Dependency { cause, .. } | Error::Chain { cause, .. } => cause.executor_lost(),
+            Error::Link(error) => match &**error {
+                LinkError::Memory(MemoryError::Other(cause)) => cause.downcast_ref::<Error>()?.executor_lost(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 impl From<LinkError> for Error {

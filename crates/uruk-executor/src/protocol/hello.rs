@@ -51,13 +51,14 @@ pub fn exchange(from: &mut dyn Read, to: &mut dyn Write, role: Role, secret: &[u
     own[4..6].copy_from_slice(&VERSIONS.0.to_le_bytes());
     own[6..8].copy_from_slice(&VERSIONS.1.to_le_bytes());
     getrandom::fill(&mut own[8..]).map_err(|error| HelloError::Random(error.to_string()))?;
-    to.write_all(&own)?;
-    to.flush()?;
+    let sent = to.write_all(&own).and_then(|()| to.flush());
     let mut other = [0; 40];
     from.read_exact(&mut other)?;
     if other[..4] != *MAGIC {
         return Err(HelloError::Magic);
     }
+    // Only now: one that speaks something else may have gone, and is told so all the same.
+    sent?;
     let (oldest, newest) = (u16::from_le_bytes([other[4], other[5]]), u16::from_le_bytes([other[6], other[7]]));
     let version = newest.min(VERSIONS.1);
     if version < oldest.max(VERSIONS.0) {

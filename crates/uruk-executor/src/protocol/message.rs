@@ -333,7 +333,7 @@ pub struct Crash {
 /// A function that was active.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct CrashFrame {
-    /// The instruction.
+    /// The instruction, or where that is a call its last byte.
     pub address: u64,
     /// What the process knows of it: library, function and distance; linked code is the controller's to name.
     pub place: Option<String>,

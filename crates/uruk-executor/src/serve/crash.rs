@@ -78,17 +78,12 @@ struct Frame {
     interrupted: bool,
 }
 
-#[repr(C)]
-struct Context {
-    _private: [u8; 0],
-}
-
 unsafe extern "C-unwind" {
-    fn _Unwind_Backtrace(each: extern "C" fn(*mut Context, *mut c_void) -> c_int, data: *mut c_void) -> c_int;
-    fn _Unwind_GetIPInfo(context: *mut Context, before: *mut c_int) -> usize;
+    fn _Unwind_Backtrace(each: extern "C" fn(*mut c_void, *mut c_void) -> c_int, data: *mut c_void) -> c_int;
+    fn _Unwind_GetIPInfo(context: *mut c_void, before: *mut c_int) -> usize;
 }
 
-extern "C" fn frame(context: *mut Context, data: *mut c_void) -> c_int {
+extern "C" fn frame(context: *mut c_void, data: *mut c_void) -> c_int {
     /// `_URC_NO_REASON`, go on, and `_URC_END_OF_STACK` of the Itanium C++ ABI.
     const GO_ON: c_int = 0;
     const ENOUGH: c_int = 5;
@@ -98,7 +93,9 @@ extern "C" fn frame(context: *mut Context, data: *mut c_void) -> c_int {
         let address = _Unwind_GetIPInfo(context, &mut before) as u64;
         (&mut *data.cast::<Vec<Frame>>(), address, before)
     };
-    frames.push(Frame { address, interrupted: before != 0 });
+    let interrupted = before != 0;
+    // A call may be the last instruction of its function.
+    frames.push(Frame { address: if interrupted { address } else { address.saturating_sub(1) }, interrupted });
     if frames.len() < FRAMES { GO_ON } else { ENOUGH }
 }
 

@@ -78,7 +78,6 @@ pub fn serve(ends: Ends, options: &Options) -> Result<(), HelloError> {
     reader.map_err(HelloError::Io)?;
     while let Ok(incoming) = queue.recv() {
         server.peer.execute(incoming);
-        server.is_idle();
     }
     Ok(())
 }

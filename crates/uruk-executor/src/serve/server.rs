@@ -13,12 +13,14 @@ use crate::stubs::{Setup, StubId, StubPool};
 use crate::tls::{TlsError, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use crate::{dl, support, unwind, windows};
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::Read;
 use std::ops::Range;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::{self, ThreadId};
 use uruk_jitlink::memory::{self as manager, Allocation, Demand, Lane, LaneDemand, MemoryManager, Placement, Segment};
 
 /// What the controller has had made.
@@ -39,9 +41,11 @@ pub(super) struct Server {
     /// Work for the main thread.
     main: mpsc::Sender<Incoming>,
     main_is_busy: AtomicBool,
+    main_thread: ThreadId,
 }
 
 impl Server {
+    /// Called by the main thread.
     pub fn new(peer: Arc<Peer>, main: mpsc::Sender<Incoming>, options: &Options) -> Server {
         let memory = Arc::new(InProcessMemory::new(MemoryOptions::default()));
         let process = InProcess::with_memory(memory.clone());
@@ -49,7 +53,8 @@ impl Server {
             process.set_debugger(true);
         }
         let main_is_busy = AtomicBool::new(false);
-        Server { peer, process, memory, quota: options.memory, made: Mutex::default(), main, main_is_busy }
+        let (made, main_thread) = (Mutex::default(), thread::current().id());
+        Server { peer, process, memory, quota: options.memory, made, main, main_is_busy, main_thread }
     }
 
     pub fn target(&self) -> Target {
@@ -63,11 +68,6 @@ impl Server {
             debug_thread_base: gdb::thread_base(),
             backtraces_wanted: phdr::in_use(),
         }
-    }
-
-    /// The main thread waits for work again.
-    pub fn is_idle(&self) {
-        self.main_is_busy.store(false, Ordering::Release);
     }
 
     /// The controller is gone. An idle process ends as if its `main` had returned; one that runs the controller's code can
@@ -295,7 +295,7 @@ impl Server {
         drop((other, pool));
         if let Some(library) = library {
             // Its destructors are foreign code, which may ask the controller something.
-            std::thread::spawn(move || drop(library));
+            thread::spawn(move || drop(library));
         }
     }
 }
@@ -306,7 +306,18 @@ impl Handler for Server {
     }
 
     fn call(&self, message: &[u8]) -> Result<Vec<u8>, String> {
-        Ok(encode(&self.carry_out(decode(message)?)?))
+        thread_local! {
+            /// Calls that this thread carries out within each other.
+            static DEPTH: Cell<u32> = const { Cell::new(0) };
+        }
+        DEPTH.set(DEPTH.get() + 1);
+        let answer = decode(message).and_then(|request| self.carry_out(request));
+        DEPTH.set(DEPTH.get() - 1);
+        if DEPTH.get() == 0 && thread::current().id() == self.main_thread {
+            // Before the answer is sent: what the controller asks for next comes to the same thread.
+            self.main_is_busy.store(false, Ordering::Release);
+        }
+        Ok(encode(&answer?))
     }
 
     fn dispatch(&self, incoming: Incoming) {
@@ -320,7 +331,7 @@ impl Handler for Server {
             }
             Ok(_) => {
                 let peer = self.peer.clone();
-                std::thread::spawn(move || peer.execute(incoming));
+                thread::spawn(move || peer.execute(incoming));
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::executor::Found;
 use std::process::{Child, ExitStatus};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use uruk_executor::protocol::message::{Answer, Number, Request};
 use uruk_executor::protocol::{Gone, Peer};
@@ -26,6 +26,8 @@ pub(super) struct Link {
     /// Limit for those that do.
     pub run_limit: Option<Duration>,
     child: Mutex<Process>,
+    /// Why it was ended from here, if it was.
+    given_up: OnceLock<String>,
     last: AtomicU64,
 }
 
@@ -46,7 +48,7 @@ impl Link {
     ) -> Link {
         let child = Mutex::new(child.map_or(Process::Foreign, Process::Running));
         let [patience, run_limit] = limits;
-        Link { peer, questions, name, patience, run_limit, child, last: AtomicU64::new(0) }
+        Link { peer, questions, name, patience, run_limit, child, given_up: OnceLock::new(), last: AtomicU64::new(0) }
     }
 
     fn child(&self) -> MutexGuard<'_, Process> {
@@ -132,21 +134,22 @@ impl Link {
     /// The executor is gone. Says how it ended, where that can be known.
     fn lost(&self, reason: &str) -> Error {
         let ended = self.wait();
-        let status = ended.and_then(|status| status.code()).or_else(|| self.questions.status());
         let crash = self.questions.crash();
-        let mut report = match (ended, status) {
-            (_, Some(status)) => format!("it ended with status {status}"),
-            (Some(ended), None) => format!("it was ended by {ended}"),
+        let status = ended.and_then(|ended| ended.code()).or_else(|| self.questions.status());
+        let signal = ended.and_then(signal).or(crash.as_ref().map(|(signal, _)| *signal));
+        let mut report = match (status, signal) {
+            _ if self.given_up.get().is_some_and(|given_up| given_up == reason) => reason.to_string(),
+            (Some(status), _) => format!("it ended with status {status}"),
+            (None, Some(signal)) => format!("it was ended by signal {signal}"),
             (None, None) => reason.to_string(),
         };
-        if let Some(crash) = crash {
-            report.push_str(&crash);
-        }
-        Error::ExecutorLost { executor: self.name.clone(), report, status }
+        report.extend(crash.map(|(_, frames)| frames));
+        Error::ExecutorLost { executor: self.name.clone(), report, status, signal }
     }
 
     /// Ends an executor that does not do what it should.
     pub fn give_up(&self, reason: &str) {
+        let reason = self.given_up.get_or_init(|| reason.into());
         self.peer.end(reason);
         if let Process::Running(child) = &mut *self.child() {
             // It may have ended by itself.
@@ -166,6 +169,16 @@ impl Link {
             _ => None,
         }
     }
+}
+
+#[cfg(unix)]
+fn signal(ended: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&ended)
+}
+
+#[cfg(not(unix))]
+fn signal(_: ExitStatus) -> Option<i32> {
+    None
 }
 
 /// Waits for a child that is about to end; one that does not is ended.

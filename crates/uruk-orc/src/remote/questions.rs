@@ -70,11 +70,11 @@ impl Questions {
         self.known().status
     }
 
-    /// How it crashed, as lines for a report.
-    pub fn crash(&self) -> Option<String> {
+    /// The signal by which it said that it was ending, and the rest of what it said as lines for a report.
+    pub fn crash(&self) -> Option<(i32, String)> {
         let crash = self.known().crash.clone()?;
         let directory = self.directory();
-        let mut text = format!("; signal {}, address {:#x}", crash.signal, crash.address);
+        let mut text = format!(", address {:#x}", crash.address);
         for frame in &crash.frames {
             let found = directory.as_ref().and_then(|directory| directory.describe(frame.address));
             let place = match found {
@@ -92,7 +92,7 @@ impl Questions {
             // Writing to a string cannot fail.
             _ = write!(text, "\n  at {:#x}: {place}", frame.address);
         }
-        Some(text)
+        Some((crash.signal, text))
     }
 
     fn answer(&self, question: Question) -> Result<Reply, String> {
