@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use uruk::orc::remote::Remote;
 use uruk::orc::translate::Translate;
 use uruk::{Dylib, Jit};
 
@@ -13,7 +12,8 @@ use crate::args::Times;
 use crate::ir::Ir;
 use crate::plan::{Input, Library, Plan};
 use crate::progress::Progress;
-use crate::{compile, complain, explain, fail, lazy, remote};
+use crate::remote::Executor;
+use crate::{compile, complain, explain, fail, lazy};
 
 /// Libraries that a C or C++ compiler links without being told, or that every program may expect.
 const USUAL_LIBRARIES: &[&str] = &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"];
@@ -31,28 +31,26 @@ pub fn execute(mut plan: Plan) -> ExitCode {
         }
     };
     let mut times = Stopwatch::start(plan.options.times);
-    let executor = match remote::executor(&plan) {
+    let executor = match Executor::of(&plan) {
         Ok(executor) => executor,
         Err(error) => {
             progress.finish();
             return fail(&error);
         }
     };
-    let linked = link(&plan, executor.clone(), &progress, &mut times);
+    let linked = link(&plan, executor.as_ref(), &progress, &mut times);
     progress.finish();
     drop(compiled);
     let jit = match linked {
         Ok(jit) => jit,
         Err(error) => return refuse(&plan, &error),
     };
-    let status = run(&plan, &jit, &mut times).and_then(|status| match executor {
-        Some(executor) => {
-            let status = executor.exit(status).map_err(|error| Failure::new(error.into(), &jit))?;
-            lazy::remember();
-            Ok(status)
-        }
-        None => Ok(status),
-    });
+    let mut status = run(&plan, &jit, &mut times);
+    if let Some(executor) = executor {
+        status = status.and_then(|status| executor.exit(status).map_err(|error| Failure::new(error, &jit)));
+        executor.finish();
+        lazy::remember();
+    }
     match status {
         // Handlers that the program has registered run in here, so its code has to be there still.
         Ok(status) => std::process::exit(status),
@@ -104,15 +102,10 @@ impl Failure {
 }
 
 /// Reads and links everything.
-fn link(
-    plan: &Plan,
-    executor: Option<Arc<Remote>>,
-    progress: &Progress,
-    times: &mut Stopwatch,
-) -> Result<Jit, Failure> {
+fn link(plan: &Plan, executor: Option<&Executor>, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, Failure> {
     let mut builder = Jit::builder().strict_wx(plan.options.strict_wx);
     if let Some(executor) = executor {
-        builder = builder.executor(executor);
+        builder = builder.executor(executor.remote.clone());
     }
     if plan.options.lazy {
         builder = lazy::configure(builder, plan);

@@ -208,6 +208,10 @@ pub enum Request {
         /// The name.
         name: Text,
     },
+    /// Listens for connections that become the program's standard streams. Answered by [`Answer::Streams`].
+    OpenStreams,
+    /// Waits for these connections.
+    FinishStreams,
     /// Nothing: says that the controller is there. Answered by [`Answer::Done`].
     Ping,
 }
@@ -249,6 +253,14 @@ pub enum Answer {
     Pairs(Vec<(u64, u64)>),
     /// Bytes, if there are any.
     Bytes(Option<Vec<u8>>),
+    /// Where the controller connects twice, and what it sends there first, followed by 0 on the connection for standard input
+    /// and output, and by 1 on the one for standard error.
+    Streams {
+        /// The address, as text.
+        address: String,
+        /// What it sends.
+        token: [u8; 32],
+    },
     /// More thread-local storage at fixed offsets is needed than the process has left.
     StaticThreadStorage {
         /// Bytes in all.

@@ -1,11 +1,15 @@
 //! What connections run over.
 
 use std::fmt;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
 #[cfg(unix)]
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::{
+    fd::{AsFd, BorrowedFd},
+    unix::net::{UnixListener, UnixStream},
+};
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Both directions of a connection.
 pub struct Ends {
@@ -16,31 +20,14 @@ pub struct Ends {
 }
 
 /// A socket whose connection ends when the side that sends is dropped, whoever reads.
-struct Sending<S: Socket>(S);
+struct Sending(Stream);
 
-trait Socket: Write {
-    fn shut(&self) -> io::Result<()>;
-}
-
-impl Socket for TcpStream {
-    fn shut(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Both)
-    }
-}
-
-#[cfg(unix)]
-impl Socket for UnixStream {
-    fn shut(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Both)
-    }
-}
-
-impl<S: Socket> Write for Sending<S> {
+impl Write for Sending {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
 
-    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.0.write_vectored(slices)
     }
 
@@ -49,10 +36,10 @@ impl<S: Socket> Write for Sending<S> {
     }
 }
 
-impl<S: Socket> Drop for Sending<S> {
+impl Drop for Sending {
     fn drop(&mut self) {
         // The other side may have ended it before.
-        _ = self.0.shut();
+        _ = self.0.shut(Shutdown::Both);
     }
 }
 
@@ -108,13 +95,36 @@ impl fmt::Display for Address {
 
 impl Address {
     /// Connects to whoever listens there.
-    pub fn connect(&self) -> io::Result<Ends> {
-        let stream = match self {
+    pub fn connect(&self) -> io::Result<Stream> {
+        Ok(match self {
             Address::Tcp(place) => Stream::Tcp(TcpStream::connect(place)?),
             #[cfg(unix)]
             Address::Unix(path) => Stream::Unix(UnixStream::connect(path)?),
-        };
-        stream.into_ends()
+        })
+    }
+
+    /// Another place there: a port or file that the system or this process has for itself.
+    pub fn beside(&self) -> Address {
+        match self {
+            Address::Tcp(place) => {
+                let host = place.rsplit_once(':').map_or(place.as_str(), |(host, _)| host);
+                Address::Tcp(format!("{host}:0"))
+            }
+            #[cfg(unix)]
+            Address::Unix(path) => Address::Unix(path.with_added_extension(std::process::id().to_string())),
+        }
+    }
+
+    /// The same place as a program on another machine reaches it, which has reached this one's host by another name.
+    pub fn seen_by(&self, other: &Address) -> Address {
+        match (self, other) {
+            (Address::Tcp(place), Address::Tcp(other)) => {
+                let port = place.rsplit_once(':').map_or("", |(_, port)| port);
+                let host = other.rsplit_once(':').map_or(other.as_str(), |(host, _)| host);
+                Address::Tcp(format!("{host}:{port}"))
+            }
+            _ => self.clone(),
+        }
     }
 
     /// Listens there.
@@ -180,16 +190,69 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
+/// Does the same with whichever socket it is.
+macro_rules! with_socket {
+    ($stream:expr, $socket:ident => $action:expr) => {
+        match $stream {
+            Stream::Tcp($socket) => $action,
+            #[cfg(unix)]
+            Stream::Unix($socket) => $action,
+        }
+    };
+}
+
 impl Stream {
     /// Both directions of it.
     pub fn into_ends(self) -> io::Result<Ends> {
-        match self {
-            Stream::Tcp(stream) => {
-                stream.set_nodelay(true)?;
-                Ok(Ends::new(stream.try_clone()?, Sending(stream)))
-            }
-            #[cfg(unix)]
-            Stream::Unix(stream) => Ok(Ends::new(stream.try_clone()?, Sending(stream))),
+        if let Stream::Tcp(stream) = &self {
+            stream.set_nodelay(true)?;
         }
+        Ok(Ends::new(self.try_clone()?, Sending(self)))
+    }
+
+    /// The same connection once more.
+    pub fn try_clone(&self) -> io::Result<Stream> {
+        Ok(match self {
+            Stream::Tcp(stream) => Stream::Tcp(stream.try_clone()?),
+            #[cfg(unix)]
+            Stream::Unix(stream) => Stream::Unix(stream.try_clone()?),
+        })
+    }
+
+    /// Ends one direction of the connection, or both, for all who have it.
+    pub fn shut(&self, how: Shutdown) -> io::Result<()> {
+        with_socket!(self, socket => socket.shutdown(how))
+    }
+
+    /// How long reading waits.
+    pub fn set_patience(&self, patience: Option<Duration>) -> io::Result<()> {
+        with_socket!(self, socket => socket.set_read_timeout(patience))
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        with_socket!(self, socket => socket.read(bytes))
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        with_socket!(self, socket => socket.write(bytes))
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        with_socket!(self, socket => socket.write_vectored(slices))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        with_socket!(self, socket => socket.flush())
+    }
+}
+
+#[cfg(unix)]
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        with_socket!(self, socket => socket.as_fd())
     }
 }

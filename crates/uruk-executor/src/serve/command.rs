@@ -1,7 +1,7 @@
 //! The command line of an executor: where its controller is.
 
 use super::{Options, serve};
-use crate::protocol::transport::{Address, Ends};
+use crate::protocol::transport::{Address, Ends, Stream};
 use std::ffi::OsString;
 
 const USAGE: &str = "[--debugger] [--memory BYTES] --pipes IN,OUT | --connect ADDRESS | --listen ADDRESS
@@ -26,7 +26,10 @@ pub fn run(program: &str, mut arguments: impl Iterator<Item = OsString>) -> Resu
             Some("--pipes") => return serve_over(pipes(&value()?)?, &options),
             Some("--connect") => {
                 let address = address(&value()?)?;
-                let ends = address.connect().map_err(|error| format!("cannot connect to {address}: {error}"))?;
+                let ends = address
+                    .connect()
+                    .and_then(Stream::into_ends)
+                    .map_err(|error| format!("cannot connect to {address}: {error}"))?;
                 return serve_over(ends, &options);
             }
             Some("--listen") => return listen(&address(&value()?)?, &options),
@@ -97,7 +100,8 @@ fn listen(address: &Address, options: &Options) -> Result<(), String> {
         let stream = listener.accept().map_err(|error| format!("cannot accept a connection: {error}"))?;
         if is_served_here()? {
             drop(listener);
-            return serve_over(stream.into_ends().map_err(|error| error.to_string())?, options);
+            let options = Options { streams: Some(address.beside()), ..options.clone() };
+            return serve_over(stream.into_ends().map_err(|error| error.to_string())?, &options);
         }
     }
 }

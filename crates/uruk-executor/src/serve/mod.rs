@@ -10,12 +10,13 @@
 pub mod command;
 mod crash;
 mod server;
+mod streams;
 mod upcalls;
 
 use crate::protocol::frame::Limits;
 use crate::protocol::hello::{self, HelloError, Role};
 use crate::protocol::message::{Answer, Text};
-use crate::protocol::transport::Ends;
+use crate::protocol::transport::{Address, Ends};
 use crate::protocol::{Incoming, Peer};
 use serde::{Deserialize, Serialize};
 use server::Server;
@@ -51,6 +52,8 @@ pub struct Options {
     pub limits: Limits,
     /// Bytes of memory that the controller may have in all; as many as there are if not said.
     pub memory: Option<u64>,
+    /// Where connections for the program's standard streams are made, if it does not have the controller's.
+    pub streams: Option<Address>,
     /// Debuggers see what is linked, attached or not.
     pub debugger: bool,
 }

@@ -1,5 +1,6 @@
 //! Requests, and what the controller has had made here.
 
+use super::streams::{self, Opening};
 use super::upcalls::{self, Dylibs, StubResolver};
 use super::{Done, Options, Target, decode, encode};
 use crate::gdb;
@@ -8,6 +9,7 @@ use crate::libraries::{self, Library, SymbolKind};
 use crate::memory::{self, InProcessMemory, Options as MemoryOptions};
 use crate::phdr::{self, JitModule, ModuleSegment};
 use crate::protocol::message::{Answer, Number, Request, ThreadQuestion, ThreadVariable};
+use crate::protocol::transport::Address;
 use crate::protocol::{Handler, Incoming, Peer};
 use crate::stubs::{Setup, StubId, StubPool};
 use crate::tls::{TlsError, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
@@ -42,6 +44,9 @@ pub(super) struct Server {
     main: mpsc::Sender<Incoming>,
     main_is_busy: AtomicBool,
     main_thread: ThreadId,
+    /// Where connections for standard streams are made, if that is possible.
+    place: Option<Address>,
+    opening: Mutex<Option<Opening>>,
 }
 
 impl Server {
@@ -54,7 +59,8 @@ impl Server {
         }
         let main_is_busy = AtomicBool::new(false);
         let (made, main_thread) = (Mutex::default(), thread::current().id());
-        Server { peer, process, memory, quota: options.memory, made, main, main_is_busy, main_thread }
+        let (quota, place, opening) = (options.memory, options.streams.clone(), Mutex::default());
+        Server { peer, process, memory, quota, made, main, main_is_busy, main_thread, place, opening }
     }
 
     pub fn target(&self) -> Target {
@@ -153,6 +159,17 @@ impl Server {
                 self.process.interpose(&|name| definitions.get(name).copied()).map_err(text).map(done)
             }
             Request::SupportObject { name } => Ok(Answer::Bytes(support::object(&name))),
+            Request::OpenStreams => {
+                let place = self.place.as_ref().ok_or("this process has its standard streams from who started it")?;
+                let opening = streams::open(place).map_err(text)?;
+                let (address, token) = (opening.address.to_string(), opening.token);
+                *self.opening.lock().unwrap_or_else(PoisonError::into_inner) = Some(opening);
+                Ok(Answer::Streams { address, token })
+            }
+            Request::FinishStreams => {
+                let opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner).take();
+                opening.ok_or("no streams are being connected")?.finish().map_err(text).map(done)
+            }
             Request::Ping => Ok(Answer::Done),
             posted => Err(format!("{posted:?} is not a call")),
         }
@@ -337,7 +354,7 @@ impl Handler for Server {
     }
 }
 
-/// Whether a request may run code of the program or of libraries, so that the reader cannot wait for it.
+/// Whether a request may run code of the program or of libraries, or wait, so that the reader cannot wait for it.
 fn runs_code(request: &Request) -> bool {
     matches!(
         request,
@@ -349,6 +366,7 @@ fn runs_code(request: &Request) -> bool {
             | Request::RunMain { .. }
             | Request::Run { .. }
             | Request::Exit { .. }
+            | Request::FinishStreams
     )
 }
 

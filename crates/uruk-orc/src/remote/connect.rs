@@ -14,7 +14,7 @@ use uruk_executor::protocol::Peer;
 use uruk_executor::protocol::frame::{FrameError, Header, Kind, Limits, read_bytes};
 use uruk_executor::protocol::hello::{self, Role};
 use uruk_executor::protocol::message::Request;
-use uruk_executor::protocol::transport::{Address, Ends};
+use uruk_executor::protocol::transport::{Address, Ends, Stream};
 use uruk_executor::serve::{Target, decode};
 use uruk_jitlink::arch::Architecture;
 use uruk_jitlink::{aarch64, riscv, x86_64};
@@ -63,7 +63,7 @@ impl Remote {
     /// Connects to an executor that listens.
     pub fn connect(address: &Address, options: &Options) -> Result<Remote, Error> {
         let name = format!("executor at {address}");
-        match address.connect() {
+        match address.connect().and_then(Stream::into_ends) {
             Ok(ends) => Remote::over(ends, name, None, options),
             Err(error) => Err(Error::Executor { what: format!("connecting to {name}"), reason: error.to_string() }),
         }

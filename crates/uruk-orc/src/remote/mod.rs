@@ -11,8 +11,10 @@ mod connect;
 mod link;
 mod memory;
 mod questions;
+mod streams;
 
 pub use connect::Options;
+pub use streams::Streams;
 
 use crate::error::Error;
 use crate::executor::{
