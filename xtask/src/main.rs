@@ -7,6 +7,8 @@ mod guide;
 mod matrix;
 mod paths;
 mod process;
+mod readme;
+mod support;
 mod test;
 mod tools;
 
@@ -36,9 +38,15 @@ const TASKS: &[Task] = &[
         run: matrix::run,
     },
     Task {
+        name: "support",
+        usage: "[--readme]",
+        about: "what is linked of each format and architecture, by the tests, beside the table in README.md",
+        run: support::run,
+    },
+    Task {
         name: "bench",
-        usage: "link [--large] [--filter STR] [--samples N] [--uruk PATH] | session [--samples N] | compile [--samples N]",
-        about: "what linking costs, beside mold, lld, JITLink and the plain floor; or the session, beside LLJIT, or compilers",
+        usage: "link [--large] [--filter STR] [--samples N] [--uruk PATH] | session [--samples N] | compile [--samples N] | formats [--samples N] [--uruk PATH]",
+        about: "what linking costs, beside mold, lld, JITLink and the plain floor; the session, beside LLJIT; compilers; or every format",
         run: bench::run,
     },
     Task {

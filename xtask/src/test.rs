@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{fuzz, matrix, paths, tools};
+use crate::{fuzz, matrix, paths, support, tools};
 
 /// How many tests of a step went which way.
 #[derive(Clone, Copy, Default)]
@@ -41,11 +41,13 @@ enum Action {
     Races,
     /// Each fuzz target for so many seconds.
     Fuzz(u64),
+    /// The table of formats and architectures.
+    Support,
     /// The program matrix.
     Matrix,
 }
 
-use Action::{Cargo, Examples, Fuzz, Install, Interleavings, Kaleidoscope, Matrix, Races, Tests};
+use Action::{Cargo, Examples, Fuzz, Install, Interleavings, Kaleidoscope, Matrix, Races, Support, Tests};
 
 /// What does not need LLVM is built without it.
 const MOST: &[&str] = &["--workspace", "--exclude=uruk-llvm", "--exclude=uruk-llvm-plugin"];
@@ -58,6 +60,7 @@ const STEPS: &[Step] = &[
     step("clippy",        Cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]), (Some(2), 2)),
     step("doc",           Cargo(&["doc", "--workspace", "--no-deps", "--quiet"]), (Some(1), 1)),
     step("tests",         Tests(MOST),                               (Some(5), 10)),
+    step("support",       Support,                                   (Some(1), 1)),
     step("cache",         Cargo(&["test", "-p", "uruk-cache", "--features", "object_store", "--quiet"]), (Some(1), 1)),
     step("llvm",          Tests(LLVM),                               (Some(2), 2)),
     step("kaleidoscope",  Kaleidoscope,                              (Some(1), 1)),
@@ -133,6 +136,7 @@ impl Action {
                 }
                 Ok(count)
             }
+            Support => support::run(&[]).map(Count::of),
             Matrix => {
                 let count = matrix::run_cases(&matrix::Options { all, ..Default::default() })?;
                 Ok(Count { passed: count.passed, failed: count.failed })

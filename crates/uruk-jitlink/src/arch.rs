@@ -148,6 +148,11 @@ impl Kind {
             || self.value.is_load() && matches!(self.entry, Some(Entry::ThreadOffset))
     }
 
+    /// Whether it counts on variables at fixed offsets from the thread pointer.
+    pub const fn needs_static_threads(&self) -> bool {
+        matches!(self.value, Value::ThreadOffset) || matches!(self.entry, Some(Entry::ThreadOffset))
+    }
+
     /// Whether it stores something about a thread-local variable itself, not about a table entry for it.
     pub const fn is_thread_field(&self) -> bool {
         use Value::{DescriptorArgument, DescriptorFunction, ModuleOffset};
@@ -233,7 +238,8 @@ impl Architecture {
         &self.kinds[kind.0 as usize]
     }
 
-    /// Stores a value in a field at the start of `bytes`; on error `bytes` is unchanged. Panics if `bytes` is shorter than the field: readers have rejected such edges.
+    /// Stores a value in a field at the start of `bytes`; on error `bytes` is unchanged. Panics if `bytes` is shorter than
+    /// the field: readers have rejected such edges.
     pub fn encode(&self, field: Field, value: i64, bytes: &mut [u8]) -> Result<(), Misfit> {
         let (min, max) = match field {
             Field::None => return Ok(()),
@@ -346,7 +352,7 @@ plain! {
     DESCRIPTOR_FUNCTION = DescriptorFunction, Word64, None;
     /// A thread-local variable's descriptor: the argument.
     DESCRIPTOR_ARGUMENT = DescriptorArgument, Word64, None;
-    /// A 32-bit distance in data.
+    /// A 32-bit distance in data. [`PC32`] may stand in an instruction, and is another relocation type of Mach-O.
     DISTANCE32 = Relative, Signed32, None;
     /// A 64-bit distance between two symbols.
     DIFFERENCE64 = Difference, Word64, None;

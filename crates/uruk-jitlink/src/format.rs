@@ -1,7 +1,7 @@
 //! A file format with an architecture: what relocation types are called, which is all that the rest of the linker has to
 //! know of where a graph came from. Its readers ([`elf`] and others) know the rest.
 
-use crate::arch::Architecture;
+use crate::arch::{Architecture, DIFFERENCE32, DIFFERENCE64, NOTHING};
 use crate::coff;
 use crate::elf;
 use crate::error::LinkError;
@@ -9,6 +9,7 @@ use crate::graph::{EdgeKind, LinkGraph};
 use crate::input::Input;
 use crate::interface::Interface;
 use crate::macho;
+use crate::macho::machine::Does;
 use crate::macho::universal;
 use crate::names::Names;
 use std::borrow::Cow;
@@ -97,6 +98,26 @@ impl Format {
         FORMATS.iter().copied().find(|format| format.name.as_bytes() == name)
     }
 
+    /// The relocation types that are linked: for each its number, its name and the kind that it stands for. Behind the
+    /// number of one of Mach-O comes the logarithm of its field's length, times 256, since what it stands for depends on it.
+    pub fn relocations(&self) -> Vec<(u32, &'static str, EdgeKind)> {
+        match self.container {
+            Container::Elf => {
+                let machine = elf::Machine::of_arch(self.arch);
+                machine.map_or(&[][..], |machine| machine.relocs).to_vec()
+            }
+            Container::MachO => {
+                let machine = macho::machine::MACHINES.iter().find(|machine| machine.format == self);
+                machine.map_or(&[][..], |machine| machine.relocs).iter().filter_map(macho_relocation).collect()
+            }
+            Container::Coff => {
+                let machine = coff::Machine::of_format(self);
+                let relocs = machine.map_or(&[][..], |machine| machine.relocs).iter();
+                relocs.map(|reloc| (reloc.number.into(), reloc.name, reloc.kind)).collect()
+            }
+        }
+    }
+
     /// How the functions of an object pass numbers, where objects that differ in it cannot be linked with each other.
     pub fn abi(&self, object: &Input) -> Option<&'static str> {
         match self.container {
@@ -116,6 +137,16 @@ impl std::fmt::Debug for Format {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
+}
+
+fn macho_relocation(reloc: &macho::machine::Reloc) -> Option<(u32, &'static str, EdgeKind)> {
+    let kind = match reloc.does {
+        Does::Refer(kind) | Does::ReferToSymbol(kind) => kind,
+        Does::Subtract => [DIFFERENCE32, DIFFERENCE64][usize::from(reloc.length == 3)],
+        Does::Add => NOTHING,
+        Does::Refuse(_) => return None,
+    };
+    Some((u32::from(reloc.number) | u32::from(reloc.length) << 8, reloc.name, kind))
 }
 
 /// The format that a file's first bytes stand for; ELF, whose reader says what others are, if none is known.

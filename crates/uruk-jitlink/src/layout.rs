@@ -352,10 +352,8 @@ impl Member {
 
 /// The first of the blocks in the second half of a graph's code.
 fn middle(graph: &LinkGraph) -> BlockId {
-    let code = || graph.live_blocks().filter(|(_, block)| graph.section(block.section).kind == SectionKind::Code);
-    let sizes = || code().map(|(id, block)| (id, block.size + (1 << block.align_log2)));
-    let mut left = sizes().map(|(_, size)| size).fold(0, u64::saturating_add) / 2;
-    let second = sizes().find(|(_, size)| {
+    let mut left = tables::code_sizes(graph).map(|(_, size)| size).fold(0, u64::saturating_add) / 2;
+    let second = tables::code_sizes(graph).find(|(_, size)| {
         let here = left < *size;
         left = left.saturating_sub(*size);
         here

@@ -3,7 +3,7 @@
 //! Data flow: the wishes of its edges and where its symbols ended up → which entries have to exist → their offsets.
 //! Entries belong to the object, so that they go with it; targets in reach need none.
 
-use crate::arch::{Architecture, Load, Value};
+use crate::arch::{Architecture, Load};
 use crate::graph::*;
 use crate::resolve::{Target, Targets, may_be_null};
 use std::ops::Range;
@@ -16,7 +16,7 @@ fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge, own_in_reach: bool) {
     let local = own_in_reach && symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
     let is_place = symbol.definition != Definition::Absolute;
     graph.needs_low |= info.low && is_place;
-    graph.needs_static_tls |= info.value == Value::ThreadOffset || info.entry == Some(Entry::ThreadOffset);
+    graph.needs_static_tls |= info.needs_static_threads();
     graph.has_tls_fields |= info.is_thread_field();
     let jumps = |entry: &Entry| matches!(entry, Entry::Stub | Entry::Inside);
     let Some(entry) = info.entry.filter(|entry| !(local && jumps(entry))) else { return };
@@ -49,10 +49,14 @@ pub fn wish_again(graph: &mut LinkGraph) {
 /// Whether an object's calls reach all of its own code.
 pub fn own_in_reach(graph: &LinkGraph) -> bool {
     let reach = branch_reach(graph.arch());
-    let code = |block: &&Block| graph.section(block.section).kind == SectionKind::Code;
-    let sizes = || graph.blocks.iter().filter(code).map(|block| block.size + (1 << block.align_log2));
     // Nothing that an object holds is out of reach of a 32-bit distance.
-    WIDE_REACH <= reach || sizes().fold(0, u64::saturating_add) < reach
+    WIDE_REACH <= reach || code_sizes(graph).map(|(_, size)| size).fold(0, u64::saturating_add) < reach
+}
+
+/// The blocks of a graph's code that stay, each with the bytes that it takes at most.
+pub fn code_sizes(graph: &LinkGraph) -> impl Iterator<Item = (BlockId, u64)> {
+    let code = graph.live_blocks().filter(|(_, block)| graph.section(block.section).kind == SectionKind::Code);
+    code.map(|(id, block)| (id, block.size + (1 << block.align_log2)))
 }
 
 /// How far a call reaches that goes anywhere in memory, with some room for addends and the stubs themselves.

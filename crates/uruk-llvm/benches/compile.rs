@@ -2,7 +2,7 @@
 //! or takes it from a cache beside the file, and calls its `entry`; prints the milliseconds that took and what was returned.
 //! `compile quick|thorough` prints the milliseconds of calls of a kernel before and after LLVM compiled it again.
 
-#[allow(dead_code)]
+#[expect(dead_code, reason = "an example's `main` is not called here")]
 #[path = "../examples/tier_up.rs"]
 mod tier_up;
 

@@ -1,12 +1,12 @@
 //! The examples run.
 
-#[allow(dead_code)]
+#[expect(dead_code, reason = "an example's `main` is not called here")]
 #[path = "../examples/build.rs"]
 mod build;
-#[allow(dead_code)]
+#[expect(dead_code, reason = "an example's `main` is not called here")]
 #[path = "../examples/lazy.rs"]
 mod lazy;
-#[allow(dead_code)]
+#[expect(dead_code, reason = "an example's `main` is not called here")]
 #[path = "../examples/tier_up.rs"]
 mod tier_up;
 

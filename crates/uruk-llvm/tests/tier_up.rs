@@ -1,6 +1,6 @@
 //! A kernel that Cranelift has compiled is compiled again by LLVM while it is called.
 
-#[allow(dead_code)]
+#[expect(dead_code, reason = "an example's `main` is not called here")]
 #[path = "../examples/tier_up.rs"]
 mod example;
 

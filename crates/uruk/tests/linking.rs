@@ -5,7 +5,7 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 use support::compile;
-use uruk::{Error, Jit};
+use uruk::{Definition, Error, Jit};
 
 type Number = extern "C" fn() -> i32;
 
@@ -21,6 +21,23 @@ fn objects_of_one_call_refer_to_each_other_in_any_order() {
     let defines = compile("defines.c", "int twice(void); int value(void) { return 21; }", &[]);
     jit.main().add_objects(&[uses, defines]).unwrap();
     assert_eq!(call(&jit, "twice").unwrap(), 42);
+}
+
+#[test]
+fn what_a_client_defines_at_an_address_is_reached_wherever_that_is() {
+    extern "C" fn far() -> i32 {
+        41
+    }
+    let jit = Jit::new().unwrap();
+    let session = jit.session();
+    let text = "int far(void); extern int number; int next(void) { return far() + number; }";
+    // Without flags the call and the variable are asked for within 32 bits.
+    jit.main().add_objects(&[compile("next.c", text, &["-fno-pic"])]).unwrap();
+    let number = Box::new(1i32);
+    let definitions = [("far", far as *const () as u64), ("number", &raw const *number as u64)];
+    let define = |(name, address): (&str, u64)| (Definition::data(session.names().intern(name.as_bytes())), address);
+    session.define_addresses(jit.main().id(), None, &definitions.map(define)).unwrap();
+    assert_eq!(call(&jit, "next").unwrap(), 42);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The task `bench`: what linking costs, beside mold, lld, JITLink and the plain floor; and what the session's operations
-//! cost, beside LLVM's LLJIT ([`session`]); and compilers through Uruk, beside themselves ([`compile`]).
+//! cost, beside LLVM's LLJIT ([`session`]); compilers through Uruk, beside themselves ([`compile`]); and links for each format and architecture ([`formats`]).
 //!
 //! `bench link` takes a number of samples of each workload, alternating between the ways to link it, each in a fresh
 //! process, adds single operations in one process, and writes medians, ratios and whether the targets hold to
@@ -9,6 +9,7 @@ mod alone;
 mod compile;
 mod compile_llvm;
 pub mod floor;
+mod formats;
 mod object;
 mod report;
 mod session;
@@ -66,8 +67,9 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         Some((kind, rest)) if kind == "link" => link(&options(rest)?),
         Some((kind, rest)) if kind == "session" => session::run(rest),
         Some((kind, rest)) if kind == "compile" => compile::run(rest),
-        Some((kind, _)) => bail!("no benchmark `{kind}`; there are: link, session, compile"),
-        None => bail!("usage: cargo xtask bench link …, session … or compile …"),
+        Some((kind, rest)) if kind == "formats" => formats::run(rest),
+        Some((kind, _)) => bail!("no benchmark `{kind}`; there are: link, session, compile, formats"),
+        None => bail!("usage: cargo xtask bench link …, session …, compile … or formats …"),
     }
 }
 

@@ -88,9 +88,6 @@ pub fn run_cases(options: &Options) -> Result<Count> {
     let mut count = Count { passed, failed: outcomes.len() - passed };
     if options.filter.is_empty() {
         let current = readme::check(&outcomes, options.readme)?;
-        if !current {
-            println!("README.md does not say what works now; `cargo xtask matrix --readme` writes it");
-        }
         count.passed += usize::from(current);
         count.failed += usize::from(!current);
     }

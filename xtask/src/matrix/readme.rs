@@ -2,32 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::case::Outcome;
 use super::flags::FLAG_SETS;
 use super::programs::{GROUPS, Group};
-use crate::paths;
-
-/// What the table lies between.
-const START: &str = "<!-- From here on made by `cargo xtask matrix --readme`. -->\n";
-const END: &str = "<!-- To here. -->\n";
+use crate::readme;
 
 /// Whether README.md says what `outcomes` say; with `write` it is made to.
 pub fn check(outcomes: &[Outcome], write: bool) -> Result<bool> {
-    let path: PathBuf = paths::root().join("README.md");
-    let readme = fs::read_to_string(&path).context("cannot read README.md")?;
-    let (before, rest) = readme.split_once(START).context("README.md has no place for the table of what works")?;
-    let (old, after) = rest.split_once(END).context("README.md does not say where the table of what works ends")?;
     let always: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.case.in_ci()).collect();
-    let new = table(&always)?;
-    if write && old != new {
-        paths::write_whole(&path, format!("{before}{START}{new}{END}{after}").as_bytes())?;
-    }
-    Ok(write || old == new)
+    readme::check("matrix", &table(&always)?, write)
 }
 
 fn table(outcomes: &[&Outcome]) -> Result<String> {

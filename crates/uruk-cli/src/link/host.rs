@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::flags::Request;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use uruk::orc::session::Session;
 use uruk::orc::support::SupportSymbols;
 use uruk::orc::{DylibId, SearchEntry, is_linker_defined};
 use uruk_executor::lifecycle::support_archives;
+use uruk_jitlink::arch::Architecture;
 use uruk_jitlink::format::Format;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::names::Name;
@@ -68,7 +70,7 @@ impl Host {
     }
 
     fn dry(request: &Request, format: &'static Format) -> Result<Host, Error> {
-        let slab = Arc::new(slab(request));
+        let slab = Arc::new(slab(request, format.arch));
         let session = Session::new(Arc::new(DryRun::new(format.arch, slab.clone())), request.threads);
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
@@ -144,17 +146,18 @@ fn no_archives() -> Vec<PathBuf> {
 }
 
 /// The addresses that are linked for.
-fn slab(request: &Request) -> Slab {
-    /// Far from anything that a process on Linux has.
-    const NEAR: u64 = 0x10_0000_0000;
+fn slab(request: &Request, arch: &Architecture) -> Slab {
     /// Where executables that are not position independent begin.
-    const LOW: u64 = 0x40_0000;
+    const LOW: Range<u64> = 0x40_0000..1 << 31;
     const PAGE: u64 = 0x1000;
+    // Far from anything that a process on Linux has, unless addresses have 32 bits.
+    let near = if arch.slot_size < 8 { LOW } else { 0x10_0000_0000..0x20_0000_0000 };
     let page = request.slab.page.unwrap_or(PAGE);
     match (request.slab.size, request.slab.address) {
-        (None, _) => Slab::with_low(NEAR..NEAR << 1, LOW..1 << 31, page),
+        (None, _) if near == LOW => Slab::new(LOW, page),
+        (None, _) => Slab::with_low(near, LOW, page),
         (Some(size), address) => {
-            let start = address.unwrap_or(NEAR);
+            let start = address.unwrap_or(near.start);
             Slab::new(start..start.saturating_add(size), page)
         }
     }

@@ -150,5 +150,6 @@ pub static MACHINE: Machine = Machine {
     abi: |_| None,
     compressed: 0,
     format: &FORMAT,
+    relocs: RELOCS,
     rules: &RULES,
 };

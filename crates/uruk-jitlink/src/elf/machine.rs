@@ -2,7 +2,7 @@
 
 pub use super::class::Class;
 use super::{aarch64, riscv32, riscv64, x86_64};
-use crate::arch::{Architecture, Value};
+use crate::arch::Architecture;
 use crate::format::Format;
 use crate::graph::{EdgeKind, Entry};
 
@@ -20,6 +20,8 @@ pub struct Machine {
     pub compressed: u32,
     /// The format and architecture of its graphs.
     pub format: &'static Format,
+    /// Its relocation types.
+    pub relocs: &'static [Reloc],
     /// What the reader has to know of each relocation type, by its number.
     pub rules: &'static [Option<Rule>],
 }
@@ -77,8 +79,6 @@ pub(super) const fn want(entry: Entry) -> u16 {
 /// The rule of relocations of a kind.
 pub(super) const fn rule(arch: &Architecture, kind: EdgeKind) -> Rule {
     let info = &arch.kinds[kind.0 as usize];
-    let needs_static_tls = matches!(info.value, Value::ThreadOffset) || matches!(info.entry, Some(Entry::ThreadOffset));
-    let is_tls_field = info.is_thread_field();
     Rule {
         kind,
         field_size: info.field.size() as u8,
@@ -88,8 +88,8 @@ pub(super) const fn rule(arch: &Architecture, kind: EdgeKind) -> Rule {
         },
         got_load: info.value.is_load(),
         demands: (info.low as u8 * NEEDS_LOW)
-            | (needs_static_tls as u8 * NEEDS_STATIC_TLS)
-            | (is_tls_field as u8 * IS_TLS_FIELD),
+            | (info.needs_static_threads() as u8 * NEEDS_STATIC_TLS)
+            | (info.is_thread_field() as u8 * IS_TLS_FIELD),
         may_branch: false,
     }
 }

@@ -98,6 +98,7 @@ pub(super) const fn machine(class: Class, format: &'static Format, rules: &'stat
         abi: |flags| Some(FLOAT_ABIS[(flags >> 1 & 3) as usize]),
         compressed: COMPRESSED,
         format,
+        relocs: RELOCS,
         rules,
     }
 }

@@ -19,7 +19,7 @@ use fields::*;
 pub use crate::arch::{ABS64, BRANCH32, GOTPCREL, NOTHING, PC32};
 
 kinds! {
-    /// The other linker may rewrite the instructions at the same place.
+    /// The instructions at the same place may be rewritten: see [`relax`].
     RELAX = Nothing, Field::None, None;
     /// So many bytes as the addend says do nothing; some are taken out so that what follows is aligned.
     ALIGN = Nothing, Field::None, None;

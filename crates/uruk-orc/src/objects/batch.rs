@@ -157,7 +157,7 @@ impl Batch {
             let in_reach: Vec<bool> =
                 (0..state.dylibs.len() as u32).map(|dylib| state.placement(DylibId(dylib)) == placement).collect();
             for job in jobs {
-                let found = Found::new(session, &job, &state.symbols, &in_reach, image);
+                let found = Found::new(session, &job, &state, &in_reach, image);
                 let mut graph = job.graph;
                 let mut target = found.targets;
                 for (id, other) in found.others {

@@ -2,7 +2,7 @@
 
 use super::resolve::{Job, Reference, THREAD_IMAGE, bound};
 use crate::session::Session;
-use crate::state::{NO_UNIT, Symbol, SymbolId};
+use crate::state::{State, SymbolId};
 use std::collections::HashMap;
 use uruk_jitlink::coff::IMAGE_BASE;
 use uruk_jitlink::graph::{SymbolId as LocalId, SymbolKind};
@@ -24,7 +24,7 @@ pub(super) struct Found {
 
 impl Found {
     /// `in_reach` says which dylibs have the placement of this job, `image` is the start of its image.
-    pub fn new(session: &Session, job: &Job, symbols: &[Symbol], in_reach: &[bool], image: u64) -> Found {
+    pub fn new(session: &Session, job: &Job, state: &State, in_reach: &[bool], image: u64) -> Found {
         let targets = Targets::new(&job.graph);
         let (others, commons, bounds, gathered) = Default::default();
         let mut found = Found { targets, others, commons, bounds, gathered };
@@ -32,7 +32,7 @@ impl Found {
         for (id, (reference, global)) in (job.graph.first_global.0..).map(LocalId).zip(globals) {
             let target = match *reference {
                 Reference::Symbol(symbol) => {
-                    let definition = &symbols[symbol.index()];
+                    let definition = &state.symbols[symbol.index()];
                     if definition.unit == job.unit {
                         if global.strength == Strength::Common {
                             found.commons.push((id, symbol));
@@ -44,10 +44,10 @@ impl Found {
                         found.others.push((id, symbol));
                         continue;
                     }
-                    match definition.unit {
-                        NO_UNIT => Target::Known(definition.address),
-                        _ if in_reach[definition.dylib.index()] => Target::Near,
-                        _ => Target::Far,
+                    match in_reach[definition.dylib.index()] {
+                        _ if state.is_absolute(definition) => Target::Known(definition.address),
+                        true => Target::Near,
+                        false => Target::Far,
                     }
                 }
                 Reference::Own => continue,

@@ -84,6 +84,12 @@ impl State {
         Ok(id)
     }
 
+    /// Whether a symbol has been defined at an address, which may be anywhere. What others resolve may change instead.
+    pub fn is_absolute(&self, symbol: &Symbol) -> bool {
+        let unit = symbol.unit;
+        unit == NO_UNIT || symbol.resolved && self.lots[self.unit(unit).lot].absolute == Some(unit)
+    }
+
     pub(super) fn add_unit(&mut self, dylib: DylibId, lot: LotId, name: Arc<str>) -> UnitId {
         let id = self.limbo.take_unit().unwrap_or(UnitId(self.units.len() as u32));
         let unit = Unit {
