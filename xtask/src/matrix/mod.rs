@@ -23,10 +23,10 @@ use anyhow::{Context, Result, bail};
 
 pub use build::Builder;
 pub use case::Case;
+pub use places::{Executors, Place};
 
 use crate::{paths, process};
 use case::Outcome;
-use places::Executors;
 
 /// What to run.
 #[derive(Default)]
