@@ -8,8 +8,11 @@
 //! Nothing of it is made before somebody asks: until then an object costs its [`Places`].
 //! Invariants: a reference to something that was dropped holds a value that no code has (the tombstones of lld); what
 //! cannot be computed does, too, as one odd field must not hide the other functions.
+//! An image has structures of 64 bits for riscv32 too: no executor runs such code, so that no debugger is shown one; who
+//! reads images otherwise finds the sections, whose debug information says itself that addresses have four bytes.
 //! Sources: gABI 4.3; DWARF 5 §7.3 and §2.17.3; lld's treatment of relocations in sections that are not loaded.
 
+mod darwin;
 mod made;
 mod relocate;
 mod sections;
@@ -19,6 +22,7 @@ mod write;
 
 use crate::error::LinkError;
 use crate::fixup::DROPPED;
+use crate::format::{Container, container};
 use crate::graph::*;
 use crate::input::Input;
 use crate::layout::{Member, lane};
@@ -108,7 +112,7 @@ enum Part<'a> {
     Made(made::Object<'a>),
 }
 
-/// An ELF image of linked objects.
+/// An ELF image of linked objects. That of one Mach-O object has its debug information, that of several their symbols only.
 pub fn image(objects: &[(&Input, &Places)], origin: Origin) -> Result<Vec<u8>, LinkError> {
     let mut runs = Vec::new();
     let mut outputs = Outputs::default();
@@ -122,6 +126,9 @@ pub fn image(objects: &[(&Input, &Places)], origin: Origin) -> Result<Vec<u8>, L
             }
             Some(made) => {
                 runs.extend(places.shares(origin));
+                if objects.len() == 1 && container(input) == Container::MachO {
+                    darwin::append(input, places, origin.base, &mut outputs)?;
+                }
                 Part::Made(made::Object::new(made, origin, &mut outputs))
             }
         });

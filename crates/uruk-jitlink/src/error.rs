@@ -46,9 +46,17 @@ pub enum LinkError {
         /// What to do.
         hint: &'static str,
     },
-    /// An option that an object gives the linker, and that is not known.
+    /// An option that an object gives the linker and that no linker knows.
+    #[error("{file}: the linker option `{directive}` in section `.drectve` is unknown and has no effect")]
+    UnknownDirective {
+        /// The object.
+        file: String,
+        /// The option.
+        directive: String,
+    },
+    /// An option that an object gives the linker and that is not followed.
     #[error(
-        "{file}: the linker option `{directive}` in section `.drectve` is not known here; remove what asks for it, such as `#pragma comment(linker, …)`"
+        "{file}: the linker option `{directive}` in section `.drectve` is not followed here; remove what asks for it, such as `#pragma comment(linker, …)`"
     )]
     UnsupportedDirective {
         /// The object.

@@ -43,6 +43,14 @@ impl Container {
         }
     }
 
+    /// The group of a section whose parts are ordered by their names across objects, and what its part is called.
+    pub fn group_of(self, section: &[u8]) -> Option<(&[u8], &[u8])> {
+        match self {
+            Container::Coff => coff::group_of(section),
+            Container::Elf | Container::MachO => None,
+        }
+    }
+
     /// What the session calls what an object of this format calls so: the name that a C source has for it. Compilers
     /// for Darwin put an underscore before those; what has none is named in assembly, and gets a byte before it that
     /// no other name begins with.

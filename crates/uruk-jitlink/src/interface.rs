@@ -80,6 +80,42 @@ pub struct Global {
     pub unique: bool,
 }
 
+/// A name that stands for another symbol, which may be one of any object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Alias {
+    /// The name.
+    pub name: Name,
+    /// What it stands for.
+    pub target: Name,
+    /// It gives way to a definition.
+    pub weak: bool,
+    /// Who sees it.
+    pub visibility: Visibility,
+    /// What it is.
+    pub kind: SymbolKind,
+}
+
+/// What an object wants of the link that it is part of, besides its symbols.
+#[derive(Clone, Default, Debug)]
+pub struct Terms {
+    /// Names that it gives to symbols that it does not define.
+    pub aliases: Vec<Alias>,
+    /// Names, each with another that it stands for where nothing defines it, whoever refers to it.
+    pub alternatives: Vec<(Name, Name)>,
+    /// Keys, each with the value that all objects have to have that name it.
+    pub agreements: Vec<(Name, Name)>,
+    /// Options that no linker knows, which have no effect.
+    pub unknown: Vec<String>,
+}
+
+impl Terms {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        let Terms { aliases, alternatives, agreements, unknown } = self;
+        aliases.is_empty() && alternatives.is_empty() && agreements.is_empty() && unknown.is_empty()
+    }
+}
+
 /// What a symbol of a graph counts for in [`Interface::cost`]: about as much as its part of an object's tables.
 const COST_PER_SYMBOL: usize = 64;
 
@@ -97,6 +133,8 @@ pub struct Interface {
     pub(crate) fallbacks: Vec<(u32, Fallback)>,
     /// Definitions that are not chosen by who comes first, by their positions, in order.
     pub(crate) rivals: Vec<(u32, Rival)>,
+    /// What it wants of the link as a whole.
+    pub terms: Terms,
     /// Its size in sections, symbols and bytes is worth a thread of its own from some point on.
     pub cost: usize,
 }
@@ -104,8 +142,8 @@ pub struct Interface {
 impl Interface {
     /// That of an object without symbols.
     pub(crate) fn of(input: Input, format: &'static Format) -> Interface {
-        let (globals, commons, fallbacks, rivals) = Default::default();
-        Interface { input, format, globals, commons, fallbacks, rivals, cost: 0 }
+        let (globals, commons, fallbacks, rivals, terms) = Default::default();
+        Interface { input, format, globals, commons, fallbacks, rivals, terms, cost: 0 }
     }
 
     /// The size and the alignment that this object wants for a common symbol, given by its position.
@@ -123,6 +161,12 @@ impl Interface {
     pub fn rival(&self, position: usize) -> Option<Rival> {
         let found = self.rivals.binary_search_by_key(&(position as u32), |(position, _)| *position);
         found.ok().map(|at| self.rivals[at].1)
+    }
+
+    /// The names that it defines, its aliases among them.
+    pub fn defined_names(&self) -> impl Iterator<Item = Name> + '_ {
+        let globals = self.globals.iter().filter(|global| global.strength.defines()).map(|global| global.name);
+        globals.chain(self.terms.aliases.iter().map(|alias| alias.name))
     }
 
     /// How many of its globals it defines.
@@ -169,6 +213,6 @@ impl Interface {
             globals.push(Global { name, strength, visibility: symbol.visibility, kind: symbol.kind, unique });
         }
         let (commons, fallbacks, rivals) = (self.commons.clone(), self.fallbacks.clone(), self.rivals.clone());
-        Interface { input: self.input.clone(), globals, commons, fallbacks, rivals, ..*self }
+        Interface { input: self.input.clone(), globals, commons, fallbacks, rivals, terms: self.terms.clone(), ..*self }
     }
 }

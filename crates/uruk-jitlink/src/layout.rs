@@ -107,7 +107,14 @@ pub fn lane(kind: SectionKind) -> Option<Lane> {
     }
 }
 
-/// The name under which a section's bounds are asked for.
+/// The groups of sections in a graph whose parts are ordered across all objects, by their names.
+pub fn groups(graph: &LinkGraph) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let sections = (0..graph.sections.len() as u32).map(SectionId);
+    let names = sections.filter_map(|section| graph.format.container.group_of(graph.section_name(section)));
+    names.map(|(group, _)| group.to_vec())
+}
+
+/// The name under which a section's bounds are asked for, or that of the group that it is part of.
 pub fn gathered_name(graph: &LinkGraph, section: SectionId) -> &[u8] {
     let name = graph.section_name(section);
     match graph.section(section).kind {
@@ -115,7 +122,7 @@ pub fn gathered_name(graph: &LinkGraph, section: SectionId) -> &[u8] {
             let dots = name.iter().enumerate().skip(1).find(|(_, byte)| **byte == b'.');
             dots.map_or(name, |(at, _)| &name[..at])
         }
-        _ => name,
+        _ => graph.format.container.group_of(name).map_or(name, |(group, _)| group),
     }
 }
 
@@ -161,18 +168,21 @@ impl Layout {
                         SectionKind::Functions(_, order) => order.priority,
                         _ => 0,
                     };
-                    found[name].push((priority, index, BlockId(id), lane));
+                    let section = member.graph.section_name(block.section);
+                    let place = member.graph.format.container.group_of(section).map_or(&[][..], |(_, place)| place);
+                    found[name].push(((priority, place.to_vec(), index, BlockId(id)), lane));
                 }
             }
         }
         for (name, mut blocks) in gather.iter().zip(found) {
-            let Some(lane) = blocks.iter().map(|(_, _, _, lane)| *lane).max() else { continue };
-            blocks.sort_by_key(|(priority, index, id, _)| (*priority, *index, *id));
+            let Some(lane) = blocks.iter().map(|(_, lane)| *lane).max() else { continue };
+            blocks.sort();
             let mut range = None;
             // Aligned for all of them, so that entries of one size leave no gap where another object's begin.
-            let align_log2 = blocks.iter().map(|(_, index, id, _)| members[*index].graph.block(*id).align_log2).max();
+            let aligns = blocks.iter().map(|((_, _, index, id), _)| members[*index].graph.block(*id).align_log2);
+            let align_log2 = aligns.max();
             lanes[lane as usize].take(0, align_log2.unwrap_or(0));
-            for (_, index, id, own) in blocks {
+            for ((_, _, index, id), own) in blocks {
                 let member = &mut members[index];
                 if own != lane {
                     // Compilers disagree on whether constants with addresses in them are writable.

@@ -10,6 +10,7 @@ use crate::arch::Architecture;
 use crate::error::LinkError;
 use crate::graph::*;
 use crate::x86_64;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// Bytes of a record.
@@ -62,7 +63,7 @@ pub fn function(graph: &LinkGraph, record: &Record) -> Option<BlockId> {
     }
 }
 
-/// Rewrites a block of records without those of dropped functions.
+/// Rewrites a block of records without those of dropped functions, and drops what only these refer to.
 pub fn drop_dead_records(graph: &mut LinkGraph, id: BlockId) -> Result<(), LinkError> {
     let block = graph.block(id).clone();
     let records = records(graph, &block).map_err(|(offset, what)| LinkError::Malformed {
@@ -74,6 +75,8 @@ pub fn drop_dead_records(graph: &mut LinkGraph, id: BlockId) -> Result<(), LinkE
     if !records.iter().any(is_dead) {
         return Ok(());
     }
+    let dead = records.iter().filter(|record| is_dead(record)).flat_map(|record| record.edges.clone());
+    let mut unneeded: HashSet<BlockId> = dead.filter_map(|edge| info(graph, edge)).collect();
     let bytes = graph.content(&block);
     let (mut made, mut edges) = (Vec::with_capacity(bytes.len()), Vec::new());
     for record in records.iter().filter(|record| !is_dead(record)) {
@@ -90,7 +93,29 @@ pub fn drop_dead_records(graph: &mut LinkGraph, id: BlockId) -> Result<(), LinkE
     block.size = made.len() as u64;
     block.content = Content::Made(graph.made.len() as u64);
     graph.made.extend(made);
+    if unneeded.is_empty() {
+        return Ok(());
+    }
+    let live = graph.blocks.iter().filter(|block| block.live).flat_map(|block| graph.edges(block));
+    let seen = graph.globals().map(|(_, symbol)| symbol).filter(|symbol| symbol.binding != Binding::Local);
+    let used = live.map(|edge| graph.symbol(edge.target)).chain(seen);
+    for symbol in used {
+        if let Definition::Block(block) = symbol.definition {
+            unneeded.remove(&block);
+        }
+    }
+    unneeded.into_iter().for_each(|block| graph.blocks[block.0 as usize].live = false);
     Ok(())
+}
+
+/// The block of constants that an edge of a record leads to.
+fn info(graph: &LinkGraph, edge: u32) -> Option<BlockId> {
+    match graph.symbol(graph.edges[edge as usize].target).definition {
+        Definition::Block(block) if graph.section(graph.block(block).section).kind == SectionKind::ReadOnly => {
+            Some(block)
+        }
+        _ => None,
+    }
 }
 
 /// Puts final records in order of the addresses of their functions.

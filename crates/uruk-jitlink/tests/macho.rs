@@ -8,6 +8,8 @@ mod assemble;
 mod link;
 #[path = "macho/lld.rs"]
 mod lld;
+#[path = "macho/unwind.rs"]
+mod unwind;
 
 use assemble::assemble;
 use link::{BASE, Place, link};

@@ -210,3 +210,66 @@ fn two_instructions_reach_every_address_of_32_bits() {
         }
     }
 }
+
+/// Where `jal` at the start of the code leads after all jumps and stubs, if `far` lies at an address.
+fn jump_leads_to(format: &'static uruk_jitlink::format::Format, target: u64) -> u64 {
+    let mut graph = LinkGraph::with_format("a.o", format);
+    let mut editor = graph.edit(Stage::BeforePruning);
+    let text = editor.add_section(".text", SectionKind::Code).unwrap();
+    // jal ra, far; jal ra, far + 8; jal ra, own
+    let code = editor.add_block(text, &[0xef, 0, 0, 0].repeat(3), 4).unwrap();
+    let far = editor.external("far").unwrap();
+    let own = editor.add_symbol(NewSymbol::local("own", code, 4)).unwrap();
+    for (offset, symbol, addend) in [(0, far, 0), (4, far, 8), (8, own, 0)] {
+        editor.add_edge(code, offset, JAL, symbol, addend).unwrap();
+    }
+    drop(editor);
+    let mut targets = Targets::new(&graph);
+    targets.set(far, Target::Known(target));
+    let span = CODE..CODE + 0x1_0000;
+    (graph.arch().rewrite.unwrap())(&mut graph, &targets, &span).unwrap();
+    let tables = Tables::plan(&graph, &targets, &span);
+    let slot_size = graph.arch().slot_size;
+    let mut members = vec![Member { graph, tables, share: Share::default() }];
+    let mut layout = Layout::new(&mut members, &[], Placement::Near).unwrap();
+    let lanes = [CODE, CODE + 0x4000, CODE + 0x8000];
+    layout.place(&mut members, lanes);
+    let addresses = fixup::addresses(&members[0], &targets);
+    let mut bytes = layout.demand.lanes.map(|lane| vec![0; lane.size as usize]);
+    let [code, read_only, data] = &mut bytes;
+    let windows = [code, read_only, data].into_iter().zip(lanes);
+    let mut windows: Vec<_> = windows.map(|(bytes, address)| Window { address, bytes }).collect();
+    let mut windows: [Window<'_>; 3] = std::array::from_fn(|_| windows.remove(0));
+    let threads = Threads { questions: &Questions::default(), answers: &[] };
+    let member = &members[0];
+    Fixup { member, targets: &targets, addresses: &addresses, threads, image: 0 }.write(&mut windows).unwrap();
+    let word = |at: u64| u32::from_le_bytes(bytes[0][(at - CODE) as usize..][..4].try_into().unwrap());
+    let upper = |word: u32| i64::from((word & 0xffff_f000) as i32);
+    let lower = |word: u32| i64::from(word as i32 >> 20);
+    let jump = |at: u64| {
+        let word = word(at);
+        let sign = i64::from(word as i32 >> 31) << 20;
+        let bits = (word >> 12 & 0xff) << 12 | (word >> 20 & 1) << 11 | (word >> 21 & 0x3ff) << 1;
+        at.wrapping_add_signed(sign | i64::from(bits))
+    };
+    assert_eq!(jump(CODE + 8), CODE + 4, "its own code is reached as it is");
+    let call = jump(CODE);
+    assert_eq!(word(call) & 0xfff, 0x17 | 28 << 7);
+    let next = call.wrapping_add_signed(upper(word(call)) + lower(word(call + 4)));
+    if !(CODE..CODE + 0x4000).contains(&next) {
+        assert_ne!(jump(CODE + 4), call, "another addend is another place");
+        return next;
+    }
+    // A stub, which loads the address from a slot.
+    let slot = next.wrapping_add_signed(upper(word(next)) + lower(word(next + 4)));
+    let slot = &bytes[1][(slot - lanes[1]) as usize..][..slot_size as usize];
+    slot.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+#[test]
+fn jumps_to_other_objects_reach_all_memory() {
+    for target in [CODE + 0x10_0000, CODE - 0x7000_0000, 0x7fff_ffff_0000] {
+        assert_eq!(jump_leads_to(&riscv64::FORMAT, target), target);
+    }
+    assert_eq!(jump_leads_to(&riscv32::FORMAT, 0x1000), 0x1000);
+}

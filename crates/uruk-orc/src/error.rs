@@ -67,6 +67,20 @@ pub enum Error {
         /// Who came later.
         second: String,
     },
+    /// Two objects of a dylib want different things of the link.
+    #[error(
+        "{second} has `{second_option}`, but {first} has `{first_option}`; compile both with the same options, or add them to dylibs of their own"
+    )]
+    Disagree {
+        /// Who came first.
+        first: String,
+        /// The option that says what it wants.
+        first_option: String,
+        /// Who came later.
+        second: String,
+        /// What it wants instead.
+        second_option: String,
+    },
     /// A dylib of this name exists.
     #[error("a dylib named `{0}` exists already")]
     DylibExists(String),

@@ -253,10 +253,8 @@ impl ArchiveMembers {
                 self.archives.push(Nested { input: object, nesting });
                 continue;
             }
-            for global in format::interface(&session.translated(&object)?, session.names())?.globals {
-                if global.strength.defines() {
-                    self.index.entry(global.name).or_insert((number, member.id));
-                }
+            for name in format::interface(&session.translated(&object)?, session.names())?.defined_names() {
+                self.index.entry(name).or_insert((number, member.id));
             }
         }
         Ok(())
@@ -266,7 +264,7 @@ impl ArchiveMembers {
 /// Whether an object defines a name.
 fn defines(object: &Input, session: &Session, name: Name) -> Result<bool, Error> {
     let interface = format::interface(&session.translated(object)?, session.names())?;
-    Ok(interface.globals.iter().any(|global| global.name == name && global.strength.defines()))
+    Ok(interface.defined_names().any(|defined| defined == name))
 }
 
 /// All members of an archive as inputs, those of nested archives in their place.

@@ -173,7 +173,8 @@ fn describe(session: &Session, object: &interface::Interface, graph: &LinkGraph)
         let definition = if global.strength == interface::Strength::Strong { definition } else { definition.weak() };
         if global.visibility == Visibility::Hidden { definition.hidden() } else { definition }
     });
-    let interface = Interface::new(object.input.name().to_string(), definitions.collect());
+    let aliases = object.terms.aliases.iter().map(Definition::of_alias);
+    let interface = Interface::new(object.input.name().to_string(), definitions.chain(aliases).collect());
     let initialises = |kind: SectionKind| matches!(kind, SectionKind::Functions(..));
     match graph.sections.iter().any(|section| initialises(section.kind)) {
         true => interface.with_initialiser(session),

@@ -2,13 +2,15 @@
 
 use crate::error::{Cause, Error};
 use crate::objects::Linkable;
+use crate::reexports::Aliases;
 use crate::session::{Request, Session};
-use crate::state::{DylibId, TrackerId, UnitId};
+use crate::state::{DylibId, SearchEntry, State, SymbolId, TrackerId, UnitId};
 use crate::sync::thread;
 use crate::unit::{Definition, MaterializationUnit, Promises};
 use std::any::Any;
 use std::ops::Range;
 use uruk_jitlink::error::LinkError;
+use uruk_jitlink::interface::Interface;
 use uruk_jitlink::memory::{self, Demand, Lane, LaneDemand, Segment};
 use uruk_jitlink::names::Name;
 
@@ -104,10 +106,19 @@ impl Responsibility {
     /// Says that the definitions are complete. They become ready together with all that they need: names, each found
     /// along the search order of the dylib beside it, which is usually [this one](Responsibility::dylib).
     /// Errors if promised definitions have no address, or something needed is missing or has failed.
-    pub fn emit(mut self, needs: &[(DylibId, Name)]) -> Result<(), Error> {
+    pub fn emit(self, needs: &[(DylibId, Name)]) -> Result<(), Error> {
+        self.emit_bound(|state| state.bind_all(needs))
+    }
+
+    /// The same with names that are all found along one order.
+    pub(crate) fn emit_along(self, order: &[SearchEntry], needs: &[Name]) -> Result<(), Error> {
+        self.emit_bound(|state| state.bind_along(order, needs))
+    }
+
+    fn emit_bound(mut self, bind: impl FnOnce(&mut State) -> Result<Vec<SymbolId>, Error>) -> Result<(), Error> {
         self.settled = true;
         self.session.update(|state| {
-            let emitted = match state.bind_all(needs) {
+            let emitted = match bind(state) {
                 Ok(symbols) => state.emit_client(self.unit, symbols),
                 Err(error) => {
                     state.fail(vec![(self.unit, error.clone())]);
@@ -129,12 +140,21 @@ impl Responsibility {
         self.settled = true;
         let object = code.into().read(self.session.names()).and_then(|object| {
             self.session.check_architecture(&object.interface)?;
+            self.leave_aliases(&object.interface)?;
             Ok(object)
         });
         self.session.update(|state| {
             let linked = object.and_then(|object| state.adopt(self.unit, object));
             linked.inspect_err(|error| state.give_up(vec![(self.unit, error.clone())]))
         })
+    }
+
+    /// Lets the names that an object gives to others' symbols be a unit of their own.
+    fn leave_aliases(&self, interface: &Interface) -> Result<(), Error> {
+        interface.terms.unknown.iter().for_each(|option| self.session.report_unknown(interface, option));
+        let Some(mut aliases) = Aliases::of(interface, self.dylib()) else { return Ok(()) };
+        aliases.retain(&self.session.lock().owed(self.unit).into_iter().map(|(name, _)| name).collect());
+        self.replace(Box::new(aliases))
     }
 
     /// Says that the definitions cannot be had; whatever needs them fails, too.

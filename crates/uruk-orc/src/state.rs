@@ -21,6 +21,7 @@ mod query;
 mod readiness;
 mod responsibility;
 mod suspend;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -217,6 +218,8 @@ pub(crate) struct Dylib {
     pub order: Vec<SearchEntry>,
     /// COMDAT groups without global symbols: who brought each first.
     pub groups: HashMap<Name, UnitId>,
+    /// What its objects want of the link as a whole.
+    pub terms: terms::Terms,
     /// Whole inputs, whose initialisers are roots.
     pub roots: Vec<UnitId>,
     /// Linked units whose initialisers have not run.
@@ -345,6 +348,7 @@ impl State {
             table,
             order: vec![SearchEntry { dylib: id, all_symbols: true }],
             groups: HashMap::new(),
+            terms: terms::Terms::default(),
             roots: Vec::new(),
             uninitialised: Vec::new(),
             tracker,

@@ -6,7 +6,8 @@
 
 use crate::responsibility::Responsibility;
 use std::sync::Arc;
-use uruk_jitlink::graph::SymbolKind;
+use uruk_jitlink::graph::{SymbolKind, Visibility};
+use uruk_jitlink::interface::Alias;
 use uruk_jitlink::names::Name;
 
 /// How strong a definition is.
@@ -44,6 +45,13 @@ impl Definition {
     pub fn data(name: Name) -> Definition {
         let (linkage, kind) = (Linkage::Strong, SymbolKind::Object);
         Definition { name, linkage, exported: true, kind, side_effects_only: false }
+    }
+
+    /// The name that an object gives to another's symbol.
+    pub(crate) fn of_alias(alias: &Alias) -> Definition {
+        let linkage = if alias.weak { Linkage::Weak } else { Linkage::Strong };
+        let exported = alias.visibility != Visibility::Hidden;
+        Definition { name: alias.name, linkage, exported, kind: alias.kind, side_effects_only: false }
     }
 
     /// A name without an address, for what a unit does rather than defines.

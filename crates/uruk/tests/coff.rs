@@ -2,6 +2,8 @@
 //! C and C++ are compiled by clang for MSVC's ABI and by MinGW's GCC.
 #![cfg(target_arch = "x86_64")]
 
+#[path = "coff/directives.rs"]
+mod directives;
 #[path = "support/windows.rs"]
 mod windows;
 
@@ -202,6 +204,58 @@ fn definitions_that_have_to_be_alike_are_compared() {
     assert_eq!(add("largest", "1", "2, 2").unwrap(), 2);
     assert_eq!(add("largest", "1, 1", "2").unwrap(), 1);
     assert!(add("one_only", "1", "1").unwrap_err().to_string().contains("duplicate definition of `shared`"));
+}
+
+#[test]
+fn objects_with_more_sections_than_numbers_of_16_bits() {
+    const COUNT: i32 = 65_400;
+    let source = format!(
+        "
+        .macro variable
+        .section .data$\\@, \"dw\"
+        v\\@: .long \\@
+        .endm
+        .rept {COUNT}
+        variable
+        .endr
+        .section .text$last, \"xr\"
+        .globl f
+        f: movl v{}(%rip), %eax
+        addl v3(%rip), %eax
+        ret",
+        COUNT - 1
+    );
+    for (compiler, options) in [(&CLANG, &[][..]), (&MINGW, &["-Wa,-mbig-obj"])] {
+        let jit = Jit::new().unwrap();
+        let object = compile(compiler, "big.s", &source, options);
+        assert_eq!(object[..4], [0, 0, 0xff, 0xff], "{compiler:?}");
+        jit.main().add_objects(&[object]).unwrap();
+        assert_eq!(call(&jit, "f").unwrap(), COUNT + 2, "{compiler:?}");
+    }
+}
+
+#[test]
+fn parts_of_a_group_are_in_order_across_objects() {
+    let part = |name: &str, values: &str| {
+        format!("__attribute__((section(\".mine{name}\"), used)) static int in_{}[] = {{ {values} }};", &name[1..])
+    };
+    let bounds = "
+        __attribute__((section(\".mine$a\"))) int before = 0;
+        __attribute__((section(\".mine$z\"))) int behind = 0;
+        int f(void) {
+            int sum = 0; int *volatile from = &before, *volatile to = &behind;
+            for (int *at = from + 1; at < to; at++) sum = 10 * sum + *at;
+            return sum; }";
+    let with = |more: &str| format!("{bounds} {more}");
+    let sources = [part("$m", "3"), with(&part("$c", "1, 2")), part("$n", "5, 6"), part("$m", "4")];
+    for compiler in [&CLANG, &MINGW] {
+        let jit = Jit::new().unwrap();
+        let objects: Vec<_> = sources.iter().map(|source| compile(compiler, "part.c", source, &[])).collect();
+        jit.main().add_objects(&objects).unwrap();
+        // All of them are linked together then.
+        jit.main().initialize().unwrap();
+        assert_eq!(call(&jit, "f").unwrap(), 123_456, "{compiler:?}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Names the object that the program run again links; whatever is not run again finds it unset.
+/// Names the objects that the program run again links; whatever is not run again finds it unset.
 const OBJECT: &str = "URUK_TEST_OBJECT";
 
 const PROGRAM: &str = "\
@@ -96,17 +96,43 @@ fn check_order(text: &str, expected: &[&str]) {
 fn check_gdb(name: &str, compiler: &[&str]) {
     let folder = folder(name);
     let object = compile(compiler, &folder, "program.c", PROGRAM);
+    run_gdb(COMMANDS, &[&object], EXPECTED);
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Runs gdb on this program, which links these objects.
+fn run_gdb(commands: &[&str], objects: &[&Path], expected: &[&str]) {
     let mut gdb = Command::new("gdb");
-    gdb.args(["-nx", "-batch"]).args(COMMANDS.iter().flat_map(|command| ["-ex", command]));
+    gdb.args(["-nx", "-batch"]).args(commands.iter().flat_map(|command| ["-ex", command]));
     gdb.arg("--args").arg(env::current_exe().unwrap()).args(["--exact", "debugged_host", "--nocapture"]);
-    let output = gdb.env(OBJECT, &object).output().unwrap();
+    let output = gdb.env(OBJECT, env::join_paths(objects).unwrap()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    check_order(&text, EXPECTED);
+    check_order(&text, expected);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!errors.contains("in-memory"), "{errors}");
     // It has gone with its object.
     check_order(&errors, &["No symbol \"helper\" in current context."]);
-    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn gdb_sees_what_clang_made_for_darwin() {
+    const OTHER: &str = "int other(int n)\n{\n    return n + 1;\n}\n";
+    for version in ["-gdwarf-4", "-gdwarf-5"] {
+        let folders = ["one", "other"].map(|object| folder(&format!("darwin{version}-{object}")));
+        let clang = ["clang-22", "--target=x86_64-apple-macos13", "-ffreestanding", version, "-c"];
+        let objects =
+            [compile(&clang, &folders[0], "program.c", PROGRAM), compile(&clang, &folders[1], "other.c", OTHER)];
+        // Thread-local variables of Darwin's are not found.
+        let mut expected: Vec<&str> = EXPECTED.iter().copied().filter(|line| *line != "$4 = 9").collect();
+        *expected.iter_mut().find(|line| **line == "$5 = 64").unwrap() = "$4 = 64";
+        let at = expected.iter().position(|line| line.starts_with("helper in section")).unwrap();
+        expected.insert(at, "Line 3 of \"other.c\" starts at address");
+        let mut commands = COMMANDS.to_vec();
+        let at = commands.iter().position(|command| *command == "info symbol helper").unwrap();
+        commands.insert(at, "info line other.c:3");
+        run_gdb(&commands, &[&objects[0], &objects[1]], &expected);
+        folders.iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
+    }
 }
 
 #[test]
@@ -145,8 +171,8 @@ fn debugged_host() {
     let Some(object) = env::var_os(OBJECT) else { return };
     let jit = uruk::Jit::new().unwrap();
     let tracker = jit.session().create_tracker(jit.main().id());
-    let input = uruk::read_file(Path::new(&object)).unwrap();
-    jit.session().add_objects(jit.main().id(), Some(tracker), &[input]).unwrap();
+    let inputs: Vec<_> = env::split_paths(&object).map(|path| uruk::read_file(&path).unwrap()).collect();
+    jit.session().add_objects(jit.main().id(), Some(tracker), &inputs).unwrap();
     // SAFETY: this is how the program declares it.
     let entry = unsafe { jit.main().function::<extern "C" fn(i32) -> i32>("entry") }.unwrap();
     assert_eq!(host_calls(entry), 29);

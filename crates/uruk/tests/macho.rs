@@ -1,6 +1,8 @@
 //! Mach-O objects, as compilers for Darwin write them, linked and run in this process.
 
 mod support;
+#[path = "macho/tables.rs"]
+mod tables;
 
 use std::process::Command;
 use std::sync::Mutex;

@@ -1,12 +1,13 @@
 //! What a COFF object offers and asks for, read without its relocations.
 
+use super::directives::{Directives, Export};
 use super::headers::Headers;
 use super::import;
 use super::symbols::{Entry, Place, Selection, Table};
 use crate::error::LinkError;
 use crate::graph::{SectionKind, SymbolKind, Visibility};
 use crate::input::Input;
-use crate::interface::{Choice, Global, Interface, Rival};
+use crate::interface::{Alias, Choice, Global, Interface, Rival, Terms};
 use crate::names::Names;
 use object::LittleEndian as LE;
 use std::hash::{BuildHasher, Hasher};
@@ -34,8 +35,29 @@ pub fn read(input: &Input, names: &Names) -> Result<Interface, LinkError> {
             unique: false,
         });
     }
+    interface.terms = terms(&table.directives, names);
     interface.fallbacks = table.fallbacks;
     Ok(interface)
+}
+
+/// What directives want of the link as a whole.
+fn terms(directives: &Directives<'_>, names: &Names) -> Terms {
+    let alias = |export: &Export<'_>| Alias {
+        name: names.intern(export.name),
+        target: names.intern(&export.target),
+        weak: true,
+        visibility: Visibility::Default,
+        kind: if export.data { SymbolKind::Object } else { SymbolKind::None },
+    };
+    let pairs = |pairs: &[(&[u8], &[u8])]| {
+        pairs.iter().map(|(name, other)| (names.intern(name), names.intern(other))).collect()
+    };
+    Terms {
+        aliases: directives.exports.iter().filter(|export| export.is_alias()).map(alias).collect(),
+        alternatives: pairs(&directives.alternatives),
+        agreements: pairs(&directives.agreements),
+        unknown: directives.unknown.iter().map(|option| String::from_utf8_lossy(option).into_owned()).collect(),
+    }
 }
 
 fn kind(table: &Table<'_>, entry: &Entry<'_>) -> SymbolKind {

@@ -6,7 +6,8 @@
 //! What differs from a static link. Libraries that objects name (`/defaultlib`) are not looked for: whoever links says what
 //! there is. An address that is loaded through `__imp_X` is that of an import library's `__imp_X` if there is one, else of a
 //! pointer to `X` in the object's own memory, so that no import library is needed. Sections of one object are ordered by
-//! what follows `$` in their names, those of different objects only where they hold initialisers. What is relative to the
+//! what follows `$` in their names, those of different objects that are linked together only where they hold initialisers or
+//! where no compiler gives such names by itself. What is relative to the
 //! image (`__ImageBase`) is relative to one address of the session, at which no image header lies.
 //!
 //! Sources: "PE Format" (Microsoft); `link.exe`'s documented options for directives; trials with `lld-link`.
@@ -22,9 +23,11 @@ mod read;
 mod sections;
 mod symbols;
 pub mod x86_64;
+mod xdata;
 
 pub use machine::Machine;
 pub use read::read;
+pub use sections::group_of;
 
 /// What the image's start is called.
 pub const IMAGE_BASE: &[u8] = b"__ImageBase";

@@ -6,7 +6,7 @@
 use super::headers::Headers;
 use super::sections;
 use super::symbols::{Entry, Name, Place, Table};
-use super::{edges, import};
+use super::{edges, import, xdata};
 use crate::arch::ABS64;
 use crate::error::LinkError;
 use crate::graph::*;
@@ -45,6 +45,7 @@ pub(super) fn object(input: &Input, names: &Names) -> Result<LinkGraph, LinkErro
     reader.read_groups(&mut graph, names)?;
     edges::read(&reader.headers, &reader.table, &reader.blocks, &mut graph)?;
     reader.make_pointers(&mut graph);
+    xdata::split(&mut graph);
     tables::wish_again(&mut graph);
     Ok(graph)
 }

@@ -82,6 +82,37 @@ pub fn split(name: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// Groups whose parts compilers name, so that their order across objects says nothing to programs, or is another one's.
+const COMPILERS: &[&[u8]] = &[
+    b".text",
+    b".data",
+    b".rdata",
+    b".bss",
+    b".xdata",
+    b".pdata",
+    b".tls",
+    b".CRT",
+    b".idata",
+    b".edata",
+    b".debug",
+    b".eh_frame",
+    b".ctors",
+    b".dtors",
+    b".drectve",
+    b".gfids",
+    b".giats",
+    b".gljmp",
+    b".gehcont",
+    b".sxdata",
+    b".rsrc",
+];
+
+/// The group of a section's name and what orders it there, where programs may rely on the order across objects.
+pub fn group_of(name: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (group, place) = split(name);
+    (group.len() < name.len() && !COMPILERS.contains(&group)).then_some((group, place))
+}
+
 /// Base-2 logarithm of a section's alignment; `None` if it has no meaning.
 pub fn align_log2(header: &ImageSectionHeader) -> Option<u8> {
     let flags = header.characteristics.get(LE).0;
@@ -147,5 +178,7 @@ mod tests {
         assert_eq!(split(b".text$mn"), (&b".text"[..], &b"mn"[..]));
         assert_eq!(split(b".rdata$.refptr.a$b"), (&b".rdata"[..], &b".refptr.a$b"[..]));
         assert_eq!(split(b".text"), (&b".text"[..], &b""[..]));
+        assert_eq!(group_of(b".mine$m"), Some((&b".mine"[..], &b"m"[..])));
+        assert_eq!((group_of(b".mine"), group_of(b".rdata$r")), (None, None));
     }
 }

@@ -5,7 +5,7 @@
 //! and `__imp_` references add.
 //!
 //! A weak external symbol whose default the object itself defines is a weak definition. One whose default is the number 0 is
-//! a weak reference. Any other, and an alternative name, is a reference with a [`Fallback`].
+//! a weak reference. Any other is a reference with a [`Fallback`].
 //! Sources: PE Format, "COFF Symbol Table", "COMDAT Sections", "Auxiliary Format 3: Weak Externals".
 
 use super::IMPORT_PREFIX;
@@ -118,6 +118,8 @@ pub struct Table<'a> {
     pub kinds: Vec<Option<crate::graph::SectionKind>>,
     /// What stands in for globals that nothing defines, by position.
     pub fallbacks: Vec<(u32, Fallback)>,
+    /// What directives want of the link as a whole.
+    pub directives: Directives<'a>,
 }
 
 impl<'a> Table<'a> {
@@ -144,6 +146,7 @@ impl<'a> Table<'a> {
             comdats,
             kinds,
             fallbacks: Vec::new(),
+            directives: Directives::default(),
         };
         let mut weak = Vec::new();
         for symbol in headers.symbols() {
@@ -278,51 +281,24 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
+    /// Does what directives want of symbols; the rest is for the link as a whole.
     fn follow(&mut self, directives: Directives<'a>) {
-        let Directives { includes, aliases, alignments } = directives;
-        if includes.is_empty() && aliases.is_empty() && alignments.is_empty() {
-            return;
-        }
-        let mut positions = self.positions();
-        for name in includes {
-            self.global(&mut positions, name, Strength::Undefined);
-        }
-        for (name, log2) in alignments {
-            if let Some(entry) = positions.get(name).map(|at| &mut self.globals[*at as usize])
-                && let Place::Common(_, align) = &mut entry.place
-            {
-                *align = log2;
+        if !directives.includes.is_empty() || !directives.alignments.is_empty() || !directives.exports.is_empty() {
+            let mut positions = self.positions();
+            // What is exported has to be there, as what is included; another name for it is looked at when it is asked for.
+            let exports = directives.exports.iter().filter(|export| !export.is_alias()).map(|export| export.name);
+            for name in directives.includes.iter().copied().chain(exports) {
+                self.global(&mut positions, name, Strength::Undefined);
             }
-        }
-        for (name, target) in aliases {
-            self.add_alias(&mut positions, name, target);
-        }
-    }
-
-    /// Lets a name stand for another where nothing else defines it.
-    fn add_alias(&mut self, positions: &mut Positions, name: &'a [u8], target: &'a [u8]) {
-        let own = positions.get(target).map(|at| self.globals[*at as usize].clone());
-        let own = own.filter(|entry| matches!(entry.place, Place::Section(..) | Place::Absolute(_)));
-        let is_new = !positions.contains_key(name);
-        match own {
-            Some(own) => {
-                let at = self.global(positions, name, Strength::Weak) as usize;
-                let entry = &mut self.globals[at];
-                if is_new || entry.place == Place::Undefined && entry.strength == Strength::Undefined {
-                    (entry.place, entry.strength, entry.function) = (own.place, Strength::Weak, own.function);
-                }
-            }
-            // Nobody here asks for it, and another's name cannot be given to others.
-            None if is_new => {}
-            None => {
-                let at = positions[name];
-                let entry = &self.globals[at as usize];
-                if entry.place == Place::Undefined && !self.fallbacks.iter().any(|(position, _)| *position == at) {
-                    let target = self.global(positions, target, Strength::Fallback);
-                    self.fallbacks.push((at, Fallback::Global(target)));
+            for (name, log2) in &directives.alignments {
+                if let Some(entry) = positions.get(*name).map(|at| &mut self.globals[*at as usize])
+                    && let Place::Common(_, align) = &mut entry.place
+                {
+                    *align = *log2;
                 }
             }
         }
+        self.directives = directives;
     }
 
     /// Undefined pointers to imported functions and variables get a pointer of the object's own to fall back on.

@@ -67,7 +67,7 @@ pub fn classify(headers: &Headers<'_>, header: &SectionHeader64<LE>) -> Result<O
             b".init" | b".fini" => {
                 return Err(unsupported(
                     "is a piece of a function that only a C library's start files may hold",
-                    "use __attribute__((constructor)) or .init_array",
+                    "leave crti.o and crtn.o out, as initialisers run without them, or use .init_array",
                 ));
             }
             _ if is_table(name, b".ctors") => SectionKind::Functions(FunctionTable::Init, order(name, true)),

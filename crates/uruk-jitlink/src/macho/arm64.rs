@@ -2,6 +2,7 @@
 //!
 //! Source: `mach-o/arm64/reloc.h` of cctools.
 
+use super::compact;
 use super::machine::{Does, Machine, Reloc, name};
 use crate::aarch64::*;
 use crate::format::{Container, Format};
@@ -51,4 +52,5 @@ pub static MACHINE: Machine = Machine {
     immediate: |_| 0,
     counts_from_end: false,
     separate_addends: true,
+    unwind: &compact::arm64::UNWIND,
 };

@@ -7,6 +7,7 @@
 
 use super::blocks::Part;
 use super::machine::{Does, Machine, Reloc};
+use super::offsets;
 use super::read::Reader;
 use crate::arch::{
     ABS64, DESCRIPTOR_ARGUMENT, DESCRIPTOR_FUNCTION, DIFFERENCE32, DIFFERENCE64, DISTANCE32, Field, PC64, SUBTRAHEND,
@@ -66,8 +67,10 @@ impl<'a, 'b> Edges<'a, 'b> {
         let has_threads = graph.sections.iter().any(|section| section.kind.is_thread_local());
         let mut edges = Edges { reader, graph, machine, left, found: Vec::new(), has_threads };
         for (index, part) in reader.parts.iter().enumerate() {
-            if let Some(part) = part {
-                edges.read_section(index, part)?;
+            match part {
+                Some(part) if part.section.offsets => offsets::read(reader, index, part.block(0).0, edges.graph)?,
+                Some(part) => edges.read_section(index, part)?,
+                None => {}
             }
         }
         Ok(())

@@ -183,7 +183,11 @@ impl<'a> Headers<'a> {
 
     /// The name of a symbol.
     pub fn symbol_name(&self, symbol: &Nlist64<LE>) -> Result<&'a [u8], LinkError> {
-        let offset = symbol.n_strx.get(LE);
+        self.name_at(symbol.n_strx.get(LE))
+    }
+
+    /// The name at an offset of the string table.
+    pub fn name_at(&self, offset: u32) -> Result<&'a [u8], LinkError> {
         let strings = &self.bytes[self.strings.clone()];
         let place = self.strings.start as u64 + u64::from(offset);
         let name = until_zero(strings.get(offset as usize..).unwrap_or_default());

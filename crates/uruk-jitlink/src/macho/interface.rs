@@ -5,7 +5,7 @@ use super::symbols::{Place, entry};
 use crate::error::LinkError;
 use crate::graph::Binding;
 use crate::input::Input;
-use crate::interface::{Global, Interface, Strength};
+use crate::interface::{Alias, Global, Interface, Strength, Terms};
 use crate::names::{Name, Names};
 use object::LittleEndian as LE;
 
@@ -17,6 +17,7 @@ pub fn read(input: &Input, names: &Names) -> Result<Interface, LinkError> {
     let mut commons = Vec::new();
     // Names without the prefix.
     let mut others = Vec::new();
+    let mut aliases = Vec::new();
     for (index, raw) in headers.symbols.iter().enumerate() {
         let Some(symbol) = entry(&headers, index, raw)?.filter(|symbol| symbol.external) else { continue };
         let name = headers.symbol_name(raw)?;
@@ -34,6 +35,10 @@ pub fn read(input: &Input, names: &Names) -> Result<Interface, LinkError> {
                 commons.push((globals.len() as u32, size, align));
                 Strength::Common
             }
+            (Place::Alias(target), binding) => {
+                aliases.push((globals.len(), headers.name_at(target)?, binding == Binding::Weak));
+                Strength::Undefined
+            }
             (_, Binding::Weak) => Strength::Weak,
             _ => Strength::Strong,
         };
@@ -48,5 +53,10 @@ pub fn read(input: &Input, names: &Names) -> Result<Interface, LinkError> {
         globals[position].name = names.intern(&container.session_name(name));
     }
     let format = headers.machine.format;
-    Ok(Interface { globals, commons, cost: input.len(), ..Interface::of(input.clone(), format) })
+    let alias = |(position, target, weak): (usize, _, _)| {
+        let Global { name, visibility, kind, .. }: Global = globals[position];
+        Alias { name, target: names.intern(&container.session_name(target)), weak, visibility, kind }
+    };
+    let terms = Terms { aliases: aliases.into_iter().map(alias).collect(), ..Terms::default() };
+    Ok(Interface { globals, commons, terms, cost: input.len(), ..Interface::of(input.clone(), format) })
 }

@@ -1,5 +1,6 @@
 //! The architectures that Mach-O objects are read for, and what the readers have to know of each.
 
+use super::compact::Unwind;
 use super::{arm64, x86_64};
 use crate::arch::{
     ABS64, DESCRIPTOR_ARGUMENT, DESCRIPTOR_FUNCTION, DIFFERENCE32, DIFFERENCE64, DISTANCE32, PC64, SUBTRAHEND,
@@ -23,6 +24,8 @@ pub struct Machine {
     pub counts_from_end: bool,
     /// Only addresses hold their addends; others have a relocation of its own before theirs.
     pub separate_addends: bool,
+    /// How its compact unwind records are read.
+    pub unwind: &'static Unwind,
 }
 
 /// All of them.

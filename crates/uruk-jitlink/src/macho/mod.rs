@@ -8,10 +8,12 @@
 
 mod blocks;
 mod compact;
+pub(crate) mod dwarf;
 mod edges;
 pub(crate) mod headers;
 pub mod interface;
 pub mod machine;
+mod offsets;
 mod read;
 mod sections;
 mod symbols;

@@ -4,7 +4,7 @@
 //! each block without one, the external ones → edges, from relocations and from distances that have none → wishes.
 //! Debug sections stay in the input, and so does compact unwind information, but for what nothing else says.
 
-use super::blocks::{self, Parts};
+use super::blocks::{self, Part, Parts};
 use super::edges::Edges;
 use super::headers::Headers;
 use super::symbols::{Entry, Place, entry};
@@ -46,7 +46,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(
+    pub fn new(
         headers: Headers<'a>,
         parts: Parts,
         entries: &[Option<Entry>],
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
     /// Where a symbol lies, its value there, and its size: all that follows in its block.
     fn define(&self, value: u64, place: Place, graph: &LinkGraph) -> (Definition, u64, u64) {
         match place {
-            Place::Undefined => (Definition::Undefined, 0, 0),
+            Place::Undefined | Place::Alias(_) => (Definition::Undefined, 0, 0),
             Place::Absolute => (Definition::Absolute, value, 0),
             Place::Common { size, align } => (Definition::Common, align, size),
             Place::Section(section) => match self.parts[section].as_ref().and_then(|part| part.find(value)) {
@@ -148,6 +148,13 @@ impl<'a> Reader<'a> {
     pub fn reference(&self, section: usize, address: u64) -> Option<(SymbolId, u64)> {
         let (block, offset) = self.parts[section].as_ref()?.find(address)?;
         Some((self.references[block.0 as usize], offset))
+    }
+
+    /// The same for an address in any section that has bytes.
+    pub fn place(&self, address: u64) -> Option<(SymbolId, u64)> {
+        let holds = |part: &Part| (part.address..part.address + part.size).contains(&address);
+        let section = self.parts.iter().position(|part| part.as_ref().is_some_and(holds))?;
+        self.reference(section, address)
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Use {
     pub retain: bool,
     /// Its parts describe thread-local variables.
     pub thread_variables: bool,
+    /// It holds offsets of functions, of which a table of addresses is made.
+    pub offsets: bool,
 }
 
 /// What a section is for, or `None` where nothing of it is linked.
@@ -87,22 +89,18 @@ pub fn classify(headers: &Headers<'_>, section: RawSection<'_>) -> Result<Option
         S_8BYTE_LITERALS => (SectionKind::ReadOnly, Split::Pieces(8)),
         S_16BYTE_LITERALS => (SectionKind::ReadOnly, Split::Pieces(16)),
         S_LITERAL_POINTERS => (plain, Split::Pieces(8)),
-        S_MOD_INIT_FUNC_POINTERS => (SectionKind::Functions(FunctionTable::Init, order), Split::Whole),
+        S_MOD_INIT_FUNC_POINTERS | S_INIT_FUNC_OFFSETS => {
+            (SectionKind::Functions(FunctionTable::Init, order), Split::Whole)
+        }
         S_MOD_TERM_FUNC_POINTERS => (SectionKind::Functions(FunctionTable::Fini, order), Split::Whole),
         S_THREAD_LOCAL_REGULAR => (SectionKind::TlsData, Split::Symbols),
         S_THREAD_LOCAL_ZEROFILL => (SectionKind::TlsZero, Split::Symbols),
         S_DTRACE_DOF => return Ok(None),
-        S_INIT_FUNC_OFFSETS => {
-            return Err(unsupported(
-                "holds offsets in an image, which an object is not",
-                "link the objects themselves",
-            ));
-        }
         _ => return Err(unsupported("is of a type that is not linked", "compile for macOS 10.15 or later")),
     };
     let retain = attributes & S_ATTR_NO_DEAD_STRIP != 0;
-    let thread_variables = flags & 0xff == S_THREAD_LOCAL_VARIABLES;
-    Ok(Some(Use { kind, split, retain, thread_variables }))
+    let (thread_variables, offsets) = (flags & 0xff == S_THREAD_LOCAL_VARIABLES, flags & 0xff == S_INIT_FUNC_OFFSETS);
+    Ok(Some(Use { kind, split, retain, thread_variables, offsets }))
 }
 
 /// Whether a section holds instructions, for those who only look at symbols.

@@ -42,6 +42,8 @@ pub enum Place {
         /// A power of two.
         align: u64,
     },
+    /// Where the symbol is whose name lies at this offset of the string table, in whatever object.
+    Alias(u32),
     /// In the section of this index, at its value.
     Section(usize),
 }
@@ -78,13 +80,11 @@ pub fn entry(headers: &Headers<'_>, index: usize, raw: &Nlist64<LE>) -> Result<O
         N_UNDF | N_PBUD => Place::Undefined,
         N_ABS => Place::Absolute,
         N_SECT => Place::Section(headers.section(raw.n_sect.into(), headers.symbol_at(index))?),
+        // A name for the object itself is one that only debuggers could ask for.
+        N_INDR if !external => return Ok(None),
         N_INDR => {
-            let name = String::from_utf8_lossy(headers.symbol_name(raw)?).into_owned();
-            return Err(LinkError::WrongFile {
-                file: headers.input.name().to_string(),
-                found: format!("an object in which `{name}` is another name for a symbol of other objects"),
-                hint: "define it as an alias in the object that defines the other symbol",
-            });
+            let past_end = || headers.malformed(headers.symbol_at(index), "another name of a symbol without one");
+            Place::Alias(u32::try_from(size).ok().filter(|at| *at != 0).ok_or_else(past_end)?)
         }
         _ => return Err(headers.malformed(headers.symbol_at(index), "a symbol of an unknown type")),
     };
@@ -100,7 +100,7 @@ pub fn entry(headers: &Headers<'_>, index: usize, raw: &Nlist64<LE>) -> Result<O
         Place::Section(_) if description & N_SYMBOL_RESOLVER != 0 => SymbolKind::Indirect,
         Place::Section(section) if sections::is_code(headers.sections[section]) => SymbolKind::Function,
         Place::Section(_) | Place::Common { .. } => SymbolKind::Object,
-        Place::Undefined | Place::Absolute => SymbolKind::None,
+        Place::Undefined | Place::Absolute | Place::Alias(_) => SymbolKind::None,
     };
     Ok(Some(Entry {
         external,

@@ -5,14 +5,13 @@
 //! An encoding that says to look into `__eh_frame`, or nothing, makes none.
 //! Sources: `mach-o/compact_unwind_encoding.h` of Apple's libunwind; LSB 5.0, "Exception Frames".
 
-use super::compact::{self, Frame};
+use super::compact::{Frame, Unwind};
 use super::read::Reader;
 use crate::arch::{GOTPCREL, PC64};
 use crate::edit::raw;
 use crate::ehframe;
 use crate::error::LinkError;
 use crate::graph::*;
-use crate::x86_64;
 use object::LittleEndian as LE;
 use object::macho::Relocation;
 use std::collections::HashSet;
@@ -41,10 +40,6 @@ struct Compact {
 
 /// Adds records for functions that have none in the graph's `__eh_frame`.
 pub(super) fn add_missing(reader: &Reader<'_>, graph: &mut LinkGraph) -> Result<(), LinkError> {
-    // Elsewhere no code of this format runs with an unwinder that reads the others.
-    if graph.arch() != &x86_64::ARCHITECTURE {
-        return Ok(());
-    }
     let mut compact = Vec::new();
     for index in 0..reader.headers.sections.len() {
         let section = reader.headers.sections[index];
@@ -56,11 +51,12 @@ pub(super) fn add_missing(reader: &Reader<'_>, graph: &mut LinkGraph) -> Result<
         return Ok(());
     }
     let described = described(graph);
-    let mut records = Records::default();
+    let unwind = reader.headers.machine.unwind;
+    let mut records = Records { unwind, bytes: Vec::new(), edges: Vec::new(), entries: Vec::new() };
     for record in &compact {
         let Some(function) = record.function.filter(|function| !described.contains(function)) else { continue };
         let code = graph.content(graph.block(function.0)).get(function.1 as usize..).unwrap_or_default();
-        if let Some(frame) = compact::frame(record.encoding, code) {
+        if let Some(frame) = (unwind.frame)(record.encoding, code) {
             records.add(reader, graph, function, record, &frame);
         }
     }
@@ -139,8 +135,8 @@ fn described(graph: &LinkGraph) -> HashSet<Place> {
 }
 
 /// Records being made.
-#[derive(Default)]
 struct Records {
+    unwind: &'static Unwind,
     bytes: Vec<u8>,
     edges: Vec<Edge>,
     /// Where the entry for each personality begins.
@@ -169,8 +165,8 @@ impl Records {
         let start = self.begin();
         self.bytes.extend([0, 0, 0, 0, 1]);
         self.bytes.extend_from_slice(if personality.is_some() { b"zPLR\0" } else { b"zLR\0" });
-        // Advances count bytes, offsets words downwards; the return address is column 16.
-        self.bytes.extend([1, 0x78, 16]);
+        // Advances count bytes, offsets words downwards.
+        self.bytes.extend([1, 0x78, self.unwind.return_register]);
         match personality {
             Some(personality) => {
                 self.bytes.extend([7, 0x9b]);
@@ -180,8 +176,7 @@ impl Records {
             None => self.bytes.push(2),
         }
         self.bytes.extend([0x10, 0x10]);
-        // The frame's address is that of the word above the return address.
-        self.bytes.extend([0x0c, 7, 8, 0x90, 1]);
+        self.bytes.extend(self.unwind.entry);
         self.end(start);
         self.entries.push((personality, start));
         start

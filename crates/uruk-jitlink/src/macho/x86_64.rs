@@ -2,6 +2,7 @@
 //!
 //! Source: `mach-o/x86_64/reloc.h` of cctools, whose comments show what stands in the fields.
 
+use super::compact;
 use super::machine::{Does, Machine, Reloc, name};
 use crate::format::{Container, Format};
 use crate::x86_64::*;
@@ -57,4 +58,5 @@ pub static MACHINE: Machine = Machine {
     immediate,
     counts_from_end: true,
     separate_addends: false,
+    unwind: &compact::x86_64::UNWIND,
 };

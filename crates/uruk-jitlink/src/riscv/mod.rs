@@ -8,6 +8,7 @@
 //! [`Value::Paired`]: crate::arch::Value::Paired
 
 mod fields;
+pub mod jumps;
 pub mod relax;
 pub mod rv32;
 pub mod rv64;

@@ -28,6 +28,7 @@ use cut::Cuts;
 /// Relaxes and aligns. To be called once, when blocks have been dropped for good; `span` is where the graph's memory will
 /// lie.
 pub fn rewrite(graph: &mut LinkGraph, targets: &Targets, span: &Range<u64>) -> Result<(), LinkError> {
+    jumps::rewrite(graph, targets);
     if !graph.edges.iter().any(|edge| matches!(edge.kind, RELAX | ALIGN)) {
         return Ok(());
     }

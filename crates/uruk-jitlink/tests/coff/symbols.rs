@@ -3,9 +3,9 @@
 use crate::support::*;
 use uruk_jitlink::dump::dump;
 use uruk_jitlink::format;
-use uruk_jitlink::graph::{Binding, Definition, LinkGraph};
+use uruk_jitlink::graph::{Binding, LinkGraph, SymbolKind};
 use uruk_jitlink::input::Input;
-use uruk_jitlink::interface::{Choice, Fallback, Interface, Strength};
+use uruk_jitlink::interface::{Alias, Choice, Fallback, Interface, Strength};
 use uruk_jitlink::memory::Lane;
 use uruk_jitlink::names::Names;
 
@@ -186,22 +186,74 @@ fn directives_are_followed() {
     let globals = |directives: &str| strengths(&directed(directives))[3..].to_vec();
     assert_eq!(globals(" /include:must \"/INCLUDE:too\"".replace('"', "").as_str()).len(), 2);
     assert_eq!(globals("/include:must"), named(&[("must", Strength::Undefined)]));
-    assert_eq!(globals("/alternatename:other=function"), named(&[("other", Strength::Weak)]));
-    assert_eq!(globals("-export:shown=function,DATA /EXPORT:\"function\""), named(&[("shown", Strength::Weak)]));
-    assert_eq!(globals("/alternatename:wanted=far"), named(&[("far", Strength::Fallback)]));
-    assert_eq!(interface(&directed("/alternatename:wanted=far")).0.fallbacks(), [(2, Fallback::Global(3))]);
-    assert_eq!(globals("/DEFAULTLIB:\"a b.lib\" -exclude-symbols:x /FAILIFMISMATCH:\"a=b\""), named(&[]));
+    assert_eq!(globals("/DEFAULTLIB:\"a b.lib\" -exclude-symbols:x"), named(&[]));
     assert_eq!(interface(&directed("-aligncomm:\"room\",7")).0.common(1), (100, 128));
-    let graph = read(&directed("/alternatename:other=function")).unwrap();
-    let other = symbol_named(&graph, "other");
-    assert!(other.value == 4 && matches!(other.definition, Definition::Block(_)));
+    // What is exported has to be there.
+    assert_eq!(globals("/EXPORT:\"function\" /export:absent,@7,NONAME"), named(&[("absent", Strength::Undefined)]));
+}
+
+type Pairs = Vec<(String, String)>;
+
+/// What directives want of the link as a whole: aliases, `true` for variables; alternative names; values.
+fn terms(directives: &str) -> (Vec<(String, String, bool)>, Pairs, Pairs) {
+    let (interface, names) = interface(&directed(directives));
+    let terms = &interface.terms;
+    let is_data = |kind: SymbolKind| kind == SymbolKind::Object;
+    let pair = |(name, other): &(_, _)| (names.text(*name), names.text(*other));
+    let alias = |alias: &Alias| (names.text(alias.name), names.text(alias.target), is_data(alias.kind));
+    let pairs = |pairs: &[(_, _)]| pairs.iter().map(pair).collect();
+    (terms.aliases.iter().map(alias).collect(), pairs(&terms.alternatives), pairs(&terms.agreements))
 }
 
 #[test]
-fn unknown_directives_are_named() {
-    let expected = "a.obj: the linker option `/section:.a,rwe` in section `.drectve` is not known here";
+fn exports_give_symbols_other_names() {
+    let check = |directive: &str, name: &str, target: &str, data: bool| {
+        assert_eq!(terms(directive).0, [(name.to_string(), target.to_string(), data)], "{directive}");
+    };
+    check("/export:a=b", "a", "b", false);
+    check("-export:\"a=b\",DATA", "a", "b", true);
+    check("/EXPORT:a=b,@12,NoName,PRIVATE,data", "a", "b", true);
+    check("/export:b,EXPORTAS,a", "a", "b", false);
+    check("/export:a=other.b", "a", "other.dll!b", false);
+    check("/export:a=other.name.#5", "a", "other.name.dll!#5", false);
+    assert_eq!(terms("/export:function /export:function=function,@1"), Default::default());
+    for (wrong, what) in [
+        ("/export:=b", "without a name"),
+        ("/export:a=", "without a name"),
+        ("/export:", "without a name"),
+        ("/export:a,EXPORTAS", "without a name"),
+        ("/export:a,@", "of an unknown kind"),
+        ("/export:a,@1x", "of an unknown kind"),
+        ("/export:a,THUMB", "of an unknown kind"),
+    ] {
+        assert!(error_of_interface(&directed(wrong)).contains(&format!("an export {what}")), "{wrong}");
+    }
+}
+
+#[test]
+fn alternative_names_and_values_are_for_the_link_as_a_whole() {
+    let pair = |name: &str, other: &str| (name.to_string(), other.to_string());
+    let (aliases, alternatives, agreements) =
+        terms("/alternatename:wanted=far /alternatename:b=function /FAILIFMISMATCH:\"a key=1\"");
+    assert_eq!(aliases, []);
+    assert_eq!(alternatives, [pair("wanted", "far"), pair("b", "function")]);
+    assert_eq!(agreements, [pair("a key", "1")]);
+    assert!(error(&directed("/alternatename:a")).contains("an alternative name that stands for none"));
+    assert!(error(&directed("/failifmismatch:=1")).contains("a key without the value"));
+}
+
+fn error_of_interface(bytes: &[u8]) -> String {
+    let names = Names::default();
+    let interface = format::interface(&Input::from_bytes("a.obj", bytes.to_vec()), &names);
+    interface.err().map_or("ok".into(), |error| error.to_string())
+}
+
+#[test]
+fn directives_that_are_not_followed_are_named() {
+    let expected = "a.obj: the linker option `/section:.a,rwe` in section `.drectve` is not followed here";
     assert!(error(&directed("/section:.a,rwe")).starts_with(expected), "{}", error(&directed("/section:.a,rwe")));
-    assert!(error(&directed("word")).contains("`word`"));
+    let unknown = interface(&directed("word /nonsense:\"a b\" /include:c")).0.terms.unknown;
+    assert_eq!(unknown, ["word", "/nonsense:\"a b\""]);
     assert!(error(&directed("-aligncomm:room,99")).contains("an alignment of a common symbol that is none"));
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
 use uruk_jitlink::graph::{LinkGraph, SymbolId as LocalId};
-use uruk_jitlink::layout::{Layout, Member, Share};
+use uruk_jitlink::layout::{self, Layout, Member, Share};
 use uruk_jitlink::memory::{self, Allocation, Lane, Placement};
 use uruk_jitlink::names::Name;
 use uruk_jitlink::prune;
@@ -169,6 +169,7 @@ impl Batch {
                 }
                 bounds.extend(found.bounds.into_iter().map(|id| (units.len(), id)));
                 gather.extend(found.gathered);
+                gather.extend(layout::groups(&graph));
                 let dylib = state.unit(job.unit).dylib;
                 let groups = &mut state.dylibs[dylib.index()].groups;
                 prune::drop_groups(&mut graph, &target, |group| {

@@ -10,6 +10,7 @@ use crate::state::LotId;
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::debug::{self, Origin, Places};
+use uruk_jitlink::format::Container;
 
 /// What is removed together makes no more than this many images of a batch for debuggers: each costs gdb time in proportion to those it has, and
 /// ten thousand of them take it minutes. Images of several objects go when the last of these goes.
@@ -47,11 +48,15 @@ pub(crate) fn show(
     for units in whole.chunk_by(|one, other| lots[*one] == lots[*other]) {
         let all: Vec<_> = units.iter().map(|index| (objects[*index].clone(), places(*index))).collect();
         if debug {
-            let group = all.len().div_ceil(MAX_DEBUG_IMAGES).max(1);
-            for (units, objects) in units.chunks(group).zip(all.chunks(group)) {
-                let image = image(objects, origin).and_then(|image| executor.register_debug(image)).map(Arc::new);
-                for unit in units {
-                    shown[*unit]._debug = image.clone();
+            // Debug information of Mach-O cannot be joined.
+            let is_darwin = |index: &usize| objects[*index].interface.format.container == Container::MachO;
+            let (alone, together): (Vec<_>, Vec<_>) = units.iter().zip(&all).partition(|(unit, _)| is_darwin(unit));
+            let group = together.len().div_ceil(MAX_DEBUG_IMAGES).max(1);
+            for part in together.chunks(group).chain(alone.chunks(1)) {
+                let parts = part.iter().map(|(_, part)| *part);
+                let image = image(parts, origin).and_then(|image| executor.register_debug(image)).map(Arc::new);
+                for (unit, _) in part {
+                    shown[**unit]._debug = image.clone();
                 }
             }
         }
@@ -78,8 +83,12 @@ fn register_names(executor: &dyn Executor, objects: Vec<(Arc<Object>, Places)>) 
 }
 
 /// The image of these objects, without those whose debug sections are damaged.
-pub(super) fn image(objects: &[(Arc<Object>, Places)], origin: Origin) -> Option<Vec<u8>> {
-    let mut objects: Vec<_> = objects.iter().map(|(object, places)| (&object.interface.input, places)).collect();
+pub(super) fn image<'a>(
+    objects: impl IntoIterator<Item = &'a (Arc<Object>, Places)>,
+    origin: Origin,
+) -> Option<Vec<u8>> {
+    let objects = objects.into_iter().map(|(object, places)| (&object.interface.input, places));
+    let mut objects: Vec<_> = objects.collect();
     debug::image(&objects, origin).ok().or_else(|| {
         objects.retain(|object| debug::image(&[*object], origin).is_ok());
         debug::image(&objects, origin).ok()

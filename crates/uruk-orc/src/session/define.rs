@@ -50,9 +50,13 @@ impl Session {
         whole: bool,
     ) -> Result<(), Error> {
         objects.iter().try_for_each(|object| self.check_architecture(&object.interface))?;
+        for object in &objects {
+            object.interface.terms.unknown.iter().for_each(|option| self.report_unknown(&object.interface, option));
+        }
         self.update(|state| {
             let tracker = state.tracker_for(dylib, tracker)?;
             let mut units = Vec::with_capacity(objects.len());
+            let mut aliases = Vec::new();
             state.symbols.reserve(objects.iter().map(|object| object.interface.defined()).sum());
             for object in objects {
                 let object = Arc::new(object);
@@ -61,10 +65,11 @@ impl Session {
                 let defined = state.define(unit, &object.interface, &mut symbols);
                 let _ = object.symbols.set(symbols);
                 units.push(unit);
-                if let Err(error) = defined {
+                let added = defined.and_then(|()| state.add_terms(unit, &object.interface));
+                if let Err(error) = added.map(|unit| aliases.extend(unit)) {
                     // One add call is one static link: what was part of it goes.
                     state.undo_changes();
-                    for unit in units {
+                    for unit in units.into_iter().chain(aliases) {
                         state.withdraw_unit(unit);
                     }
                     return Err(error);
@@ -76,6 +81,12 @@ impl Session {
             }
             Ok(())
         })
+    }
+
+    /// Says that an object's linker option has no effect.
+    pub(crate) fn report_unknown(&self, object: &Interface, option: &str) {
+        let (file, directive) = (object.input.name().to_string(), option.to_string());
+        self.report(Error::from(LinkError::UnknownDirective { file, directive }));
     }
 
     /// Errors for an object that the executor cannot run, or whose functions pass numbers unlike those of others.

@@ -47,6 +47,15 @@ impl Session {
         Search { session: self.clone(), walk, then }.advance(Ok(()));
     }
 
+    /// Lets names that nothing defines be what objects say that they stand for then.
+    fn use_alternatives(&self, order: &[SearchEntry], missing: &mut Vec<(Name, bool)>) {
+        let required: Vec<Name> = missing.iter().filter(|(_, required)| *required).map(|(name, _)| *name).collect();
+        match self.update(|state| state.use_alternatives(order, &required)) {
+            Ok(()) => self.drop_found(order, missing),
+            Err(error) => self.report(error),
+        }
+    }
+
     /// Forgets those of the missing names that are defined by now.
     fn drop_found(&self, order: &[SearchEntry], missing: &mut Vec<(Name, bool)>) {
         if missing.iter().all(|(name, _)| self.is_absent(order, *name)) {
@@ -81,7 +90,10 @@ impl<'a> Walk<'a> {
 
     fn next(&mut self, session: &Session) -> Option<(DylibId, Generator)> {
         while !self.missing.is_empty() {
-            let dylib = self.order.get(self.entry)?.dylib;
+            let Some(SearchEntry { dylib, .. }) = self.order.get(self.entry).copied() else {
+                session.use_alternatives(&self.order, &mut self.missing);
+                return None;
+            };
             if let Some(generator) = session.generator(dylib, self.generator) {
                 self.generator += 1;
                 return Some((dylib, generator));

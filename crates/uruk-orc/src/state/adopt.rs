@@ -33,6 +33,8 @@ impl State {
             }
             symbols.push(symbol);
         }
+        // What it gives others' symbols has been left to another unit.
+        self.agree(id, interface)?;
         self.unit_mut(id).symbols = promised.into_values().collect();
         self.keep_changes();
         let missing: Vec<String> = self.unresolved(id).map(|symbol| self.symbol_text(symbol)).collect();

@@ -200,7 +200,7 @@ impl State {
         })
     }
 
-    fn enter_all<'a>(
+    pub(super) fn enter_all<'a>(
         &mut self,
         unit: UnitId,
         definitions: impl IntoIterator<Item = &'a Definition>,
@@ -272,7 +272,7 @@ impl State {
     }
 
     /// Who has defined a symbol, for messages.
-    fn definer(&self, unit: UnitId) -> String {
+    pub(super) fn definer(&self, unit: UnitId) -> String {
         match unit {
             NO_UNIT => "an absolute symbol".to_string(),
             unit => self.unit(unit).name.to_string(),
@@ -356,6 +356,7 @@ impl State {
 
     /// Forgets all symbols of a unit.
     pub(super) fn forget_symbols(&mut self, id: UnitId) {
+        self.drop_terms(id);
         let object = self.unit(id).object.clone();
         let own = std::mem::take(&mut self.unit_mut(id).symbols);
         let symbols = object.iter().flat_map(|object| object.symbols()).flatten().copied();

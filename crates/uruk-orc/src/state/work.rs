@@ -5,7 +5,7 @@
 //! anything else might wait for what lies beneath it on the same stack.
 
 use super::effects::Call;
-use super::{Answer, DylibId, Epoch, Phase, QueryId, State, SymbolId, UnitId};
+use super::{Answer, DylibId, Epoch, Phase, QueryId, SearchEntry, State, SymbolId, UnitId};
 use crate::dispatch::Priority;
 use crate::error::Error;
 use crate::objects::{Gathering, Step};
@@ -286,17 +286,37 @@ impl State {
     pub fn bind_all(&mut self, needs: &[(DylibId, Name)]) -> Result<Vec<SymbolId>, Error> {
         let mut symbols = Vec::with_capacity(needs.len());
         for (dylib, name) in needs {
-            let order = &self.dylib(*dylib).order;
-            let Some(symbol) = self.find(order, *name) else {
-                return Err(Error::missing(self.names.text(*name), self.searched(order)));
-            };
-            self.symbols[symbol.index()].bound = true;
-            symbols.push(symbol);
+            let found = self.need(&self.dylib(*dylib).order, *name)?;
+            symbols.push(self.bind(found));
         }
+        self.demand_all(&symbols);
+        Ok(symbols)
+    }
+
+    /// The same for symbols that are found along one order.
+    pub fn bind_along(&mut self, order: &[SearchEntry], needs: &[Name]) -> Result<Vec<SymbolId>, Error> {
+        let mut symbols = Vec::with_capacity(needs.len());
+        for name in needs {
+            let found = self.need(order, *name)?;
+            symbols.push(self.bind(found));
+        }
+        self.demand_all(&symbols);
+        Ok(symbols)
+    }
+
+    fn need(&self, order: &[SearchEntry], name: Name) -> Result<SymbolId, Error> {
+        self.find(order, name).ok_or_else(|| Error::missing(self.names.text(name), self.searched(order)))
+    }
+
+    fn bind(&mut self, symbol: SymbolId) -> SymbolId {
+        self.symbols[symbol.index()].bound = true;
+        symbol
+    }
+
+    fn demand_all(&mut self, symbols: &[SymbolId]) {
         let units = symbols.iter().map(|symbol| self.symbol(*symbol).unit);
         let units: Vec<UnitId> = units.filter(|unit| unit.index() < self.units.len()).collect();
         self.demand(units);
-        Ok(symbols)
     }
 
     /// Ends the session: what was not started is not, and every query is answered.

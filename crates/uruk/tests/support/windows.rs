@@ -61,3 +61,13 @@ pub fn import_library(tool: &str, exports: &str) -> Input {
     assert!(status.is_ok_and(|status| status.success()), "{tool} makes a library");
     Input::from_bytes("liba.a", std::fs::read(library).expect("the library was just written"))
 }
+
+/// A library with one member.
+pub fn library(object: &Input) -> Input {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (member, library) = (folder.path().join("member.obj"), folder.path().join("library.lib"));
+    std::fs::write(&member, &**object).expect("a temporary file");
+    let status = Command::new("llvm-ar-22").arg("rcs").args([&library, &member]).status();
+    assert!(status.is_ok_and(|status| status.success()), "llvm-ar makes a library");
+    Input::from_bytes("library.lib", std::fs::read(library).expect("the library was just written"))
+}
