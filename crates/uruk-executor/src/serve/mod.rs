@@ -2,7 +2,7 @@
 //!
 //! Data flow: the reader's thread takes frames ([`Peer::read`]) → posts and quick calls are carried out there, in order →
 //! what runs code of the program goes to the main thread, or to a thread of its own if that is busy → what linked code
-//! asks goes back to the controller ([`upcalls`]).
+//! asks goes back to the controller (`upcalls`).
 //! Invariants: the tables of what is kept are locked only while they are looked at. The controller is believed where it
 //! gives addresses, since running its code is what this process is for; it is not believed where it names things that it
 //! made here, or gives sizes.

@@ -1,7 +1,7 @@
 //! An executor in another process: what the session asks of it goes over a connection.
 //!
-//! Data flow: [`Remote`] turns what the session wants into requests → [`Link`] sends them and waits → the executor carries
-//! them out, and may ask in turn ([`questions`]), which the thread answers that waits for it, or one of its own.
+//! Data flow: [`Remote`] turns what the session wants into requests → `Link` sends them and waits → the executor carries
+//! them out, and may ask in turn (`questions`), which the thread answers that waits for it, or one of its own.
 //! What is not waited for (registrations, memory that is given back) is posted: a batch of any size takes a constant
 //! number of round trips.
 //! Invariants: an executor is not trusted. Its answers are checked for their shape, its addresses are data; whatever it does,
