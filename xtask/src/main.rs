@@ -1,6 +1,7 @@
 //! Everything that is automated: `cargo xtask TASK`. Continuous integration calls these tasks and nothing else.
 
 mod bench;
+mod cross;
 mod fuzz;
 #[cfg(test)]
 mod guide;
@@ -54,6 +55,12 @@ const TASKS: &[Task] = &[
         usage: "FILE…",
         about: "the plain floor of a link of FILEs (@FILE: one name a line), as JSON",
         run: bench::floor::run,
+    },
+    Task {
+        name: "executors",
+        usage: "[--test]",
+        about: "build the executor for other architectures, in the folder executors of the target folder; or test it",
+        run: cross::run,
     },
     Task {
         name: "fuzz",

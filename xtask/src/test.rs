@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{fuzz, matrix, paths, support, tools};
+use crate::{cross, fuzz, matrix, paths, support, tools};
 
 /// How many tests of a step went which way.
 #[derive(Clone, Copy, Default)]
@@ -41,13 +41,15 @@ enum Action {
     Races,
     /// Each fuzz target for so many seconds.
     Fuzz(u64),
+    /// The executor's tests on other architectures, in emulators.
+    Cross,
     /// The table of formats and architectures.
     Support,
     /// The program matrix.
     Matrix,
 }
 
-use Action::{Cargo, Examples, Fuzz, Install, Interleavings, Kaleidoscope, Matrix, Races, Support, Tests};
+use Action::{Cargo, Cross, Examples, Fuzz, Install, Interleavings, Kaleidoscope, Matrix, Races, Support, Tests};
 
 /// What does not need LLVM is built without it.
 const MOST: &[&str] = &["--workspace", "--exclude=uruk-llvm", "--exclude=uruk-llvm-plugin"];
@@ -66,6 +68,7 @@ const STEPS: &[Step] = &[
     step("kaleidoscope",  Kaleidoscope,                              (Some(1), 1)),
     step("examples",      Examples(MOST),                            (Some(1), 1)),
     step("interleavings", Interleavings,                             (Some(2), 5)),
+    step("cross",         Cross,                                     (Some(6), 6)),
     step("races",         Races,                                     (None, 5)),
     step("fuzz",          Fuzz(180),                                 (None, 20)),
     step("matrix",        Matrix,                                    (Some(10), 60)),
@@ -115,7 +118,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
 impl Action {
     fn run(&self, all: bool) -> Result<Count> {
         match self {
-            Install => tools::install(all).map(|()| Count::of(true)),
+            Install => tools::install().map(|()| Count::of(true)),
             Cargo(arguments) => {
                 let status = cargo(arguments).status().context("cannot start cargo")?;
                 Ok(Count::of(status.success()))
@@ -135,6 +138,10 @@ impl Action {
                     count += Count::of(fuzz::run_target(&target, *seconds)?);
                 }
                 Ok(count)
+            }
+            Cross => {
+                let (passed, failed) = cross::test()?;
+                Ok(Count { passed, failed })
             }
             Support => support::run(&[]).map(Count::of),
             Matrix => {

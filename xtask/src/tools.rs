@@ -34,15 +34,12 @@ const TOOLS: &[Tool] = &[
     tool("gcc-mingw-w64-x86-64", "/usr/bin/x86_64-w64-mingw32-gcc",                           "objects for Windows"),
     tool("g++-mingw-w64-x86-64", "/usr/bin/x86_64-w64-mingw32-g++",                           "C++ objects for Windows"),
     tool("qemu-user",          "/usr/bin/qemu-riscv64",                                       "running relaxed programs"),
+    tool("rustc-web",          "/usr/bin/rustc",                                              "executors for other architectures"),
+    tool("cargo-web",          "/usr/bin/cargo",                                              "executors for other architectures"),
+    tool("rust-web-src",       "/usr/lib/rustlib/src/rust",                                   "the standard library for riscv64"),
+    tool("libstd-rust-web-dev:arm64", "/usr/lib/rustlib/aarch64-unknown-linux-gnu",           "executors for AArch64"),
+    tool("libstdc++6:arm64",   "/usr/lib/aarch64-linux-gnu/libstdc++.so.6",                   "testing executors for AArch64"),
     tool("zlib1g-dev",         "/usr/lib/x86_64-linux-gnu/libz.a",                            "the programs that link Debian's archives"),
-];
-
-/// What `cargo xtask test --all` needs besides.
-#[rustfmt::skip]
-const TOOLS_FOR_ALL: &[Tool] = &[
-    tool("rustc-web",    "/usr/bin/rustc",             "the search for data races"),
-    tool("cargo-web",    "/usr/bin/cargo",             "the search for data races"),
-    tool("rust-web-src", "/usr/lib/rustlib/src/rust",  "the search for data races, which builds the standard library"),
 ];
 
 const fn tool(package: &'static str, file: &'static str, needed_for: &'static str) -> Tool {
@@ -50,9 +47,8 @@ const fn tool(package: &'static str, file: &'static str, needed_for: &'static st
 }
 
 /// Installs what is missing. An error names every package that is still missing and what cannot run without it.
-pub fn install(all: bool) -> Result<()> {
-    let tools = TOOLS.iter().chain(TOOLS_FOR_ALL.iter().filter(|_| all));
-    let missing: Vec<&Tool> = tools.filter(|tool| !Path::new(tool.file).exists()).collect();
+pub fn install() -> Result<()> {
+    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !Path::new(tool.file).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -88,6 +84,15 @@ fn apt_install(packages: &[&str]) -> Result<()> {
             Err(error) => bail!("cannot run {}: {error}", prefix[0]),
         }
     };
+    if packages.iter().any(|package| package.ends_with(":arm64")) {
+        let mut command = Command::new(prefix[0]);
+        let added = command.args(&prefix[1..]).args(["dpkg", "--add-architecture", "arm64"]).status();
+        if !added.is_ok_and(|status| status.success()) {
+            bail!("dpkg does not take packages for arm64 as well");
+        }
+        // Of an architecture that is new there are no lists yet.
+        apt(&["update"])?;
+    }
     let install = || apt(&[&["install", "--no-install-recommends"], packages].concat());
     // The package lists of a fresh machine are often absent or old: fetch them only when needed.
     install().or_else(|_| apt(&["update"]).and_then(|()| install()))

@@ -10,6 +10,8 @@
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
+use crate::tls;
+
 /// An element of the list, laid out as the debugger expects.
 #[repr(C)]
 struct Entry {
@@ -134,9 +136,6 @@ pub fn debugger_present() -> bool {
 /// Where gdb looks for thread-local variables of registered images, as an offset from the thread pointer. gdb knows of no
 /// loaded file that an image belongs to, and takes the executable's storage for it; `None` if that has none.
 pub fn thread_base() -> Option<u64> {
-    if !cfg!(target_arch = "x86_64") {
-        return None;
-    }
     // SAFETY: the kernel gives the address and number of the executable's program headers, which stay mapped.
     let headers = unsafe {
         let (address, count) = (libc::getauxval(libc::AT_PHDR), libc::getauxval(libc::AT_PHNUM));
@@ -146,12 +145,7 @@ pub fn thread_base() -> Option<u64> {
         std::slice::from_raw_parts(address as *const libc::Elf64_Phdr, count as usize)
     };
     let header = headers.iter().find(|header| header.p_type == libc::PT_TLS && header.p_memsz != 0)?;
-    // Variant II of "ELF Handling For Thread-Local Storage", §3.4.6, as glibc does it for an image that begins in the
-    // middle of an alignment unit.
-    let align = header.p_align.max(1);
-    let skew = header.p_vaddr.wrapping_neg() & (align - 1);
-    let below = header.p_memsz.saturating_sub(skew).next_multiple_of(align) + skew;
-    Some(below.wrapping_neg())
+    Some(tls::executable_block(header))
 }
 
 #[cfg(test)]

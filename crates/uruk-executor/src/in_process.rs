@@ -79,8 +79,8 @@ impl InProcess {
         if let Some(address) = overridden(name) {
             return Some((address, false));
         }
-        if name == b"_dl_x86_cpu_features" {
-            return Some((lifecycle::cpu_features()?, false));
+        if let Some(address) = lifecycle::private_variable(name) {
+            return Some((address, false));
         }
         if let Some(definition) = self.find_in_loaded(name) {
             return Some((definition.address, definition.kind == SymbolKind::ThreadLocal));

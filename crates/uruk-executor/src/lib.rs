@@ -1,7 +1,14 @@
 //! What lives in the process where linked code runs: memory, libraries, unwinding, thread-local storage, debuggers.
 
+#[macro_use]
+#[cfg_attr(target_arch = "x86_64", path = "caller/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "caller/aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "caller/riscv64.rs")]
+mod caller;
+
 pub mod at_exit;
 pub mod at_fork;
+#[cfg_attr(not(target_arch = "x86_64"), path = "darwin/none.rs")]
 mod darwin;
 pub mod dl;
 pub mod gdb;
@@ -23,6 +30,7 @@ mod sys;
 pub mod thread_exit;
 pub mod tls;
 pub mod unwind;
+#[cfg_attr(not(target_arch = "x86_64"), path = "windows/none.rs")]
 pub mod windows;
 
 #[cfg(test)]

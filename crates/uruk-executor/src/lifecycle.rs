@@ -9,8 +9,16 @@
 //! (`__cxa_atexit`, `__cxa_finalize`, `__dso_handle`); LSB 5.0 core, `__cxa_atexit`,
 //! `__register_atfork`; glibc's `libc_nonshared.a`.
 
+#[cfg_attr(target_arch = "x86_64", path = "lifecycle/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "lifecycle/aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "lifecycle/riscv64.rs")]
+mod arch;
+
 use std::ffi::{c_char, c_int};
 use std::path::{Path, PathBuf};
+
+pub use self::arch::TEMPLATES;
+pub(crate) use self::arch::{FLAGS, MACHINE, private_variable};
 
 /// A program's arguments in the form C wants. They must outlive the program: it may keep pointers.
 #[derive(Debug)]
@@ -62,47 +70,13 @@ pub fn environment() -> *const *mut c_char {
     unsafe { environ }
 }
 
-std::arch::global_asm!(
-    // The unwinder takes a frame without a return address for the outermost one: what a program does not catch ends it
-    // there, as under the C library's own start code, and never reaches the frames of this process.
-    ".pushsection .text.uruk_outermost_frame, \"ax\", @progbits",
-    ".balign 16",
-    ".type uruk_outermost_frame, @function",
-    "uruk_outermost_frame:",
-    ".cfi_startproc",
-    ".cfi_undefined rip",
-    "push rbp",
-    ".cfi_adjust_cfa_offset 8",
-    "mov rbp, rsp",
-    "mov rax, rdi",
-    "mov rdi, rsi",
-    "mov rsi, rdx",
-    "mov rdx, rcx",
-    // Functions of Windows objects may write to these 32 bytes above their return address; they take no arguments.
-    "sub rsp, 32",
-    ".cfi_adjust_cfa_offset 32",
-    "call rax",
-    "add rsp, 32",
-    ".cfi_adjust_cfa_offset -32",
-    "pop rbp",
-    ".cfi_adjust_cfa_offset -8",
-    "ret",
-    ".cfi_endproc",
-    ".size uruk_outermost_frame, . - uruk_outermost_frame",
-    ".popsection",
-);
-
-unsafe extern "C" {
-    fn uruk_outermost_frame(function: u64, first: u64, second: u64, third: u64) -> c_int;
-}
-
 /// Calls a function as the outermost frame of its thread: what it throws and does not catch ends the process.
 ///
 /// # Safety
 /// The function may be called with these arguments, or the first of them.
 pub(crate) unsafe fn call_outermost(function: u64, [first, second, third]: [u64; 3]) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { uruk_outermost_frame(function, first, second, third) }
+    unsafe { arch::outermost_frame(function, first, second, third) }
 }
 
 fn program_arguments(arguments: &Arguments) -> [u64; 3] {
@@ -146,18 +120,6 @@ pub(crate) unsafe fn call(address: u64, words: [u64; 6]) -> u64 {
     unsafe { guarded(std::mem::transmute::<*const (), Function>(address as *const ()), &words) }
 }
 
-/// Where the C library keeps what it knows of the processor; members of its static archives refer to it as
-/// `_dl_x86_cpu_features`, its shared ones ask the loader.
-pub fn cpu_features() -> Option<u64> {
-    let getter = crate::libraries::find(b"_dl_x86_get_cpu_features")?.address;
-    // SAFETY: the loader's private function of this name takes a number and returns an address (glibc 2.33 and later,
-    // sysdeps/x86/dl-get-cpu-features.c).
-    unsafe {
-        let getter: unsafe extern "C" fn(u32) -> u64 = std::mem::transmute(getter as *const ());
-        Some(getter(0))
-    }
-}
-
 /// Machine code that the linker adds to each JIT dylib which refers to its name and does not define it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Template {
@@ -169,55 +131,21 @@ pub struct Template {
     pub fixups: &'static [TemplateFixup],
 }
 
-/// A 32-bit PC-relative field of a template.
+/// A field of a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TemplateFixup {
     /// Of the field, in bytes, in the template.
     pub offset: usize,
-    /// What it refers to.
+    /// What it refers to; [`TEMPLATE_START`] is the template itself.
     pub symbol: &'static str,
-    /// How.
-    pub kind: TemplateFixupKind,
+    /// The relocation type that a compiler would have used.
+    pub relocation: u32,
     /// The addend, as in an object file.
     pub addend: i64,
 }
 
-/// The relocation a compiler would have used: x86-64 psABI §4.4.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TemplateFixupKind {
-    /// `R_X86_64_PC32`: S + A - P.
-    Pc32,
-    /// `R_X86_64_PLT32`: L + A - P.
-    Plt32,
-}
-
-const fn handle(offset: usize) -> TemplateFixup {
-    TemplateFixup { offset, symbol: "__dso_handle", kind: TemplateFixupKind::Pc32, addend: -4 }
-}
-
-const fn jump(offset: usize, symbol: &'static str) -> TemplateFixup {
-    TemplateFixup { offset, symbol, kind: TemplateFixupKind::Plt32, addend: -4 }
-}
-
-const AT_FORK: &[u8] = b"\xf3\x0f\x1e\xfa\x48\x8d\x0d\0\0\0\0\xe9\0\0\0\0";
-const AT_FORK_FIXUPS: &[TemplateFixup] = &[handle(7), jump(12, "__register_atfork")];
-
-/// What `libc_nonshared.a` of glibc 2.34 and later defines; older ones have `stat` and its kin too,
-/// which libc.so exports since 2.33. All jump to their end, so none is ever on the stack and none
-/// needs unwind information. Each begins with `endbr64`.
-#[rustfmt::skip]
-pub const TEMPLATES: &[Template] = &[
-    // lea __dso_handle(%rip), %rdx; xor %esi, %esi; jmp __cxa_atexit
-    // The function is then called with an argument that it does not look at.
-    Template { name: "atexit", code: b"\xf3\x0f\x1e\xfa\x48\x8d\x15\0\0\0\0\x31\xf6\xe9\0\0\0\0", fixups: &[handle(7), jump(14, "__cxa_atexit")] },
-    // lea __dso_handle(%rip), %rsi; jmp __cxa_at_quick_exit
-    Template { name: "at_quick_exit", code: b"\xf3\x0f\x1e\xfa\x48\x8d\x35\0\0\0\0\xe9\0\0\0\0", fixups: &[handle(7), jump(12, "__cxa_at_quick_exit")] },
-    // lea __dso_handle(%rip), %rcx; jmp __register_atfork
-    Template { name: "pthread_atfork", code: AT_FORK, fixups: AT_FORK_FIXUPS },
-    Template { name: "__pthread_atfork", code: AT_FORK, fixups: AT_FORK_FIXUPS },
-    // jmp __stack_chk_fail, which does not return
-    Template { name: "__stack_chk_fail_local", code: b"\xf3\x0f\x1e\xfa\xe9\0\0\0\0", fixups: &[jump(5, "__stack_chk_fail")] },
-];
+/// The name by which a fix-up refers to the start of its template.
+pub const TEMPLATE_START: &str = "";
 
 /// The archives whose members the host's compiler links when nobody asks for them: `libgcc.a` of
 /// the newest gcc first, then compiler-rt's builtins of the newest clang.
@@ -227,8 +155,8 @@ pub fn support_archives() -> Vec<PathBuf> {
 
 fn support_archives_below(root: &Path) -> Vec<PathBuf> {
     let architecture = std::env::consts::ARCH;
-    // gcc: lib/gcc/<triple>/<version>/libgcc.a
-    let triples = ["lib/gcc", "lib64/gcc"].into_iter().flat_map(|folder| children(&root.join(folder)));
+    // gcc: lib/gcc/<triple>/<version>/libgcc.a; Debian has compilers for other systems in a folder of their own.
+    let triples = ["lib/gcc", "lib64/gcc", "lib/gcc-cross"].into_iter().flat_map(|folder| children(&root.join(folder)));
     let is_ours = |path: &PathBuf| name(path).starts_with(&format!("{architecture}-")) && name(path).contains("linux");
     let versions = triples.filter(is_ours).flat_map(|triple| children(&triple));
     let mut gcc: Vec<PathBuf> = versions.map(|version| version.join("libgcc.a")).collect();

@@ -1,10 +1,11 @@
 //! The objects that a static link adds to every program without being told, made in memory: `__dso_handle` and the
 //! functions of `libc_nonshared.a`, each from its [`Template`].
 
-use crate::lifecycle::{TEMPLATES, Template, TemplateFixupKind};
+use crate::lifecycle::{FLAGS, MACHINE, TEMPLATE_START, TEMPLATES, Template};
 use object::write::{Object, Relocation, Symbol, SymbolSection};
 use object::{
-    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind, SymbolScope,
+    Architecture, BinaryFormat, Endianness, FileFlags, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
+    SymbolScope,
 };
 
 /// The object that defines a name, if there is one. Its symbol is hidden, so every dylib has its own.
@@ -34,14 +35,27 @@ const EMPTY_HEADER: [u8; 64] = {
         at += 1;
     }
     header[16] = 3; // e_type: ET_DYN
-    header[18] = 62; // e_machine: EM_X86_64
+    header[18] = MACHINE; // e_machine
     header[20] = 1; // e_version
+    header[48] = FLAGS as u8; // e_flags
     header[52] = 64; // e_ehsize
     header
 };
 
+fn new_object() -> Object<'static> {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => Architecture::X86_64,
+        "aarch64" => Architecture::Aarch64,
+        _ => Architecture::Riscv64,
+    };
+    let mut object = Object::new(BinaryFormat::Elf, architecture, Endianness::Little);
+    object.flags =
+        FileFlags::Elf { os_abi: object::elf::OsAbi(0), abi_version: 0, e_flags: object::elf::FileFlags(FLAGS) };
+    object
+}
+
 fn variable(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+    let mut object = new_object();
     let data = object.add_section(Vec::new(), b".data".to_vec(), SectionKind::Data);
     object.append_section_data(data, bytes, 8);
     object.add_symbol(symbol(name, SymbolKind::Data, bytes.len() as u64, SymbolSection::Section(data)));
@@ -49,18 +63,17 @@ fn variable(name: &str, bytes: &[u8]) -> Vec<u8> {
 }
 
 fn function(template: &Template) -> Vec<u8> {
-    let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+    let mut object = new_object();
     let text = object.add_section(Vec::new(), b".text".to_vec(), SectionKind::Text);
     object.append_section_data(text, template.code, 16);
     let size = template.code.len() as u64;
     object.add_symbol(symbol(template.name, SymbolKind::Text, size, SymbolSection::Section(text)));
     for fixup in template.fixups {
-        let target = object.add_symbol(symbol(fixup.symbol, SymbolKind::Unknown, 0, SymbolSection::Undefined));
-        let r_type = match fixup.kind {
-            TemplateFixupKind::Pc32 => object::elf::R_X86_64_PC32,
-            TemplateFixupKind::Plt32 => object::elf::R_X86_64_PLT32,
+        let target = match fixup.symbol {
+            TEMPLATE_START => object.section_symbol(text),
+            name => object.add_symbol(symbol(name, SymbolKind::Unknown, 0, SymbolSection::Undefined)),
         };
-        let flags = RelocationFlags::Elf { r_type };
+        let flags = RelocationFlags::Elf { r_type: object::elf::RelocationType(fixup.relocation) };
         let relocation = Relocation { offset: fixup.offset as u64, symbol: target, addend: fixup.addend, flags };
         object.add_relocation(text, relocation).expect("templates' fix-ups are valid");
     }

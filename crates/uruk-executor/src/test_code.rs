@@ -1,14 +1,20 @@
 //! Machine code and unwind records written by hand, for the tests of this crate.
 
+#[cfg_attr(target_arch = "x86_64", path = "test_code/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "test_code/aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "test_code/riscv64.rs")]
+mod arch;
+
 use std::ops::Range;
 use std::ptr;
 
 /// `extern "C-unwind" fn(callback: extern "C-unwind" fn())`: calls its argument from a frame of its own.
-pub const CALLER: &[u8] = b"\x55\x48\x89\xe5\xff\xd7\x5d\xc3";
-const CALLER_CFI: &[u8] = b"\x41\x0e\x10\x86\x02\x43\x0d\x06\x43\x0c\x07\x08";
+pub const CALLER: &[u8] = arch::CALLER;
 /// Raises SIGILL with its first instruction.
 #[allow(dead_code, reason = "not all test programs that include this file raise signals")]
-pub const TRAP: &[u8] = b"\x0f\x0b\xc3";
+pub const TRAP: &[u8] = arch::TRAP;
+/// What records say of a [`CALLER`] ends behind its call, so that two that touch have a gap between them.
+const RECORDED_BYTES: usize = 8;
 
 pub type Caller = extern "C-unwind" fn(extern "C-unwind" fn());
 
@@ -18,7 +24,7 @@ pub struct Code {
 }
 
 impl Code {
-    /// Code at the offsets given, int3 in between.
+    /// Code at the offsets given, what is not to be executed in between.
     pub fn new(bytes: usize, functions: &[(usize, &[u8])]) -> Code {
         let bytes = bytes.next_multiple_of(4096);
         let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
@@ -42,9 +48,10 @@ impl Code {
         unsafe { std::mem::transmute::<usize, Caller>(self.start + offset) }
     }
 
-    /// Addresses of a function.
+    /// Addresses of a function, as far as there are records of it.
     pub fn range(&self, offset: usize, code: &[u8]) -> Range<usize> {
-        self.start + offset..self.start + offset + code.len()
+        let start = self.start + offset;
+        start..start + code.len().min(RECORDED_BYTES)
     }
 }
 
@@ -66,9 +73,9 @@ impl EhFrame {
     }
 
     pub fn cie(&mut self, encoding: u8) -> &mut Self {
-        let mut body = b"\0\0\0\0\x01zR\0\x01\x78\x10\x01".to_vec();
-        body.push(encoding);
-        body.extend(b"\x0c\x07\x08\x90\x01");
+        let mut body = b"\0\0\0\0\x01zR\0\x01\x78".to_vec();
+        body.extend([arch::RETURN_COLUMN, 1, encoding]);
+        body.extend(arch::CIE_CFI);
         self.cie = self.record(&body);
         self
     }
@@ -80,7 +87,7 @@ impl EhFrame {
     }
 
     pub fn function(&mut self, code: &Range<usize>) -> &mut Self {
-        let instructions = if code.len() == CALLER.len() { CALLER_CFI } else { b"" };
+        let instructions = if code.len() == RECORDED_BYTES { arch::CALLER_CFI } else { b"" };
         self.fde(&[code.start.to_le_bytes(), code.len().to_le_bytes()].concat(), instructions);
         self
     }

@@ -1,17 +1,23 @@
 //! Shared by this crate's tests: libraries made by the system's C compiler, and children of the test program.
 
+use std::ffi::CStr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
 /// Compiles C to a shared library of that name, in a folder of this process's own.
 pub(crate) fn build_library(name: &str, source: &str, flags: &[&str]) -> PathBuf {
-    compile("cc", "c", name, source, flags)
+    compile(&tool("CC", "cc"), "c", name, source, flags)
 }
 
 /// The same for C++.
 pub(crate) fn build_cxx_library(name: &str, source: &str, flags: &[&str]) -> PathBuf {
-    compile("c++", "cpp", name, source, flags)
+    compile(&tool("CXX", "c++"), "cpp", name, source, flags)
+}
+
+/// A tool for this architecture: what a variable says, where it runs in an emulator, or the system's own.
+pub(crate) fn tool(variable: &str, own: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| own.to_owned())
 }
 
 /// Goes when the process ends.
@@ -48,7 +54,15 @@ fn compile(compiler: &str, extension: &str, name: &str, source: &str, flags: &[&
 /// Runs one test again, alone in a child process, with `variables` set. Such a test asks
 /// [`in_child`] first which side it is.
 pub(crate) fn run_in_child(test: &str, variables: &[(&str, &str)]) -> std::process::Output {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let program = std::env::current_exe().unwrap();
+    let mut command = match std::env::var_os(EMULATOR) {
+        Some(emulator) => {
+            let mut command = Command::new(emulator);
+            command.arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(CHILD, "1");
     command.envs(variables.iter().copied()).output().unwrap()
 }
@@ -58,7 +72,27 @@ pub(crate) fn in_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
+/// Whether an emulator runs this program.
+pub(crate) fn emulated() -> bool {
+    std::env::var_os(EMULATOR).is_some()
+}
+
+/// Where other programs find a file, of which an emulator may have one in another place.
+pub(crate) fn file_of(path: &str) -> String {
+    let elsewhere = std::env::var("QEMU_LD_PREFIX").map(|prefix| prefix + path);
+    elsewhere.ok().filter(|path| std::fs::exists(path).is_ok_and(|exists| exists)).unwrap_or_else(|| path.to_owned())
+}
+
+/// The version of symbols that glibc has had since it knows this architecture.
+pub(crate) const FIRST_GLIBC: &CStr = match std::env::consts::ARCH.as_bytes() {
+    b"x86_64" => c"GLIBC_2.2.5",
+    b"aarch64" => c"GLIBC_2.17",
+    _ => c"GLIBC_2.27",
+};
+
 const CHILD: &str = "URUK_TEST_CHILD";
+/// Names what runs programs of this architecture, if the system does not.
+const EMULATOR: &str = "URUK_TEST_EMULATOR";
 
 /// Machine code in memory of its own, for the life of the process.
 pub(crate) struct Code(*mut libc::c_void);

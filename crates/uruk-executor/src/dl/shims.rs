@@ -2,7 +2,6 @@
 //! Those that need to know who calls are naked: they add their return address as one more argument
 //! and jump, so no frame of theirs is ever on the stack.
 
-use std::arch::naked_asm;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -32,17 +31,17 @@ pub fn overrides() -> &'static [(&'static str, usize)] {
 
 #[unsafe(naked)]
 unsafe extern "C" fn dlopen(_name: *const c_char, _flags: c_int) -> *mut c_void {
-    naked_asm!("mov rdx, [rsp]", "jmp {}", sym open)
+    jump_with_caller!(after 2, open)
 }
 
 #[unsafe(naked)]
 unsafe extern "C" fn dlsym(_handle: *mut c_void, _name: *const c_char) -> *mut c_void {
-    naked_asm!("mov rdx, [rsp]", "jmp {}", sym symbol)
+    jump_with_caller!(after 2, symbol)
 }
 
 #[unsafe(naked)]
 unsafe extern "C" fn dlvsym(_handle: *mut c_void, _name: *const c_char, _version: *const c_char) -> *mut c_void {
-    naked_asm!("mov rcx, [rsp]", "jmp {}", sym versioned_symbol)
+    jump_with_caller!(after 3, versioned_symbol)
 }
 
 /// # Safety

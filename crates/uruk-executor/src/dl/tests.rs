@@ -1,11 +1,16 @@
 //! A session made of a table, called by machine code whose address it knows.
 
+#[cfg_attr(target_arch = "x86_64", path = "tests/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "tests/aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "tests/riscv64.rs")]
+mod arch;
+
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::testing::Code;
+use crate::testing::{Code, FIRST_GLIBC};
 
 /// Two dylibs, `first` (0) and `second` (1), in this order; the caller's code is in `first`.
 struct Table {
@@ -68,11 +73,7 @@ impl Program {
     fn new(prefix: &'static str) -> Self {
         let mut bytes = Vec::new();
         for (_, address) in overrides() {
-            bytes.extend([0x48, 0x83, 0xec, 0x08]); // sub $8, %rsp
-            bytes.extend([0x48, 0xb8]); // movabs $address, %rax
-            bytes.extend((*address as u64).to_le_bytes());
-            bytes.extend([0xff, 0xd0]); // call *%rax
-            bytes.extend([0x48, 0x83, 0xc4, 0x08, 0xc3]); // add $8, %rsp; ret
+            bytes.extend(arch::call(*address as u64));
             bytes.resize(bytes.len().next_multiple_of(CALL_SIZE), 0xcc);
         }
         let code = Code::new(&bytes);
@@ -149,12 +150,12 @@ fn default_and_next_begin_with_the_program() {
     assert_eq!(program.symbol(libc::RTLD_DEFAULT, c"twice"), 0x11);
     assert_eq!(program.symbol(libc::RTLD_NEXT, c"twice"), 0x21);
     assert_eq!(program.symbol(libc::RTLD_DEFAULT, c"getpid"), 0x22);
-    assert_eq!(program.versioned(libc::RTLD_DEFAULT, c"getpid", c"GLIBC_2.2.5"), 0x22);
+    assert_eq!(program.versioned(libc::RTLD_DEFAULT, c"getpid", FIRST_GLIBC), 0x22);
     assert_eq!(program.symbol(libc::RTLD_DEFAULT, c"getppid"), native(c"getppid"));
     assert_eq!(program.symbol(libc::RTLD_NEXT, c"here"), 0);
     assert!(program.error().unwrap().contains("undefined symbol: here"));
     assert_eq!(program.symbol(libc::RTLD_NEXT, c"qsort"), native(c"qsort"));
-    assert_eq!(program.versioned(libc::RTLD_NEXT, c"qsort", c"GLIBC_2.2.5"), native(c"qsort"));
+    assert_eq!(program.versioned(libc::RTLD_NEXT, c"qsort", FIRST_GLIBC), native(c"qsort"));
     let shim = overrides().iter().find(|(name, _)| *name == "dlsym").unwrap().1;
     assert_eq!(program.symbol(libc::RTLD_NEXT, c"dlsym"), shim as u64);
 }

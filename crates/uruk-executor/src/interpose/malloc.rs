@@ -24,6 +24,7 @@ use std::sync::OnceLock;
 
 use super::maps;
 use crate::libraries;
+use crate::sys::page_bytes;
 
 /// Why `malloc` cannot be replaced.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +97,11 @@ impl MallocGuard {
         let (old_free, old_usable_size, mallopt) = (old_free?, old_usable_size?, mallopt?);
         let function = |name| find(name).unwrap_or(0) as *const c_void;
         let mappings = maps::read().map_err(MallocError::Maps)?;
-        let heap = mappings.iter().filter(|mapping| mapping.name == "[heap]").map(|mapping| mapping.range.clone());
+        // SAFETY: asks for the end of the heap, which stays where it is.
+        let last = (unsafe { libc::sbrk(0) } as u64).wrapping_sub(1);
+        // Emulators do not name it.
+        let is_heap = |mapping: &&maps::Mapping| mapping.name == "[heap]" || mapping.range.contains(&last);
+        let heap = mappings.iter().filter(is_heap).map(|mapping| mapping.range.clone());
         let heap = heap.reduce(|all, next| all.start.min(next.start)..all.end.max(next.end)).unwrap_or(0..0);
         // SAFETY: the caller's promise for the replacement's functions; glibc's have these types.
         let state = unsafe {
@@ -200,10 +205,9 @@ impl State {
     unsafe fn is_old(&self, block: *mut c_void) -> bool {
         /// `HEAP_MAX_SIZE`: other arenas consist of heaps that are aligned to it.
         const ARENA_ALIGN: u64 = 64 << 20;
-        const PAGE: u64 = 4096;
         const IS_MMAPPED: u64 = 2;
         const NON_MAIN_ARENA: u64 = 4;
-        let address = block as u64;
+        let (address, page_bytes) = (block as u64, page_bytes());
         let index = self.old.partition_point(|range| range.end <= address);
         let Some(range) = self.old.get(index).filter(|range| range.start + 16 <= address) else { return false };
         if self.heap.contains(&address) {
@@ -215,14 +219,16 @@ impl State {
         if range.contains(&(address & !(ARENA_ALIGN - 1))) {
             return word(8) & NON_MAIN_ARENA != 0;
         }
-        if address.is_multiple_of(PAGE) {
+        if address.is_multiple_of(page_bytes) {
             // glibc's blocks with a mapping of their own begin after a header; this one would have
             // been asked for with a page's alignment, the replacement's may well begin like this.
             return false;
         }
         let (size, before) = (word(8), word(16));
         let start = (address - 16).wrapping_sub(before);
-        size & IS_MMAPPED != 0 && start.is_multiple_of(PAGE) && before.wrapping_add(size & !7).is_multiple_of(PAGE)
+        size & IS_MMAPPED != 0
+            && start.is_multiple_of(page_bytes)
+            && before.wrapping_add(size & !7).is_multiple_of(page_bytes)
     }
 
     /// # Safety

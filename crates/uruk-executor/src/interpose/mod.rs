@@ -9,8 +9,12 @@
 //! then; libraries that come later are bound by calling [`rebind`] again, which passes over what is
 //! done. References that an object bound to itself when it was linked (`-Bsymbolic`, protected and
 //! hidden symbols) have no relocation and stay.
-//! Sources: x86-64 psABI §4.4.1 (JUMP_SLOT, GLOB_DAT, 64); gABI chapter 5; glibc `elf/dl-minimal.c`.
+//! Sources: gABI chapter 5; glibc `elf/dl-minimal.c`.
 
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "riscv64.rs")]
+mod arch;
 mod malloc;
 mod maps;
 
@@ -19,6 +23,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::libraries::{self, LoadedObject, Scope, with_objects};
+use crate::sys::page_bytes;
 use maps::Mapping;
 
 pub use malloc::{MallocError, MallocGuard};
@@ -80,10 +85,6 @@ struct Imports {
     words: Vec<(u64, u64)>,
 }
 
-const R_X86_64_64: u32 = 1;
-const R_X86_64_GLOB_DAT: u32 = 6;
-const R_X86_64_JUMP_SLOT: u32 = 7;
-
 /// The loader allocates through variables of its own, set at start-up, not through imports.
 const LOADER_FUNCTIONS: [&[u8]; 4] = [b"malloc", b"calloc", b"realloc", b"free"];
 
@@ -105,7 +106,7 @@ pub unsafe fn rebind(
         for (slot, kind, addend, name) in &object.relocations {
             let name = &object.names[name.clone()];
             let Some(address) = lookup(name) else { continue };
-            let addend = if *kind == R_X86_64_64 { *addend } else { 0 };
+            let addend = if *kind == arch::POINTER { *addend } else { 0 };
             changes.push(change(*slot, None, address.wrapping_add_signed(addend)));
         }
         if !object.words.is_empty() {
@@ -187,7 +188,8 @@ fn importer(object: &LoadedObject) -> Importer {
 fn copy_imports(object: &LoadedObject, loader: u64) -> Imports {
     let (mut relocations, mut names) = (Vec::new(), Vec::new());
     for import in object.imports() {
-        if matches!(import.kind, R_X86_64_64 | R_X86_64_GLOB_DAT | R_X86_64_JUMP_SLOT) && holds(object, import.slot) {
+        let is_pointer = import.kind == arch::POINTER || arch::ENTRIES.contains(&import.kind);
+        if is_pointer && holds(object, import.slot) {
             let start = names.len();
             names.extend_from_slice(import.name);
             relocations.push((import.slot, import.kind, import.addend, start..names.len()));
@@ -247,10 +249,9 @@ fn write_pages(
     maps: &[Mapping],
     undo: &mut Vec<Change>,
 ) -> Result<(), RebindError> {
-    // The smallest page there is; where pages are larger, the kernel refuses, which is an error.
-    const PAGE: u64 = 4096;
-    for page in changes.chunk_by(|one, other| one.slot / PAGE == other.slot / PAGE) {
-        let address = page[0].slot / PAGE * PAGE;
+    let page_bytes = page_bytes();
+    for page in changes.chunk_by(|one, other| one.slot / page_bytes == other.slot / page_bytes) {
+        let address = page[0].slot / page_bytes * page_bytes;
         let Some(mapping) = maps.iter().find(|mapping| mapping.range.contains(&address)) else { continue };
         let is_there = |change: &&Change| {
             objects.iter().any(|object| {
@@ -263,7 +264,7 @@ fn write_pages(
         }
         let locked = mapping.protection & libc::PROT_WRITE == 0;
         if locked {
-            protect(address, PAGE, libc::PROT_READ | libc::PROT_WRITE)?;
+            protect(address, page_bytes, libc::PROT_READ | libc::PROT_WRITE)?;
         }
         for change in present {
             // SAFETY: aligned, in a loaded object's segment, and in a page that is writable now.
@@ -275,7 +276,7 @@ fn write_pages(
             }
         }
         if locked {
-            protect(address, PAGE, mapping.protection)?;
+            protect(address, page_bytes, mapping.protection)?;
         }
     }
     Ok(())

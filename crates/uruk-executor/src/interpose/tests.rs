@@ -94,10 +94,10 @@ fn every_form_of_reference_is_rebound_and_put_back() {
         int uruk_use_protected(void) { return uruk_protected(); }";
     let defining_path = build_library("interpose_defining", defining, &[]);
     let using = "extern int uruk_seven(void), uruk_variable[3];
-        int (*uruk_pointer)(void) = uruk_seven;          // R_X86_64_64
-        int *uruk_element = &uruk_variable[2];           // R_X86_64_64 with an addend
-        int uruk_call(void) { return uruk_seven(); }     // R_X86_64_JUMP_SLOT
-        int uruk_read(void) { return uruk_variable[2]; } // R_X86_64_GLOB_DAT
+        int (*uruk_pointer)(void) = uruk_seven;          // a pointer
+        int *uruk_element = &uruk_variable[2];           // a pointer with an addend
+        int uruk_call(void) { return uruk_seven(); }     // an entry of the procedure linkage table
+        int uruk_read(void) { return uruk_variable[2]; } // an entry of the global offset table
         int uruk_call_pointer(void) { return uruk_pointer(); }
         int uruk_read_element(void) { return *uruk_element; }";
     for (name, flags) in [("interpose_lazy", "-Wl,-z,lazy"), ("interpose_now", "-Wl,-z,now,-z,relro")] {

@@ -1,5 +1,10 @@
 //! Templates linked by hand and run against the process's glibc.
 
+#[cfg_attr(target_arch = "x86_64", path = "tests/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "tests/aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "tests/riscv64.rs")]
+mod arch;
+
 use std::ffi::c_void;
 use std::ops::Range;
 use std::process::Command;
@@ -9,7 +14,7 @@ use super::*;
 use crate::at_exit::{finalize, forget_within, run_at_exit, run_within};
 use crate::in_process::overridden;
 use crate::libraries;
-use crate::testing::{Code, in_child, run_in_child};
+use crate::testing::{Code, in_child, run_in_child, tool};
 
 /// A dylib with all templates, a stub for each function they jump to, and a `__dso_handle`.
 struct Dylib {
@@ -30,28 +35,22 @@ impl Dylib {
                 offsets.push(end);
                 bytes[end..][..template.code.len()].copy_from_slice(template.code);
                 for fixup in template.fixups {
-                    let target = match fixup.kind {
-                        TemplateFixupKind::Pc32 => {
-                            assert_eq!(fixup.symbol, "__dso_handle");
-                            handle
-                        }
-                        TemplateFixupKind::Plt32 => {
-                            // jmp *0(%rip); .quad function
-                            let own = overridden(fixup.symbol.as_bytes());
-                            let process = || libraries::find(fixup.symbol.as_bytes()).unwrap().address;
-                            let function = own.unwrap_or_else(process);
-                            bytes[stub..][..6].copy_from_slice(&[0xff, 0x25, 0, 0, 0, 0]);
-                            bytes[stub + 6..][..8].copy_from_slice(&function.to_le_bytes());
-                            stub += 16;
-                            base + stub as u64 - 16
+                    let target = match fixup.symbol {
+                        "__dso_handle" | TEMPLATE_START => handle,
+                        name => {
+                            let own = overridden(name.as_bytes());
+                            let function = own.unwrap_or_else(|| libraries::find(name.as_bytes()).unwrap().address);
+                            let jump = arch::jump_to(function);
+                            bytes[stub..][..jump.len()].copy_from_slice(&jump);
+                            stub += 32;
+                            base + stub as u64 - 32
                         }
                     };
                     let place = base + (end + fixup.offset) as u64;
-                    let value = (target as i64 + fixup.addend - place as i64) as i32;
-                    assert_eq!(bytes[end + fixup.offset..][..4], [0; 4], "{}", template.name);
-                    bytes[end + fixup.offset..][..4].copy_from_slice(&value.to_le_bytes());
+                    let target = target.wrapping_add_signed(fixup.addend);
+                    arch::fix_up(&mut bytes[end + fixup.offset..], fixup.relocation, place, target);
                 }
-                end += template.code.len();
+                end = (end + template.code.len()).next_multiple_of(4);
             }
             bytes
         });
@@ -280,9 +279,9 @@ fn fork_handlers_run_until_their_dylib_is_finalized() {
 
 #[test]
 fn every_name_of_libc_nonshared_is_to_be_had() {
-    let output = Command::new("cc").arg("-print-file-name=libc_nonshared.a").output().unwrap();
+    let output = Command::new(tool("CC", "cc")).arg("-print-file-name=libc_nonshared.a").output().unwrap();
     let path = String::from_utf8(output.stdout).unwrap();
-    let output = Command::new("nm").args(["-P", "--defined-only", path.trim()]).output().unwrap();
+    let output = Command::new(tool("NM", "nm")).args(["-P", "--defined-only", path.trim()]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let names: Vec<&str> = text
         .lines()
@@ -346,7 +345,7 @@ fn support_archives_come_newest_first() {
     std::fs::remove_dir_all(&root).unwrap();
     assert_eq!(support_archives_below(&root), [""; 0].map(PathBuf::from));
 
-    let output = Command::new("cc").arg("-print-libgcc-file-name").output().unwrap();
+    let output = Command::new(tool("CC", "cc")).arg("-print-libgcc-file-name").output().unwrap();
     let used = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()).canonicalize().unwrap();
     assert!(support_archives().iter().any(|archive| archive.canonicalize().unwrap() == used));
 }

@@ -79,7 +79,6 @@ unsafe extern "C-unwind" fn note_unwinder(info: *mut dl_phdr_info, _size: size_t
 
 // The third argument is where the call came from: who asks decides what is listed.
 
-#[cfg(target_arch = "x86_64")]
 /// Lists loaded files, then linked modules, by the name `dl_iterate_phdr`.
 ///
 /// # Safety
@@ -87,29 +86,7 @@ unsafe extern "C-unwind" fn note_unwinder(info: *mut dl_phdr_info, _size: size_t
 #[unsafe(naked)]
 #[cfg_attr(feature = "backtrace-interposition", unsafe(export_name = "dl_iterate_phdr"))]
 pub unsafe extern "C-unwind" fn iterate_phdr(callback: PhdrCallback, data: *mut c_void) -> c_int {
-    std::arch::naked_asm!("mov rdx, [rsp]", "jmp {}", sym iterate)
-}
-
-#[cfg(target_arch = "aarch64")]
-/// Lists loaded files, then linked modules, by the name `dl_iterate_phdr`.
-///
-/// # Safety
-/// As the C library's: the callback may be called with the data.
-#[unsafe(naked)]
-#[cfg_attr(feature = "backtrace-interposition", unsafe(export_name = "dl_iterate_phdr"))]
-pub unsafe extern "C-unwind" fn iterate_phdr(callback: PhdrCallback, data: *mut c_void) -> c_int {
-    std::arch::naked_asm!("mov x2, x30", "b {}", sym iterate)
-}
-
-#[cfg(target_arch = "riscv64")]
-/// Lists loaded files, then linked modules, by the name `dl_iterate_phdr`.
-///
-/// # Safety
-/// As the C library's: the callback may be called with the data.
-#[unsafe(naked)]
-#[cfg_attr(feature = "backtrace-interposition", unsafe(export_name = "dl_iterate_phdr"))]
-pub unsafe extern "C-unwind" fn iterate_phdr(callback: PhdrCallback, data: *mut c_void) -> c_int {
-    std::arch::naked_asm!("mv a2, ra", "tail {}", sym iterate)
+    jump_with_caller!(after 2, iterate)
 }
 
 /// Lists loaded files only, in the C library's own way. The callback is no foreign code; `fork` is held off meanwhile,

@@ -12,16 +12,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use uruk_jitlink::memory::{Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment, allocate};
 
-use super::x86_64::{CELL_BYTES, CONTEXT_WORD, ENTRY_WORD, GROUP_CELLS, is_stub, lazy_target};
-use super::{StubError, x86_64};
+use super::StubError;
+use super::arch::{self, BLOCK_ALIGN, CELL_BYTES, is_stub, lazy_target};
 use crate::unwind::{self, Registration};
 
 /// The fewest cells of a block: what fills a page, which strict memory would not use otherwise.
 const MIN_CELLS: usize = 256;
 /// The most: memory gives such a block pages of its own, and few live stubs keep more than that from being released.
 pub(super) const MAX_CELLS: usize = 4096;
-/// A block's code is aligned to its groups.
-const GROUP_BYTES: u64 = CELL_BYTES * GROUP_CELLS as u64;
 
 /// What a new block is to be.
 pub(super) struct Plan<'a> {
@@ -32,10 +30,20 @@ pub(super) struct Plan<'a> {
     /// Where its head jumps.
     pub(super) entry: u64,
     pub(super) failure: u64,
-    /// The number of its first group.
-    pub(super) first_group: i32,
+    /// The location of its first cell.
+    pub(super) first_location: u64,
     /// How many stubs are wanted. It may have more or, beyond a limit, fewer.
     pub(super) stubs: usize,
+}
+
+/// What its memory is to hold, and where that is.
+pub(super) struct Contents {
+    pub(super) code: u64,
+    pub(super) words: u64,
+    pub(super) context: u64,
+    pub(super) entry: u64,
+    pub(super) failure: u64,
+    pub(super) first_location: u64,
 }
 
 /// Stubs in one piece of memory.
@@ -69,12 +77,10 @@ impl Drop for Segments {
 impl Block {
     /// Makes a block, none of whose stubs is in use.
     pub(super) fn new(plan: &Plan<'_>) -> Result<Block, StubError> {
-        // Of the cells of a group one is its entry, and one of the block its head.
-        let wanted = plan.stubs.min(MAX_CELLS) * GROUP_CELLS / (GROUP_CELLS - 1) + 2;
-        let cells = wanted.next_multiple_of(MIN_CELLS).min(MAX_CELLS);
+        let cells = arch::cells(plan.stubs.min(MAX_CELLS)).next_multiple_of(MIN_CELLS).min(MAX_CELLS);
         let (segments, code, words) = write(plan, cells)?;
         let code_range = code..code + CELL_BYTES * cells as u64;
-        let records = x86_64::unwind_records(&code_range).into_boxed_slice();
+        let records = arch::unwind_records(&code_range).into_boxed_slice();
         let range = code_range.start as usize..code_range.end as usize;
         // SAFETY: the records are kept until the registration is gone, and are true of the code; it is nobody's frame
         // when the block is dropped, as whoever frees its last stub promises.
@@ -108,7 +114,7 @@ impl Block {
         let cell = self.free.pop().expect("the caller has asked for room") as usize;
         let address = self.code + CELL_BYTES * cell as u64;
         self.serials[cell] = serial;
-        self.word(cell).store(lazy_target(address), Ordering::Release);
+        self.word(cell).store(self.lazy_target(cell), Ordering::Release);
         (cell, address)
     }
 
@@ -142,7 +148,7 @@ impl Block {
     }
 
     fn lazy_target(&self, cell: usize) -> u64 {
-        lazy_target(self.code + CELL_BYTES * cell as u64)
+        lazy_target(self.code, self.code + CELL_BYTES * cell as u64)
     }
 
     fn word(&self, cell: usize) -> &AtomicU64 {
@@ -157,20 +163,13 @@ impl Block {
 fn write(plan: &Plan<'_>, cells: usize) -> Result<(Segments, u64, u64), MemoryError> {
     let (code_bytes, word_bytes) = (CELL_BYTES * cells as u64, 8 * cells as u64);
     let mut demand = Demand { placement: plan.placement, ..Demand::default() };
-    demand.lanes[Lane::Code as usize] = LaneDemand { size: code_bytes, align: GROUP_BYTES, zero_fill: 0 };
+    demand.lanes[Lane::Code as usize] = LaneDemand { size: code_bytes, align: BLOCK_ALIGN, zero_fill: 0 };
     demand.lanes[Lane::Data as usize] = LaneDemand { size: word_bytes, align: 64, zero_fill: 0 };
     let mut allocation = allocate(&**plan.memory, &demand)?;
     let [code, words] = [Lane::Code, Lane::Data].map(|lane| allocation.address(lane));
     let [code_lane, _, data_lane] = allocation.working();
-    x86_64::write_code(code_lane, code, words, plan.first_group);
-    for (cell, word) in data_lane.as_chunks_mut().0.iter_mut().enumerate() {
-        let value = match cell {
-            CONTEXT_WORD => plan.context,
-            ENTRY_WORD => plan.entry,
-            _ => plan.failure,
-        };
-        *word = value.to_le_bytes();
-    }
+    let &Plan { context, entry, failure, first_location, .. } = plan;
+    arch::fill(&Contents { code, words, context, entry, failure, first_location }, code_lane, data_lane);
     allocation.finalize()?;
     let segment = |lane, range: Range<u64>| Segment { lane, address: range.start, size: range.end - range.start };
     let segments = [segment(Lane::Code, code..code + code_bytes), segment(Lane::Data, words..words + word_bytes)];

@@ -4,8 +4,8 @@
 //! its word. A new stub is *lazy*: its first call asks the pool's [`Resolver`] for the body's address and goes there
 //! with all arguments, later calls go there by themselves, at the cost of one indirect jump.
 //!
-//! Data flow: [`StubPool::make`] → `block`s, whose code `x86_64` writes → a first call arrives in `entry` →
-//! `Shared::answer` → the stub's word.
+//! Data flow: [`StubPool::make`] → `block`s, whose code `arch` writes → a first call arrives in its
+//! `entry` → `Shared::answer` → the stub's word.
 //! Invariants: no code is written after it became executable. No lock is held while a resolver runs, nor while memory
 //! is allocated or released. The state is locked only under `at_fork::hold_off`, so a forked child finds it free. A
 //! stub's number is not used again soon, so that an answer that comes after its stub was freed changes no other stub.
@@ -14,9 +14,13 @@
 //! handler may run wherever the resolver may: not where it interrupted this module or the session. What a resolver
 //! throws other than a Rust panic ends the process.
 
+#[cfg_attr(target_arch = "x86_64", path = "x86_64/mod.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "riscv64/mod.rs")]
+mod arch;
 mod block;
 mod entry;
-mod x86_64;
+mod records;
 
 #[cfg(test)]
 mod tests;
@@ -27,8 +31,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uruk_jitlink::memory::{MemoryError, MemoryManager, Placement};
 
+use self::arch::CELL_BYTES;
 use self::block::{Block, MAX_CELLS, Plan};
-use self::x86_64::{CELL_BYTES, GROUP_CELLS};
 use crate::unwind::RangeError;
 use crate::{at_fork, sys};
 
@@ -97,8 +101,9 @@ pub enum StubError {
 /// Bits of a [`StubId`] that say where the stub is: its cell, and above it its block.
 const LOCATION_BITS: u32 = CELL_BITS + BLOCK_BITS;
 const CELL_BITS: u32 = MAX_CELLS.ilog2();
-/// As many as a block's groups leave of the positive numbers that an instruction can push.
-const BLOCK_BITS: u32 = 31 - (MAX_CELLS / GROUP_CELLS).ilog2();
+/// Far more than have room in 2 GiB.
+const BLOCK_BITS: u32 = 23;
+const MAX_BLOCKS: usize = 1 << BLOCK_BITS;
 /// What fits into 2 GiB.
 const MAX_STUBS: usize = (1 << 31) / CELL_BYTES as usize;
 
@@ -121,13 +126,13 @@ struct Shared {
 impl StubPool {
     /// Allocates nothing before the first stub.
     pub fn new(memory: Arc<dyn MemoryManager>, setup: Setup) -> StubPool {
-        StubPool::with_entry(memory, setup, entry::addresses()[0])
+        StubPool::with_entry(memory, setup, arch::entry::addresses()[0])
     }
 
     fn with_entry(memory: Arc<dyn MemoryManager>, setup: Setup, entry: u64) -> StubPool {
         sys::prepare_process();
         let Setup { resolver, failure, placement } = setup;
-        let failure = failure.unwrap_or_else(entry::default_failure);
+        let failure = failure.unwrap_or_else(arch::entry::default_failure);
         StubPool { shared: Arc::new(Shared { memory, resolver, failure, placement, entry, state: Mutex::default() }) }
     }
 
@@ -208,7 +213,7 @@ impl Shared {
                 context: Arc::as_ptr(self).addr() as u64,
                 entry: self.entry,
                 failure: self.failure,
-                first_group: (number * MAX_CELLS / GROUP_CELLS) as i32,
+                first_location: (number * MAX_CELLS) as u64,
                 stubs: count - stubs.len(),
             });
             let result = self.with_state(|state| state.install(number, block));
@@ -217,8 +222,7 @@ impl Shared {
     }
 
     /// Where a call goes that a lazy stub sent on.
-    fn answer(&self, group: u64, cell: u64) -> u64 {
-        let location = group * GROUP_CELLS as u64 + cell;
+    fn answer(&self, location: u64) -> u64 {
         let Some(stub) = self.with_state(|state| state.stub_at(location)) else { return self.failure };
         let answer = catch_unwind(AssertUnwindSafe(|| self.resolver.resolve(stub)));
         let Ok(Some(target)) = answer else { return self.failure };
@@ -267,7 +271,7 @@ impl State {
     fn reserve(&mut self) -> Option<usize> {
         self.vacant.pop().or_else(|| {
             let number = self.blocks.len();
-            (number < 1 << BLOCK_BITS).then(|| {
+            (number < MAX_BLOCKS).then(|| {
                 self.blocks.push(None);
                 number
             })

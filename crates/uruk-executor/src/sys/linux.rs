@@ -3,17 +3,16 @@
 //! first wanted, closed on `exec`, and opened anew in a forked child, where the old one means the parent's memory.
 //! Invariants: every mapping is anonymous and private, so that debuggers, profilers and `fork` treat it as any
 //! other memory.
-//! Sources: mmap(2), mprotect(2), madvise(2), membarrier(2), proc_pid_mem(5); Arm ARM §B2.4.4 (cache maintenance
-//! for code); Linux Documentation/arch/riscv/cmodx.rst.
+//! Sources: mmap(2), mprotect(2), madvise(2), membarrier(2), proc_pid_mem(5).
 
 use std::ffi::c_void;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
-use super::{Protection, System, Where};
+use super::{Protection, System, Where, cache};
 use crate::at_fork;
 
 /// The real thing.
@@ -112,7 +111,13 @@ unsafe impl System for Linux {
         let _forks = at_fork::hold_off();
         let _one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         if WRITER.load(Ordering::Acquire) < 0 {
-            WRITER.store(open_memory()?, Ordering::Release);
+            let writer = open_memory()?;
+            if !is_executed(writer) {
+                // SAFETY: it was opened above, and nobody has seen it.
+                unsafe { libc::close(writer) };
+                return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
+            }
+            WRITER.store(writer, Ordering::Release);
         }
         Ok(())
     }
@@ -148,8 +153,8 @@ unsafe impl System for Linux {
     }
 
     fn publish_code(&self, range: Range<u64>, reused: bool) {
-        clean_caches(&range);
-        if reused || cfg!(not(target_arch = "x86_64")) {
+        cache::publish(&range);
+        if reused || cache::FRESH_CODE_NEEDS_BARRIER {
             barrier();
         }
     }
@@ -196,6 +201,36 @@ fn open_memory() -> io::Result<i32> {
     }
 }
 
+/// Whether code that is written by force is executed from then on. Emulators of user programs may go on with their
+/// translation of what was there before: they notice writes through the mapping and changes of protection only.
+fn is_executed(writer: i32) -> bool {
+    static IS_EXECUTED: OnceLock<bool> = OnceLock::new();
+    let Some(returns) = cache::RETURNS else { return true };
+    *IS_EXECUTED.get_or_init(|| {
+        let bytes = page_bytes();
+        let Ok(start) = Linux.reserve(Where::Anywhere, bytes) else { return false };
+        let page = start..start + bytes;
+        let returns = |number: u8| {
+            let code = returns(number);
+            // SAFETY: the bytes are readable; they go to a page of our own, which has no access or can be executed.
+            let written =
+                unsafe { libc::pwrite64(writer, code.as_ptr().cast(), size_of_val(&code), start as libc::off64_t) };
+            cache::publish(&page);
+            // SAFETY: nothing refers to the page.
+            let protected = unsafe { Linux.protect(page.clone(), Protection::ReadExecute) };
+            if written != size_of_val(&code) as isize || protected.is_err() {
+                return false;
+            }
+            // SAFETY: a function of this type was written there, if not the one before.
+            unsafe { std::mem::transmute::<*mut c_void, extern "C" fn() -> u32>(pointer(start))() == u32::from(number) }
+        };
+        let answer = returns(1) && returns(2);
+        // SAFETY: the page was reserved above, and nothing refers to it.
+        _ = unsafe { Linux.unmap(page) };
+        answer
+    })
+}
+
 // Of <linux/membarrier.h>; libc has no names for them.
 const PRIVATE_EXPEDITED_SYNC_CORE: i32 = 1 << 5;
 const REGISTER_PRIVATE_EXPEDITED_SYNC_CORE: i32 = 1 << 6;
@@ -217,46 +252,12 @@ fn register_barrier() {
 }
 
 /// Every thread of the process executes a serialising instruction before it returns to its code. Where the kernel
-/// has no such call there is nothing else to ask: x86-64 notices stores to fetched code by itself, and code that
-/// was released is running nowhere.
+/// has no such call there is nothing else to ask: code that was released is running nowhere.
 fn barrier() {
     if !membarrier(PRIVATE_EXPEDITED_SYNC_CORE) {
         register_barrier();
         membarrier(PRIVATE_EXPEDITED_SYNC_CORE);
     }
-}
-
-/// Instruction fetch is coherent with stores.
-#[cfg(target_arch = "x86_64")]
-fn clean_caches(_: &Range<u64>) {}
-
-#[cfg(target_arch = "aarch64")]
-fn clean_caches(range: &Range<u64>) {
-    use std::arch::asm;
-    let types: u64;
-    // SAFETY: CTR_EL0 is readable on Linux and has no side effects.
-    unsafe { asm!("mrs {}, ctr_el0", out(reg) types, options(nomem, nostack)) };
-    let data_line = 4u64 << (types >> 16 & 15);
-    let code_line = 4u64 << (types & 15);
-    for line in (range.start & !(data_line - 1)..range.end).step_by(data_line as usize) {
-        // SAFETY: cleans a cache line of a readable page; contents do not change.
-        unsafe { asm!("dc cvau, {}", in(reg) line, options(nostack)) };
-    }
-    // SAFETY: a barrier.
-    unsafe { asm!("dsb ish", options(nostack)) };
-    for line in (range.start & !(code_line - 1)..range.end).step_by(code_line as usize) {
-        // SAFETY: drops a line of the instruction cache.
-        unsafe { asm!("ic ivau, {}", in(reg) line, options(nostack)) };
-    }
-    // SAFETY: barriers.
-    unsafe { asm!("dsb ish", "isb", options(nostack)) };
-}
-
-#[cfg(target_arch = "riscv64")]
-fn clean_caches(range: &Range<u64>) {
-    const RISCV_FLUSH_ICACHE: libc::c_long = 259;
-    // SAFETY: flushes the instruction cache for all threads (flags 0); touches no memory.
-    unsafe { libc::syscall(RISCV_FLUSH_ICACHE, range.start, range.end, 0) };
 }
 
 fn pointer(address: u64) -> *mut c_void {

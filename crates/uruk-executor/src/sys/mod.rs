@@ -6,6 +6,10 @@
 //! and because they reach no byte outside of the mapping.
 //! Sources: mmap(2), mprotect(2), madvise(2), membarrier(2), proc_pid_mem(5).
 
+#[cfg_attr(target_arch = "x86_64", path = "cache/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "cache/aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "cache/riscv64.rs")]
+mod cache;
 mod linux;
 pub(crate) mod maps;
 

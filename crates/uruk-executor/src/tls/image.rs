@@ -3,9 +3,11 @@
 //! Layout: a read-only segment (headers, symbols, strings, hash table, relocations, initial image),
 //! then a writable one (dynamic section, slots), each at a page of its own; file offsets equal
 //! addresses. The initial image is read by glibc from here for every new thread.
-//! Sources: gABI chapters 4 and 5; x86-64 psABI §4.4.1 (relocation types).
+//! Sources: gABI chapters 4 and 5.
 
+use super::arch::{FLAGS, MACHINE, relocations};
 use super::{TlsRequest, TlsSlotKind, TlsTarget};
+use crate::sys::page_bytes;
 
 /// A shared object that has not been loaded.
 pub(super) struct Image {
@@ -13,13 +15,6 @@ pub(super) struct Image {
     /// Of the first slot, relative to the load address. Slots are 16 bytes each.
     pub slots_address: u64,
 }
-
-const PAGE: usize = 4096;
-
-const R_X86_64_DTPMOD64: u64 = 16;
-const R_X86_64_DTPOFF64: u64 = 17;
-const R_X86_64_TPOFF64: u64 = 18;
-const R_X86_64_TLSDESC: u64 = 36;
 
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
@@ -47,10 +42,11 @@ const SLOT_SIZE: usize = 16;
 
 /// A request that passed `check` always has an object.
 pub(super) fn build(request: &TlsRequest<'_>) -> Image {
+    let page = page_bytes() as usize;
     let has_block = request.mem_size != 0;
     let header_count = 4 + usize::from(has_block);
     let (symbols, strings, symbol_of) = symbol_table(request);
-    let relocation_count: usize = request.slots.iter().map(|slot| relocation_types(slot.kind).len()).sum();
+    let relocation_count: usize = request.slots.iter().map(|slot| relocations(slot.kind).len()).sum();
 
     // Places in the read-only segment, in order.
     let symbols_at = HEADER_SIZE + header_count * PROGRAM_HEADER_SIZE;
@@ -61,7 +57,7 @@ pub(super) fn build(request: &TlsRequest<'_>) -> Image {
     // bits of the address for the place of the block.
     let image_at = (strings_at + strings.len()).next_multiple_of(if has_block { request.align as usize } else { 1 });
     let read_only_end = image_at + request.image.len();
-    let dynamic_at = read_only_end.next_multiple_of(PAGE);
+    let dynamic_at = read_only_end.next_multiple_of(page);
 
     let is_static = request.slots.iter().any(|slot| slot.kind == TlsSlotKind::ThreadOffset);
     let dynamic = [
@@ -82,20 +78,20 @@ pub(super) fn build(request: &TlsRequest<'_>) -> Image {
     let mut out = Writer(Vec::with_capacity(end));
     out.bytes(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0"); // 64-bit, little-endian, System V
     out.half(3); // ET_DYN
-    out.half(62); // EM_X86_64
+    out.half(MACHINE);
     out.word(1);
     out.xword(0); // no entry
     out.xword(HEADER_SIZE as u64);
     out.xword(0); // no sections
-    out.word(0);
+    out.word(FLAGS);
     out.half(HEADER_SIZE as u16);
     out.half(PROGRAM_HEADER_SIZE as u16);
     out.half(header_count as u16);
     out.half(64);
     out.half(0);
     out.half(0);
-    out.program_header(PT_LOAD, PF_R, 0, read_only_end, read_only_end as u64, PAGE as u64);
-    out.program_header(PT_LOAD, PF_R | PF_W, dynamic_at, end - dynamic_at, (end - dynamic_at) as u64, PAGE as u64);
+    out.program_header(PT_LOAD, PF_R, 0, read_only_end, read_only_end as u64, page as u64);
+    out.program_header(PT_LOAD, PF_R | PF_W, dynamic_at, end - dynamic_at, (end - dynamic_at) as u64, page as u64);
     let dynamic_size = size_of_val(&dynamic);
     out.program_header(PT_DYNAMIC, PF_R | PF_W, dynamic_at, dynamic_size, dynamic_size as u64, 8);
     // Without it glibc would make every stack of the process executable.
@@ -109,11 +105,12 @@ pub(super) fn build(request: &TlsRequest<'_>) -> Image {
     out.pad_to(hash_at);
     out.empty_gnu_hash((symbols.len() / SYMBOL_SIZE) as u32);
     for (index, (slot, &symbol)) in request.slots.iter().zip(&symbol_of).enumerate() {
+        // For the own block the symbol is zero, which stands for the object itself.
         let addend = match slot.target {
             TlsTarget::Own(offset) => offset,
             TlsTarget::Native(_) => 0,
         };
-        for &(offset, kind) in relocation_types(slot.kind) {
+        for &(offset, kind) in relocations(slot.kind) {
             out.xword((slots_at + index * SLOT_SIZE + offset) as u64);
             out.xword(u64::from(symbol) << 32 | kind);
             out.xword(addend);
@@ -126,16 +123,6 @@ pub(super) fn build(request: &TlsRequest<'_>) -> Image {
     dynamic.into_iter().flatten().for_each(|word| out.xword(word));
     out.pad_to(end);
     Image { bytes: out.0, slots_address: slots_at as u64 }
-}
-
-/// The dynamic relocations of a slot: place in the slot and type. For the own block the symbol is
-/// zero, which stands for the object itself.
-fn relocation_types(kind: TlsSlotKind) -> &'static [(usize, u64)] {
-    match kind {
-        TlsSlotKind::ModuleAndOffset => &[(0, R_X86_64_DTPMOD64), (8, R_X86_64_DTPOFF64)],
-        TlsSlotKind::ThreadOffset => &[(0, R_X86_64_TPOFF64)],
-        TlsSlotKind::Descriptor => &[(0, R_X86_64_TLSDESC)],
-    }
 }
 
 /// The symbol table, the string table, and the symbol of each slot. Every name is there once.

@@ -7,12 +7,16 @@
 //! Invariants: the object has no executable segment, exports nothing, needs nothing and is loaded
 //! with `RTLD_LOCAL`; it stays loaded as long as its [`TlsModule`] lives.
 //! Limits: an object whose slots hold offsets from the thread pointer takes part of the room that
-//! glibc keeps for this (about 1.6 KiB by default, aligned to 64 bytes at most; given back at
+//! glibc keeps for this (about 1.6 KiB by default, on x86-64 aligned to 64 bytes at most, elsewhere to 16; given back at
 //! unload only in reverse order of loading). [`tunables_with_static_tls`] says how a process asks
 //! for more. The image is copied at load, so it must be fixed up before.
-//! Sources: "ELF Handling For Thread-Local Storage" §3–4; x86-64 psABI §4.4.1; glibc manual,
-//! "Dynamic Linking Tunables"; glibc `elf/dl-reloc.c`, `sysdeps/x86_64/dl-machine.h`.
+//! Sources: "ELF Handling For Thread-Local Storage" §3–4; glibc manual, "Dynamic Linking Tunables"; glibc
+//! `elf/dl-reloc.c`, `sysdeps/x86_64/dl-machine.h`; of each architecture, its psABI.
 
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "riscv64.rs")]
+mod arch;
 mod file;
 mod image;
 
@@ -20,6 +24,8 @@ use std::ffi::{OsStr, OsString};
 
 use crate::at_fork;
 use crate::libraries::{self, Library, SymbolKind, with_objects};
+
+pub(crate) use self::arch::executable_block;
 
 /// What a linked batch asks of the loader.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +63,7 @@ pub enum TlsTarget<'a> {
 pub enum TlsSlotKind {
     /// General and local dynamic: the `tls_index` pair that `__tls_get_addr` takes.
     ModuleAndOffset,
-    /// Initial and local exec: the (negative) offset from the thread pointer, then zero.
+    /// Initial and local exec: the (on x86-64 negative) offset from the thread pointer, then zero.
     ThreadOffset,
     /// A TLS descriptor: the resolver and its argument. The pair may be copied to another aligned
     /// place. Up to glibc 2.39 the resolver may change vector registers on a thread's first access
@@ -167,7 +173,8 @@ impl TlsModule {
         let slots = slots.ok_or_else(|| TlsError::Load { message: "it has no link map".to_owned() })?;
         // SAFETY: the object is loaded; its slots are `request.slots.len()` pairs of words, aligned
         // to 16 bytes, in its writable segment, which the loader has finished with.
-        let values = unsafe { std::slice::from_raw_parts(slots as *const [u64; 2], request.slots.len()) }.to_vec();
+        let filled = unsafe { std::slice::from_raw_parts(slots as *const [u64; 2], request.slots.len()) };
+        let values = request.slots.iter().zip(filled).map(|(slot, filled)| arch::value(slot.kind, filled)).collect();
         Ok(TlsModule { values, library: Some(library) })
     }
 
@@ -254,7 +261,7 @@ fn static_error(request: &TlsRequest<'_>) -> TlsError {
 fn static_alignment() -> u64 {
     with_objects(|objects| {
         let startup = objects.iter().filter(|object| object.scope() == libraries::Scope::Startup);
-        startup.filter_map(|object| object.tls()).map(|tls| tls.align_bytes).fold(64, u64::max)
+        startup.filter_map(|object| object.tls()).map(|tls| tls.align_bytes).fold(arch::STATIC_ALIGN, u64::max)
     })
 }
 

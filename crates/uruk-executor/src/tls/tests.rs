@@ -1,7 +1,12 @@
 //! Every access sequence a compiler emits, in a thread that was there before, one that came later,
 //! and the main one.
 
-use std::arch::asm;
+#[cfg_attr(target_arch = "x86_64", path = "tests/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "tests/aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "tests/riscv64.rs")]
+mod arch;
+
+use std::ffi::{c_int, c_void};
 use std::sync::mpsc;
 use std::thread;
 
@@ -20,22 +25,13 @@ fn address(kind: TlsSlotKind, value: &[u64; 2]) -> *mut u8 {
         // SAFETY: the pair was filled by the loader for a loaded module.
         TlsSlotKind::ModuleAndOffset => unsafe { __tls_get_addr(value) },
         // Initial exec, and local exec where the offset is in the instruction.
-        TlsSlotKind::ThreadOffset => {
-            let pointer: *mut u8;
-            // SAFETY: reads the thread pointer, which the word at %fs:0 holds.
-            unsafe { asm!("mov {0}, fs:[0]", "add {0}, {1}", out(reg) pointer, in(reg) value[0]) };
-            pointer
-        }
+        TlsSlotKind::ThreadOffset => arch::thread_pointer().wrapping_add(value[0] as usize),
         TlsSlotKind::Descriptor => {
             // A copy: code finds descriptors in the batch's own GOT.
             let copy = Box::new(*value);
-            let pointer: *mut u8;
-            // SAFETY: the resolver takes the descriptor's address in %rax, returns the offset
-            // there, and wants the stack aligned as at a call, which `asm!` grants.
-            unsafe {
-                asm!("call [rax]", "add rax, fs:[0]", inout("rax") &raw const *copy => pointer, clobber_abi("C"));
-            }
-            pointer
+            // SAFETY: a descriptor of a loaded module.
+            let offset = unsafe { arch::call_descriptor(&copy) };
+            arch::thread_pointer().wrapping_add(offset)
         }
     }
 }
@@ -113,7 +109,7 @@ fn blocks_are_aligned_as_asked() {
     for align in [1, 2, 16, 64, 256, 4096] {
         check(&[TlsSlotKind::ModuleAndOffset, TlsSlotKind::Descriptor], b"aligned", 5000, align);
     }
-    check(&KINDS, b"", 64, 64);
+    check(&KINDS, b"", 64, static_alignment() as usize);
 }
 
 #[test]
@@ -136,18 +132,25 @@ fn local_exec_code_with_the_offset_in_the_instruction() {
     let module =
         TlsModule::load(&TlsRequest { image: &[1, 0, 0, 0, 7, 0, 0, 0], mem_size: 8, align: 4, slots: &slots })
             .unwrap();
-    // mov %fs:x@tpoff, %eax; incl %fs:x@tpoff; ret
-    let offset = i32::try_from(module.values()[0][0] as i64).unwrap().to_le_bytes();
-    let mut code = vec![0x64, 0x8b, 0x04, 0x25];
-    code.extend(offset);
-    code.extend([0x64, 0xff, 0x04, 0x25]);
-    code.extend(offset);
-    code.push(0xc3);
-    let code = crate::testing::Code::new(&code);
-    // SAFETY: the bytes above are a function of this type.
+    let code = crate::testing::Code::new(&arch::count_up(module.values()[0][0]));
+    // SAFETY: the bytes are a function of this type.
     let function: extern "C" fn() -> i32 = unsafe { std::mem::transmute(code.address()) };
     assert_eq!((function(), function()), (7, 8));
     assert_eq!(thread::spawn(move || (function(), function())).join().unwrap(), (7, 8));
+}
+
+#[test]
+fn the_executables_block_is_where_gdb_is_told() {
+    // The executable comes first.
+    unsafe extern "C" fn first(info: *mut libc::dl_phdr_info, _size: usize, block: *mut c_void) -> c_int {
+        // SAFETY: the variable below; the loader's description.
+        unsafe { *block.cast::<*mut u8>() = (*info).dlpi_tls_data.cast() };
+        1
+    }
+    let mut block: *mut u8 = std::ptr::null_mut();
+    // SAFETY: the callback gets what it expects.
+    unsafe { libc::dl_iterate_phdr(Some(first), (&raw mut block).cast()) };
+    assert_eq!(arch::thread_pointer().wrapping_add(crate::gdb::thread_base().unwrap() as usize), block);
 }
 
 #[test]
@@ -284,5 +287,6 @@ fn refusals() {
     assert!(load(&[], 0, 1, &[own(0, TlsSlotKind::Descriptor)]).contains("offset 0 is outside a block of 0 bytes"));
     assert!(load(&[], 0, 1, &native(b"uruk_no_such_variable")).contains("`uruk_no_such_variable` is not defined"));
     assert!(load(&[], 0, 1, &native(b"environ")).contains("`environ` is Object"));
-    assert!(load(&[], 8, 4096, &[own(0, TlsSlotKind::ThreadOffset)]).contains("64 bytes at most, and 4096 are wanted"));
+    let expected = format!("{} bytes at most, and 4096 are wanted", static_alignment());
+    assert!(load(&[], 8, 4096, &[own(0, TlsSlotKind::ThreadOffset)]).contains(&expected));
 }

@@ -118,3 +118,19 @@ fn unknown_options_are_reported() {
     assert_eq!(reports, ["a.c: the linker option `/nonsense:1` in section `.drectve` is unknown and has no effect"]);
     assert_eq!(call(&jit, "f").unwrap(), 3);
 }
+
+#[test]
+fn directives_are_shown() {
+    let directives = "/export:a=b /alternatename:c=d /failifmismatch:e=f /nonsense";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.obj");
+    std::fs::write(&path, &*object("a.c", directives, "")).unwrap();
+    let text = uruk::inspect(&path).unwrap();
+    let terms = "terms
+  a is b, unless something else defines it
+  c is d where nothing defines it
+  e is f in all objects
+  /nonsense is unknown and has no effect
+";
+    assert!(text.contains(terms), "{text}");
+}

@@ -180,7 +180,7 @@ fn impossible_demands_are_refused() {
 fn several_gib_of_zero_fill_cost_nothing() {
     let memory = packed();
     let bss = LaneDemand { size: (5 << 30) + 100, align: 4096, zero_fill: 5 << 30 };
-    let demand = near([lane(6, 16), lane(8, 8), bss]);
+    let demand = near([lane(12, 16), lane(8, 8), bss]);
     let segments = link(&memory, &demand, 5);
     assert_eq!(call(segments[CODE].address), 5);
     assert!(segments.is_sorted_by_key(|segment| segment.address), "the zero-fill comes last");

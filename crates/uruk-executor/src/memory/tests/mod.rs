@@ -7,6 +7,7 @@ use super::lane::{OWN_PAGES_BYTES, WARM_BYTES};
 use super::*;
 use crate::sys::faults::Faults;
 use crate::sys::maps::{self, Entry};
+use crate::testing::emulated;
 
 mod demands;
 mod failures;
@@ -17,9 +18,11 @@ const CODE: usize = Lane::Code as usize;
 const READ_ONLY: usize = Lane::ReadOnly as usize;
 const DATA: usize = Lane::Data as usize;
 
+/// In an emulator that would not execute what is written by force, it is strict.
 fn packed() -> InProcessMemory {
     let memory = InProcessMemory::new(Options::default());
-    assert_eq!(memory.mode(), Mode::Packed);
+    let refused = Mode::Refused { cause: libc::EOPNOTSUPP };
+    assert!(memory.mode() == Mode::Packed || emulated() && memory.mode() == refused, "{}", memory.mode());
     memory
 }
 
@@ -49,6 +52,12 @@ fn returns(value: u32) -> Vec<u8> {
         let low = 0x5280_0000 | (value & 0xffff) << 5; // movz w0, low
         let high = 0x72a0_0000 | (value >> 16) << 5; // movk w0, high, lsl 16
         [low, high, 0xd65f_03c0u32].map(u32::to_le_bytes).concat() // ret
+    };
+    #[cfg(target_arch = "riscv64")]
+    let code = {
+        let high = 0x0000_0537 | value.wrapping_add(0x800) & !0xfff; // lui a0, high
+        let low = 0x0005_051b | value << 20; // addiw a0, a0, low
+        [high, low, 0x0000_8067u32].map(u32::to_le_bytes).concat() // ret
     };
     code
 }

@@ -1,5 +1,9 @@
 //! Stubs as their callers and their owner see them. Callers are compiled by the system's C compiler.
 
+#[cfg_attr(target_arch = "x86_64", path = "x86_64/mod.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "riscv64/mod.rs")]
+mod arch;
 mod calls;
 mod first_calls;
 mod lifetime;

@@ -17,26 +17,41 @@
 //! the group's number and the context on the stack. Nothing but the stack pointer changes on the way, and no `call`
 //! lacks its `ret`, so shadow stacks stay in step. The words of the head and of the first group's entry, which are no
 //! stubs' words, hold the context and the entry's address.
-//! Sources: Intel SDM volume 2 (encodings); x86-64 psABI §3.2 (what a call passes), §3.7; LSB Core 5.0 §10.6
-//! (`.eh_frame`); DWARF 5 §2.5 (expressions), §6.4.2 (call frame instructions).
+//! Sources: Intel SDM volume 2 (encodings); x86-64 psABI §3.2 (what a call passes), §3.7; DWARF 5 §2.5 (expressions), §6.4.2
+//! (call frame instructions).
 
 use std::ops::Range;
+
+use super::block::{Contents, MAX_CELLS};
+use super::{MAX_BLOCKS, records};
+
+pub(super) mod entry;
 
 /// Bytes of a cell.
 pub(super) const CELL_BYTES: u64 = 16;
 /// Cells of a group.
-pub(super) const GROUP_CELLS: usize = 16;
+const GROUP_CELLS: usize = 16;
+/// A block's code is aligned to its groups.
+pub(super) const BLOCK_ALIGN: u64 = CELL_BYTES * GROUP_CELLS as u64;
 /// Where in a group its entry is: within a short jump's reach of the first cell and the last.
 const GROUP_ENTRY: usize = 8;
 /// Bytes before the instruction that makes a stub lazy.
 const LAZY_OFFSET: u64 = 10;
 /// The word with the context that a block's head passes on.
-pub(super) const CONTEXT_WORD: usize = 0;
+const CONTEXT_WORD: usize = 0;
 /// The word with the address where the head jumps.
-pub(super) const ENTRY_WORD: usize = GROUP_ENTRY;
+const ENTRY_WORD: usize = GROUP_ENTRY;
+
+/// Group numbers are what an instruction can push without changing their sign.
+const _: () = assert!(MAX_BLOCKS * (MAX_CELLS / GROUP_CELLS) <= 1 << 31);
+
+/// How many cells a block with so many stubs has: one of each group is its entry, and one of the block its head.
+pub(super) fn cells(stubs: usize) -> usize {
+    stubs * GROUP_CELLS / (GROUP_CELLS - 1) + 2
+}
 
 /// What a stub's word holds while nobody has said where the stub leads. `stub` is the stub's address.
-pub(super) fn lazy_target(stub: u64) -> u64 {
+pub(super) fn lazy_target(_code: u64, stub: u64) -> u64 {
     stub + LAZY_OFFSET
 }
 
@@ -45,11 +60,24 @@ pub(super) fn is_stub(cell: usize) -> bool {
     cell != 0 && cell % GROUP_CELLS != GROUP_ENTRY
 }
 
+/// Writes a block's code and words.
+pub(super) fn fill(contents: &Contents, code: &mut [u8], words: &mut [u8]) {
+    write_code(code, contents.code, contents.words, (contents.first_location / GROUP_CELLS as u64) as i32);
+    for (cell, word) in words.as_chunks_mut().0.iter_mut().enumerate() {
+        let value = match cell {
+            CONTEXT_WORD => contents.context,
+            ENTRY_WORD => contents.entry,
+            _ => contents.failure,
+        };
+        *word = value.to_le_bytes();
+    }
+}
+
 /// The code of a block that will lie at `code` and have its words at `words`. Its first group has the number
 /// `first_group`; there are as many groups as fill `bytes`.
 ///
 /// Panics if the words are out of a 32-bit displacement's reach, which the lanes of one demand never are.
-pub(super) fn write_code(bytes: &mut [u8], code: u64, words: u64, first_group: i32) {
+fn write_code(bytes: &mut [u8], code: u64, words: u64, first_group: i32) {
     let to_word = |cell: usize, next: u64| displacement(next, words + 8 * cell as u64);
     for (cell, bytes) in bytes.chunks_exact_mut(CELL_BYTES as usize).enumerate() {
         let here = code + CELL_BYTES * cell as u64;
@@ -84,12 +112,6 @@ fn displacement(next: u64, target: u64) -> [u8; 4] {
 /// debugger or a profiler may stop there. The canonical frame address is first what it is in the head, and then an
 /// expression of the instruction pointer and the stack pointer.
 pub(super) fn unwind_records(code: &Range<u64>) -> Vec<u8> {
-    let mut records = Vec::with_capacity(128);
-    // Version 1, "zR", alignment factors 1 and -8, return address in column 16, absolute code addresses. At first the
-    // frame address is rsp + 8 and the return address lies right below it.
-    append_record(&mut records, &[b"\0\0\0\0\x01zR\0\x01\x78\x10\x01\0\x0c\x07\x08\x90\x01"]);
-    let cie_offset = records.len() as u32 + 4;
-    let length = code.end - code.start;
     #[rustfmt::skip]
     let instructions = [
         0x0e, 24,                       // DW_CFA_def_cfa_offset: the head, after two pushes
@@ -98,11 +120,12 @@ pub(super) fn unwind_records(code: &Range<u64>) -> Vec<u8> {
         0x40 | 10,                      // the cells behind it
         0x0f, FRAME_ADDRESS.len() as u8 // DW_CFA_def_cfa_expression
     ];
-    let (start, length) = (code.start.to_le_bytes(), length.to_le_bytes());
-    append_record(&mut records, &[&cie_offset.to_le_bytes(), &start, &length, b"\0", &instructions, FRAME_ADDRESS]);
-    records.extend([0; 4]);
-    records
+    records::eh_frame(UNWINDING, code, &[&instructions, FRAME_ADDRESS].concat())
 }
+
+/// Body of a CIE: version 1, "zR", alignment factors 1 and -8, return address in column 16, absolute code addresses. At first
+/// the frame address is rsp + 8 and the return address lies right below it.
+const UNWINDING: &[u8] = b"\x01zR\0\x01\x78\x10\x01\0\x0c\x07\x08\x90\x01";
 
 /// With `entry` 1 in a group's entry and 0 in a stub: rsp + 8 + 8 × entry, and 8 more once the cell's own push is done,
 /// that is, from offset 12 - 7 × entry on.
@@ -114,16 +137,6 @@ const FRAME_ADDRESS: &[u8] = &[
     0x80, 0, 0x3f, 0x1a, 0x2c,                          // ≤ rip & 15
     0x33, 0x24, 0x22,                                   // << 3, + the sum so far
 ];
-
-/// A length, the parts, and as many `DW_CFA_nop` as make it a multiple of eight.
-fn append_record(records: &mut Vec<u8>, parts: &[&[u8]]) {
-    let start = records.len();
-    records.extend([0; 4]);
-    parts.iter().for_each(|part| records.extend_from_slice(part));
-    records.resize(records.len().next_multiple_of(8), 0);
-    let length = (records.len() - start - 4) as u32;
-    records[start..start + 4].copy_from_slice(&length.to_le_bytes());
-}
 
 #[cfg(test)]
 mod tests {
