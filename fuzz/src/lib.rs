@@ -7,4 +7,5 @@ pub mod coff;
 pub mod edits;
 pub mod mutate;
 pub mod parts;
+pub mod remote;
 pub mod session;

@@ -61,13 +61,9 @@ struct Machine {
     seed: u64,
 }
 
-impl Executor for Machine {
-    fn memory(&self) -> &dyn MemoryManager {
-        &self.memory
-    }
-
+impl Machine {
     /// Most names are found, a few are thread-local, a few far away.
-    fn find(&self, name: &[u8]) -> Option<Found> {
+    fn find_one(&self, name: &[u8]) -> Option<Found> {
         let hash = name.iter().fold(self.seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
         let thread_local = hash >> 60 == 1;
         let address = match hash >> 60 {
@@ -78,9 +74,24 @@ impl Executor for Machine {
         };
         Some(Found { address, thread_local })
     }
+}
 
-    fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) {
+impl Executor for Machine {
+    fn memory(&self) -> &dyn MemoryManager {
+        &self.memory
+    }
+
+    fn is_this_process(&self) -> bool {
+        false
+    }
+
+    fn find(&self, names: &[&[u8]]) -> Result<Vec<Option<Found>>, Error> {
+        Ok(names.iter().map(|name| self.find_one(name)).collect())
+    }
+
+    fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         each(b"malloc");
+        Ok(())
     }
 
     fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {

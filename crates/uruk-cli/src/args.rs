@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use lexopt::Arg;
 use uruk_cc::Flags;
+use uruk_executor::protocol::transport::Address;
 
 use crate::{Error, near};
 
@@ -30,6 +31,8 @@ pub enum Command {
     Inspect(PathBuf),
     /// Link with the flags of another tool, which are read elsewhere.
     Link(Vec<OsString>),
+    /// Run code for others, as arguments say that are read elsewhere.
+    Executor(Vec<OsString>),
 }
 
 /// What compiles the language of `uruk repl`.
@@ -91,6 +94,15 @@ pub enum Speculation {
     Order(PathBuf),
 }
 
+/// An executor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A program, which is started.
+    Child(PathBuf),
+    /// One that listens.
+    Listening(Address),
+}
+
 /// Options that concern the whole run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -110,6 +122,8 @@ pub struct Options {
     pub gc_sections: bool,
     /// Keep debug information and tell debuggers.
     pub debugger: bool,
+    /// Where the code runs, if not in this process.
+    pub executor: Option<Place>,
     /// For compilers.
     pub flags: Flags,
 }
@@ -124,6 +138,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
         "repl" => parse_repl(rest),
         "inspect" => parse_inspect(rest),
         "link" => Ok(Command::Link(rest)),
+        "executor" => Ok(Command::Executor(rest)),
         "-h" | "--help" => Ok(Command::Print(options::overview())),
         "-V" | "--version" => Ok(Command::Print(version())),
         "help" => match rest.first() {
@@ -132,6 +147,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
             Some(name) if name == "repl" => Ok(Command::Print(options::repl_help())),
             Some(name) if name == "inspect" => Ok(Command::Print(options::inspect_help())),
             Some(name) if name == "link" => Ok(Command::Link(vec!["--help".into()])),
+            Some(name) if name == "executor" => Ok(Command::Executor(vec!["--help".into()])),
             Some(name) => Err(unknown_command(name)),
         },
         _ => Err(unknown_command(&command)),
@@ -243,6 +259,7 @@ fn parse_run(arguments: Vec<OsString>) -> Result<Command, Error> {
             }
             Arg::Long("gc-sections") => options.gc_sections = true,
             Arg::Long("strict-wx") => options.strict_wx = true,
+            Arg::Long("executor") => options.executor = Some(place(parser.value()?)?),
             Arg::Long("debugger") => options.debugger = true,
             Arg::Long("times") => options.times = times(parser.optional_value())?,
             Arg::Long("cflag") => options.flags.c.push(parser.value()?),
@@ -316,6 +333,17 @@ fn text(option: &'static str, value: OsString) -> Result<String, Error> {
         Ok(text) if !text.is_empty() => Ok(text),
         Ok(text) => Err(Error::BadValue { option, wanted: "a name", found: text }),
         Err(value) => Err(Error::BadValue { option, wanted: "a name in UTF-8", found: value.display().to_string() }),
+    }
+}
+
+fn place(value: OsString) -> Result<Place, Error> {
+    match value.to_str().filter(|text| text.starts_with("tcp:") || text.starts_with("unix:")) {
+        Some(text) => text.parse().map(Place::Listening).map_err(|_| Error::BadValue {
+            option: "--executor",
+            wanted: "a program, tcp:HOST:PORT or unix:PATH",
+            found: text.into(),
+        }),
+        None => Ok(Place::Child(value.into())),
     }
 }
 

@@ -20,7 +20,11 @@ static SESSION: OnceLock<WeakSession> = OnceLock::new();
 /// The settings of a lazy program.
 pub fn configure(builder: uruk::Builder, plan: &Plan) -> uruk::Builder {
     let builder = builder.lazy_calls(true).toolchain(compile::toolchain(plan));
-    let builder = builder.lazy_failure((cannot_call as extern "C" fn()).to_address());
+    let builder = match plan.options.executor {
+        None => builder.lazy_failure((cannot_call as extern "C" fn()).to_address()),
+        // The executor has a function of its own for that, which ends the program.
+        Some(_) => builder,
+    };
     if plan.options.speculate.is_none() {
         return builder;
     }
@@ -30,16 +34,20 @@ pub fn configure(builder: uruk::Builder, plan: &Plan) -> uruk::Builder {
 }
 
 /// To be called when the dylibs have what they are made of and nothing is linked.
-pub fn begin(jit: &Jit, plan: &Plan) {
+pub fn begin(jit: &Jit, plan: &Plan) -> Result<(), uruk::Error> {
     let _ = SESSION.set(jit.session().downgrade());
     match &plan.options.speculate {
         None => {}
         Some(Speculation::Calls) => jit.session().set_speculation(true),
         Some(Speculation::Order(path)) => {
             recalled(ORDER.get_or_init(|| path.clone())).replay(jit.session());
-            jit.at_exit(remember);
+            // Where the program is another process, this one goes on after its end.
+            if plan.options.executor.is_none() {
+                jit.at_exit(remember)?;
+            }
         }
     }
+    Ok(())
 }
 
 /// Functions that the libraries of the process call, too, and that programs like to have their own ones of.
@@ -68,7 +76,8 @@ fn write_order(path: &Path, session: &Session) -> std::io::Result<()> {
     std::fs::rename(new, path)
 }
 
-extern "C" fn remember() {
+/// Writes down the order of first calls, if that is wanted.
+pub extern "C" fn remember() {
     let session = SESSION.get().and_then(WeakSession::upgrade);
     if let (Some(path), Some(session)) = (ORDER.get(), session)
         && let Err(error) = write_order(path, &session)

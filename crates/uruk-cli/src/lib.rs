@@ -17,6 +17,7 @@ pub mod link;
 pub mod near;
 pub mod plan;
 pub mod progress;
+mod remote;
 pub mod repl;
 pub mod run;
 
@@ -27,6 +28,7 @@ pub use error::Error;
 
 use args::Command;
 use plan::Plan;
+use uruk_executor::serve::command;
 
 /// The exit status of everything that fails before the program runs.
 pub const FAILURE: u8 = 125;
@@ -55,6 +57,10 @@ fn dispatch(arguments: Vec<OsString>) -> Result<ExitCode, Error> {
         Command::Repl(backend, path) => repl::execute(backend, path.as_deref()),
         Command::Inspect(path) => Ok(run::inspect(&path)),
         Command::Link(arguments) => Ok(link::execute(arguments)),
+        Command::Executor(arguments) => Ok(match command::run("uruk executor", arguments.into_iter()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        }),
     }
 }
 

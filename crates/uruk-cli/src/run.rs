@@ -12,7 +12,8 @@ use crate::args::Times;
 use crate::ir::Ir;
 use crate::plan::{Input, Library, Plan};
 use crate::progress::Progress;
-use crate::{compile, explain, fail, lazy};
+use crate::remote::Executor;
+use crate::{compile, complain, explain, fail, lazy};
 
 /// Libraries that a C or C++ compiler links without being told, or that every program may expect.
 const USUAL_LIBRARIES: &[&str] = &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"];
@@ -30,20 +31,41 @@ pub fn execute(mut plan: Plan) -> ExitCode {
         }
     };
     let mut times = Stopwatch::start(plan.options.times);
-    let linked = link(&plan, &progress, &mut times);
+    let executor = match Executor::of(&plan) {
+        Ok(executor) => executor,
+        Err(error) => {
+            progress.finish();
+            return fail(&error);
+        }
+    };
+    let linked = link(&plan, executor.as_ref(), &progress, &mut times);
     progress.finish();
     drop(compiled);
     let jit = match linked {
         Ok(jit) => jit,
         Err(error) => return refuse(&plan, &error),
     };
-    let status = match run(&plan, &jit, &mut times) {
-        Ok(status) => status,
-        Err(error) => return refuse(&plan, &error),
-    };
-    // Handlers that the program has registered run in here, so its code has to be there still.
-    std::process::exit(status)
+    let mut status = run(&plan, &jit, &mut times);
+    if let Some(executor) = executor {
+        status = status.and_then(|status| executor.exit(status).map_err(|error| Failure::new(error, &jit)));
+        executor.finish();
+        lazy::remember();
+    }
+    match status {
+        // Handlers that the program has registered run in here, so its code has to be there still.
+        Ok(status) => std::process::exit(status),
+        Err(failure) => match failure.signal() {
+            Some(signal) => {
+                complain(&format!("uruk: error: {}", failure.error));
+                ExitCode::from(BY_SIGNAL.wrapping_add(signal as u8))
+            }
+            None => refuse(&plan, &failure),
+        },
+    }
 }
+
+/// The status of a program that a signal ended is this and the signal's number, as shells have it.
+const BY_SIGNAL: u8 = 128;
 
 /// A failure with what is needed to explain it.
 struct Failure {
@@ -66,11 +88,25 @@ impl Failure {
         reports.dedup();
         Failure { error: error.into(), known: jit.session().defined_names(), reports }
     }
+
+    /// The signal that ended the program in another process.
+    fn signal(&self) -> Option<i32> {
+        match &*self.error {
+            uruk::Error::Session(error) => match error.executor_lost()? {
+                uruk::orc::error::Error::ExecutorLost { signal, .. } => *signal,
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 /// Reads and links everything.
-fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, Failure> {
+fn link(plan: &Plan, executor: Option<&Executor>, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, Failure> {
     let mut builder = Jit::builder().strict_wx(plan.options.strict_wx);
+    if let Some(executor) = executor {
+        builder = builder.executor(executor.remote.clone());
+    }
     if plan.options.lazy {
         builder = lazy::configure(builder, plan);
     }
@@ -101,7 +137,7 @@ fn link(plan: &Plan, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, 
     }
     jit.load_libraries_on_demand(USUAL_LIBRARIES);
     if plan.options.lazy {
-        lazy::begin(&jit, plan);
+        lazy::begin(&jit, plan)?;
     }
     times.lap("read");
     progress.phase("linking");
@@ -147,7 +183,7 @@ fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input], lazy: Option<&Ir>)
 /// Runs the initialisers and the entry.
 fn run(plan: &Plan, jit: &Jit, times: &mut Stopwatch) -> Result<i32, Failure> {
     let arguments = std::iter::once(&plan.program).chain(&plan.arguments);
-    jit.set_arguments(arguments.map(|argument| argument.as_encoded_bytes().to_vec()));
+    jit.set_arguments(arguments.map(|argument| argument.as_encoded_bytes().to_vec()))?;
     times.report();
     jit.main().run(&plan.entry).map_err(|error| Failure::new(error, jit))
 }

@@ -155,6 +155,14 @@ impl InProcess {
         unsafe { lifecycle::call_main(address, self.arguments()) }
     }
 
+    /// Calls a function with these integers or addresses. What it throws and does not catch ends the process.
+    pub fn call(&self, address: u64, arguments: &[u64]) -> Result<u64, TooManyArguments> {
+        let mut words = [0; MAX_ARGUMENTS];
+        words.get_mut(..arguments.len()).ok_or(TooManyArguments(arguments.len()))?.copy_from_slice(arguments);
+        // SAFETY: the session gives a finished function, whose caller knows its arguments; further words are ignored.
+        Ok(unsafe { lifecycle::call(address, words) })
+    }
+
     /// Lets finalisers run in this order when the process exits, or when their memory is given to `finalize`.
     pub fn run_at_exit(&self, functions: &[u64]) {
         // SAFETY: the session gives finished functions of its objects' tables, once each, and names their memory
@@ -177,6 +185,14 @@ impl InProcess {
         thread_exit::forget_variables(variables);
     }
 }
+
+/// What [`InProcess::call`] passes in registers on every target.
+pub const MAX_ARGUMENTS: usize = 6;
+
+/// More arguments than a call takes.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{0} arguments were given, and {MAX_ARGUMENTS} are passed at most; pass the address of a structure")]
+pub struct TooManyArguments(pub usize);
 
 /// The address of what stands in for a function of the process.
 pub(crate) fn overridden(name: &[u8]) -> Option<u64> {

@@ -105,6 +105,21 @@ pub unsafe fn call_main(address: u64, arguments: &Arguments) -> i32 {
     unsafe { call_outermost(address, program_arguments(arguments)) }
 }
 
+/// Calls a function with these words. What it throws and does not catch ends the process.
+///
+/// # Safety
+/// The function may be called with these integers, or the first of them.
+pub(crate) unsafe fn call(address: u64, words: [u64; 6]) -> u64 {
+    type Function = unsafe extern "C-unwind" fn(u64, u64, u64, u64, u64, u64) -> u64;
+    /// Nothing unwinds out of it.
+    unsafe extern "C" fn guarded(function: Function, [a, b, c, d, e, f]: &[u64; 6]) -> u64 {
+        // SAFETY: the caller's promise.
+        unsafe { function(*a, *b, *c, *d, *e, *f) }
+    }
+    // SAFETY: the caller's promise; a function's address is a pointer to it.
+    unsafe { guarded(std::mem::transmute::<*const (), Function>(address as *const ()), &words) }
+}
+
 /// Machine code that the linker adds to each JIT dylib which refers to its name and does not define it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Template {

@@ -1,12 +1,9 @@
 //! The examples run.
 
-#[expect(dead_code, reason = "an example's `main` is not called here")]
 #[path = "../examples/build.rs"]
 mod build;
-#[expect(dead_code, reason = "an example's `main` is not called here")]
 #[path = "../examples/lazy.rs"]
 mod lazy;
-#[expect(dead_code, reason = "an example's `main` is not called here")]
 #[path = "../examples/tier_up.rs"]
 mod tier_up;
 

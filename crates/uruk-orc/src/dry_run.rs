@@ -4,7 +4,9 @@
 //! Names of this process are found, if that is wanted, since programs refer to them; nothing is ever called there.
 
 use crate::error::Error;
-use crate::executor::{Executor, Exports, Found, Resource, ThreadRequest, ThreadStorage, ThreadVariable};
+use crate::executor::{
+    DylibDirectory, Executor, Exports, Found, Resource, ThreadRequest, ThreadStorage, ThreadVariable,
+};
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_executor::in_process::InProcess;
@@ -42,11 +44,17 @@ impl Executor for DryRun {
         self.architecture
     }
 
-    fn find(&self, name: &[u8]) -> Option<Found> {
-        Executor::find(&self.process, name)
+    fn is_this_process(&self) -> bool {
+        false
     }
 
-    fn for_each_import(&self, _: &mut dyn FnMut(&[u8])) {}
+    fn find(&self, names: &[&[u8]]) -> Result<Vec<Option<Found>>, Error> {
+        Executor::find(&self.process, names)
+    }
+
+    fn for_each_import(&self, _: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+        Ok(())
+    }
 
     fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
         Executor::load_library(&self.process, path_or_soname)
@@ -79,6 +87,18 @@ impl Executor for DryRun {
 
     fn run_initialisers(&self, _: &[u64]) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn run_at_exit(&self, _: &[u64]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn set_arguments(&self, _: Vec<Vec<u8>>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn offer_dylibs(&self, _: Arc<dyn DylibDirectory>) -> Result<Resource, Error> {
+        Ok(Box::new(()))
     }
 
     fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 use uruk_jitlink::error::LinkError;
+use uruk_jitlink::memory::MemoryError;
 
 /// What a client's compiler, or another part of a layer, says is wrong.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -246,6 +247,18 @@ pub enum Error {
         /// What was said.
         reason: String,
     },
+    /// The process where linked code ran is gone.
+    #[error("{executor} is gone: {report}")]
+    ExecutorLost {
+        /// What it is called.
+        executor: String,
+        /// How it ended, as far as that is known.
+        report: String,
+        /// The status with which it ended by itself.
+        status: Option<i32>,
+        /// The signal that ended it.
+        signal: Option<i32>,
+    },
     /// The thread-local variables at fixed offsets do not fit what the process has left.
     #[error(
         "the program's thread-local variables need {needed} bytes of static storage, more than this process has left; start it with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={needed}"
@@ -254,6 +267,21 @@ pub enum Error {
         /// Bytes needed.
         needed: u64,
     },
+}
+
+impl Error {
+    /// The loss of the executor ([`Error::ExecutorLost`]), if that is what is behind this.
+    pub fn executor_lost(&self) -> Option<&Error> {
+        match self {
+            Error::ExecutorLost { .. } => Some(self),
+            Error::Dependency { cause, .. } | Error::Chain { cause, .. } => cause.executor_lost(),
+            Error::Link(error) => match &**error {
+                LinkError::Memory(MemoryError::Other(cause)) => cause.downcast_ref::<Error>()?.executor_lost(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 impl From<LinkError> for Error {

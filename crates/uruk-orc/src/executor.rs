@@ -2,7 +2,10 @@
 
 use crate::error::Error;
 use std::any::Any;
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
+pub use uruk_executor::dl::DylibDirectory;
 pub use uruk_executor::stubs::{Resolver, Setup as StubSetup, Stub, StubId};
 use uruk_jitlink::arch::Architecture;
 use uruk_jitlink::memory::MemoryManager;
@@ -66,8 +69,8 @@ pub struct NamedCode {
 
 /// A library of the process where linked code runs.
 pub trait Exports: Send + Sync {
-    /// What it defines under a name.
-    fn find(&self, name: &[u8]) -> Option<Found>;
+    /// What it defines under each of these names.
+    fn find(&self, names: &[&[u8]]) -> Result<Vec<Option<Found>>, Error>;
 }
 
 /// Stubs that ask one resolver, which is called in this process wherever they are. Dropping this frees them all.
@@ -96,8 +99,11 @@ pub trait Executor: Send + Sync {
         &x86_64::ARCHITECTURE
     }
 
-    /// What the process itself and its libraries define under a name.
-    fn find(&self, name: &[u8]) -> Option<Found>;
+    /// Whether this is the process that calls, so that its addresses can be called and read here.
+    fn is_this_process(&self) -> bool;
+
+    /// What the process itself and its libraries define under each of these names.
+    fn find(&self, names: &[&[u8]]) -> Result<Vec<Option<Found>>, Error>;
 
     /// Whether what the process has under a name is what linked code must use, so that no archive's member takes its place.
     fn insists_on(&self, _name: &[u8]) -> bool {
@@ -106,7 +112,17 @@ pub trait Executor: Send + Sync {
 
     /// Names the symbols that the process's libraries import, some of them more than once: what a program defines
     /// under these names they may be made to use.
-    fn for_each_import(&self, each: &mut dyn FnMut(&[u8]));
+    fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
+
+    /// Makes the process's libraries, the executable excepted, use these definitions of names that they import, for good.
+    fn interpose(&self, _definitions: &HashMap<Vec<u8>, u64>) -> Result<(), Error> {
+        Err(unsupported("replacing functions of libraries"))
+    }
+
+    /// What objects with Windows' calling convention are offered in place of the process's own symbols.
+    fn windows_functions(&self) -> Vec<(Vec<u8>, u64)> {
+        Vec::new()
+    }
 
     /// Loads a shared library for good, by path or soname.
     fn load_library(&self, path_or_soname: &str) -> Result<(), Error>;
@@ -122,7 +138,7 @@ pub trait Executor: Send + Sync {
 
     /// Prepares for making stubs. An executor that cannot make any says so.
     fn stubs(&self, _setup: StubSetup) -> Result<Box<dyn Stubs>, Error> {
-        Err(Error::Executor { what: "making stubs".into(), reason: "this executor has none".into() })
+        Err(unsupported("making stubs"))
     }
 
     /// Whether debuggers are to see each object as it is linked.
@@ -169,7 +185,43 @@ pub trait Executor: Send + Sync {
     /// Calls functions that take the program's arguments as `main` does, one after the other.
     fn run_initialisers(&self, functions: &[u64]) -> Result<(), Error>;
 
+    /// Has functions run in this order at the process's end, or when [`finalize`](Executor::finalize) is given their
+    /// memory.
+    fn run_at_exit(&self, _functions: &[u64]) -> Result<(), Error> {
+        Err(unsupported("running functions at the end"))
+    }
+
+    /// The arguments that initialisers and `main` get from now on, the program's name first.
+    fn set_arguments(&self, _arguments: Vec<Vec<u8>>) -> Result<(), Error> {
+        Err(unsupported("giving arguments to programs"))
+    }
+
+    /// Calls a function with the arguments of `main`, and returns its status.
+    fn run_main(&self, _function: u64) -> Result<i32, Error> {
+        Err(unsupported("running a program"))
+    }
+
+    /// Calls a function of the target's C calling convention with these integers or addresses, at most six, and returns
+    /// what it returns as one.
+    fn call(&self, _function: u64, _arguments: &[u64]) -> Result<u64, Error> {
+        Err(unsupported("calling a function"))
+    }
+
+    /// Lets linked code find a session's dylibs by `dlopen`, `dlsym` and `dladdr` until the resource is dropped.
+    fn offer_dylibs(&self, _directory: Arc<dyn DylibDirectory>) -> Result<Resource, Error> {
+        Err(unsupported("offering dylibs to `dlopen`"))
+    }
+
     /// Code and data that a static link adds to every program: the object that defines a name, if there is one. They
     /// are searched like archives after everything else.
     fn support_object(&self, name: &[u8]) -> Option<Vec<u8>>;
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::Executor { what: what.into(), reason: "this executor cannot do that".into() }
+}
+
+/// What an executor defines under a single name.
+pub fn find_one(executor: &dyn Executor, name: &[u8]) -> Result<Option<Found>, Error> {
+    Ok(executor.find(&[name])?.pop().flatten())
 }

@@ -70,8 +70,7 @@ pub struct ProcessSymbols;
 
 impl DefinitionGenerator for ProcessSymbols {
     fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
-        define_found(session, dylib, wanted, |name| session.executor().find(name));
-        Ok(())
+        define_found(session, dylib, wanted, |names| session.executor().find(names))
     }
 
     fn name(&self) -> String {
@@ -94,8 +93,7 @@ impl LibrarySymbols {
 
 impl DefinitionGenerator for LibrarySymbols {
     fn generate(&self, session: &Session, dylib: DylibId, wanted: Wanted<'_>) -> Result<(), Error> {
-        define_found(session, dylib, wanted, |name| self.library.find(name));
-        Ok(())
+        define_found(session, dylib, wanted, |names| self.library.find(names))
     }
 
     fn name(&self) -> String {
@@ -103,18 +101,25 @@ impl DefinitionGenerator for LibrarySymbols {
     }
 }
 
-/// Defines what lies outside of the session.
-fn define_found(session: &Session, dylib: DylibId, wanted: Wanted<'_>, find: impl Fn(&[u8]) -> Option<Found>) {
-    let mut found = Vec::new();
-    for (name, _) in wanted.names {
-        if let Some(definition) = find(&session.names().bytes(*name)) {
-            let kind = if definition.thread_local { SymbolKind::ThreadLocal } else { SymbolKind::None };
-            found.push((*name, definition.address, kind));
-        }
-    }
+/// Defines what lies outside of the session, which is asked for all of it at once.
+fn define_found(
+    session: &Session,
+    dylib: DylibId,
+    wanted: Wanted<'_>,
+    find: impl FnOnce(&[&[u8]]) -> Result<Vec<Option<Found>>, Error>,
+) -> Result<(), Error> {
+    let texts: Vec<_> = wanted.names.iter().map(|(name, _)| session.names().bytes(*name)).collect();
+    let texts: Vec<&[u8]> = texts.iter().map(|text| &**text).collect();
+    let definition = |((name, _), found): (&(Name, bool), Option<Found>)| {
+        let found = found?;
+        let kind = if found.thread_local { SymbolKind::ThreadLocal } else { SymbolKind::None };
+        Some((*name, found.address, kind))
+    };
+    let found: Vec<_> = wanted.names.iter().zip(find(&texts)?).filter_map(definition).collect();
     if !found.is_empty() {
         session.define_absolute(dylib, &found);
     }
+    Ok(())
 }
 
 /// Shared libraries that are loaded, one after the other, when something is missing that they may define.

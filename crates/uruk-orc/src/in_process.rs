@@ -2,17 +2,21 @@
 
 use crate::error::Error;
 use crate::executor::{
-    Executor, Exports, Found, NamedCode, Resource, Stub, StubId, StubSetup, Stubs, ThreadRequest, ThreadStorage,
-    ThreadVariable,
+    DylibDirectory, Executor, Exports, Found, NamedCode, Resource, Stub, StubId, StubSetup, Stubs, ThreadRequest,
+    ThreadStorage, ThreadVariable,
 };
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
+use uruk_executor::dl;
 use uruk_executor::gdb;
 use uruk_executor::in_process::InProcess;
-use uruk_executor::libraries::{self, Library, SymbolKind};
+use uruk_executor::libraries::{self, Definition, Library, SymbolKind};
 use uruk_executor::phdr::{self, JitModule, ModuleSegment};
 use uruk_executor::stubs::{StubError, StubPool};
 use uruk_executor::tls::{TlsError, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use uruk_executor::unwind::FIND_FDE;
+use uruk_executor::windows;
 use uruk_jitlink::memory::MemoryManager;
 use uruk_jitlink::tls::Question;
 
@@ -24,16 +28,34 @@ impl Executor for InProcess {
         InProcess::memory(self)
     }
 
-    fn find(&self, name: &[u8]) -> Option<Found> {
-        InProcess::find(self, name).map(|(address, thread_local)| Found { address, thread_local })
+    fn is_this_process(&self) -> bool {
+        true
+    }
+
+    fn find(&self, names: &[&[u8]]) -> Result<Vec<Option<Found>>, Error> {
+        let find = |name: &&[u8]| InProcess::find(self, name);
+        let found = names.iter().map(find);
+        Ok(found.map(|found| found.map(|(address, thread_local)| Found { address, thread_local })).collect())
     }
 
     fn insists_on(&self, name: &[u8]) -> bool {
         name == FIND_FDE
     }
 
-    fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) {
+    fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         InProcess::for_each_import(self, each);
+        Ok(())
+    }
+
+    fn interpose(&self, definitions: &HashMap<Vec<u8>, u64>) -> Result<(), Error> {
+        InProcess::interpose(self, &|name| definitions.get(name).copied()).map_err(|error| Error::Executor {
+            what: "replacing functions of the process's libraries".into(),
+            reason: error.to_string(),
+        })
+    }
+
+    fn windows_functions(&self) -> Vec<(Vec<u8>, u64)> {
+        windows::functions().map(|(name, address)| (name.into(), address as u64)).into()
     }
 
     fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
@@ -121,16 +143,41 @@ impl Executor for InProcess {
         Ok(())
     }
 
+    fn run_at_exit(&self, functions: &[u64]) -> Result<(), Error> {
+        InProcess::run_at_exit(self, functions);
+        Ok(())
+    }
+
+    fn set_arguments(&self, arguments: Vec<Vec<u8>>) -> Result<(), Error> {
+        InProcess::set_arguments(self, arguments);
+        Ok(())
+    }
+
+    fn run_main(&self, function: u64) -> Result<i32, Error> {
+        Ok(InProcess::run_main(self, function))
+    }
+
+    fn call(&self, function: u64, arguments: &[u64]) -> Result<u64, Error> {
+        InProcess::call(self, function, arguments)
+            .map_err(|error| Error::Executor { what: "calling a function".into(), reason: error.to_string() })
+    }
+
+    fn offer_dylibs(&self, directory: Arc<dyn DylibDirectory>) -> Result<Resource, Error> {
+        Ok(Box::new(dl::install(directory)))
+    }
+
     fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
         uruk_executor::support::object(name)
     }
 }
 
 impl Exports for Library {
-    fn find(&self, name: &[u8]) -> Option<Found> {
-        let definition = Library::find(self, name)?;
-        let thread_local = definition.kind == SymbolKind::ThreadLocal;
-        Some(Found { address: if thread_local { 0 } else { definition.address }, thread_local })
+    fn find(&self, names: &[&[u8]]) -> Result<Vec<Option<Found>>, Error> {
+        let found = |definition: Definition| {
+            let thread_local = definition.kind == SymbolKind::ThreadLocal;
+            Found { address: if thread_local { 0 } else { definition.address }, thread_local }
+        };
+        Ok(names.iter().map(|name| Library::find(self, name).map(found)).collect())
     }
 }
 
@@ -166,6 +213,6 @@ fn slot(variable: ThreadVariable<'_>, question: Question) -> TlsSlot<'_> {
 }
 
 /// Thread-local variables are found without their version.
-fn unversioned(name: &[u8]) -> &[u8] {
+pub(crate) fn unversioned(name: &[u8]) -> &[u8] {
     name.split(|byte| *byte == b'@').next().unwrap_or(name)
 }

@@ -20,6 +20,7 @@ mod objects;
 pub mod order_file;
 pub mod plugin;
 pub mod reexports;
+pub mod remote;
 pub mod responsibility;
 pub mod session;
 mod state;

@@ -44,7 +44,7 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<Input>> {
 fn again(paths: &[PathBuf], arguments: &[&str]) -> Result<()> {
     let jit = Jit::builder().threads(1).build()?;
     jit.load_libraries_on_demand(&["libm.so.6"]);
-    jit.set_arguments(["measure"].iter().chain(arguments).copied());
+    jit.set_arguments(["measure"].iter().chain(arguments).copied())?;
     let main = jit.main();
     let tracker = main.add_tracked(&[])?;
     let link = || -> Result<f64> {

@@ -35,7 +35,7 @@ impl Inner {
     fn cranelift(&self) -> Result<&Arc<CraneliftLayer>, Error> {
         let Cranelift { options, layer } = &self.cranelift;
         if layer.get().is_none() {
-            let debug_info = options.debug_info || self.executor.debug_wanted();
+            let debug_info = options.debug_info || self.session.executor().debug_wanted();
             let compiler = uruk_cranelift::Cranelift::new(&Options { debug_info, ..options.clone() })?;
             let made = Arc::new(self.compile_layer(compiler));
             // Another thread may have been faster.

@@ -2,6 +2,7 @@
 
 use crate::files::read_file;
 use crate::function::{Function, FunctionPointer};
+use crate::jit::require_this_process;
 use crate::jit::{Error, Jit};
 use std::path::Path;
 use std::sync::Arc;
@@ -120,6 +121,7 @@ impl<'jit> Dylib<'jit> {
     /// # Safety
     /// The symbol is a function of this very type. The pointer must not be used once the JIT is gone.
     pub unsafe fn function<F: FunctionPointer>(&self, name: &str) -> Result<F, Error> {
+        require_this_process(self.jit.session().executor(), name)?;
         let address = self.address(name)?;
         // SAFETY: the caller's promise.
         Ok(unsafe { F::from_address(address) })
@@ -137,6 +139,7 @@ impl<'jit> Dylib<'jit> {
     /// function may have been removed.
     pub unsafe fn handle<F: FunctionPointer>(&self, name: &str) -> Result<Function<'jit, F>, Error> {
         let session = self.jit.session();
+        require_this_process(session.executor(), name)?;
         let interned = session.mangle(name);
         loop {
             self.address(name)?;
@@ -217,10 +220,20 @@ impl<'jit> Dylib<'jit> {
         self.jit.inner().initialize(self.id)
     }
 
+    /// Links and initialises this dylib and calls a function of it, wherever it lives, with these integers or addresses of
+    /// the process where it does, at most six. It returns what the function returns as one.
+    ///
+    /// # Safety
+    /// In this process, the symbol is a function that takes and returns integers or addresses, and these are valid for it.
+    pub unsafe fn call(&self, name: &str, arguments: &[u64]) -> Result<u64, Error> {
+        let address = self.address(name)?;
+        Ok(self.jit.session().executor().call(address, arguments)?)
+    }
+
     /// Links and initialises this dylib and calls a function of it with the arguments of `main`.
     pub fn run(&self, entry: &str) -> Result<i32, Error> {
         let address = self.address(entry)?;
-        Ok(self.jit.inner().executor.run_main(address))
+        Ok(self.jit.session().executor().run_main(address)?)
     }
 }
 

@@ -5,20 +5,21 @@ use crate::dylib::Dylib;
 use crate::files::{read_file, read_files};
 use crate::function::FunctionPointer;
 use crate::lazy_calls::LazyCalls;
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use uruk_cache::ObjectCache;
-use uruk_executor::dl::InstallGuard;
-use uruk_executor::in_process::{InProcess, InterposeError};
+use uruk_executor::in_process::InProcess;
+use uruk_executor::lifecycle;
 use uruk_executor::memory::{Options, Statistics};
-use uruk_executor::{dl, lifecycle, windows};
 use uruk_jitlink::format::Convention;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
 use uruk_jitlink::memory::{MemoryError, MemoryManager};
 use uruk_orc::dispatch::{Dispatcher, ThreadPool};
 use uruk_orc::error::Missing;
+use uruk_orc::executor::{Executor, Resource};
 use uruk_orc::generator::{LibrariesOnDemand, ProcessSymbols, ReadFile};
 use uruk_orc::layer::CompileLayer;
 use uruk_orc::listener::Listener;
@@ -39,16 +40,10 @@ pub enum Error {
     /// The factory of the memory manager made none.
     #[error("cannot make the memory manager: {0}")]
     Memory(#[from] MemoryError),
-    /// The process's libraries could not be made to use the program's own definitions.
-    #[error("cannot replace functions of the process's libraries: {0}")]
-    Interpose(#[from] InterposeError),
     /// A source could not be read or compiled.
     #[cfg(feature = "cc")]
     #[error(transparent)]
     Source(#[from] uruk_cc::Error),
-    /// A shared library could not be loaded.
-    #[error(transparent)]
-    Library(#[from] uruk_executor::libraries::LibraryError),
     /// A function's text could not be read, or Cranelift not be set up.
     #[cfg(feature = "cranelift")]
     #[error(transparent)]
@@ -99,6 +94,15 @@ impl fmt::Debug for MemoryFactory {
     }
 }
 
+#[derive(Clone)]
+struct ChosenExecutor(Arc<dyn Executor>);
+
+impl fmt::Debug for ChosenExecutor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an executor")
+    }
+}
+
 /// Settings of a [`Jit`].
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
@@ -106,6 +110,7 @@ pub struct Builder {
     compile_threads: Option<usize>,
     lazy_failure: Option<u64>,
     strict: bool,
+    executor: Option<ChosenExecutor>,
     memory: Option<MemoryFactory>,
     gc_sections: bool,
     gc_roots: Option<Vec<String>>,
@@ -127,6 +132,12 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// Runs the code elsewhere: in another process, perhaps on another machine. Its memory is the executor's.
+    pub fn executor(mut self, executor: Arc<dyn Executor>) -> Self {
+        self.executor = Some(ChosenExecutor(executor));
+        self
+    }
+
     /// How many threads link large inputs, the calling one among them; as many as there are processors if not said.
     pub fn threads(mut self, count: usize) -> Self {
         self.threads = Some(count.max(1));
@@ -241,16 +252,23 @@ impl Builder {
         self
     }
 
-    /// Makes the JIT.
-    pub fn build(self) -> Result<Jit, Error> {
-        let executor = Arc::new(match &self.memory {
+    fn make_executor(&self) -> Result<Arc<dyn Executor>, Error> {
+        if let Some(ChosenExecutor(executor)) = &self.executor {
+            return Ok(executor.clone());
+        }
+        let executor = match &self.memory {
             Some(MemoryFactory(make)) => InProcess::with_memory(make()?),
             None => InProcess::new(Options { strict: self.strict }),
-        });
+        };
         if let Some(enabled) = self.debugger {
             executor.set_debugger(enabled);
         }
-        let session = Session::new(executor.clone(), self.threads);
+        Ok(Arc::new(executor))
+    }
+
+    /// Makes the JIT.
+    pub fn build(self) -> Result<Jit, Error> {
+        let session = Session::new(self.make_executor()?, self.threads);
         if let Some(count) = self.compile_threads {
             session.set_dispatcher(Arc::new(ThreadPool::new(count)));
         }
@@ -269,14 +287,14 @@ impl Builder {
         session.add_generator(process, Arc::new(ProcessSymbols));
         session.serve_only(process, Convention::Unix);
         let windows = session.create_dylib("<windows>")?;
-        let functions = windows::functions()
-            .map(|(name, address)| (session.names().intern(name.as_bytes()), address as u64, SymbolKind::Function));
+        let functions = session.executor().windows_functions().into_iter();
+        let functions: Vec<_> =
+            functions.map(|(name, address)| (session.names().intern(&name), address, SymbolKind::Function)).collect();
         session.define_absolute(windows, &functions);
         session.serve_only(windows, Convention::Windows);
         let Builder { gc_sections, retain_graphs, lazy, lazy_calls, .. } = self;
         let inner = Arc::new(Inner {
             session,
-            executor,
             process,
             windows,
             main: OnceLock::new(),
@@ -298,7 +316,7 @@ impl Builder {
             Some(inner) => inner.initialize_linked(dylib),
             None => Ok(()),
         });
-        let directory = dl::install(Arc::new(Directory::new(&inner)));
+        let directory = inner.session.executor().offer_dylibs(Arc::new(Directory::new(&inner)))?;
         let jit = Jit { inner, _directory: directory };
         let main = jit.create_dylib("main")?.id();
         jit.inner.main.get_or_init(|| main);
@@ -320,13 +338,12 @@ impl Builder {
 pub struct Jit {
     inner: Arc<Inner>,
     /// Lets linked code find the dylibs by `dlopen` and `dlsym`.
-    _directory: InstallGuard,
+    _directory: Resource,
 }
 
 /// What a JIT shares with the functions that its code calls back.
 pub(crate) struct Inner {
     pub session: Session,
-    pub executor: Arc<InProcess>,
     pub process: DylibId,
     /// What objects for Windows find instead.
     pub windows: DylibId,
@@ -424,7 +441,7 @@ impl Jit {
 
     /// Loads a shared library, by path or by soname, whose symbols every dylib then sees.
     pub fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
-        Ok(self.inner.executor.load_library(path_or_soname)?)
+        Ok(self.session().executor().load_library(path_or_soname)?)
     }
 
     /// Loads these shared libraries, in order, as long as something is missing that they may define.
@@ -433,8 +450,8 @@ impl Jit {
     }
 
     /// The arguments that initialisers and `main` get, the program's name first.
-    pub fn set_arguments<T: Into<Vec<u8>>>(&self, arguments: impl IntoIterator<Item = T>) {
-        self.inner.executor.set_arguments(arguments);
+    pub fn set_arguments<T: Into<Vec<u8>>>(&self, arguments: impl IntoIterator<Item = T>) -> Result<(), Error> {
+        Ok(self.session().executor().set_arguments(arguments.into_iter().map(Into::into).collect())?)
     }
 
     /// Opens files as [`read_files`](crate::read_files) does, many of them on several threads.
@@ -451,14 +468,16 @@ impl Jit {
         Ok(inputs)
     }
 
-    /// Has a function called when the process exits, after everything that is registered for that later.
-    pub fn at_exit(&self, function: extern "C" fn()) {
-        self.inner.executor.run_at_exit(&[FunctionPointer::to_address(function)]);
+    /// Has a function of this process called when it exits, after everything that is registered for that later.
+    pub fn at_exit(&self, function: extern "C" fn()) -> Result<(), Error> {
+        let executor = self.session().executor();
+        require_this_process(executor, "a function of this process")?;
+        Ok(executor.run_at_exit(&[FunctionPointer::to_address(function)])?)
     }
 
     /// What the linked code and data take, as their [memory manager](Builder::memory_manager) counts it.
     pub fn memory_statistics(&self) -> Statistics {
-        self.inner.executor.memory().statistics()
+        self.session().executor().memory().statistics()
     }
 
     /// The session underneath.
@@ -477,9 +496,30 @@ impl Jit {
     pub fn interpose(&self) -> Result<(), Error> {
         let session = &self.inner.session;
         let order = [SearchEntry { dylib: self.main().id(), all_symbols: false }];
-        self.inner.executor.interpose(&|name| session.lookup_strong(&order, name))?;
+        let mut definitions = HashMap::new();
+        session.executor().for_each_import(&mut |name| {
+            if let Some(address) = session.lookup_strong(&order, name) {
+                definitions.insert(name.to_vec(), address);
+            }
+        })?;
+        if !definitions.is_empty() {
+            session.executor().interpose(&definitions)?;
+        }
         Ok(())
     }
+}
+
+/// What only makes sense where code of this process and linked code can call each other.
+pub(crate) fn require_this_process(executor: &dyn Executor, what: &str) -> Result<(), uruk_orc::error::Error> {
+    if executor.is_this_process() {
+        return Ok(());
+    }
+    Err(uruk_orc::error::Error::Executor {
+        what: what.into(),
+        reason: "linked code runs in another process, which cannot use addresses of this one, nor this one its; \
+                 call functions there with `Dylib::call` or `Dylib::run`"
+            .into(),
+    })
 }
 
 impl Drop for Jit {
@@ -493,7 +533,7 @@ impl Inner {
     pub fn initialize(&self, dylib: DylibId) -> Result<(), Error> {
         for dylib in self.session.dylibs_to_initialise(dylib)? {
             self.session.materialize_all_roots(&[dylib])?;
-            self.run_initialisers(dylib);
+            self.run_initialisers(dylib)?;
         }
         self.await_initialisers();
         Ok(())
@@ -501,16 +541,19 @@ impl Inner {
 
     /// The same as far as it is linked.
     fn initialize_linked(&self, dylib: DylibId) -> Result<(), uruk_orc::error::Error> {
-        self.session.dylibs_to_initialise(dylib)?.into_iter().for_each(|dylib| self.run_initialisers(dylib));
+        self.session.dylibs_to_initialise(dylib)?.into_iter().try_for_each(|dylib| self.run_initialisers(dylib))?;
         self.await_initialisers();
         Ok(())
     }
 
-    fn run_initialisers(&self, dylib: DylibId) {
+    fn run_initialisers(&self, dylib: DylibId) -> Result<(), uruk_orc::error::Error> {
         let _turn = self.initialising.take();
         let functions = self.session.take_functions(dylib);
-        self.executor.run_at_exit(&functions.finalisers);
-        self.executor.run_initialisers(&functions.initialisers);
+        let executor = self.session.executor();
+        if !functions.finalisers.is_empty() {
+            executor.run_at_exit(&functions.finalisers)?;
+        }
+        if functions.initialisers.is_empty() { Ok(()) } else { executor.run_initialisers(&functions.initialisers) }
     }
 
     /// Waits for another thread that runs initialisers: they may be those of what this one is about to use.

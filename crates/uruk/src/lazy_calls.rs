@@ -16,6 +16,7 @@ use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Name;
 use uruk_jitlink::x86_64;
 use uruk_orc::error::Error;
+use uruk_orc::executor::find_one;
 use uruk_orc::generator::ArchiveMembers;
 use uruk_orc::plugin::{Context, PassResult, Plugin};
 use uruk_orc::session::Session;
@@ -169,7 +170,7 @@ impl Inner {
         let executor = self.session.executor();
         in_archive()
             || self.in_source(dylib, &text)
-            || (executor.find(&text).is_none() && executor.support_object(&text).is_none())
+            || (matches!(find_one(executor, &text), Ok(None)) && executor.support_object(&text).is_none())
     }
 
     #[cfg(feature = "cc")]

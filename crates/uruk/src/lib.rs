@@ -69,6 +69,10 @@ mod guide {
     mod from_llvm {}
     #[doc = include_str!("../../../docs/guide/testing.md")]
     mod testing {}
+    #[doc = include_str!("../../../docs/guide/remote.md")]
+    mod remote {}
+    #[doc = include_str!("../../../docs/guide/executor-protocol.md")]
+    mod executor_protocol {}
 }
 
 #[cfg(feature = "cranelift")]

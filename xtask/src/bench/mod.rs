@@ -11,6 +11,8 @@ mod compile_llvm;
 pub mod floor;
 mod formats;
 mod object;
+
+mod remote;
 mod report;
 mod session;
 mod sets;
@@ -68,8 +70,9 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         Some((kind, rest)) if kind == "session" => session::run(rest),
         Some((kind, rest)) if kind == "compile" => compile::run(rest),
         Some((kind, rest)) if kind == "formats" => formats::run(rest),
-        Some((kind, _)) => bail!("no benchmark `{kind}`; there are: link, session, compile, formats"),
-        None => bail!("usage: cargo xtask bench link …, session …, compile … or formats …"),
+        Some((kind, rest)) if kind == "remote" => remote::run(rest),
+        Some((kind, _)) => bail!("no benchmark `{kind}`; there are: link, session, compile, formats, remote"),
+        None => bail!("usage: cargo xtask bench link …, session …, compile …, formats … or remote …"),
     }
 }
 

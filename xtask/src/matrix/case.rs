@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use super::build::{self, Builder};
 use super::flags::{Compiler, FLAG_SETS, FlagSet};
+use super::places::{Executors, Place};
 use super::programs::{Expect, GROUPS, Program};
 use crate::paths;
 use crate::process::{End, Output};
@@ -24,11 +25,13 @@ pub struct Case {
     pub compiler: Compiler,
     /// The column.
     pub set: &'static FlagSet,
+    /// Where it runs.
+    pub place: Place,
 }
 
 impl std::fmt::Display for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} / {} / {}", self.program.name, self.compiler.name(), self.set.name)
+        write!(f, "{} / {} / {}", self.program.name, self.compiler.name(), self.column())
     }
 }
 
@@ -61,11 +64,14 @@ pub fn list(all: bool, filter: &str) -> Result<Vec<Case>> {
         }
         for set in FLAG_SETS {
             for &compiler in program.compilers {
-                let case = Case { program, compiler, set };
+                let case = Case { program, compiler, set, place: Place::Here };
                 let wanted = case.in_ci() || all && program.all.contains(&set.name);
-                if wanted && case.applies() && case.to_string().contains(filter) {
-                    cases.push(case);
+                if !wanted || !case.applies() {
+                    continue;
                 }
+                let elsewhere = Place::OTHERS.map(|place| Case { place, ..case }).into_iter();
+                let all_places = [case].into_iter().chain(elsewhere.filter(Case::runs_elsewhere));
+                cases.extend(all_places.filter(|case| case.to_string().contains(filter)));
             }
         }
     }
@@ -86,6 +92,19 @@ impl Case {
         self.program.ci.contains(&self.set.name)
     }
 
+    /// What reports call its flags, and where it runs.
+    pub fn column(&self) -> String {
+        match self.place {
+            Place::Here => self.set.name.into(),
+            place => format!("{}, {}", self.set.name, place.name()),
+        }
+    }
+
+    /// Each program does, with the flags that are there for that. An executor that listens has its own environment.
+    fn runs_elsewhere(&self) -> bool {
+        self.set.name == "none" && (self.place == Place::Pipes || self.program.env.is_empty())
+    }
+
     fn applies(&self) -> bool {
         let simple =
             |source: &&str| [".c", ".cpp", ".rs"].iter().any(|end| source.ends_with(end) && !source.contains(':'));
@@ -94,34 +113,47 @@ impl Case {
     }
 
     /// Compiles, links natively, runs `uruk` and compares.
-    pub fn run(self, builder: &Builder, uruk: &Path) -> Outcome {
+    pub fn run(self, builder: &Builder, uruk: &Path, executors: &Executors) -> Outcome {
         let mut run_ms = 0.0;
-        let failure = match self.try_run(builder, uruk, &mut run_ms) {
+        let failure = match self.try_run(builder, uruk, executors, &mut run_ms) {
             Ok(failure) => failure,
             Err(error) => Some(Failure { short: "not run".into(), details: format!("{error:#}") }),
         };
         Outcome { case: self, failure, run_ms }
     }
 
-    fn try_run(&self, builder: &Builder, uruk: &Path, run_ms: &mut f64) -> Result<Option<Failure>> {
-        let command = self.command(builder, uruk)?;
+    fn try_run(
+        &self,
+        builder: &Builder,
+        uruk: &Path,
+        executors: &Executors,
+        run_ms: &mut f64,
+    ) -> Result<Option<Failure>> {
+        let command = self.command(builder, uruk, executors)?;
         let reference = match self.program.expect {
             Expect::LinkError(_) => None,
             _ => Some(builder.reference(self.program, self.compiler, self.set)?),
         };
         let start = Instant::now();
-        let output = build::run(command, self.program)?;
+        let mut output = build::run(command, self.program)?;
         *run_ms = start.elapsed().as_secs_f64() * 1e3;
         Ok(match (reference, self.program.expect) {
             (Some(_), Expect::NativeOrRefused) if output.end == LINK_ERROR && !output.stderr.is_empty() => None,
-            (Some(reference), _) => compare(&output, &reference),
+            (Some(reference), _) => {
+                if let (true, End::Signal(signal)) = (self.place != Place::Here, reference.end) {
+                    // A report comes with it.
+                    output.stderr.clone_from(&reference.stderr);
+                    output.end = if output.end == End::Status(128 + signal) { reference.end } else { output.end };
+                }
+                compare(&output, &reference)
+            }
             (None, Expect::LinkError(words)) => judge_error(&output, words),
             (None, _) => bail!("no reference"),
         })
     }
 
     /// `uruk run` with everything but the program's own arguments.
-    fn command(&self, builder: &Builder, uruk: &Path) -> Result<Command> {
+    fn command(&self, builder: &Builder, uruk: &Path, executors: &Executors) -> Result<Command> {
         let mut inputs: Vec<PathBuf> = if self.set.from_source {
             builder.files(self.program)?
         } else {
@@ -134,7 +166,7 @@ impl Case {
             inputs = vec![PathBuf::from(format!("@{}", file.display()))];
         }
         let mut command = Command::new(uruk);
-        command.arg("run").args(self.set.uruk).args(inputs);
+        command.arg("run").args(executors.arguments(self.place)).args(self.set.uruk).args(inputs);
         if self.compiler == Compiler::Rustc && !self.set.from_source {
             command.arg("--dylib").arg(builder.rust_library()?);
         }

@@ -7,6 +7,7 @@
 mod build;
 mod case;
 mod flags;
+mod places;
 mod programs;
 mod readme;
 mod report;
@@ -22,6 +23,7 @@ use anyhow::{Context, Result, bail};
 
 pub use build::Builder;
 pub use case::Case;
+pub use places::{Executors, Place};
 
 use crate::{paths, process};
 use case::Outcome;
@@ -82,7 +84,8 @@ pub fn run_cases(options: &Options) -> Result<Count> {
         None => build_uruk()?,
     };
     let builder = Builder::new()?;
-    let outcomes = run_on_threads(&cases, &builder, &uruk)?;
+    let executors = Executors::start(&uruk)?;
+    let outcomes = run_on_threads(&cases, &builder, &uruk, &executors)?;
     let passed = outcomes.iter().filter(|outcome| outcome.failure.is_none()).count();
     println!("matrix: {passed} of {} cases pass; {}", outcomes.len(), report::write(&outcomes)?.display());
     let mut count = Count { passed, failed: outcomes.len() - passed };
@@ -94,9 +97,10 @@ pub fn run_cases(options: &Options) -> Result<Count> {
     Ok(count)
 }
 
-/// Builds `uruk` as users have it, optimised, and the plugin that it compiles LLVM IR with beside it; returns its path.
+/// Builds `uruk` as users have it, optimised, and beside it the plugin that it compiles LLVM IR with and the executor;
+/// returns its path.
 pub fn build_uruk() -> Result<PathBuf> {
-    let packages = ["--package", "uruk-cli", "--package", "uruk-llvm-plugin"];
+    let packages = ["--package=uruk-cli", "--package=uruk-llvm-plugin", "--package=uruk-executor"];
     process::capture(
         Command::new(env!("CARGO")).args(["build", "--release"]).args(packages).current_dir(paths::root()),
     )?;
@@ -104,7 +108,7 @@ pub fn build_uruk() -> Result<PathBuf> {
 }
 
 /// Runs `cases` on as many threads as there are processors; prints each as it ends, returns them in order.
-fn run_on_threads(cases: &[Case], builder: &Builder, uruk: &Path) -> Result<Vec<Outcome>> {
+fn run_on_threads(cases: &[Case], builder: &Builder, uruk: &Path, executors: &Executors) -> Result<Vec<Outcome>> {
     let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -113,7 +117,7 @@ fn run_on_threads(cases: &[Case], builder: &Builder, uruk: &Path) -> Result<Vec<
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(case) = cases.get(index) else { break };
-                    let outcome = case.run(builder, uruk);
+                    let outcome = case.run(builder, uruk, executors);
                     match &outcome.failure {
                         None => println!("pass {case} ({:.0} ms)", outcome.run_ms),
                         Some(failure) => println!("FAIL {case}: {}", failure.short),

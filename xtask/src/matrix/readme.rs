@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::case::Outcome;
 use super::flags::FLAG_SETS;
+use super::places::Place;
 use super::programs::{GROUPS, Group};
 use crate::readme;
 
@@ -16,7 +17,8 @@ pub fn check(outcomes: &[Outcome], write: bool) -> Result<bool> {
     readme::check("matrix", &table(&always)?, write)
 }
 
-fn table(outcomes: &[&Outcome]) -> Result<String> {
+fn table(all: &[&Outcome]) -> Result<String> {
+    let outcomes: Vec<&Outcome> = all.iter().copied().filter(|outcome| outcome.case.place == Place::Here).collect();
     let mut text = String::from("\n| what | programs | compilers | passed |\n| --- | --- | --- | --- |\n");
     for group in GROUPS {
         let of_group = || outcomes.iter().filter(|outcome| is_in(group, outcome));
@@ -27,6 +29,14 @@ fn table(outcomes: &[&Outcome]) -> Result<String> {
         let (programs, compilers) = (programs.join(", "), compilers.join(", "));
         writeln!(text, "| {} | {programs} | {compilers} | {passed} of {} |", group.name, of_group().count())?;
     }
+    let elsewhere = || all.iter().filter(|outcome| outcome.case.place != Place::Here);
+    let passed = elsewhere().filter(|outcome| outcome.failure.is_none()).count();
+    let places = Place::OTHERS.map(Place::name).join(", ");
+    writeln!(
+        text,
+        "| the same in other processes, without flags | over {places} | | {passed} of {} |",
+        elsewhere().count()
+    )?;
     let used = |name: &str| outcomes.iter().any(|outcome| outcome.case.set.name == name);
     let flags: Vec<String> =
         FLAG_SETS.iter().filter(|set| used(set.name)).map(|set| format!("`{}`", set.name)).collect();

@@ -17,11 +17,14 @@ pub fn write(outcomes: &[Outcome]) -> Result<PathBuf> {
 }
 
 fn text(outcomes: &[Outcome]) -> Result<String> {
-    let columns: Vec<&str> = FLAG_SETS
-        .iter()
-        .map(|set| set.name)
-        .filter(|name| outcomes.iter().any(|outcome| outcome.case.set.name == *name))
-        .collect();
+    let mut columns: Vec<String> = Vec::new();
+    for set in FLAG_SETS {
+        for outcome in outcomes.iter().filter(|outcome| outcome.case.set.name == set.name) {
+            if !columns.contains(&outcome.case.column()) {
+                columns.push(outcome.case.column());
+            }
+        }
+    }
     let mut rows: Vec<(&str, &str)> =
         outcomes.iter().map(|outcome| (outcome.case.program.name, outcome.case.compiler.name())).collect();
     rows.dedup();
@@ -45,7 +48,7 @@ fn text(outcomes: &[Outcome]) -> Result<String> {
         let passed = row.iter().filter(|outcome| outcome.failure.is_none()).count();
         write!(text, "| {program} | {compiler} | {passed}/{} |", row.len())?;
         for column in &columns {
-            let cell = match row.iter().find(|outcome| outcome.case.set.name == *column) {
+            let cell = match row.iter().find(|outcome| outcome.case.column() == *column) {
                 None => "",
                 Some(Outcome { failure: None, .. }) => "pass",
                 Some(Outcome { failure: Some(failure), .. }) => &failure.short,

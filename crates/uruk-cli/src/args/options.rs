@@ -14,6 +14,7 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
     ("run", "[OPTION|FILE]... [-- ARG...]", "link files and run the program they make"),
     ("repl", "[--backend NAME] [FILE]", "evaluate the Kaleidoscope language as it is typed"),
     ("link", "[FLAG|FILE]...", "link files as llvm-jitlink does, check and show what was linked"),
+    ("executor", "--listen ADDRESS", "run code for `uruk run --executor` of another process or machine"),
     ("inspect", "FILE", "show what the linker sees in a file"),
     ("help", "[COMMAND]", "tell about a command"),
 ];
@@ -40,6 +41,7 @@ pub const RUN: &[(&str, &[OptionSpec])] = &[
         option("--cache DIR", "Keep what was compiled in DIR, and look there first. It takes at most 1 GiB and may be used by several processes at once."),
         option("--gc-sections", "Leave out sections that nothing refers to."),
         option("--strict-wx", "Give each batch of code pages of its own and never write to one that has been executable."),
+        option("--executor PLACE", "Run the code elsewhere: in a child that is the program PLACE (uruk-executor), or in an executor that listens at tcp:HOST:PORT or unix:PATH (`uruk executor --listen`), which is told the secret in the environment variable URUK_SECRET. It may be of another architecture."),
         option("--debugger", "Keep debug information and tell debuggers about it."),
         option("-j N", "Use at most N threads. The default is one for each processor."),
         option("--times, --times=json", "Report on standard error how long each phase took."),

@@ -86,7 +86,7 @@ fn commands_and_help() {
     assert!(text("-V").starts_with("uruk "));
     assert_eq!(
         text("rum"),
-        "there is no command `rum` (did you mean `run`?); the commands are: run, repl, link, inspect, help"
+        "there is no command `rum` (did you mean `run`?); the commands are: run, repl, link, executor, inspect, help"
     );
     assert!(text("a.o").contains("(did you mean `uruk run a.o`?)"));
     assert!(text("").starts_with("no command given"));

@@ -116,16 +116,14 @@ impl Host {
     }
 
     /// Has a function called when the process ends.
-    pub fn at_exit(&self, function: extern "C" fn()) {
-        if let Some(jit) = &self.jit {
-            jit.at_exit(function);
-        }
+    pub fn at_exit(&self, function: extern "C" fn()) -> Result<(), Error> {
+        Ok(self.jit.as_ref().map_or(Ok(()), |jit| jit.at_exit(function))?)
     }
 
     /// Runs initialisers and the entry, which one of these libraries defines, with the program's arguments.
     pub fn run(self, entry: &str, libraries: &[DylibId], arguments: Vec<Vec<u8>>) -> Result<ExitCode, Error> {
         let Some(jit) = self.jit else { return Ok(ExitCode::SUCCESS) };
-        jit.set_arguments(arguments);
+        jit.set_arguments(arguments)?;
         let main = jit.main().id();
         let mut order = self.session.search_order(main);
         let others = libraries.iter().filter(|dylib| **dylib != main);

@@ -47,7 +47,7 @@ pub fn begin(host: &Host, request: &Request, libraries: &[Library]) -> Result<()
     }
     if let Some(path) = &request.record {
         RECORD.get_or_init(|| Record { session: session.downgrade(), path: path.clone(), parts });
-        host.at_exit(write);
+        host.at_exit(write)?;
     }
     Ok(())
 }

@@ -168,10 +168,14 @@ impl Collection {
         }
         drop(state);
         if !importable.is_empty() {
-            session.executor().for_each_import(&mut |name| {
+            let asked = session.executor().for_each_import(&mut |name| {
                 let name = session.names().find(name);
                 kept.extend(name.and_then(|name| importable.remove(&name)));
             });
+            if asked.is_err() {
+                // Nobody knows what is imported: anything may be.
+                kept.extend(importable.values());
+            }
         }
         let mut bounds = Bounds::default();
         let referents = jobs.iter().map(|job| job.referents(session, &places, &mut bounds)).collect();

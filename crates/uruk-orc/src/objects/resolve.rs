@@ -182,9 +182,16 @@ impl Closure {
                 }
             }
         }
-        for (symbol, unit, name) in candidates {
-            if let Some(found) = session.executor().find(&session.names().bytes(name)).filter(|it| !it.thread_local) {
-                session.lock().bind_to_address(symbol, unit, found.address);
+        let texts: Vec<_> = candidates.iter().map(|(.., name)| session.names().bytes(*name)).collect();
+        let texts: Vec<&[u8]> = texts.iter().map(|text| &**text).collect();
+        if texts.is_empty() {
+            return;
+        }
+        // A process that does not answer answers nothing later on either.
+        let found = session.executor().find(&texts).unwrap_or_default();
+        for ((symbol, unit, _), found) in candidates.iter().zip(found) {
+            if let Some(found) = found.filter(|found| !found.thread_local) {
+                session.lock().bind_to_address(*symbol, *unit, found.address);
             }
         }
     }

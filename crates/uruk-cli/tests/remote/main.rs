@@ -1,0 +1,7 @@
+//! Programs in other processes: over every transport, and through everything that can go wrong on the way.
+
+mod faults;
+mod lying;
+mod programs;
+mod support;
+mod transports;

@@ -1,0 +1,182 @@
+//! What programs do elsewhere is what they do here.
+
+use crate::support::{add_c, call, jit, object, spawn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use uruk::orc::dispatch::ThreadPool;
+use uruk::orc::executor::find_one;
+use uruk::orc::remote::Options;
+use uruk::{Input, Jit};
+
+#[test]
+fn functions_are_called_with_numbers_and_variables_stay() {
+    let remote = spawn(&Options::default());
+    let jit = jit(&remote);
+    add_c(
+        &jit,
+        "long total; __thread int mine = 3; static int started;
+         __attribute__((constructor)) static void start(void) { started = 1; }
+         long add(long by) { return total += by; }
+         long many(long a, long b, long c, long d, long e, long f) { return a + 2*b + 3*c + 4*d + 5*e + 6*f; }
+         int state(void) { return started * 10 + ++mine; }",
+    );
+    assert_eq!(call(&jit, "add", &[40]).unwrap(), 40);
+    assert_eq!(call(&jit, "add", &[2]).unwrap(), 42);
+    assert_eq!(call(&jit, "many", &[1, 1, 1, 1, 1, 1]).unwrap(), 21);
+    assert_eq!((call(&jit, "state", &[]).unwrap(), call(&jit, "state", &[]).unwrap()), (14, 15));
+    let error = call(&jit, "many", &[0; 7]).unwrap_err().to_string();
+    assert!(error.contains("7 arguments were given"), "{error}");
+    assert_ne!(remote.target().process, std::process::id());
+}
+
+#[test]
+fn addresses_of_another_process_are_no_functions_of_this_one() {
+    let remote = spawn(&Options::default());
+    let jit = jit(&remote);
+    add_c(&jit, "int one(void) { return 1; }");
+    // SAFETY: it is refused.
+    let error = unsafe { jit.main().function::<extern "C" fn() -> i32>("one") }.unwrap_err().to_string();
+    assert!(error.contains("runs in another process"), "{error}");
+}
+
+#[test]
+fn a_program_has_its_arguments_and_its_status() {
+    let remote = spawn(&Options::default());
+    let jit = jit(&remote);
+    add_c(
+        &jit,
+        "#include <stdlib.h>\n#include <string.h>\n
+         int main(int count, char **values) { if (count == 3) exit(9); return strcmp(values[1], \"x\") ? 1 : count; }",
+    );
+    jit.set_arguments(["program", "x"]).unwrap();
+    assert_eq!(jit.main().run("main").unwrap(), 2);
+    jit.set_arguments(["program", "x", "y"]).unwrap();
+    assert_eq!(jit.main().run("main").unwrap(), 9, "the process has ended, and that is its status");
+    let error = call(&jit, "main", &[]).unwrap_err().to_string();
+    assert!(error.contains("is gone: it ended with status 9"), "{error}");
+}
+
+#[test]
+fn linked_code_finds_dylibs_and_the_process_libraries() {
+    let remote = spawn(&Options::default());
+    let jit = jit(&remote);
+    add_c(
+        &jit,
+        "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <string.h>\n
+         int answer(void) { return 42; }
+         int ask(void) { int (*found)(void) = dlsym(RTLD_DEFAULT, \"answer\"); return found ? found() : -1; }
+         int named(void) { Dl_info info; return dladdr(answer, &info) && !strcmp(info.dli_sname, \"answer\"); }
+         int none(void) { return dlsym(RTLD_DEFAULT, \"no_such_function\") == 0; }",
+    );
+    assert_eq!(call(&jit, "ask", &[]).unwrap(), 42);
+    assert_eq!(call(&jit, "named", &[]).unwrap(), 1);
+    assert_eq!(call(&jit, "none", &[]).unwrap(), 1);
+    assert!(find_one(&*remote, b"printf").unwrap().is_some());
+    assert!(find_one(&*remote, b"no_such_function").unwrap().is_none());
+}
+
+#[test]
+fn exceptions_cross_frames_and_end_at_their_handlers() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("throw.cpp");
+    std::fs::write(
+        &source,
+        "#include <stdexcept>
+         __attribute__((noinline)) int deep(int n) { if (n == 0) throw std::runtime_error(\"deep\"); return deep(n - 1) + 1; }
+         extern \"C\" int caught(int n) { try { return deep(n); } catch (const std::exception &e) { return e.what()[0]; } }",
+    )
+    .unwrap();
+    let remote = spawn(&Options::default());
+    let jit = jit(&remote);
+    jit.load_libraries_on_demand(&["libstdc++.so.6"]);
+    jit.main().add_file(&object(&source)).unwrap();
+    assert_eq!(call(&jit, "caught", &[50]).unwrap(), u64::from(b'd'));
+}
+
+#[test]
+fn code_is_removed_and_memory_comes_back() {
+    let remote = spawn(&Options::default());
+    let jit = jit(&remote);
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("part.c");
+    std::fs::write(&source, "int part(void) { return 7; }").unwrap();
+    let input = uruk::read_file(&object(&source)).unwrap();
+    let mut live = None;
+    for _ in 0..20 {
+        let tracker = jit.main().add_tracked(std::slice::from_ref(&input)).unwrap();
+        assert_eq!(call(&jit, "part", &[]).unwrap(), 7);
+        tracker.remove().wait();
+        let now = jit.memory_statistics().live;
+        assert_eq!(*live.get_or_insert(now), now);
+    }
+}
+
+/// Lazy or not, here or elsewhere, with one thread or many: the eight corners.
+#[test]
+fn lazy_and_eager_near_and_far_with_one_thread_and_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects: Vec<Input> = (0..20)
+        .map(|number| {
+            let source = folder.path().join(format!("f{number}.c"));
+            let text = match number {
+                0 => "int f0(int x) { return x; }".to_string(),
+                _ => format!(
+                    "int f{}(int); int f{number}(int x) {{ return x % 2 ? f{}(x + 1) : x + {number}; }}",
+                    number - 1,
+                    number - 1
+                ),
+            };
+            std::fs::write(&source, text).unwrap();
+            uruk::read_file(&object(&source)).unwrap()
+        })
+        .collect();
+    for (lazy, far, threads) in
+        (0..8).map(|corner| (corner & 1 != 0, corner & 2 != 0, if corner & 4 == 0 { 1 } else { 4 }))
+    {
+        let mut builder = Jit::builder().lazy_calls(lazy);
+        if far {
+            builder = builder.executor(spawn(&Options::default()));
+        }
+        if threads != 1 {
+            builder = builder.dispatcher(Arc::new(ThreadPool::new(threads)));
+        }
+        let jit = builder.build().unwrap();
+        jit.main().add_objects(&objects).unwrap();
+        let wrong = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for first in 0..threads {
+                let (jit, wrong) = (&jit, &wrong);
+                scope.spawn(move || {
+                    for number in (1..20).cycle().skip(5 * first).take(19) {
+                        let value = call(jit, &format!("f{number}"), &[3]).unwrap();
+                        let expected = if number == 1 { 4 } else { 4 + number as u64 - 1 };
+                        wrong.fetch_add(usize::from(value != expected), Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(wrong.into_inner(), 0, "lazy {lazy}, far {far}, {threads} threads");
+    }
+}
+
+/// Threads that the program makes itself call functions that are not linked yet.
+#[test]
+fn threads_of_the_program_ask_for_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = [
+        "#include <pthread.h>\nint work(int); static void *run(void *n) { return (void *)(long)work((int)(long)n); }
+         long all(void) { pthread_t t[16]; long sum = 0;
+           for (long i = 0; i < 16; i++) pthread_create(&t[i], 0, run, (void *)i);
+           for (int i = 0; i < 16; i++) { void *r; pthread_join(t[i], &r); sum += (long)r; } return sum; }",
+        "int later(int); int work(int n) { return later(n) + 1; }",
+        "int later(int n) { return 2 * n; }",
+    ];
+    let remote = spawn(&Options::default());
+    let jit = Jit::builder().lazy_calls(true).executor(remote).build().unwrap();
+    for (number, text) in texts.iter().enumerate() {
+        let source = folder.path().join(format!("{number}.c"));
+        std::fs::write(&source, text).unwrap();
+        jit.main().add_file(&object(&source)).unwrap();
+    }
+    assert_eq!(call(&jit, "all", &[]).unwrap(), 2 * 120 + 16);
+}

@@ -1,0 +1,18 @@
+//! What a controller and an executor in another process say to each other.
+//!
+//! Data flow: [`Hello`](hello) both ways → [`frame`]s, each a message with perhaps raw bytes behind it → [`Peer`], which
+//! matches answers with calls and lets calls nest in both directions. What the messages are is said in [`message`]; the
+//! bytes are described in the guide ("The executor protocol").
+//!
+//! Invariants: nothing that arrives is trusted: lengths are limits before they are sizes, and what cannot be decoded ends
+//! the connection with a reason. Messages of one thread are carried out in the order in which they were sent.
+
+pub mod frame;
+pub mod hello;
+pub mod message;
+mod peer;
+#[cfg(unix)]
+pub mod spawn;
+pub mod transport;
+
+pub use peer::{Gone, Handler, Incoming, Peer};

@@ -1,0 +1,336 @@
+//! One side of a connection: matches answers with calls, and lets calls nest.
+//!
+//! Data flow: a thread that calls sends a frame and waits → the reader of the other side hands the call to its
+//! [`Handler`] → whoever carries it out answers → the reader of this side wakes the thread. A call that is made while
+//! another is carried out says so, and comes to the thread that waits for that other: a program's thread that asks
+//! something is the one that runs what has to run before the answer, as it would be in one process.
+//! Invariants: no lock is held while a handler runs; only the sender's is while bytes are written, and a reader that
+//! never waits drains them. Posts wait for the next call, or until there are many, and come before it.
+
+use super::frame::{self, FrameError, Header, Kind, Limits};
+use crate::at_fork::{self, Held, Locks};
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// Posts are sent at the latest when there are so many bytes of them.
+const MANY_POSTS: usize = 64 << 10;
+
+/// Why nothing can be said to the other side any more, or a call was not answered.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Gone {
+    /// The connection has ended.
+    #[error("{0}")]
+    Ended(Arc<str>),
+    /// The other side could not do what it was asked for.
+    #[error("{0}")]
+    Failed(String),
+    /// There was no answer in time.
+    #[error("there was no answer within {} seconds", .0.as_secs_f64())]
+    Late(Duration),
+}
+
+/// A call that came.
+#[derive(Debug)]
+pub struct Incoming {
+    number: u32,
+    message: Vec<u8>,
+}
+
+impl Incoming {
+    /// What is asked.
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+}
+
+/// Carries out what the other side asks.
+pub trait Handler: Send + Sync {
+    /// Takes a message that is not answered, in the order in which they came. What it does not read of the raw bytes is
+    /// dropped. An error ends the connection.
+    fn post(&self, message: &[u8], payload: &mut dyn Read) -> Result<(), String>;
+
+    /// Carries out a call; an error is the text that the caller gets.
+    fn call(&self, message: &[u8]) -> Result<Vec<u8>, String>;
+
+    /// Sees to it that [`Peer::execute`] is called with this, here or on another thread. The reader calls it: until it
+    /// returns, nothing else is read.
+    fn dispatch(&self, incoming: Incoming);
+}
+
+enum Event {
+    Answer(Result<Vec<u8>, String>),
+    Nested(Incoming),
+}
+
+struct Sender {
+    to: Box<dyn Write + Send>,
+    posts: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Calls {
+    waiting: HashMap<u32, mpsc::Sender<Event>>,
+    ended: Option<Arc<str>>,
+}
+
+struct Shared {
+    sender: Mutex<Sender>,
+    calls: Mutex<Calls>,
+}
+
+impl Locks for Shared {
+    fn take(&self) -> Held<'_> {
+        Box::new((self.sender(), self.calls()))
+    }
+
+    fn in_child(&self) {
+        self.end("the connection belongs to the process that this one is a copy of");
+        self.sender().to = Box::new(io::sink());
+    }
+}
+
+impl Shared {
+    fn sender(&self) -> MutexGuard<'_, Sender> {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets whoever waits know. The first reason counts.
+    fn end(&self, reason: &str) {
+        let mut calls = self.calls();
+        calls.ended.get_or_insert_with(|| reason.into());
+        calls.waiting.clear();
+    }
+}
+
+/// One side of a connection.
+pub struct Peer {
+    shared: Arc<Shared>,
+    handler: Weak<dyn Handler>,
+    last: AtomicU32,
+}
+
+thread_local! {
+    /// The call that this thread carries out, and whose.
+    static CARRIED_OUT: Cell<(usize, u32)> = const { Cell::new((0, 0)) };
+}
+
+impl Peer {
+    /// The side that writes here and whose calls are carried out by the handler, once [`read`](Peer::read) runs.
+    pub fn new(to: Box<dyn Write + Send>, handler: Weak<dyn Handler>) -> Peer {
+        let sender = Mutex::new(Sender { to, posts: Vec::new() });
+        let shared = at_fork::hold_while_alive(Shared { sender, calls: Mutex::default() });
+        Peer { shared, handler, last: AtomicU32::new(0) }
+    }
+
+    fn identity(&self) -> usize {
+        Arc::as_ptr(&self.shared) as usize
+    }
+
+    fn during(&self) -> u32 {
+        let (peer, number) = CARRIED_OUT.get();
+        if peer == self.identity() { number } else { 0 }
+    }
+
+    /// Says something that is not answered; it is sent with the next call at the latest.
+    pub fn post(&self, message: &[u8]) {
+        let mut sender = self.shared.sender();
+        let header = Header { message: length(message), payload: 0, kind: Kind::Post, call: 0, during: 0 };
+        sender.posts.extend_from_slice(&header.encode());
+        sender.posts.extend_from_slice(message);
+        if MANY_POSTS <= sender.posts.len() {
+            self.write(&mut sender, &[]);
+        }
+    }
+
+    /// The same with raw bytes, which are sent at once.
+    pub fn post_bytes(&self, message: &[u8], payload: &[u8]) {
+        let header =
+            Header { message: length(message), payload: length(payload), kind: Kind::Post, call: 0, during: 0 };
+        self.write(&mut self.shared.sender(), &[&header.encode(), message, payload]);
+    }
+
+    /// Says it at once if the sender is free: for a process that is about to end.
+    pub fn try_post_now(&self, message: &[u8]) {
+        let header = Header { message: length(message), payload: 0, kind: Kind::Post, call: 0, during: 0 };
+        if let Ok(mut sender) = self.shared.sender.try_lock() {
+            self.write(&mut sender, &[&header.encode(), message]);
+        }
+    }
+
+    /// Sends posts that wait.
+    pub fn flush(&self) {
+        self.write(&mut self.shared.sender(), &[]);
+    }
+
+    fn write(&self, sender: &mut Sender, parts: &[&[u8]]) {
+        let posts = std::mem::take(&mut sender.posts);
+        let parts: Vec<&[u8]> = [&posts[..]].into_iter().chain(parts.iter().copied()).collect();
+        if let Err(error) = frame::write_all(&mut *sender.to, &parts) {
+            // Whoever reads may know more of the reason, and then has said so before.
+            self.shared.end(&format!("the connection broke: {error}"));
+        }
+        sender.posts = posts;
+        sender.posts.clear();
+    }
+
+    /// Asks, and waits for the answer, at most so long; meanwhile carries out what is asked for its sake.
+    pub fn call(&self, message: &[u8], limit: Option<Duration>) -> Result<Vec<u8>, Gone> {
+        let (events, received) = mpsc::channel();
+        let number = {
+            let mut calls = self.shared.calls();
+            if let Some(reason) = &calls.ended {
+                return Err(Gone::Ended(reason.clone()));
+            }
+            let number = self.unused(&calls);
+            calls.waiting.insert(number, events);
+            number
+        };
+        let header =
+            Header { message: length(message), payload: 0, kind: Kind::Call, call: number, during: self.during() };
+        self.write(&mut self.shared.sender(), &[&header.encode(), message]);
+        let until = limit.map(|limit| Instant::now() + limit);
+        loop {
+            let event = match until {
+                None => received.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(until) => received.recv_timeout(until.saturating_duration_since(Instant::now())),
+            };
+            match event {
+                Ok(Event::Answer(answer)) => return answer.map_err(Gone::Failed),
+                Ok(Event::Nested(incoming)) => self.execute(incoming),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.shared.calls().waiting.remove(&number);
+                    return Err(Gone::Late(limit.unwrap_or_default()));
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(Gone::Ended(self.reason())),
+            }
+        }
+    }
+
+    /// Why the connection ended, if it did.
+    pub fn ended(&self) -> Option<Arc<str>> {
+        self.shared.calls().ended.clone()
+    }
+
+    fn reason(&self) -> Arc<str> {
+        self.ended().unwrap_or_else(|| "the connection has ended".into())
+    }
+
+    fn unused(&self, calls: &Calls) -> u32 {
+        loop {
+            let number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+            if number != 0 && !calls.waiting.contains_key(&number) {
+                return number;
+            }
+        }
+    }
+
+    /// Carries out a call on this thread, and answers it.
+    pub fn execute(&self, incoming: Incoming) {
+        let Incoming { number, message } = incoming;
+        let before = CARRIED_OUT.replace((self.identity(), number));
+        let answer = match self.handler.upgrade() {
+            Some(handler) => handler.call(&message),
+            None => Err("the other side is about to end".into()),
+        };
+        CARRIED_OUT.set(before);
+        self.answer(number, answer);
+    }
+
+    fn answer(&self, number: u32, answer: Result<Vec<u8>, String>) {
+        let (kind, message) = match answer {
+            Ok(message) => (Kind::Answer, message),
+            Err(text) => (Kind::Failure, text.into_bytes()),
+        };
+        let header = Header { message: length(&message), payload: 0, kind, call: number, during: 0 };
+        self.write(&mut self.shared.sender(), &[&header.encode(), &message]);
+    }
+
+    /// Answers a call with an error.
+    pub fn refuse(&self, incoming: Incoming, reason: &str) {
+        self.answer(incoming.number, Err(reason.into()));
+    }
+
+    /// Ends it from this side: whoever waits gets the reason, and nothing more is said.
+    pub fn end(&self, reason: &str) {
+        self.shared.end(reason);
+        // Closed, so that the other side learns of it.
+        self.shared.sender().to = Box::new(io::sink());
+    }
+
+    /// Takes what comes until the connection ends, and returns the reason.
+    pub fn read(&self, from: &mut dyn Read, limits: Limits) -> String {
+        let reason = loop {
+            if let Err(error) = self.read_one(from, limits) {
+                break error.to_string();
+            }
+        };
+        self.shared.end(&reason);
+        reason
+    }
+
+    fn read_one(&self, from: &mut dyn Read, limits: Limits) -> Result<(), ReadError> {
+        let header = Header::read(from, limits)?;
+        let message = frame::read_bytes(from, header.message).map_err(FrameError::from)?;
+        match header.kind {
+            Kind::Post => {
+                let mut payload = from.take(header.payload.into());
+                let handler = self.handler.upgrade().ok_or(FrameError::Closed)?;
+                handler.post(&message, &mut payload).map_err(ReadError::Refused)?;
+                io::copy(&mut payload, &mut io::sink()).map_err(FrameError::from)?;
+                return Ok(());
+            }
+            _ if header.payload != 0 => {
+                return Err(
+                    FrameError::Malformed { what: "data behind a call or an answer", found: header.payload }.into()
+                );
+            }
+            Kind::Call => {
+                let incoming = Incoming { number: header.call, message };
+                if header.during == 0 {
+                    self.handler.upgrade().ok_or(FrameError::Closed)?.dispatch(incoming);
+                    return Ok(());
+                }
+                self.deliver(header.during, Event::Nested(incoming), false)?;
+            }
+            Kind::Answer => self.deliver(header.call, Event::Answer(Ok(message)), true)?,
+            Kind::Failure => {
+                let text = String::from_utf8_lossy(&message).into_owned();
+                self.deliver(header.call, Event::Answer(Err(text)), true)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&self, number: u32, event: Event, last: bool) -> Result<(), FrameError> {
+        let mut calls = self.shared.calls();
+        let waiting = if last { calls.waiting.remove(&number) } else { calls.waiting.get(&number).cloned() };
+        drop(calls);
+        let unknown = || FrameError::Malformed { what: "the number of a call that nobody waits for", found: number };
+        // Whoever gave up waiting needs no answer.
+        _ = waiting.ok_or_else(unknown)?.send(event);
+        Ok(())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A length as a frame has it. Longer ones are refused where they arrive, whatever the limit.
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,128 @@
+//! The command line of an executor: where its controller is.
+
+use super::{Options, serve};
+use crate::protocol::transport::{Address, Ends, Stream};
+use std::ffi::OsString;
+
+const USAGE: &str = "[--debugger] [--memory BYTES] --pipes IN,OUT | --connect ADDRESS | --listen ADDRESS
+
+Runs code for a controller of Uruk, as `uruk run --executor` is one. ADDRESS is tcp:HOST:PORT or unix:PATH; a host that
+is left out is this machine. With --listen, each controller gets a process of its own, and the address is printed once
+somebody can connect. The environment variable URUK_SECRET holds what the controller has to know, too; it must be set
+where other machines can connect. --memory limits what linked code and data may take.";
+
+/// Serves as these arguments say; the program's name is for messages.
+pub fn run(program: &str, mut arguments: impl Iterator<Item = OsString>) -> Result<(), String> {
+    let usage = format!("usage: {program} {USAGE}");
+    let mut options = Options { secret: secret(), ..Options::default() };
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().and_then(|value| value.into_string().ok()).ok_or(&usage);
+        match argument.to_str() {
+            Some("--debugger") => options.debugger = true,
+            Some("--memory") => {
+                let bytes = value()?;
+                options.memory = Some(bytes.parse().map_err(|_| format!("`{bytes}` is no number of bytes"))?);
+            }
+            Some("--pipes") => return serve_over(pipes(&value()?)?, &options),
+            Some("--connect") => {
+                let address = address(&value()?)?;
+                let ends = address
+                    .connect()
+                    .and_then(Stream::into_ends)
+                    .map_err(|error| format!("cannot connect to {address}: {error}"))?;
+                return serve_over(ends, &options);
+            }
+            Some("--listen") => return listen(&address(&value()?)?, &options),
+            Some("-h" | "--help") => {
+                println!("{usage}");
+                return Ok(());
+            }
+            _ => return Err(usage),
+        }
+    }
+    Err(usage)
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|error: crate::protocol::transport::AddressError| error.to_string())
+}
+
+/// The secret, which programs that run here do not get to see.
+fn secret() -> Vec<u8> {
+    let secret = std::env::var_os("URUK_SECRET").unwrap_or_default();
+    // SAFETY: no other thread runs yet.
+    unsafe { std::env::remove_var("URUK_SECRET") };
+    secret.into_encoded_bytes()
+}
+
+fn serve_over(ends: Ends, options: &Options) -> Result<(), String> {
+    serve(ends, options).map_err(|error| error.to_string())
+}
+
+#[cfg(unix)]
+fn pipes(text: &str) -> Result<Ends, String> {
+    use std::fs::File;
+    use std::os::fd::FromRawFd;
+    let (from, to) = text.split_once(',').ok_or("two numbers of pipes are wanted, as in --pipes 3,4")?;
+    let open = |number: &str| {
+        let number =
+            number.parse().ok().filter(|number| 2 < *number).ok_or_else(|| format!("`{number}` is no pipe"))?;
+        // SAFETY: whoever starts this process says that it gives it these descriptors; programs that it starts do not
+        // get them.
+        unsafe {
+            if libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) < 0 {
+                return Err(format!("descriptor {number} is not open"));
+            }
+            Ok(File::from_raw_fd(number))
+        }
+    };
+    Ok(Ends::new(open(from)?, open(to)?))
+}
+
+#[cfg(not(unix))]
+fn pipes(_: &str) -> Result<Ends, String> {
+    Err("pipes cannot be handed over on this system; use --connect".into())
+}
+
+/// Serves whoever connects; where the system can copy processes, each in one of its own, so that one cannot harm another.
+fn listen(address: &Address, options: &Options) -> Result<(), String> {
+    if options.secret.is_empty() && !address.is_local() {
+        return Err(format!("{address} can be reached from other machines: set URUK_SECRET for both sides"));
+    }
+    let listener = address.listen().map_err(|error| format!("cannot listen at {address}: {error}"))?;
+    println!("{}", listener.address().map_err(|error| error.to_string())?);
+    // SAFETY: children end by themselves; nobody waits for them.
+    #[cfg(unix)]
+    unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_IGN)
+    };
+    loop {
+        let stream = listener.accept().map_err(|error| format!("cannot accept a connection: {error}"))?;
+        if is_served_here()? {
+            drop(listener);
+            let options = Options { streams: Some(address.beside()), ..options.clone() };
+            return serve_over(stream.into_ends().map_err(|error| error.to_string())?, &options);
+        }
+    }
+}
+
+/// Whether this process is to serve a connection, as a copy of the one that listens.
+#[cfg(unix)]
+fn is_served_here() -> Result<bool, String> {
+    // SAFETY: this process has one thread. A program waits for its own children.
+    unsafe {
+        match libc::fork() {
+            0 => {
+                libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+                Ok(true)
+            }
+            -1 => Err(format!("cannot start a process: {}", std::io::Error::last_os_error())),
+            _ => Ok(false),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn is_served_here() -> Result<bool, String> {
+    Ok(true)
+}

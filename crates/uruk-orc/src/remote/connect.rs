@@ -1,0 +1,137 @@
+//! How connections come about.
+
+use super::Remote;
+use super::link::Link;
+use super::memory::RemoteMemory;
+use super::questions::Questions;
+use crate::error::Error;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Child;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use uruk_executor::protocol::Peer;
+use uruk_executor::protocol::frame::{FrameError, Header, Kind, Limits, read_bytes};
+use uruk_executor::protocol::hello::{self, Role};
+use uruk_executor::protocol::message::Request;
+use uruk_executor::protocol::transport::{Address, Ends, Stream};
+use uruk_executor::serve::{Target, decode};
+use uruk_jitlink::arch::Architecture;
+use uruk_jitlink::{aarch64, riscv, x86_64};
+
+/// What is expected of an executor.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What both sides have to know.
+    pub secret: Vec<u8>,
+    /// How long it may take to answer what runs no code of the program; then it is ended.
+    pub patience: Option<Duration>,
+    /// How long code may run that is called; then the executor is ended.
+    pub run_limit: Option<Duration>,
+    /// How often it is asked whether it is there while nothing else is. One that does not answer with patience is ended.
+    pub heartbeat: Option<Duration>,
+    /// Sizes of what is accepted of it at once.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            secret: Vec::new(),
+            patience: Some(Duration::from_secs(60)),
+            run_limit: None,
+            heartbeat: Some(Duration::from_secs(10)),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Remote {
+    /// Starts an executor as a child, connected by pipes: a program that takes `--pipes IN,OUT`, after these arguments.
+    pub fn spawn<S: AsRef<OsStr>>(
+        program: &Path,
+        arguments: impl IntoIterator<Item = S>,
+        options: &Options,
+    ) -> Result<Remote, Error> {
+        let name = format!("executor `{}`", program.display());
+        match uruk_executor::protocol::spawn::spawn(program, arguments) {
+            Ok((child, ends)) => Remote::over(ends, name, Some(child), options),
+            Err(error) => Err(Error::Executor { what: format!("starting {name}"), reason: error.to_string() }),
+        }
+    }
+
+    /// Connects to an executor that listens.
+    pub fn connect(address: &Address, options: &Options) -> Result<Remote, Error> {
+        let name = format!("executor at {address}");
+        match address.connect().and_then(Stream::into_ends) {
+            Ok(ends) => Remote::over(ends, name, None, options),
+            Err(error) => Err(Error::Executor { what: format!("connecting to {name}"), reason: error.to_string() }),
+        }
+    }
+
+    /// Uses a connection of one's own to an executor.
+    pub fn over(ends: Ends, name: String, child: Option<Child>, options: &Options) -> Result<Remote, Error> {
+        let Ends { mut from, mut to } = ends;
+        let failed = |reason: String| Error::Executor { what: format!("setting up {name}"), reason };
+        hello::exchange(&mut *from, &mut *to, Role::Controller, &options.secret)
+            .map_err(|error| failed(error.to_string()))?;
+        let target = target(&mut *from, options.limits).map_err(&failed)?;
+        let architecture = architecture(&target.architecture)
+            .ok_or_else(|| failed(format!("there is no linker for its architecture, {}", target.architecture)))?;
+        let questions = Arc::new(Questions::default());
+        let handler: Weak<Questions> = Arc::downgrade(&questions);
+        let peer = Arc::new(Peer::new(to, handler));
+        questions.attach(&peer);
+        let limits = options.limits;
+        let reader = {
+            let (peer, questions) = (peer.clone(), questions.clone());
+            std::thread::Builder::new().name("uruk executor".into()).spawn(move || {
+                peer.read(&mut *from, limits);
+                drop(questions);
+            })
+        };
+        reader.map_err(|error| failed(error.to_string()))?;
+        let link = Arc::new(Link::new(peer, questions, name, [options.patience, options.run_limit], child));
+        if let Some(interval) = options.heartbeat {
+            watch(&link, interval);
+        }
+        let memory = RemoteMemory::new(link.clone());
+        Ok(Remote { link, memory, target, architecture })
+    }
+}
+
+/// Asks at intervals whether the executor is there, until it or the session is gone.
+fn watch(link: &Arc<Link>, interval: Duration) {
+    let link = Arc::downgrade(link);
+    // Without it, an executor that hangs is noticed by who waits for it.
+    _ = std::thread::Builder::new().name("uruk heartbeat".into()).spawn(move || {
+        loop {
+            std::thread::park_timeout(interval);
+            let Some(link) = link.upgrade() else { return };
+            // Who does not answer is ended, and whoever waits gets the reason.
+            if link.peer.ended().is_some() || link.ask("answering", &Request::Ping).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// What an executor says of itself first.
+fn target(from: &mut dyn std::io::Read, limits: Limits) -> Result<Target, String> {
+    let text = |error: FrameError| error.to_string();
+    let header = Header::read(from, limits).map_err(text)?;
+    let message = read_bytes(from, header.message).map_err(|error| error.to_string())?;
+    if header.kind != Kind::Post || header.payload != 0 {
+        return Err("its first message is not about itself".into());
+    }
+    decode(&message)
+}
+
+fn architecture(name: &str) -> Option<&'static Architecture> {
+    match name {
+        "x86_64" => Some(&x86_64::ARCHITECTURE),
+        "aarch64" => Some(&aarch64::ARCHITECTURE),
+        "riscv64" => Some(&riscv::rv64::ARCHITECTURE),
+        _ => None,
+    }
+}

@@ -1,0 +1,230 @@
+//! The connection as the rest of this module uses it: requests with checked answers, and what is known of the other side's
+//! end.
+
+use super::questions::Questions;
+use crate::error::Error;
+use crate::executor::Found;
+use std::process::{Child, ExitStatus};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use uruk_executor::protocol::message::{Answer, Number, Request};
+use uruk_executor::protocol::{Gone, Peer};
+use uruk_executor::serve::{decode, encode};
+
+/// How long a child may take to end once nothing more can come from it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A connection to an executor.
+pub(super) struct Link {
+    pub peer: Arc<Peer>,
+    pub questions: Arc<Questions>,
+    /// What messages call the executor.
+    pub name: String,
+    /// Limit for answers of requests that run no code of the program.
+    pub patience: Option<Duration>,
+    /// Limit for those that do.
+    pub run_limit: Option<Duration>,
+    child: Mutex<Process>,
+    /// Why it was ended from here, if it was.
+    given_up: OnceLock<String>,
+    last: AtomicU64,
+}
+
+/// The process, if this one has started it.
+enum Process {
+    Foreign,
+    Running(Child),
+    Ended(Option<ExitStatus>),
+}
+
+impl Link {
+    pub fn new(
+        peer: Arc<Peer>,
+        questions: Arc<Questions>,
+        name: String,
+        limits: [Option<Duration>; 2],
+        child: Option<Child>,
+    ) -> Link {
+        let child = Mutex::new(child.map_or(Process::Foreign, Process::Running));
+        let [patience, run_limit] = limits;
+        Link { peer, questions, name, patience, run_limit, child, given_up: OnceLock::new(), last: AtomicU64::new(0) }
+    }
+
+    fn child(&self) -> MutexGuard<'_, Process> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number for something that the executor is to keep until this is dropped.
+    pub fn keep(self: &Arc<Self>) -> Kept {
+        Kept { link: self.clone(), number: self.number() }
+    }
+
+    /// A number that has not been used.
+    pub fn number(&self) -> Number {
+        self.last.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Says something that is not answered.
+    pub fn post(&self, request: &Request) {
+        self.peer.post(&encode(request));
+    }
+
+    /// The same with raw bytes.
+    pub fn post_bytes(&self, request: &Request, bytes: &[u8]) {
+        self.peer.post_bytes(&encode(request), bytes);
+    }
+
+    /// Asks for something that runs no code of the program.
+    pub fn ask(&self, what: &str, request: &Request) -> Result<Answer, Error> {
+        self.request(what, request, self.patience)
+    }
+
+    /// Asks for something that does.
+    pub fn run(&self, what: &str, request: &Request) -> Result<Answer, Error> {
+        self.request(what, request, self.run_limit)
+    }
+
+    /// Asks for something that has no result.
+    pub fn done(&self, what: &str, request: &Request) -> Result<(), Error> {
+        match self.ask(what, request)? {
+            Answer::Done => Ok(()),
+            _ => Err(self.unexpected(what)),
+        }
+    }
+
+    fn request(&self, what: &str, request: &Request, limit: Option<Duration>) -> Result<Answer, Error> {
+        let answer = match self.peer.call(&encode(request), limit) {
+            Ok(answer) => answer,
+            Err(Gone::Failed(reason)) => return Err(self.failed(what, &reason)),
+            Err(Gone::Late(limit)) => {
+                let reason = format!("{what} took more than {} seconds, so it was ended", limit.as_secs_f64());
+                self.give_up(&reason);
+                return Err(self.lost(&reason));
+            }
+            Err(gone) => return Err(self.lost(&gone.to_string())),
+        };
+        decode(&answer).map_err(|reason| self.failed(what, &reason))
+    }
+
+    /// What names mean to the process, or one of its libraries.
+    pub fn find(&self, library: Option<Number>, names: &[&[u8]]) -> Result<Vec<Option<Found>>, Error> {
+        let what = "looking names up";
+        let names: Vec<_> = names.iter().map(|name| name.to_vec()).collect();
+        let count = names.len();
+        match self.ask(what, &Request::Find { library, names })? {
+            Answer::Found(found) if found.len() == count => {
+                let found = found.into_iter();
+                Ok(found.map(|it| it.map(|(address, thread_local)| Found { address, thread_local })).collect())
+            }
+            _ => Err(self.unexpected(what)),
+        }
+    }
+
+    /// The executor could not do something.
+    pub fn failed(&self, what: &str, reason: &str) -> Error {
+        Error::Executor { what: format!("{what} in {}", self.name), reason: reason.into() }
+    }
+
+    /// The executor has answered something else.
+    pub fn unexpected(&self, what: &str) -> Error {
+        self.failed(what, "its answer does not fit the question; is it of another version?")
+    }
+
+    /// The executor is gone. Says how it ended, where that can be known.
+    fn lost(&self, reason: &str) -> Error {
+        let ended = self.wait();
+        let crash = self.questions.crash();
+        let status = ended.and_then(|ended| ended.code()).or_else(|| self.questions.status());
+        let signal = ended.and_then(signal).or(crash.as_ref().map(|(signal, _)| *signal));
+        let mut report = match (status, signal) {
+            _ if self.given_up.get().is_some_and(|given_up| given_up == reason) => reason.to_string(),
+            (Some(status), _) => format!("it ended with status {status}"),
+            (None, Some(signal)) => format!("it was ended by signal {signal}"),
+            (None, None) => reason.to_string(),
+        };
+        report.extend(crash.map(|(_, frames)| frames));
+        Error::ExecutorLost { executor: self.name.clone(), report, status, signal }
+    }
+
+    /// Ends an executor that does not do what it should.
+    pub fn give_up(&self, reason: &str) {
+        let reason = self.given_up.get_or_init(|| reason.into());
+        self.peer.end(reason);
+        if let Process::Running(child) = &mut *self.child() {
+            // It may have ended by itself.
+            _ = child.kill();
+        }
+    }
+
+    /// How the child ended, once its connection has.
+    fn wait(&self) -> Option<ExitStatus> {
+        let mut child = self.child();
+        if let Process::Running(running) = &mut *child {
+            let status = wait_for(running);
+            *child = Process::Ended(status);
+        }
+        match &*child {
+            Process::Ended(status) => *status,
+            _ => None,
+        }
+    }
+}
+
+#[cfg(unix)]
+fn signal(ended: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&ended)
+}
+
+#[cfg(not(unix))]
+fn signal(_: ExitStatus) -> Option<i32> {
+    None
+}
+
+/// Waits for a child that is about to end; one that does not is ended.
+fn wait_for(child: &mut Child) -> Option<ExitStatus> {
+    let until = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_micros(50);
+    while Instant::now() < until {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) => std::thread::sleep(pause),
+            Err(_) => return None,
+        }
+        pause = (2 * pause).min(Duration::from_millis(5));
+    }
+    // It may have ended by itself.
+    _ = child.kill();
+    child.wait().ok()
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.peer.flush();
+        self.peer.end("the session is over");
+        self.wait();
+    }
+}
+
+/// Something that the executor keeps.
+pub(super) struct Kept {
+    link: Arc<Link>,
+    number: Number,
+}
+
+impl Kept {
+    pub fn number(&self) -> Number {
+        self.number
+    }
+
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.link.questions.forget(self.number);
+        self.link.post(&Request::Drop { resource: self.number });
+    }
+}

@@ -1,0 +1,101 @@
+//! The task `bench remote`: what it costs to link here and run in another process, beside `llvm-jitlink -oop-executor`.
+//!
+//! Whole processes, in turn: programs in the linker's own process, in a child over pipes, in an executor that listens, and
+//! the peer's with its executor. Medians and ratios go to target/report/remote.md.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::ways::middle;
+use super::{Options, Workload, workloads};
+use crate::matrix::{self, Executors, Place};
+use crate::paths;
+use crate::process::{self, End};
+
+/// What is linked, and what part of the peer's time it may take at most.
+const TARGETS: &[(&str, f64)] = &[("sqlite / gcc", 0.5), ("10000x10", 0.1)];
+
+/// Linking and running in a child that shares memory may take so many times what it takes in one process.
+const OF_ONE_PROCESS: f64 = 1.2;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The peer's executor, which Debian installs beside the linker.
+const PEER_EXECUTOR: &str = "/usr/lib/llvm-22/bin/llvm-jitlink-executor";
+
+/// The task `bench remote`.
+pub fn run(arguments: &[String]) -> Result<bool> {
+    let mut options = super::options(arguments)?;
+    let uruk = match options.uruk.take() {
+        Some(uruk) => uruk,
+        None => matrix::build_uruk()?,
+    };
+    let executors = Executors::start(&uruk)?;
+    let mut text = String::from(
+        "# Linked here, run in another process\n\nWhole processes, medians in ms.\n\n\
+         | what | in one process | child, pipes | listening, socket | listening, TCP | llvm-jitlink -oop-executor | of its time |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    let mut misses = String::new();
+    for (filter, part) in TARGETS {
+        let found =
+            workloads(&Options { filter: (*filter).into(), large: false, samples: options.samples, uruk: None })?;
+        let workload = found.first().with_context(|| format!("no workload is called `{filter}`"))?;
+        println!("{}", workload.name);
+        let places = [Place::Here, Place::Pipes, Place::Unix, Place::Tcp];
+        let mut taken: [Vec<f64>; 5] = Default::default();
+        for _ in 0..options.samples {
+            for (place, taken) in places.iter().zip(&mut taken) {
+                taken.push(one(ours(&uruk, &executors, *place, workload), workload.status)?);
+            }
+            taken[4].push(one(peer(workload), workload.status)?);
+        }
+        let [here, pipes, unix, tcp, peer] = taken.map(middle);
+        let (name, of_peer) = (&workload.name, pipes / peer);
+        writeln!(text, "| {name} | {here:.2} | {pipes:.2} | {unix:.2} | {tcp:.2} | {peer:.2} | {of_peer:.2} |")?;
+        if *part < of_peer {
+            writeln!(misses, "- {name}: {of_peer:.2} of llvm-jitlink's time, for at most {part}")?;
+        }
+        if OF_ONE_PROCESS < pipes / here {
+            writeln!(misses, "- {name}: {:.2} times one process, for at most {OF_ONE_PROCESS}", pipes / here)?;
+        }
+    }
+    let all_hold = misses.is_empty();
+    writeln!(text, "\n{}", if all_hold { "All targets hold.".into() } else { format!("Do not hold:\n\n{misses}") })?;
+    let path = paths::target_folder("report")?.join("remote.md");
+    paths::write_whole(&path, text.as_bytes())?;
+    println!("\n{text}\n{}", path.display());
+    Ok(all_hold)
+}
+
+fn ours(uruk: &Path, executors: &Executors, place: Place, workload: &Workload) -> Command {
+    let mut command = Command::new(uruk);
+    command.arg("run").args(executors.arguments(place)).args(&workload.objects).args(&workload.libs);
+    command.arg("--").args(&workload.args);
+    command
+}
+
+fn peer(workload: &Workload) -> Command {
+    let mut command = Command::new("llvm-jitlink-22");
+    command.arg(format!("-oop-executor={PEER_EXECUTOR}")).args(&workload.objects);
+    let libraries: Vec<PathBuf> = workload.libs.iter().map(PathBuf::from).collect();
+    command.args(libraries).arg("-args").args(&workload.args);
+    command
+}
+
+/// The milliseconds of a run.
+fn one(mut command: Command, status: i32) -> Result<f64> {
+    let folder = paths::target_folder("bench-run")?;
+    let usage = process::measure(&mut command, &folder.join("stdout"), &folder.join("stderr"), LIMIT)?;
+    match usage.end {
+        End::Status(ended) if ended == status => Ok(usage.wall_ms),
+        end => {
+            let errors = std::fs::read_to_string(folder.join("stderr"))?;
+            bail!("{}: {end}: {}", process::describe(&command), errors.lines().next().unwrap_or_default())
+        }
+    }
+}
