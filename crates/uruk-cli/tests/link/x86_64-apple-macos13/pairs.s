@@ -21,6 +21,12 @@ _immediates:
         movw    $1, _first(%rip)
         movl    $1, _first(%rip)
         retq
+        .globl  _hidden
+_hidden:
+# What has no symbol is referred to by its place in the section.
+# jitlink-check: decode_operand(_hidden, 3) = section_addr(pairs.o, __DATA,__hidden) - next_pc(_hidden)
+        movl    $1, L_hidden(%rip)
+        retq
 
         .data
         .p2align 3
@@ -32,6 +38,9 @@ _first:
 # jitlink-check: *{8}_second = _first - _main - 5
 _second:
         .quad   _first - _main - 5
+        .section __DATA,__hidden
+L_hidden:
+        .quad   0
 
         .section __DATA,__thread_vars,thread_local_variables
         .globl  _variable
