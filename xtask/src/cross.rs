@@ -1,8 +1,10 @@
 //! Executors for other architectures: built with Debian's compiler, which comes with a standard library for them or its
-//! source; tested in emulators.
+//! source; tested in emulators, by themselves and with programs that are linked here.
 //!
 //! An emulator of user programs keeps caches coherent, so it cannot show that code is published as a real processor needs
 //! it. All is built with one profile, `cross`, in a folder of its own: the library is built anew for each profile.
+
+mod programs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -172,8 +174,9 @@ pub fn run(arguments: &[String]) -> Result<bool> {
 pub fn test() -> Result<(usize, usize)> {
     let mut sum = (0, 0);
     for target in TARGETS {
-        let (passed, failed) = target.test()?;
-        sum = (sum.0 + passed, sum.1 + failed);
+        for (passed, failed) in [target.test()?, programs::test(target)?] {
+            sum = (sum.0 + passed, sum.1 + failed);
+        }
     }
     Ok(sum)
 }

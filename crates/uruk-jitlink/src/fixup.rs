@@ -382,6 +382,10 @@ impl Fixup<'_> {
             return Ok(());
         }
         let graph = &self.member.graph;
+        // Assemblers for RISC-V leave the distances in it to the linker. Nothing leads to those of dropped functions.
+        if graph.section_name(block.section).starts_with(b".gcc_except_table") {
+            return Ok(());
+        }
         // A number that looks like the mark.
         let own = self.targets.get(edge.target) == Target::Own;
         if !own || graph.symbol(edge.target).definition == Definition::Absolute {

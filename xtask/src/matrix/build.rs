@@ -56,6 +56,11 @@ impl Builder {
         self.sources.files(program.sources)
     }
 
+    /// Where headers of the sources' packages are, for a compiler.
+    pub fn include_flags(&self) -> impl Iterator<Item = String> {
+        self.sources.include_folders().into_iter().map(|folder| format!("-I{}", folder.display()))
+    }
+
     /// The objects of `program`, compiled if they are not there, with more flags than those of the set.
     pub fn objects(&self, program: &Program, compiler: Compiler, set: &FlagSet, more: &[&str]) -> Result<Vec<PathBuf>> {
         let sources = self.files(program)?;
@@ -79,9 +84,7 @@ impl Builder {
         command.args(flags).current_dir(&self.fixtures);
         match compiler {
             Compiler::Rustc => command.args(["--edition=2024", "--crate-type=bin", "--emit=obj", "-Cprefer-dynamic"]),
-            _ => command
-                .arg("-c")
-                .args(self.sources.include_folders().iter().flat_map(|i| ["-I".as_ref(), i.as_os_str()])),
+            _ => command.arg("-c").args(self.include_flags()),
         };
         process::capture(command.arg(source).arg("-o").arg(&partial))?;
         fs::rename(&partial, &object)?;

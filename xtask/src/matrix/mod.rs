@@ -21,7 +21,7 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 
-pub use build::Builder;
+pub use build::{Builder, STDIN};
 pub use case::Case;
 pub use places::{Executors, Place};
 

@@ -324,10 +324,12 @@ pub enum Question {
     },
     /// The process is about to end by a signal. Posted.
     Crashed(Crash),
-    /// The process ends by `exit`. Posted.
-    Ending {
-        /// Its status.
-        status: i32,
+    /// The process has ended, says the one that started it. Posted.
+    Ended {
+        /// Its status, if it ended by itself.
+        status: Option<i32>,
+        /// The signal that ended it, if one did.
+        signal: Option<i32>,
     },
 }
 

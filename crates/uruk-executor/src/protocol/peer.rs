@@ -8,10 +8,12 @@
 //! never waits drains them. Posts wait for the next call, or until there are many, and come before it.
 
 use super::frame::{self, FrameError, Header, Kind, Limits};
+use super::transport::Stream;
 use crate::at_fork::{self, Held, Locks};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -70,6 +72,7 @@ enum Event {
 
 struct Sender {
     to: Box<dyn Write + Send>,
+    socket: Option<Stream>,
     posts: Vec<u8>,
 }
 
@@ -91,7 +94,16 @@ impl Locks for Shared {
 
     fn in_child(&self) {
         self.end("the connection belongs to the process that this one is a copy of");
-        self.sender().to = Box::new(io::sink());
+        // Closed here, and not ended for that process.
+        self.sender().close();
+    }
+}
+
+impl Sender {
+    /// Lets go of the connection.
+    fn close(&mut self) -> Option<Stream> {
+        self.to = Box::new(io::sink());
+        self.socket.take()
     }
 }
 
@@ -126,8 +138,8 @@ thread_local! {
 
 impl Peer {
     /// The side that writes here and whose calls are carried out by the handler, once [`read`](Peer::read) runs.
-    pub fn new(to: Box<dyn Write + Send>, handler: Weak<dyn Handler>) -> Peer {
-        let sender = Mutex::new(Sender { to, posts: Vec::new() });
+    pub fn new(to: Box<dyn Write + Send>, socket: Option<Stream>, handler: Weak<dyn Handler>) -> Peer {
+        let sender = Mutex::new(Sender { to, socket, posts: Vec::new() });
         let shared = at_fork::hold_while_alive(Shared { sender, calls: Mutex::default() });
         Peer { shared, handler, last: AtomicU32::new(0) }
     }
@@ -263,8 +275,9 @@ impl Peer {
     /// Ends it from this side: whoever waits gets the reason, and nothing more is said.
     pub fn end(&self, reason: &str) {
         self.shared.end(reason);
-        // Closed, so that the other side learns of it.
-        self.shared.sender().to = Box::new(io::sink());
+        // So that the other side learns of it. It may have ended the connection before.
+        let socket = self.shared.sender().close();
+        socket.map(|socket| socket.shut(Shutdown::Both));
     }
 
     /// Takes what comes until the connection ends, and returns the reason.

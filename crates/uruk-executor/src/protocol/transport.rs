@@ -15,32 +15,10 @@ use std::time::Duration;
 pub struct Ends {
     /// What the other side sends.
     pub from: Box<dyn Read + Send>,
-    /// What is sent to it; the connection ends when this is dropped.
+    /// What is sent to it.
     pub to: Box<dyn Write + Send>,
-}
-
-/// A socket whose connection ends when the side that sends is dropped, whoever reads.
-struct Sending(Stream);
-
-impl Write for Sending {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.write_vectored(slices)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-impl Drop for Sending {
-    fn drop(&mut self) {
-        // The other side may have ended it before.
-        _ = self.0.shut(Shutdown::Both);
-    }
+    /// The socket of both, if there is one: closing what is sent does not end a connection that somebody reads.
+    pub socket: Option<Stream>,
 }
 
 impl Ends {
@@ -48,7 +26,7 @@ impl Ends {
     pub fn new(from: impl Read + Send + 'static, to: impl Write + Send + 'static) -> Ends {
         /// What is read at once; longer data is read where it goes.
         const BUFFER: usize = 64 << 10;
-        Ends { from: Box::new(BufReader::with_capacity(BUFFER, from)), to: Box::new(to) }
+        Ends { from: Box::new(BufReader::with_capacity(BUFFER, from)), to: Box::new(to), socket: None }
     }
 }
 
@@ -207,7 +185,7 @@ impl Stream {
         if let Stream::Tcp(stream) = &self {
             stream.set_nodelay(true)?;
         }
-        Ok(Ends::new(self.try_clone()?, Sending(self)))
+        Ok(Ends { socket: Some(self.try_clone()?), ..Ends::new(self.try_clone()?, self) })
     }
 
     /// The same connection once more.

@@ -1,6 +1,8 @@
 //! The command line of an executor: where its controller is.
 
-use super::{Options, serve};
+use super::{Options, encode, serve};
+use crate::protocol::frame::{self, Header, Kind};
+use crate::protocol::message::Question;
 use crate::protocol::transport::{Address, Ends, Stream};
 use std::ffi::OsString;
 
@@ -26,11 +28,8 @@ pub fn run(program: &str, mut arguments: impl Iterator<Item = OsString>) -> Resu
             Some("--pipes") => return serve_over(pipes(&value()?)?, &options),
             Some("--connect") => {
                 let address = address(&value()?)?;
-                let ends = address
-                    .connect()
-                    .and_then(Stream::into_ends)
-                    .map_err(|error| format!("cannot connect to {address}: {error}"))?;
-                return serve_over(ends, &options);
+                let stream = address.connect().map_err(|error| format!("cannot connect to {address}: {error}"))?;
+                return serve_supervised(stream, &options);
             }
             Some("--listen") => return listen(&address(&value()?)?, &options),
             Some("-h" | "--help") => {
@@ -98,31 +97,58 @@ fn listen(address: &Address, options: &Options) -> Result<(), String> {
     };
     loop {
         let stream = listener.accept().map_err(|error| format!("cannot accept a connection: {error}"))?;
-        if is_served_here()? {
+        if fork()?.is_none() {
             drop(listener);
             let options = Options { streams: Some(address.beside()), ..options.clone() };
-            return serve_over(stream.into_ends().map_err(|error| error.to_string())?, &options);
+            return serve_supervised(stream, &options);
         }
     }
 }
 
-/// Whether this process is to serve a connection, as a copy of the one that listens.
+/// Serves in a process of its own, and tells the controller how that ended, whatever it was.
 #[cfg(unix)]
-fn is_served_here() -> Result<bool, String> {
-    // SAFETY: this process has one thread. A program waits for its own children.
-    unsafe {
-        match libc::fork() {
-            0 => {
-                libc::signal(libc::SIGCHLD, libc::SIG_DFL);
-                Ok(true)
-            }
-            -1 => Err(format!("cannot start a process: {}", std::io::Error::last_os_error())),
-            _ => Ok(false),
+fn serve_supervised(mut stream: Stream, options: &Options) -> Result<(), String> {
+    // SAFETY: this process has one thread, which waits for the child.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    let text = |error: std::io::Error| error.to_string();
+    let Some(child) = fork()? else { return serve_over(stream.into_ends().map_err(text)?, options) };
+    let mut status = 0;
+    // SAFETY: the place is this function's own.
+    while unsafe { libc::waitpid(child, &mut status, 0) } < 0 {
+        let error = std::io::Error::last_os_error();
+        if error.kind() != std::io::ErrorKind::Interrupted {
+            return Err(text(error));
         }
     }
+    let ended = Question::Ended {
+        status: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
+        signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
+    };
+    let message = encode(&ended);
+    let header = Header { message: message.len() as u32, payload: 0, kind: Kind::Post, call: 0, during: 0 };
+    // A controller that has gone need not know.
+    _ = frame::write_all(&mut stream, &[&header.encode(), &message]);
+    Ok(())
 }
 
 #[cfg(not(unix))]
-fn is_served_here() -> Result<bool, String> {
-    Ok(true)
+fn serve_supervised(stream: Stream, options: &Options) -> Result<(), String> {
+    serve_over(stream.into_ends().map_err(|error| error.to_string())?, options)
+}
+
+/// Makes a copy of this process, which has one thread: the copy's number, or nothing in the copy itself.
+#[cfg(unix)]
+fn fork() -> Result<Option<libc::pid_t>, String> {
+    // SAFETY: there is no other thread, whose locks the copy might find taken.
+    match unsafe { libc::fork() } {
+        0 => Ok(None),
+        -1 => Err(format!("cannot start a process: {}", std::io::Error::last_os_error())),
+        child => Ok(Some(child)),
+    }
+}
+
+/// Where processes cannot be copied, the one that listens serves, and only once.
+#[cfg(not(unix))]
+fn fork() -> Result<Option<u32>, String> {
+    Ok(None)
 }

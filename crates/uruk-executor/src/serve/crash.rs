@@ -1,4 +1,4 @@
-//! Tells the controller how the process is about to end: by a signal, or with a status.
+//! Tells the controller why the process is about to end by a signal.
 //!
 //! Data flow: a fault → the handler, on the thread's alternate stack if it has one → the frames of the thread by the
 //! unwinder → one message, if the connection is free to be written to → the signal's usual end.
@@ -28,8 +28,6 @@ pub(super) fn report_to(peer: &Arc<Peer>) {
     if PEER.set(peer.clone()).is_err() {
         return;
     }
-    // SAFETY: the function has the signature that `on_exit` asks for. What is registered first runs last.
-    unsafe { on_exit(ending, ptr::null_mut()) };
     for signal in FATAL {
         // SAFETY: the structure is plain data, and the handler has the signature that SA_SIGINFO asks for. A handler that
         // was there already belongs to the language runtime, which falls back on the default itself.
@@ -39,17 +37,6 @@ pub(super) fn report_to(peer: &Arc<Peer>) {
             action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND | libc::SA_NODEFER;
             libc::sigaction(signal, &action, ptr::null_mut());
         }
-    }
-}
-
-unsafe extern "C" {
-    /// on_exit(3)
-    fn on_exit(function: extern "C" fn(c_int, *mut c_void), data: *mut c_void) -> c_int;
-}
-
-extern "C" fn ending(status: c_int, _: *mut c_void) {
-    if let Some(peer) = PEER.get() {
-        peer.try_post_now(&encode(&Question::Ending { status }));
     }
 }
 

@@ -61,11 +61,11 @@ pub struct Options {
 /// Serves one controller until the connection ends, on this thread, which should be the main one: programs run on it. When
 /// the controller is gone while code runs here, the process ends.
 pub fn serve(ends: Ends, options: &Options) -> Result<(), HelloError> {
-    let Ends { mut from, mut to } = ends;
+    let Ends { mut from, mut to, socket } = ends;
     hello::exchange(&mut *from, &mut *to, Role::Executor, &options.secret)?;
     let (work, queue) = mpsc::channel::<Incoming>();
     let server = Arc::new_cyclic(|server: &Weak<Server>| {
-        let peer = Peer::new(to, server.clone() as Weak<_>);
+        let peer = Peer::new(to, socket, server.clone() as Weak<_>);
         Server::new(Arc::new(peer), work, options)
     });
     crash::report_to(&server.peer);

@@ -71,7 +71,7 @@ impl Remote {
 
     /// Uses a connection of one's own to an executor.
     pub fn over(ends: Ends, name: String, child: Option<Child>, options: &Options) -> Result<Remote, Error> {
-        let Ends { mut from, mut to } = ends;
+        let Ends { mut from, mut to, socket } = ends;
         let failed = |reason: String| Error::Executor { what: format!("setting up {name}"), reason };
         hello::exchange(&mut *from, &mut *to, Role::Controller, &options.secret)
             .map_err(|error| failed(error.to_string()))?;
@@ -80,7 +80,7 @@ impl Remote {
             .ok_or_else(|| failed(format!("there is no linker for its architecture, {}", target.architecture)))?;
         let questions = Arc::new(Questions::default());
         let handler: Weak<Questions> = Arc::downgrade(&questions);
-        let peer = Arc::new(Peer::new(to, handler));
+        let peer = Arc::new(Peer::new(to, socket, handler));
         questions.attach(&peer);
         let limits = options.limits;
         let reader = {

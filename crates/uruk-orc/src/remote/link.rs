@@ -135,8 +135,9 @@ impl Link {
     fn lost(&self, reason: &str) -> Error {
         let ended = self.wait();
         let crash = self.questions.crash();
-        let status = ended.and_then(|ended| ended.code()).or_else(|| self.questions.status());
-        let signal = ended.and_then(signal).or(crash.as_ref().map(|(signal, _)| *signal));
+        let said = self.questions.end();
+        let status = ended.and_then(|ended| ended.code()).or(said.0);
+        let signal = ended.and_then(signal).or(said.1).or(crash.as_ref().map(|(signal, _)| *signal));
         let mut report = match (status, signal) {
             _ if self.given_up.get().is_some_and(|given_up| given_up == reason) => reason.to_string(),
             (Some(status), _) => format!("it ended with status {status}"),

@@ -20,7 +20,8 @@ struct Known {
     images: HashMap<Number, Arc<MakeImage>>,
     directory: Option<Arc<dyn DylibDirectory>>,
     crash: Option<Crash>,
-    status: Option<i32>,
+    /// Status and signal with which it ended.
+    end: (Option<i32>, Option<i32>),
 }
 
 /// Answers an executor's questions.
@@ -65,9 +66,9 @@ impl Questions {
         self.known().directory.clone()
     }
 
-    /// The status that the executor said it was ending with.
-    pub fn status(&self) -> Option<i32> {
-        self.known().status
+    /// The status or signal with which the executor ended, if its parent has said so.
+    pub fn end(&self) -> (Option<i32>, Option<i32>) {
+        self.known().end
     }
 
     /// The signal by which it said that it was ending, and the rest of what it said as lines for a report.
@@ -135,7 +136,7 @@ impl Questions {
                     symbol: found.symbol.map(|(name, address)| (name.into_bytes(), address)),
                 }))
             }
-            posted @ (Question::Crashed(_) | Question::Ending { .. }) => {
+            posted @ (Question::Crashed(_) | Question::Ended { .. }) => {
                 return Err(format!("{posted:?} is not a call"));
             }
         })
@@ -146,7 +147,7 @@ impl Handler for Questions {
     fn post(&self, message: &[u8], _: &mut dyn Read) -> Result<(), String> {
         match decode(message)? {
             Question::Crashed(crash) => self.known().crash = Some(crash),
-            Question::Ending { status } => self.known().status = Some(status),
+            Question::Ended { status, signal } => self.known().end = (status, signal),
             called => return Err(format!("{called:?} is not posted")),
         }
         Ok(())
