@@ -4,7 +4,7 @@
 //! the peer's with its executor. Medians and ratios go to target/report/remote.md.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ const TARGETS: &[(&str, f64)] = &[("sqlite / gcc", 0.5), ("10000x10", 0.1)];
 /// Linking and running in a child that shares memory may take so many times what it takes in one process.
 const OF_ONE_PROCESS: f64 = 1.2;
 
-const LIMIT: Duration = Duration::from_secs(120);
+/// The peer takes longer for many objects.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The peer's executor, which Debian installs beside the linker.
 const PEER_EXECUTOR: &str = "/usr/lib/llvm-22/bin/llvm-jitlink-executor";
@@ -52,7 +53,10 @@ pub fn run(arguments: &[String]) -> Result<bool> {
             for (place, taken) in places.iter().zip(&mut taken) {
                 taken.push(one(ours(&uruk, &executors, *place, workload), workload.status)?);
             }
-            taken[4].push(one(peer(workload), workload.status)?);
+            // One that was ended counts with its time until then, and is not run again.
+            if taken[4].iter().all(|time| *time < LIMIT.as_secs_f64() * 1e3) {
+                taken[4].push(one(peer(workload), workload.status)?);
+            }
         }
         let [here, pipes, unix, tcp, peer] = taken.map(middle);
         let (name, of_peer) = (&workload.name, pipes / peer);
@@ -81,9 +85,9 @@ fn ours(uruk: &Path, executors: &Executors, place: Place, workload: &Workload) -
 
 fn peer(workload: &Workload) -> Command {
     let mut command = Command::new("llvm-jitlink-22");
+    // Its executor has the libraries that these programs need.
     command.arg(format!("-oop-executor={PEER_EXECUTOR}")).args(&workload.objects);
-    let libraries: Vec<PathBuf> = workload.libs.iter().map(PathBuf::from).collect();
-    command.args(libraries).arg("-args").args(&workload.args);
+    command.arg("-args").args(&workload.args);
     command
 }
 
@@ -93,9 +97,11 @@ fn one(mut command: Command, status: i32) -> Result<f64> {
     let usage = process::measure(&mut command, &folder.join("stdout"), &folder.join("stderr"), LIMIT)?;
     match usage.end {
         End::Status(ended) if ended == status => Ok(usage.wall_ms),
+        _ if LIMIT.as_secs_f64() * 1e3 <= usage.wall_ms => Ok(usage.wall_ms),
         end => {
             let errors = std::fs::read_to_string(folder.join("stderr"))?;
-            bail!("{}: {end}: {}", process::describe(&command), errors.lines().next().unwrap_or_default())
+            let program = command.get_program().display();
+            bail!("{program}: {end}: {}", errors.lines().next().unwrap_or_default())
         }
     }
 }
