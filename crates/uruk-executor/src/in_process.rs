@@ -8,11 +8,12 @@ use crate::interpose::{self, Importer, MallocError, MallocGuard, RebindError};
 use crate::libraries::{self, Definition, Library, LibraryError, SymbolKind};
 use crate::lifecycle::{self, Arguments};
 use crate::memory::{InProcessMemory, Options};
+use crate::phdr::{self, JitModule, MakeImage, ModuleRegistration, ModuleSegment};
 use crate::stubs::{Setup, StubPool};
 use crate::thread_exit;
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
-use crate::{at_exit, at_fork, darwin, phdr};
+use crate::{at_exit, at_fork, darwin};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use uruk_jitlink::memory::{MemoryManager, Placement};
@@ -113,6 +114,24 @@ impl InProcess {
         // SAFETY: the session has written and finalized the records, and drops the registration before it releases
         // their memory.
         unsafe { unwind::register(&[code], records.start as usize, length) }
+    }
+
+    /// Lets backtraces name functions of linked code, until what is returned is dropped: `base` is added to addresses in the
+    /// image, which is made when a backtrace needs it.
+    pub fn register_names(
+        &self,
+        base: u64,
+        code: Vec<Range<u64>>,
+        image: MakeImage,
+    ) -> Result<ModuleRegistration, unwind::RangeError> {
+        /// `PF_R` and `PF_X` (gABI 4.3, "Segment Permissions").
+        const EXECUTABLE: u32 = 5;
+        let segments = code.into_iter().map(|range| ModuleSegment {
+            vaddr: range.start.wrapping_sub(base) as usize,
+            size: (range.end - range.start) as usize,
+            flags: EXECUTABLE,
+        });
+        phdr::register(JitModule { base: base as usize, segments: segments.collect(), image })
     }
 
     /// Makes a pool of stubs, which has memory of this executor and keeps it.

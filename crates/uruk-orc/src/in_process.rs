@@ -12,16 +12,13 @@ use uruk_executor::dl;
 use uruk_executor::gdb;
 use uruk_executor::in_process::InProcess;
 use uruk_executor::libraries::{self, Definition, Library, SymbolKind};
-use uruk_executor::phdr::{self, JitModule, ModuleSegment};
+use uruk_executor::phdr;
 use uruk_executor::stubs::{StubError, StubPool};
 use uruk_executor::tls::{TlsError, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use uruk_executor::unwind::FIND_FDE;
 use uruk_executor::windows;
 use uruk_jitlink::memory::MemoryManager;
 use uruk_jitlink::tls::Question;
-
-/// `PF_R` and `PF_X` (gABI 4.3, "Segment Permissions").
-const EXECUTABLE: u32 = 5;
 
 impl Executor for InProcess {
     fn memory(&self) -> &dyn MemoryManager {
@@ -113,14 +110,8 @@ impl Executor for InProcess {
 
     fn register_names(&self, named: NamedCode) -> Option<Resource> {
         let NamedCode { base, code, image } = named;
-        let segments = code.into_iter().map(|range| ModuleSegment {
-            vaddr: range.start.wrapping_sub(base) as usize,
-            size: (range.end - range.start) as usize,
-            flags: EXECUTABLE,
-        });
-        let module = JitModule { base: base as usize, segments: segments.collect(), image };
         // Without it the functions have no names, which fails nothing.
-        phdr::register(module).ok().map(|registration| Box::new(registration) as Resource)
+        InProcess::register_names(self, base, code, image).ok().map(|registration| Box::new(registration) as Resource)
     }
 
     fn run_resolvers(&self, slots: &[(u64, u64)]) -> Result<(), Error> {

@@ -90,6 +90,17 @@ pub enum FrameError {
 }
 
 impl Header {
+    /// Of a message that belongs to no call yet and has no raw bytes. What is longer than a header can say is refused where
+    /// it arrives, whatever the limit.
+    pub fn new(kind: Kind, message: &[u8]) -> Header {
+        Header { message: length(message), payload: 0, kind, call: 0, during: 0 }
+    }
+
+    /// The same with raw bytes behind it.
+    pub fn with_payload(self, payload: &[u8]) -> Header {
+        Header { payload: length(payload), ..self }
+    }
+
     /// The bytes.
     pub fn encode(&self) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
@@ -136,6 +147,10 @@ impl Header {
         from.read_exact(&mut bytes[first..])?;
         Header::decode(&bytes, limits)
     }
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
 /// Reads so many bytes, taking memory only as they come: the length is what somebody said.

@@ -156,7 +156,7 @@ impl Peer {
     /// Says something that is not answered; it is sent with the next call at the latest.
     pub fn post(&self, message: &[u8]) {
         let mut sender = self.shared.sender();
-        let header = Header { message: length(message), payload: 0, kind: Kind::Post, call: 0, during: 0 };
+        let header = Header::new(Kind::Post, message);
         sender.posts.extend_from_slice(&header.encode());
         sender.posts.extend_from_slice(message);
         if MANY_POSTS <= sender.posts.len() {
@@ -166,14 +166,13 @@ impl Peer {
 
     /// The same with raw bytes, which are sent at once.
     pub fn post_bytes(&self, message: &[u8], payload: &[u8]) {
-        let header =
-            Header { message: length(message), payload: length(payload), kind: Kind::Post, call: 0, during: 0 };
+        let header = Header::new(Kind::Post, message).with_payload(payload);
         self.write(&mut self.shared.sender(), &[&header.encode(), message, payload]);
     }
 
     /// Says it at once if the sender is free: for a process that is about to end.
     pub fn try_post_now(&self, message: &[u8]) {
-        let header = Header { message: length(message), payload: 0, kind: Kind::Post, call: 0, during: 0 };
+        let header = Header::new(Kind::Post, message);
         if let Ok(mut sender) = self.shared.sender.try_lock() {
             self.write(&mut sender, &[&header.encode(), message]);
         }
@@ -207,8 +206,7 @@ impl Peer {
             calls.waiting.insert(number, events);
             number
         };
-        let header =
-            Header { message: length(message), payload: 0, kind: Kind::Call, call: number, during: self.during() };
+        let header = Header { call: number, during: self.during(), ..Header::new(Kind::Call, message) };
         self.write(&mut self.shared.sender(), &[&header.encode(), message]);
         let until = limit.map(|limit| Instant::now() + limit);
         loop {
@@ -248,28 +246,23 @@ impl Peer {
 
     /// Carries out a call on this thread, and answers it.
     pub fn execute(&self, incoming: Incoming) {
-        let Incoming { number, message } = incoming;
-        let before = CARRIED_OUT.replace((self.identity(), number));
+        let before = CARRIED_OUT.replace((self.identity(), incoming.number));
         let answer = match self.handler.upgrade() {
-            Some(handler) => handler.call(&message),
+            Some(handler) => handler.call(&incoming.message),
             None => Err("the other side is about to end".into()),
         };
         CARRIED_OUT.set(before);
-        self.answer(number, answer);
+        self.answer(incoming, answer);
     }
 
-    fn answer(&self, number: u32, answer: Result<Vec<u8>, String>) {
+    /// Answers a call; an error is the text that the caller gets.
+    pub fn answer(&self, incoming: Incoming, answer: Result<Vec<u8>, String>) {
         let (kind, message) = match answer {
             Ok(message) => (Kind::Answer, message),
             Err(text) => (Kind::Failure, text.into_bytes()),
         };
-        let header = Header { message: length(&message), payload: 0, kind, call: number, during: 0 };
+        let header = Header { call: incoming.number, ..Header::new(kind, &message) };
         self.write(&mut self.shared.sender(), &[&header.encode(), &message]);
-    }
-
-    /// Answers a call with an error.
-    pub fn refuse(&self, incoming: Incoming, reason: &str) {
-        self.answer(incoming.number, Err(reason.into()));
     }
 
     /// Ends it from this side: whoever waits gets the reason, and nothing more is said.
@@ -341,9 +334,4 @@ enum ReadError {
     Frame(#[from] FrameError),
     #[error("{0}")]
     Refused(String),
-}
-
-/// A length as a frame has it. Longer ones are refused where they arrive, whatever the limit.
-fn length(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }

@@ -125,7 +125,7 @@ fn serve_supervised(mut stream: Stream, options: &Options) -> Result<(), String>
         signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
     };
     let message = encode(&ended);
-    let header = Header { message: message.len() as u32, payload: 0, kind: Kind::Post, call: 0, during: 0 };
+    let header = Header::new(Kind::Post, &message);
     // A controller that has gone need not know.
     _ = frame::write_all(&mut stream, &[&header.encode(), &message]);
     Ok(())

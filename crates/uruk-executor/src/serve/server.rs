@@ -7,7 +7,7 @@ use crate::gdb;
 use crate::in_process::InProcess;
 use crate::libraries::{self, Library, SymbolKind};
 use crate::memory::{self, InProcessMemory, Options as MemoryOptions};
-use crate::phdr::{self, JitModule, ModuleSegment};
+use crate::phdr;
 use crate::protocol::message::{Answer, Number, Request, ThreadQuestion, ThreadVariable};
 use crate::protocol::transport::Address;
 use crate::protocol::{Handler, Incoming, Peer};
@@ -288,18 +288,10 @@ impl Server {
     }
 
     fn register_names(&self, resource: Number, base: u64, code: Vec<Range<u64>>) {
-        /// `PF_R` and `PF_X` (gABI 4.3, "Segment Permissions").
-        const EXECUTABLE: u32 = 5;
-        let segments = code.into_iter().map(|range| ModuleSegment {
-            vaddr: range.start.wrapping_sub(base) as usize,
-            size: (range.end - range.start) as usize,
-            flags: EXECUTABLE,
-        });
         let peer = self.peer.clone();
         let image = Box::new(move || upcalls::image(&peer, resource));
-        let module = JitModule { base: base as usize, segments: segments.collect(), image };
         // Without it the functions have no names, which fails nothing.
-        if let Ok(registration) = phdr::register(module) {
+        if let Ok(registration) = self.process.register_names(base, code, image) {
             self.keep(resource, registration);
         }
     }
@@ -339,9 +331,12 @@ impl Handler for Server {
 
     fn dispatch(&self, incoming: Incoming) {
         match decode(incoming.message()) {
-            Ok(request) if !runs_code(&request) => self.peer.execute(incoming),
-            // What cannot be decoded is an error wherever it is carried out.
-            Err(_) => self.peer.execute(incoming),
+            // What runs no code asks nothing back either, so it needs no thread that is known to wait.
+            Ok(request) if !runs_code(&request) => {
+                let answer = self.carry_out(request).map(|answer| encode(&answer));
+                self.peer.answer(incoming, answer);
+            }
+            Err(reason) => self.peer.answer(incoming, Err(reason)),
             Ok(_) if !self.main_is_busy.swap(true, Ordering::AcqRel) => {
                 // The main thread waits for as long as the process serves.
                 _ = self.main.send(incoming);

@@ -113,6 +113,7 @@ impl Executor for Remote {
     fn load_threads(&self, request: &ThreadRequest<'_>) -> Result<ThreadStorage, Error> {
         let what = "loading thread-local variables";
         let kept = self.link.keep();
+        let count = request.questions.len();
         let questions =
             request.questions.iter().map(|(variable, question)| (thread_variable(*variable), asked(*question)));
         let request = Request::LoadThreads {
@@ -122,9 +123,8 @@ impl Executor for Remote {
             align: request.align,
             questions: questions.collect(),
         };
-        let Request::LoadThreads { questions, .. } = &request else { return Err(self.link.unexpected(what)) };
         match self.link.ask(what, &request)? {
-            Answer::Words(words) if words.len() == 2 * questions.len() => {
+            Answer::Words(words) if words.len() == 2 * count => {
                 let answers = words.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
                 Ok(ThreadStorage { answers, resource: Box::new(kept) })
             }

@@ -162,7 +162,7 @@ impl Handler for Questions {
         let answering = self.answering.clone();
         if MANY <= answering.fetch_add(1, Ordering::Relaxed) {
             answering.fetch_sub(1, Ordering::Relaxed);
-            return peer.refuse(incoming, "too many threads ask at once");
+            return peer.answer(incoming, Err("too many threads ask at once".into()));
         }
         std::thread::spawn(move || {
             peer.execute(incoming);
