@@ -45,8 +45,9 @@ const OWN: &[c_long] = &[
 #[cfg(target_arch = "aarch64")]
 const OWN: &[c_long] = &[];
 
+/// `riscv_flush_icache` (Linux, arch/riscv/include/uapi/asm/unistd.h).
 #[cfg(target_arch = "riscv64")]
-const OWN: &[c_long] = &[SYS_riscv_flush_icache];
+const OWN: &[c_long] = &[259];
 
 /// New name spaces for a process that is made.
 const NEW_SPACES: u64 =
