@@ -124,6 +124,8 @@ pub struct Options {
     pub debugger: bool,
     /// Where the code runs, if not in this process.
     pub executor: Option<Place>,
+    /// Nothing but computing is possible there.
+    pub sandbox: bool,
     /// For compilers.
     pub flags: Flags,
 }
@@ -260,6 +262,7 @@ fn parse_run(arguments: Vec<OsString>) -> Result<Command, Error> {
             Arg::Long("gc-sections") => options.gc_sections = true,
             Arg::Long("strict-wx") => options.strict_wx = true,
             Arg::Long("executor") => options.executor = Some(place(parser.value()?)?),
+            Arg::Long("sandbox") => options.sandbox = true,
             Arg::Long("debugger") => options.debugger = true,
             Arg::Long("times") => options.times = times(parser.optional_value())?,
             Arg::Long("cflag") => options.flags.c.push(parser.value()?),

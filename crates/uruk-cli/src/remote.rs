@@ -2,6 +2,7 @@
 
 use crate::args::Place;
 use crate::plan::Plan;
+use std::path::Path;
 use std::sync::Arc;
 use uruk::orc::remote::{Options, Remote, Streams};
 
@@ -15,19 +16,30 @@ pub struct Executor {
 impl Executor {
     /// Starts or connects to the executor of a plan, if it names one.
     pub fn of(plan: &Plan) -> Result<Option<Executor>, uruk::Error> {
-        let Some(place) = &plan.options.executor else { return Ok(None) };
+        let arguments = [("--debugger", plan.options.debugger), ("--sandbox", plan.options.sandbox)];
+        let arguments = arguments.into_iter().filter_map(|(argument, wanted)| wanted.then_some(argument));
         let secret = std::env::var_os("URUK_SECRET").unwrap_or_default().into_encoded_bytes();
         let options = Options { secret, ..Options::default() };
-        let (remote, streams) = match place {
-            Place::Child(program) => {
-                let debugger = plan.options.debugger.then_some("--debugger");
-                (Remote::spawn(program, debugger, &options)?, None)
-            }
-            Place::Listening(address) => {
+        let (remote, streams) = match &plan.options.executor {
+            Some(Place::Child(program)) => (Remote::spawn(program, arguments, &options)?, None),
+            Some(Place::Listening(address)) => {
                 let remote = Remote::connect(address, &options)?;
+                if plan.options.sandbox && !remote.target().sandbox {
+                    return Err(uruk::orc::error::Error::Executor {
+                        what: format!("running in a sandbox at {address}"),
+                        reason: "the executor there is in none; start it with --sandbox".into(),
+                    }
+                    .into());
+                }
                 let streams = remote.pass_streams(address)?;
                 (remote, Some(streams))
             }
+            None if plan.options.sandbox => {
+                // This command is an executor, too.
+                let program = Path::new("/proc/self/exe");
+                (Remote::spawn(program, ["executor"].into_iter().chain(arguments), &options)?, None)
+            }
+            None => return Ok(None),
         };
         Ok(Some(Executor { remote: Arc::new(remote), streams }))
     }

@@ -42,6 +42,7 @@ pub const RUN: &[(&str, &[OptionSpec])] = &[
         option("--gc-sections", "Leave out sections that nothing refers to."),
         option("--strict-wx", "Give each batch of code pages of its own and never write to one that has been executable."),
         option("--executor PLACE", "Run the code elsewhere: in a child that is the program PLACE (uruk-executor), or in an executor that listens at tcp:HOST:PORT or unix:PATH (`uruk executor --listen`), which is told the secret in the environment variable URUK_SECRET. It may be of another architecture."),
+        option("--sandbox", "Run the code in a child that can compute, read the system's libraries and use the standard streams, and nothing else: it opens no other files, no connections and no programs. An executor that listens is started with --sandbox itself."),
         option("--debugger", "Keep debug information and tell debuggers about it."),
         option("-j N", "Use at most N threads. The default is one for each processor."),
         option("--times, --times=json", "Report on standard error how long each phase took."),

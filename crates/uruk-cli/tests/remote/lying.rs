@@ -42,6 +42,7 @@ fn greet(stream: &mut UnixStream) {
         debug_wanted: false,
         debug_thread_base: None,
         backtraces_wanted: false,
+        sandbox: false,
     };
     stream.write_all(&frame(Kind::Post, 0, &encode(&target))).unwrap();
 }

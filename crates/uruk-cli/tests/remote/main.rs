@@ -3,5 +3,6 @@
 mod faults;
 mod lying;
 mod programs;
+mod sandbox;
 mod support;
 mod transports;

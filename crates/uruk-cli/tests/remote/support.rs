@@ -51,8 +51,14 @@ pub struct Listening {
 
 impl Listening {
     pub fn start(address: &str, secret: &str) -> Listening {
+        Listening::with(&[], address, secret)
+    }
+
+    pub fn with(options: &[&str], address: &str, secret: &str) -> Listening {
         let mut child = Command::new(URUK)
-            .args(["executor", "--listen", address])
+            .arg("executor")
+            .args(options)
+            .args(["--listen", address])
             .env("URUK_SECRET", secret)
             .stdout(Stdio::piped())
             .spawn()

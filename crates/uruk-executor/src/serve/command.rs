@@ -6,12 +6,13 @@ use crate::protocol::message::Question;
 use crate::protocol::transport::{Address, Ends, Stream};
 use std::ffi::OsString;
 
-const USAGE: &str = "[--debugger] [--memory BYTES] --pipes IN,OUT | --connect ADDRESS | --listen ADDRESS
+const USAGE: &str = "[--debugger] [--sandbox] [--memory BYTES] --pipes IN,OUT | --connect ADDRESS | --listen ADDRESS
 
 Runs code for a controller of Uruk, as `uruk run --executor` is one. ADDRESS is tcp:HOST:PORT or unix:PATH; a host that
 is left out is this machine. With --listen, each controller gets a process of its own, and the address is printed once
 somebody can connect. The environment variable URUK_SECRET holds what the controller has to know, too; it must be set
-where other machines can connect. --memory limits what linked code and data may take.";
+where other machines can connect. --memory limits what linked code and data may take.
+With --sandbox, code can compute, read the system's libraries, and use its standard streams, and nothing else.";
 
 /// Serves as these arguments say; the program's name is for messages.
 pub fn run(program: &str, mut arguments: impl Iterator<Item = OsString>) -> Result<(), String> {
@@ -21,6 +22,7 @@ pub fn run(program: &str, mut arguments: impl Iterator<Item = OsString>) -> Resu
         let mut value = || arguments.next().and_then(|value| value.into_string().ok()).ok_or(&usage);
         match argument.to_str() {
             Some("--debugger") => options.debugger = true,
+            Some("--sandbox") => options.sandbox = true,
             Some("--memory") => {
                 let bytes = value()?;
                 options.memory = Some(bytes.parse().map_err(|_| format!("`{bytes}` is no number of bytes"))?);
@@ -119,6 +121,10 @@ fn serve_supervised(mut stream: Stream, options: &Options) -> Result<(), String>
         if error.kind() != std::io::ErrorKind::Interrupted {
             return Err(text(error));
         }
+    }
+    if let Some(Address::Unix(path)) = &options.streams {
+        // Nothing connects there any more; it may never have been made.
+        _ = std::fs::remove_file(path);
     }
     let ended = Question::Ended {
         status: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),

@@ -9,6 +9,7 @@
 
 pub mod command;
 mod crash;
+mod sandbox;
 mod server;
 mod streams;
 mod upcalls;
@@ -18,6 +19,7 @@ use crate::protocol::hello::{self, HelloError, Role};
 use crate::protocol::message::{Answer, Text};
 use crate::protocol::transport::{Address, Ends};
 use crate::protocol::{Incoming, Peer};
+pub use sandbox::SandboxError;
 use serde::{Deserialize, Serialize};
 use server::Server;
 use std::sync::{Arc, Weak, mpsc};
@@ -41,6 +43,8 @@ pub struct Target {
     pub debug_thread_base: Option<u64>,
     /// Backtraces ask for names of linked code.
     pub backtraces_wanted: bool,
+    /// Nothing but computing is possible there.
+    pub sandbox: bool,
 }
 
 /// How an executor serves.
@@ -54,13 +58,27 @@ pub struct Options {
     pub memory: Option<u64>,
     /// Where connections for the program's standard streams are made, if it does not have the controller's.
     pub streams: Option<Address>,
+    /// Nothing but computing is possible here: see the guide.
+    pub sandbox: bool,
     /// Debuggers see what is linked, attached or not.
     pub debugger: bool,
 }
 
+/// Why nothing was served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The connection did not come about.
+    #[error(transparent)]
+    Hello(#[from] HelloError),
+    /// There is no sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+}
+
 /// Serves one controller until the connection ends, on this thread, which should be the main one: programs run on it. When
 /// the controller is gone while code runs here, the process ends.
-pub fn serve(ends: Ends, options: &Options) -> Result<(), HelloError> {
+pub fn serve(ends: Ends, options: &Options) -> Result<(), ServeError> {
     let Ends { mut from, mut to, socket } = ends;
     hello::exchange(&mut *from, &mut *to, Role::Executor, &options.secret)?;
     let (work, queue) = mpsc::channel::<Incoming>();
@@ -69,6 +87,9 @@ pub fn serve(ends: Ends, options: &Options) -> Result<(), HelloError> {
         Server::new(Arc::new(peer), work, options)
     });
     crash::report_to(&server.peer);
+    if options.sandbox {
+        sandbox::enter()?;
+    }
     server.peer.post(&encode(&server.target()));
     server.peer.flush();
     let reader = {

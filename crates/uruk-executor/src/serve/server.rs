@@ -9,7 +9,7 @@ use crate::libraries::{self, Library, SymbolKind};
 use crate::memory::{self, InProcessMemory, Options as MemoryOptions};
 use crate::phdr;
 use crate::protocol::message::{Answer, Number, Request, ThreadQuestion, ThreadVariable};
-use crate::protocol::transport::Address;
+use crate::protocol::transport::Listener;
 use crate::protocol::{Handler, Incoming, Peer};
 use crate::stubs::{Setup, StubId, StubPool};
 use crate::tls::{TlsError, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
@@ -39,13 +39,14 @@ pub(super) struct Server {
     process: InProcess,
     memory: Arc<InProcessMemory>,
     quota: Option<u64>,
+    sandbox: bool,
     made: Mutex<Made>,
     /// Work for the main thread.
     main: mpsc::Sender<Incoming>,
     main_is_busy: AtomicBool,
     main_thread: ThreadId,
-    /// Where connections for standard streams are made, if that is possible.
-    place: Option<Address>,
+    /// Where connections for standard streams arrive, until they are asked for.
+    listener: Mutex<Option<Listener>>,
     opening: Mutex<Option<Opening>>,
 }
 
@@ -59,8 +60,11 @@ impl Server {
         }
         let main_is_busy = AtomicBool::new(false);
         let (made, main_thread) = (Mutex::default(), thread::current().id());
-        let (quota, place, opening) = (options.memory, options.streams.clone(), Mutex::default());
-        Server { peer, process, memory, quota, made, main, main_is_busy, main_thread, place, opening }
+        let (quota, sandbox) = (options.memory, options.sandbox);
+        // Without it the controller is told that there is none when it asks.
+        let listener = Mutex::new(options.streams.as_ref().and_then(|place| place.listen().ok()));
+        let opening = Mutex::default();
+        Server { peer, process, memory, quota, sandbox, made, main, main_is_busy, main_thread, listener, opening }
     }
 
     pub fn target(&self) -> Target {
@@ -73,6 +77,7 @@ impl Server {
             debug_wanted: self.process.debug_wanted(),
             debug_thread_base: gdb::thread_base(),
             backtraces_wanted: phdr::in_use(),
+            sandbox: self.sandbox,
         }
     }
 
@@ -160,8 +165,9 @@ impl Server {
             }
             Request::SupportObject { name } => Ok(Answer::Bytes(support::object(&name))),
             Request::OpenStreams => {
-                let place = self.place.as_ref().ok_or("this process has its standard streams from who started it")?;
-                let opening = streams::open(place).map_err(text)?;
+                let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let listener = listener.ok_or("this process has its standard streams already")?;
+                let opening = streams::open(listener).map_err(text)?;
                 let (address, token) = (opening.address.to_string(), opening.token);
                 *self.opening.lock().unwrap_or_else(PoisonError::into_inner) = Some(opening);
                 Ok(Answer::Streams { address, token })

@@ -26,23 +26,15 @@ pub(super) struct Opening {
     connected: mpsc::Receiver<io::Result<[Stream; 2]>>,
 }
 
-/// Listens for both connections.
-pub(super) fn open(at: &Address) -> io::Result<Opening> {
-    let listener = at.listen()?;
+/// Waits for both connections. The listener was made before anything was forbidden.
+pub(super) fn open(listener: Listener) -> io::Result<Opening> {
     let address = listener.address()?;
     let mut token = [0; 32];
     getrandom::fill(&mut token).map_err(|error| io::Error::other(error.to_string()))?;
     let (sender, connected) = mpsc::channel();
-    let place = address.clone();
-    thread::Builder::new().name("uruk streams".into()).spawn(move || {
-        // Whoever asked may have given up.
-        _ = sender.send(accept(&listener, &token));
-        drop(listener);
-        if let Address::Unix(path) = place {
-            // It may be gone already.
-            _ = std::fs::remove_file(path);
-        }
-    })?;
+    // Whoever asked may have given up.
+    let accept = move || _ = sender.send(accept(&listener, &token));
+    thread::Builder::new().name("uruk streams".into()).spawn(accept)?;
     Ok(Opening { address, token, connected })
 }
 
