@@ -2,7 +2,7 @@
 
 use crate::machines::{Compiler, Machine};
 use crate::run;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -84,6 +84,9 @@ impl Program {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lld").join(machine.name).join(compiler.name);
         let folder = folder.join(self.name);
         fs::create_dir_all(&folder).unwrap();
+        // Tests of other processes may want the same objects: the first makes them, and the others wait for it.
+        let turn = File::create(folder.join("turn")).unwrap();
+        turn.lock().unwrap();
         let includes: Vec<PathBuf> = self.includes.iter().map(|name| sources.path(name)).collect();
         let object = |source: PathBuf| {
             let object = folder.join(source.file_name().unwrap()).with_extension("o");
