@@ -99,6 +99,8 @@ pub enum Speculation {
 pub enum Place {
     /// A program, which is started.
     Child(PathBuf),
+    /// The same over pipes, which share no memory.
+    Piped(PathBuf),
     /// One that listens.
     Listening(Address),
 }
@@ -343,10 +345,13 @@ fn place(value: OsString) -> Result<Place, Error> {
     match value.to_str().filter(|text| text.starts_with("tcp:") || text.starts_with("unix:")) {
         Some(text) => text.parse().map(Place::Listening).map_err(|_| Error::BadValue {
             option: "--executor",
-            wanted: "a program, tcp:HOST:PORT or unix:PATH",
+            wanted: "a program, pipes:PROGRAM, tcp:HOST:PORT or unix:PATH",
             found: text.into(),
         }),
-        None => Ok(Place::Child(value.into())),
+        None => Ok(match value.to_str().and_then(|text| text.strip_prefix("pipes:")) {
+            Some(program) => Place::Piped(program.into()),
+            None => Place::Child(value.into()),
+        }),
     }
 }
 

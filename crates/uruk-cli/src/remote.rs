@@ -22,6 +22,10 @@ impl Executor {
         let options = Options { secret, ..Options::default() };
         let (remote, streams) = match &plan.options.executor {
             Some(Place::Child(program)) => (Remote::spawn(program, arguments, &options)?, None),
+            Some(Place::Piped(program)) => {
+                let options = Options { share_memory: false, ..options };
+                (Remote::spawn(program, arguments, &options)?, None)
+            }
             Some(Place::Listening(address)) => {
                 let remote = Remote::connect(address, &options)?;
                 if plan.options.sandbox && !remote.target().sandbox {

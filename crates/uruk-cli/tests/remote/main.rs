@@ -4,5 +4,6 @@ mod faults;
 mod lying;
 mod programs;
 mod sandbox;
+mod shared;
 mod support;
 mod transports;
