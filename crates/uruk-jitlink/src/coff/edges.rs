@@ -27,6 +27,10 @@ pub fn read(
     // A small file could otherwise ask for any number of edges by naming the same bytes often.
     let mut left = headers.bytes.len() as u64;
     let (arch, first_global) = (graph.arch(), graph.first_global.0);
+    let counts = headers.sections.iter().map(|section| usize::from(section.number_of_relocations.get(LE)));
+    // What the headers claim is believed only as far as the file could hold it.
+    let most = headers.bytes.len() / size_of::<ImageRelocation>();
+    graph.edges.reserve_exact(counts.fold(0, usize::saturating_add).min(most));
     for (section, block) in headers.sections.iter().zip(blocks) {
         let Some(id) = *block else { continue };
         let relocations = relocations(headers, section)?;
@@ -40,7 +44,6 @@ pub fn read(
             Content::Made(_) | Content::Zero => &[],
         };
         let is_code = graph.section(block.section).kind == SectionKind::Code;
-        graph.edges.reserve(relocations.len());
         let start = graph.edges.len();
         let base = section.virtual_address.get(LE);
         for (at, relocation) in (place..).step_by(size_of::<ImageRelocation>()).zip(relocations) {
