@@ -41,6 +41,10 @@ impl Executor {
                 (Remote::spawn(Path::new("/proc/self/exe"), arguments, &options)?, None)
             }
             Place::Child(program) => (Remote::spawn(program, arguments, &options)?, None),
+            Place::Piped(program) => {
+                let options = Options { share_memory: false, ..options };
+                (Remote::spawn(program, arguments, &options)?, None)
+            }
             Place::Listening(address) => {
                 let remote = Remote::connect(address, &options)?;
                 let streams = remote.pass_streams(address)?;

@@ -63,7 +63,7 @@ fn serve_over(ends: Ends, options: &Options) -> Result<(), String> {
 #[cfg(unix)]
 fn pipes(text: &str) -> Result<Ends, String> {
     use std::fs::File;
-    use std::os::fd::FromRawFd;
+    use std::os::fd::{FromRawFd, OwnedFd};
     let (from, to) = text.split_once(',').ok_or("two numbers of pipes are wanted, as in --pipes 3,4")?;
     let open = |number: &str| {
         let number =
@@ -74,10 +74,14 @@ fn pipes(text: &str) -> Result<Ends, String> {
             if libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) < 0 {
                 return Err(format!("descriptor {number} is not open"));
             }
-            Ok(File::from_raw_fd(number))
+            Ok(OwnedFd::from_raw_fd(number))
         }
     };
-    Ok(Ends::new(open(from)?, open(to)?))
+    if from == to {
+        // A socket is both.
+        return Stream::Unix(open(from)?.into()).into_receiving_ends().map_err(|error| error.to_string());
+    }
+    Ok(Ends::new(File::from(open(from)?), File::from(open(to)?)))
 }
 
 #[cfg(not(unix))]
@@ -113,7 +117,7 @@ fn serve_supervised(mut stream: Stream, options: &Options) -> Result<(), String>
     // SAFETY: this process has one thread, which waits for the child.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     let text = |error: std::io::Error| error.to_string();
-    let Some(child) = fork()? else { return serve_over(stream.into_ends().map_err(text)?, options) };
+    let Some(child) = fork()? else { return serve_over(stream.into_receiving_ends().map_err(text)?, options) };
     let mut status = 0;
     // SAFETY: the place is this function's own.
     while unsafe { libc::waitpid(child, &mut status, 0) } < 0 {
@@ -139,7 +143,7 @@ fn serve_supervised(mut stream: Stream, options: &Options) -> Result<(), String>
 
 #[cfg(not(unix))]
 fn serve_supervised(stream: Stream, options: &Options) -> Result<(), String> {
-    serve_over(stream.into_ends().map_err(|error| error.to_string())?, options)
+    serve_over(stream.into_receiving_ends().map_err(|error| error.to_string())?, options)
 }
 
 /// Makes a copy of this process, which has one thread: the copy's number, or nothing in the copy itself.
