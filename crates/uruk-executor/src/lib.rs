@@ -18,6 +18,7 @@ pub mod libraries;
 pub mod lifecycle;
 pub mod memory;
 pub mod phdr;
+mod processor;
 pub mod protocol;
 mod range_index;
 mod ranges;

@@ -49,7 +49,22 @@ pub fn test(target: &Target) -> Result<(usize, usize)> {
             }
         }
     }
+    match functions(&uruk, &executor) {
+        Ok(()) => count.0 += 1,
+        Err(error) => {
+            println!("{} functions of Cranelift: {error:#}", target.triple);
+            count.1 += 1;
+        }
+    }
     Ok(count)
+}
+
+/// Functions that Cranelift compiles for the target do what they do when it compiles them for this machine.
+fn functions(uruk: &Path, executor: &Path) -> Result<()> {
+    let text = paths::root().join("tests/programs/functions.clif");
+    let here = run_limited(Command::new(uruk).arg("run").arg(&text), STDIN, LIMIT)?;
+    let there = run_limited(Command::new(uruk).args(["run", "--executor"]).arg(executor).arg(&text), STDIN, LIMIT)?;
+    compare(&here, &there)
 }
 
 /// A program that starts the executor in the emulator.

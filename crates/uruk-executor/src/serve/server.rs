@@ -8,6 +8,7 @@ use crate::in_process::InProcess;
 use crate::libraries::{self, Library, SymbolKind};
 use crate::memory::{self, InProcessAllocation, InProcessMemory, Options as MemoryOptions};
 use crate::phdr;
+use crate::processor;
 use crate::protocol::files::Received;
 use crate::protocol::message::{Answer, Number, Request, ThreadQuestion, ThreadVariable};
 use crate::protocol::transport::Listener;
@@ -87,6 +88,7 @@ impl Server {
         Target {
             architecture: std::env::consts::ARCH.into(),
             system: std::env::consts::OS.into(),
+            features: processor::features(),
             process: process::id(),
             insists_on: vec![unwind::FIND_FDE.into()],
             windows_functions: windows::functions().map(|(name, address)| (name.into(), address as u64)).into(),

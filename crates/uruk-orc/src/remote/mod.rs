@@ -18,8 +18,8 @@ pub use streams::Streams;
 
 use crate::error::Error;
 use crate::executor::{
-    DylibDirectory, Executor, Exports, Found, NamedCode, Resource, Stub, StubId, StubSetup, Stubs, ThreadRequest,
-    ThreadStorage, ThreadVariable,
+    DylibDirectory, Executor, Exports, Found, NamedCode, Processor, Resource, Stub, StubId, StubSetup, Stubs,
+    ThreadRequest, ThreadStorage, ThreadVariable,
 };
 use link::{Kept, Link};
 use memory::RemoteMemory;
@@ -67,6 +67,11 @@ impl Executor for Remote {
 
     fn architecture(&self) -> &'static Architecture {
         self.architecture
+    }
+
+    fn processor(&self) -> Option<Processor> {
+        let Target { architecture, system, features, .. } = &self.target;
+        Some(Processor { architecture: architecture.clone(), system: system.clone(), features: features.clone() })
     }
 
     fn is_this_process(&self) -> bool {
