@@ -1,5 +1,6 @@
 //! What the processor can do beyond what all of its architecture can: compilers elsewhere ask for it.
 
+#[cfg(not(target_arch = "riscv64"))]
 macro_rules! detected {
     ($detect:ident, $($feature:tt)*) => {
         [$(($feature, std::arch::$detect!($feature))),*]
@@ -15,10 +16,13 @@ pub fn features() -> Vec<String> {
         "pclmulqdq" "avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx512vbmi" "avx512bitalg");
     #[cfg(target_arch = "aarch64")]
     let known = detected!(is_aarch64_feature_detected, "lse" "fp16" "dotprod" "i8mm" "paca" "crc" "aes" "sha2" "rcpc");
+    // The standard library's way is not stable. The kernel has a bit for each extension of one letter.
     #[cfg(target_arch = "riscv64")]
-    #[rustfmt::skip]
-    let known = detected!(is_riscv_feature_detected,
-        "m" "a" "f" "d" "c" "v" "zba" "zbb" "zbc" "zbs" "zbkb" "zfa" "zfh" "zfhmin" "zicond" "zca" "zcb" "zcd" "zvbb" "zvfh");
+    let known = {
+        // SAFETY: reads what the kernel told the process when it began.
+        let bits = unsafe { libc::getauxval(libc::AT_HWCAP) };
+        ["m", "a", "f", "d", "c", "v"].map(|name| (name, bits >> (name.as_bytes()[0] - b'a') & 1 != 0))
+    };
     known.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| (*name).into()).collect()
 }
 
