@@ -13,6 +13,9 @@ use crate::resolve::Targets;
 use crate::tls::Questions;
 use std::ops::Range;
 
+/// What a section may have between its blocks: a file takes few bytes to ask for much alignment.
+const GAPS: u64 = 16 << 20;
+
 /// What a section holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Part {
@@ -109,6 +112,8 @@ impl Object {
         let Object { member: Member { graph, tables, .. }, runs, places, .. } = self;
         let arch = graph.arch();
         let mut numbers = vec![None; graph.sections.len()];
+        // Bytes that the file has, by section.
+        let mut filled: Vec<u64> = Vec::new();
         for block in &graph.blocks {
             let section = graph.section(block.section);
             let Some(lane) = lane(section.kind).filter(|_| block.live) else {
@@ -120,9 +125,14 @@ impl Object {
                     is_zero: section.kind == SectionKind::Zero,
                     ..Run::new(Part::Own(block.section), lane)
                 });
+                filled.push(0);
                 runs.len() - 1
             });
+            filled[number] += if block.content == Content::Zero { 0 } else { block.size };
             places.push(Some((number, runs[number].take(block.size, block.align_log2)?)));
+        }
+        if runs.iter().zip(&filled).any(|(run, filled)| !run.is_zero && GAPS < run.size.saturating_sub(*filled)) {
+            return None;
         }
         for run in runs.iter_mut() {
             // Zeros end the records.

@@ -15,7 +15,7 @@ use crate::error::{Cause, Error};
 use crate::executor::{Executor, Resource};
 use crate::objects::Linkable;
 use crate::session::Session;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_cache::ObjectCache;
@@ -255,7 +255,8 @@ impl Engine {
             let missing: Vec<&[u8]> =
                 texts.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(name, _)| *name).collect();
             // What a static link adds without being told.
-            for object in missing.iter().filter_map(|name| self.executor.support_object(name)) {
+            let added: BTreeSet<_> = missing.iter().filter_map(|name| self.executor.support_object(name)).collect();
+            for object in added {
                 self.objects.push(self.loader.load(&Input::from_bytes("support", object))?);
             }
             answers.extend(names.iter().cloned().zip(found));
