@@ -21,7 +21,7 @@ impl fmt::Display for Missing {
     }
 }
 
-/// A step that could not be taken. What was loaded is as it was before.
+/// A step that could not be taken. Sections are where they were before.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {

@@ -9,7 +9,7 @@
 //!
 //! Invariants: bytes are made anew from the object each time, so they depend on nothing but the last addresses. Nothing refers to
 //! what is not known to fit: a table entry is planned for all that may turn out to be out of reach, and is gone through only if
-//! it is. After an error everything is as it was.
+//! it is. An error changes no address.
 
 mod error;
 mod object;

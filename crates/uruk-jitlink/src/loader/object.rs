@@ -154,17 +154,21 @@ impl Object {
         Some(())
     }
 
+    /// Where what the linker has added lies, or 0 if there is none.
+    pub fn start_of(&self, part: Part) -> u64 {
+        self.runs.iter().find(|run| run.part == part).and_then(|run| run.address).unwrap_or(0)
+    }
+
     /// Gives blocks and entries the addresses of their sections, which all have some.
     pub fn place(&mut self) {
-        let address = |run: &Run| run.address.unwrap_or(0);
+        let [stubs, got, indirect] = [Part::Stubs, Part::Got, Part::Indirect].map(|part| self.start_of(part));
         let Object { member: Member { graph, share, .. }, runs, places, .. } = self;
         for (block, place) in graph.blocks.iter_mut().zip(places.iter()) {
             if let Some((run, offset)) = place {
-                block.address = address(&runs[*run]) + offset;
+                block.address = runs[*run].address.unwrap_or(0) + offset;
             }
         }
-        let of = |part: Part| runs.iter().find(|run| run.part == part).map_or(0, address);
-        (share.stubs, share.got, share.indirect) = (of(Part::Stubs), of(Part::Got), of(Part::Indirect));
+        (share.stubs, share.got, share.indirect) = (stubs, got, indirect);
         let mut pdata = runs.iter().filter(|run| kind(graph, run) == Some(SectionKind::Pdata)).filter_map(Run::range);
         share.functions = pdata.next().unwrap_or_default();
     }

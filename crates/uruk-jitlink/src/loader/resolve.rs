@@ -2,7 +2,7 @@
 
 use super::Loader;
 use super::error::{LoadError, Missing};
-use super::object::{Object, Phase};
+use super::object::{Object, Part, Phase};
 use crate::coff::IMAGE_BASE;
 use crate::graph::*;
 use crate::interface::{Fallback, Global, Interface, Strength};
@@ -158,7 +158,7 @@ fn is_made(object: &Object, name: &[u8]) -> bool {
 fn made(object: &Object, name: &[u8], image: u64) -> Option<u64> {
     let bound = |prefix: &[u8]| name.strip_prefix(prefix).and_then(|section| object.bounds(section));
     match name {
-        b"_GLOBAL_OFFSET_TABLE_" => Some(object.member.share.got),
+        b"_GLOBAL_OFFSET_TABLE_" => Some(object.start_of(Part::Got)),
         IMAGE_BASE => Some(image),
         _ => bound(b"__start_").map(|range| range.start).or_else(|| bound(b"__stop_").map(|range| range.end)),
     }

@@ -58,6 +58,26 @@ fn references_are_resolved_as_often_as_sections_move_and_only_the_last_addresses
 }
 
 #[test]
+fn what_the_linker_defines_moves_too() {
+    let source = "asm(\".data\\n .globl table, bounds\\n table: .quad _GLOBAL_OFFSET_TABLE_\\n bounds: .quad __start_set, __stop_set\");
+        __attribute__((section(\"set\"), used)) static int set[3] = { 1, 2, 3 };
+        extern int absent; int *f(void) { return &absent; }";
+    let mut loader = Loader::new();
+    let object = loader.load(&compile("made.c", HOST, source, &["-fPIC"])).unwrap();
+    for base in [0x10_0000, 0x7000_0000_0000, 0x20_0000] {
+        map_all(&mut loader, base);
+        resolve(&mut loader, &[("absent", 0x10)]).unwrap();
+        let start = |name| {
+            let key = loader.section(object, name).unwrap();
+            loader.sections().find(|section| section.key == key).unwrap().address.unwrap()
+        };
+        let bounds = loader.address("bounds").unwrap();
+        assert_eq!(word(&loader, loader.address("table").unwrap()), start("<got>"));
+        assert_eq!((word(&loader, bounds), word(&loader, bounds + 8)), (start("set"), start("set") + 12));
+    }
+}
+
+#[test]
 fn names_are_asked_for_once_for_all_and_what_is_missing_is_told_together() {
     let mut loader = Loader::new();
     loader
