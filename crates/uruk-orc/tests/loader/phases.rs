@@ -60,7 +60,7 @@ fn references_are_resolved_as_often_as_sections_move_and_only_the_last_addresses
 #[test]
 fn what_the_linker_defines_moves_too() {
     let source = "asm(\".data\\n .globl table, bounds\\n table: .quad _GLOBAL_OFFSET_TABLE_\\n bounds: .quad __start_set, __stop_set\");
-        __attribute__((section(\"set\"), used)) static int set[3] = { 1, 2, 3 };
+        __attribute__((section(\"set\"), used)) static int members[3] = { 1, 2, 3 };
         extern int absent; int *f(void) { return &absent; }";
     let mut loader = Loader::new();
     let object = loader.load(&compile("made.c", HOST, source, &["-fPIC"])).unwrap();
