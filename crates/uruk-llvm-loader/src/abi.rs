@@ -43,8 +43,9 @@ pub struct Sink {
 pub struct Options {
     /// The last letter of `-O0` to `-O3`, `-Os`, `-Oz`; 0 is no passes, and code as for `-O2`.
     pub optimize: u8,
-    /// Architecture and system of the machine that code is for, as Rust calls them; empty for this one.
+    /// The architecture of the machine that code is for, as Rust calls it; empty for this one.
     pub architecture: Bytes,
+    /// Its system, likewise.
     pub system: Bytes,
     /// What its processor can do, separated by commas.
     pub features: Bytes,
