@@ -4,7 +4,7 @@ use crate::args::Place;
 use crate::plan::Plan;
 use std::path::Path;
 use std::sync::Arc;
-use uruk::orc::remote::{Options, Remote, Streams};
+use uruk::orc::remote::{Address, Options, Remote, Streams};
 
 /// An executor, with the program's output on its way here if that does not come by itself.
 pub struct Executor {
@@ -21,7 +21,11 @@ impl Executor {
         let secret = std::env::var_os("URUK_SECRET").unwrap_or_default().into_encoded_bytes();
         let options = Options { secret, ..Options::default() };
         let (remote, streams) = match &plan.options.executor {
-            Some(Place::Child(program)) => (Remote::spawn(program, arguments, &options)?, None),
+            Some(Place::Child(program)) => {
+                let remote = Remote::spawn(program, arguments, &options)?;
+                let streams = remote.target().lacks_streams.then(|| remote.pass_streams(&Address::local())).transpose()?;
+                (remote, streams)
+            }
             Some(Place::Listening(address)) => {
                 let remote = Remote::connect(address, &options)?;
                 if plan.options.sandbox && !remote.target().sandbox {

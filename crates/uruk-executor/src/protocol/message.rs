@@ -214,6 +214,15 @@ pub enum Request {
     FinishStreams,
     /// Nothing: says that the controller is there. Answered by [`Answer::Done`].
     Ping,
+    /// Makes records of functions known to Windows' unwinder. Posted.
+    RegisterFunctions {
+        /// A number for the registration.
+        resource: Number,
+        /// What they count from.
+        base: u64,
+        /// The records, in order of address.
+        records: Range<u64>,
+    },
 }
 
 /// A thread-local variable that is asked about.

@@ -39,8 +39,8 @@ pub(crate) struct Linked {
     /// Code and data of a client's own.
     pub places: Vec<Range<u64>>,
     pub functions: Vec<TableFunction>,
-    /// Unwind records; given back before the memory.
-    pub unwind: Option<Resource>,
+    /// Unwind records of both kinds; given back before the memory.
+    pub unwind: [Option<Resource>; 2],
     /// The batch's thread-local image.
     pub threads: Option<Arc<Resource>>,
     /// Its thread-local variables: the module and their offsets.
