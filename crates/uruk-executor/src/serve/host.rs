@@ -14,6 +14,9 @@ use std::ops::Range;
 use std::process;
 use std::sync::Arc;
 
+/// What is undone when it is dropped.
+type Kept = Box<dyn Any + Send>;
+
 /// Names for which linked code has to use what the process has.
 pub(super) fn insists_on() -> Vec<Text> {
     vec![unwind::FIND_FDE.into()]
@@ -58,8 +61,8 @@ pub(super) fn support_object(name: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Shows an image to debuggers.
-pub(super) fn register_debug(image: Vec<u8>) -> Result<impl Any + Send, String> {
-    Ok(gdb::register(image))
+pub(super) fn register_debug(image: Vec<u8>) -> Result<Kept, String> {
+    Ok(Box::new(gdb::register(image)))
 }
 
 /// Lets backtraces name functions.
@@ -69,20 +72,20 @@ pub(super) fn register_names(
     resource: Number,
     base: u64,
     code: Vec<Range<u64>>,
-) -> Option<impl Any + Send + use<>> {
+) -> Option<Kept> {
     let peer = peer.clone();
     let image = Box::new(move || image(&peer, resource));
-    process.register_names(base, code, image).ok()
+    process.register_names(base, code, image).ok().map(|registration| Box::new(registration) as Kept)
 }
 
 /// Function records are read by nobody here.
-pub(super) fn register_functions(_: &InProcess, _: u64, _: Range<u64>) -> Result<(), String> {
+pub(super) fn register_functions(_: &InProcess, _: u64, _: Range<u64>) -> Result<Kept, String> {
     Err("function records are for Windows' unwinder".into())
 }
 
 /// Lets linked code find the controller's dylibs.
-pub(super) fn offer_dylibs(peer: &Arc<Peer>) -> impl Any + Send + use<> {
-    dl::install(Arc::new(Dylibs { peer: peer.clone() }))
+pub(super) fn offer_dylibs(peer: &Arc<Peer>) -> Kept {
+    Box::new(dl::install(Arc::new(Dylibs { peer: peer.clone() })))
 }
 
 /// The image of named code.

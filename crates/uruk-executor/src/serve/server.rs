@@ -93,8 +93,8 @@ impl Server {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, number: Number, what: impl Any + Send) {
-        let replaced = self.made().others.insert(number, Box::new(what));
+    fn keep(&self, number: Number, what: Box<dyn Any + Send>) {
+        let replaced = self.made().others.insert(number, what);
         drop(replaced);
     }
 
@@ -222,7 +222,7 @@ impl Server {
         match self.process.load_threads(&TlsRequest { image, mem_size, align, slots: &slots }) {
             Ok(module) => {
                 let answers = module.values().iter().flatten().copied().collect();
-                self.keep(resource, module);
+                self.keep(resource, Box::new(module));
                 Ok(Answer::Words(answers))
             }
             Err(error) => match error.static_storage_needed() {
@@ -248,7 +248,7 @@ impl Server {
             }
             Request::RegisterUnwind { resource, code, records } => {
                 let registration = self.process.register_unwind(code, records).map_err(text)?;
-                self.keep(resource, registration);
+                self.keep(resource, Box::new(registration));
             }
             Request::RegisterDebug { resource } => {
                 let mut image = Vec::new();

@@ -9,7 +9,7 @@
 mod standard;
 
 #[cfg(windows)]
-pub(super) use standard::give_up;
+pub(super) use standard::{give_up, prepare_sockets};
 pub(super) use standard::listen;
 
 use crate::protocol::transport::{Address, Listener, Stream};

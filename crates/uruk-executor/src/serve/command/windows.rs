@@ -35,6 +35,7 @@ pub(super) fn serve_pipes(text: &str, options: &Options) -> Result<(), String> {
     let (number, streams) = text.strip_prefix(SOCKET).and_then(|text| text.split_once(',')).ok_or_else(wrong)?;
     let number: RawSocket = number.parse().map_err(|_| wrong())?;
     let options = Options { streams: Some(super::address(streams)?), ..options.clone() };
+    streams::prepare_sockets().map_err(failed)?;
     // SAFETY: whoever starts this process says that it gives it this socket.
     let socket = unsafe { TcpStream::from_raw_socket(number) };
     inherit(&socket, false).map_err(failed)?;

@@ -10,6 +10,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
 
+/// What is undone when it is dropped.
+type Kept = Box<dyn Any + Send>;
+
 /// Names for which linked code has to use what the process has: there are none.
 pub(super) fn insists_on() -> Vec<Text> {
     Vec::new()
@@ -57,23 +60,24 @@ pub(super) fn support_object(_: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Shows an image to debuggers, which cannot be done.
-pub(super) fn register_debug(_: Vec<u8>) -> Result<(), String> {
+pub(super) fn register_debug(_: Vec<u8>) -> Result<Kept, String> {
     Err("debuggers are not shown linked code on Windows".into())
 }
 
 /// Lets backtraces name functions, which none asks for.
-pub(super) fn register_names(_: &InProcess, _: &Arc<Peer>, _: Number, _: u64, _: Vec<Range<u64>>) -> Option<()> {
+pub(super) fn register_names(_: &InProcess, _: &Arc<Peer>, _: Number, _: u64, _: Vec<Range<u64>>) -> Option<Kept> {
     None
 }
 
 /// Makes records of functions known to the system's unwinder.
-pub(super) fn register_functions(
-    process: &InProcess,
-    base: u64,
-    records: Range<u64>,
-) -> Result<impl Any + Send + use<>, String> {
-    process.register_functions(base, records).map_err(|error| format!("registering function records: {error}"))
+pub(super) fn register_functions(process: &InProcess, base: u64, records: Range<u64>) -> Result<Kept, String> {
+    match process.register_functions(base, records) {
+        Ok(table) => Ok(Box::new(table)),
+        Err(error) => Err(format!("registering function records: {error}")),
+    }
 }
 
 /// There is no `dlopen` by which code could look for dylibs.
-pub(super) fn offer_dylibs(_: &Arc<Peer>) -> impl Any + Send + use<> {}
+pub(super) fn offer_dylibs(_: &Arc<Peer>) -> Kept {
+    Box::new(())
+}

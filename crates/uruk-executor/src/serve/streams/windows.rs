@@ -22,8 +22,20 @@ use windows_sys::Win32::System::Console::{STD_ERROR_HANDLE, STD_HANDLE, STD_INPU
 /// Connections that wait to be accepted; there are two.
 const WAITING: c_int = 8;
 
+/// Has sockets work that were not made by the standard library.
+pub(in crate::serve) fn prepare_sockets() -> io::Result<()> {
+    const VERSION: u16 = 0x0202;
+    // SAFETY: plain data, for which zero is a value, and which the call fills.
+    let failed = unsafe {
+        let mut data: WSADATA = mem::zeroed();
+        WSAStartup(VERSION, &mut data)
+    };
+    if failed == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(failed)) }
+}
+
 /// Listens for connections that can become standard streams.
 pub(in crate::serve) fn listen(address: &Address) -> io::Result<Listener> {
+    prepare_sockets()?;
     let Address::Tcp(place) = address;
     let address = place.to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
     let (family, (name, size)) = match address {
@@ -33,11 +45,6 @@ pub(in crate::serve) fn listen(address: &Address) -> io::Result<Listener> {
     let last_error = || io::Error::last_os_error();
     // SAFETY: the calls get structures of the size that they are told, and a socket that is open and nobody else's.
     unsafe {
-        let mut data: WSADATA = mem::zeroed();
-        let failed = WSAStartup(0x0202, &mut data);
-        if failed != 0 {
-            return Err(io::Error::from_raw_os_error(failed));
-        }
         let socket = WSASocketW(family.into(), SOCK_STREAM, IPPROTO_TCP, ptr::null(), 0, 0);
         if socket == INVALID_SOCKET {
             return Err(last_error());
