@@ -9,6 +9,7 @@ mod response;
 mod tests;
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -97,10 +98,22 @@ pub enum Speculation {
 /// An executor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
+    /// This command, which is an executor, too.
+    Own,
     /// A program, which is started.
     Child(PathBuf),
     /// One that listens.
     Listening(Address),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Own => f.write_str("a process of this command"),
+            Place::Child(program) => write!(f, "`{}`", program.display()),
+            Place::Listening(address) => address.fmt(f),
+        }
+    }
 }
 
 /// Options that concern the whole run.

@@ -18,34 +18,41 @@ impl Executor {
     pub fn of(plan: &Plan) -> Result<Option<Executor>, uruk::Error> {
         let arguments = [("--debugger", plan.options.debugger), ("--sandbox", plan.options.sandbox)];
         let arguments = arguments.into_iter().filter_map(|(argument, wanted)| wanted.then_some(argument));
+        let own = plan.options.sandbox.then_some(&Place::Own);
+        let Some(place) = plan.options.executor.as_ref().or(own) else { return Ok(None) };
+        let executor = Executor::at(place, arguments)?;
+        if plan.options.sandbox && !executor.remote.target().sandbox {
+            return Err(uruk::orc::error::Error::Executor {
+                what: format!("running in a sandbox at {place}"),
+                reason: "the executor there is in none; start it with --sandbox".into(),
+            }
+            .into());
+        }
+        Ok(Some(executor))
+    }
+
+    /// Starts an executor with these arguments, or connects to one that is there.
+    pub fn at(place: &Place, arguments: impl IntoIterator<Item = &'static str>) -> Result<Executor, uruk::Error> {
         let secret = std::env::var_os("URUK_SECRET").unwrap_or_default().into_encoded_bytes();
         let options = Options { secret, ..Options::default() };
-        let (remote, streams) = match &plan.options.executor {
-            Some(Place::Child(program)) => {
+        let (remote, streams) = match place {
+            Place::Own => {
+                let arguments = ["executor"].into_iter().chain(arguments);
+                (Remote::spawn(Path::new("/proc/self/exe"), arguments, &options)?, None)
+            }
+            Place::Child(program) => {
                 let remote = Remote::spawn(program, arguments, &options)?;
-                let streams = remote.target().lacks_streams.then(|| remote.pass_streams(&Address::local())).transpose()?;
+                let lacks_streams = remote.target().lacks_streams;
+                let streams = lacks_streams.then(|| remote.pass_streams(&Address::local())).transpose()?;
                 (remote, streams)
             }
-            Some(Place::Listening(address)) => {
+            Place::Listening(address) => {
                 let remote = Remote::connect(address, &options)?;
-                if plan.options.sandbox && !remote.target().sandbox {
-                    return Err(uruk::orc::error::Error::Executor {
-                        what: format!("running in a sandbox at {address}"),
-                        reason: "the executor there is in none; start it with --sandbox".into(),
-                    }
-                    .into());
-                }
                 let streams = remote.pass_streams(address)?;
                 (remote, Some(streams))
             }
-            None if plan.options.sandbox => {
-                // This command is an executor, too.
-                let program = Path::new("/proc/self/exe");
-                (Remote::spawn(program, ["executor"].into_iter().chain(arguments), &options)?, None)
-            }
-            None => return Ok(None),
         };
-        Ok(Some(Executor { remote: Arc::new(remote), streams }))
+        Ok(Executor { remote: Arc::new(remote), streams })
     }
 
     /// Ends the program with this status, unless it has ended; returns the status with which it did.

@@ -144,7 +144,6 @@ impl InProcess {
         // SAFETY: the session releases the memory only afterwards.
         unsafe { at_exit::run_within(memory) };
     }
-
 }
 
 /// What [`InProcess::call`] passes in registers on every target.

@@ -25,9 +25,9 @@ use std::path::{Path, PathBuf};
 pub use self::arch::TEMPLATES;
 #[cfg(windows)]
 pub(crate) use self::arch::is_throw;
-pub use self::environment::environment;
 #[cfg(unix)]
 pub(crate) use self::arch::{FLAGS, MACHINE, private_variable};
+pub use self::environment::environment;
 
 /// A program's arguments in the form C wants. They must outlive the program: it may keep pointers.
 #[derive(Debug)]

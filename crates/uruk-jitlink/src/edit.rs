@@ -55,7 +55,7 @@ pub use packed::UnpackError;
 pub use symbol::NewSymbol;
 
 use crate::graph::*;
-use crate::tables;
+use crate::wishes;
 use std::collections::HashMap;
 use std::ops::Deref;
 
@@ -100,7 +100,7 @@ impl Drop for Editor<'_> {
     fn drop(&mut self) {
         if self.changed {
             self.leave_unwind_records();
-            tables::wish_again(self.graph);
+            wishes::gather(self.graph);
         }
     }
 }

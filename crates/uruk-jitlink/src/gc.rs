@@ -2,7 +2,7 @@
 //!
 //! Data flow: graphs, roots, and what each global symbol was found to be → marks on blocks and symbols → [`sweep`]
 //! drops the rest, before tables are planned
-//! ([`tables::wish_again`](crate::tables::wish_again)). Invariants: every block and every edge is looked at once at most, without
+//! ([`wishes::gather`](crate::wishes::gather)). Invariants: every block and every edge is looked at once at most, without
 //! recursion; edges of unreached blocks keep nothing; blocks dropped earlier are never reached.
 //!
 //! What keeps what, besides edges: a group lives as a whole (gABI 4.3, "Section Groups"); a description

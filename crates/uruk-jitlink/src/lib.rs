@@ -39,4 +39,5 @@ pub mod slab;
 pub mod tables;
 pub mod tls;
 mod walk;
+pub mod wishes;
 pub mod x86_64;

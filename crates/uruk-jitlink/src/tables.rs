@@ -3,48 +3,10 @@
 //! Data flow: the wishes of its edges and where its symbols ended up → which entries have to exist → their offsets.
 //! Entries belong to the object, so that they go with it; targets in reach need none.
 
-use crate::arch::{Architecture, Load};
+use crate::arch::Architecture;
 use crate::graph::*;
 use crate::resolve::{Target, Targets, may_be_null};
 use std::ops::Range;
-
-/// Notes what an edge asks for, as the reader of the object has done once.
-fn wish(graph: &mut LinkGraph, id: BlockId, edge: &Edge, own_in_reach: bool) {
-    let arch = graph.arch();
-    let info = arch.info(edge.kind);
-    let symbol = graph.symbol(edge.target);
-    let local = own_in_reach && symbol.binding == Binding::Local && symbol.kind != SymbolKind::Indirect;
-    let is_place = symbol.definition != Definition::Absolute;
-    graph.needs_low |= info.low && is_place;
-    graph.needs_static_tls |= info.needs_static_threads();
-    graph.has_tls_fields |= info.is_thread_field();
-    let jumps = |entry: &Entry| matches!(entry, Entry::Stub | Entry::Inside);
-    let Some(entry) = info.entry.filter(|entry| !(local && jumps(entry))) else { return };
-    let relaxable = info.value.is_load() && {
-        let load = Load { kind: edge.kind, addend: graph.addend(edge), offset: edge.offset as usize };
-        (arch.can_relax)(&load, graph.content(graph.block(id)))
-    };
-    graph.wants.push(Want { symbol: edge.target, entry, relaxable });
-}
-
-/// Notes anew what the edges of live blocks ask for, when blocks have been dropped for good.
-pub fn wish_again(graph: &mut LinkGraph) {
-    let own_in_reach = own_in_reach(graph);
-    graph.wants.clear();
-    (graph.needs_low, graph.needs_static_tls, graph.has_tls_fields) = (false, false, false);
-    for id in (0..graph.blocks.len() as u32).map(BlockId) {
-        let block = graph.block(id);
-        if !block.live {
-            continue;
-        }
-        for index in block.edges.clone() {
-            let edge = graph.edges[index as usize];
-            wish(graph, id, &edge, own_in_reach);
-        }
-    }
-    graph.wants.sort_unstable();
-    graph.wants.dedup();
-}
 
 /// Whether an object's calls reach all of its own code.
 pub fn own_in_reach(graph: &LinkGraph) -> bool {

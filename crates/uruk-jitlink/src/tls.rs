@@ -5,8 +5,8 @@
 //! Source: "ELF Handling for Thread-Local Storage" (Drepper), §3 and §4.1.6; x86-64 psABI §4.4.1, TLS descriptors.
 
 use crate::arch::{ThreadLayout, Value};
-use crate::graph::{BlockId, Definition, Entry, LinkGraph, SectionKind, SymbolId};
 use crate::format::Container;
+use crate::graph::{BlockId, Definition, Entry, LinkGraph, SectionKind, SymbolId};
 use crate::layout::Member;
 use crate::resolve::{Target, Targets};
 use std::collections::HashMap;

@@ -1,7 +1,8 @@
 //! Cranelift's functions in dylibs.
 
+use crate::builder::Builder;
 use crate::dylib::{Dylib, Tracker};
-use crate::jit::{Builder, Error, Inner};
+use crate::jit::{Error, Inner};
 use std::sync::{Arc, OnceLock};
 use uruk_cranelift::{Function, Options, UrukBuilder, UrukModule};
 use uruk_orc::layer::{CompileLayer, Layer, OnDemandLayer, Whole};

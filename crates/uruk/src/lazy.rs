@@ -1,6 +1,7 @@
 //! The JIT that makes functions when they are called.
 
-use crate::jit::{Builder, Error, Jit};
+use crate::builder::Builder;
+use crate::jit::{Error, Jit};
 use std::ops::Deref;
 use std::sync::Arc;
 use uruk_jitlink::input::Input;

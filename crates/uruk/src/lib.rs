@@ -24,6 +24,7 @@
 //!
 //! What lies beneath, sessions and units of your own, is in [`orc`].
 
+mod builder;
 #[cfg(feature = "cranelift")]
 mod cranelift;
 mod directory;
@@ -75,13 +76,14 @@ mod guide {
     mod executor_protocol {}
 }
 
+pub use builder::Builder;
 #[cfg(feature = "cranelift")]
 pub use cranelift::CraneliftLayer;
 pub use dylib::{Dylib, Tracker};
 pub use files::{read_file, read_files};
 pub use function::{Function, FunctionPointer};
 pub use inspect::inspect;
-pub use jit::{Builder, Error, Jit};
+pub use jit::{Error, Jit};
 pub use lazy::LazyJit;
 pub use uruk_cache as cache;
 #[cfg(feature = "cc")]

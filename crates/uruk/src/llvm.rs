@@ -1,7 +1,8 @@
 //! LLVM IR in dylibs.
 
+use crate::builder::Builder;
 use crate::dylib::{Dylib, Tracker};
-use crate::jit::{Builder, Error, Inner};
+use crate::jit::{Error, Inner};
 use std::sync::{Arc, OnceLock};
 use uruk_llvm::{ByFunction, ConcurrentCompiler, Options, Target, ThreadSafeModule};
 use uruk_orc::layer::{CompileLayer, ObjectLayer, OnDemandLayer};

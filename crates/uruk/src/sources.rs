@@ -1,7 +1,8 @@
 //! Sources in dylibs.
 
+use crate::builder::Builder;
 use crate::dylib::Dylib;
-use crate::jit::{Builder, Error};
+use crate::jit::Error;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

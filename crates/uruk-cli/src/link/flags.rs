@@ -5,6 +5,7 @@
 
 use super::error::Error;
 use super::values::{self, Absolute, Alias, Created, Slab};
+use crate::args::Place;
 use crate::near;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -71,7 +72,7 @@ const FLAGS: &[(&str, &[Flag])] = &[
         with("slab-address", "ADDRESS", "Link as if the block were at this address."),
         with("slab-page-size", "BYTES", "The size of its pages."),
         with("num-threads", "N", "Link on N threads."),
-        with("use-memmgr", "NAME", "`default` is the only one here."),
+        with("use-memmgr", "default|generic|simple-remote|shared", "How another process gets its memory filled."),
         with("orc-runtime", "FILE", "Accepted and not needed: run-time support is built in."),
         flag("debugger-support", "Show the code to debuggers."),
         flag("perf-support", "Refused until the profiler's files are written."),
@@ -79,8 +80,8 @@ const FLAGS: &[(&str, &[Flag])] = &[
         with("speculate", "none|simple", "Link lazy files ahead, by the calls in the code."),
         with("speculate-order", "FILE", "Link the lazy functions that a file lists ahead: lines `library,function`."),
         with("record-lazy-execs", "FILE", "Write which lazy functions were called, in this form."),
-        Flag { name: "oop-executor", takes: Takes::Perhaps, value: "PATH", help: "Refused until code runs in other processes." },
-        with("oop-executor-connect", "ADDRESS", "Refused likewise."),
+        Flag { name: "oop-executor", takes: Takes::Perhaps, value: "PATH", help: "Run the code in another process: this program, or one that takes `--pipes`." },
+        with("oop-executor-connect", "HOST:PORT", "Run the code in an executor that listens, as `uruk executor --listen` does."),
         Flag { name: "args", takes: Takes::Rest, value: "ARG...", help: "The rest are the program's arguments, from argv[0] on." },
     ]),
     ("What is checked and shown", &[
@@ -155,6 +156,10 @@ pub struct Request {
     pub check_name: Option<String>,
     /// Where everything is laid out.
     pub slab: Slab,
+    /// Where the code runs, if it is not this process: one at most.
+    pub executors: Vec<Place>,
+    /// A manager of another process's memory was named.
+    pub remote_memory: bool,
     /// Run nothing.
     pub no_exec: bool,
     /// Resolve nothing from the process.
@@ -341,14 +346,15 @@ impl Request {
             "symbolicate-with" => self.symbolicate = Some(value.into()),
             "use-memmgr" => match &*value {
                 "default" => {}
-                "generic" | "simple-remote" | "shared" => {
-                    return Err(Error::Refused {
-                        flag,
-                        advice: "memory of this process has one manager here; leave the flag out",
-                    });
-                }
-                _ => return Err(bad("`default`")),
+                "generic" | "simple-remote" | "shared" => self.remote_memory = true,
+                _ => return Err(bad("`default`, `generic`, `simple-remote` or `shared`")),
             },
+            "oop-executor" if value.is_empty() => self.executors.push(Place::Own),
+            "oop-executor" => self.executors.push(Place::Child(value.into())),
+            "oop-executor-connect" => {
+                let address = format!("tcp:{value}").parse().map_err(|_| bad("HOST:PORT"))?;
+                self.executors.push(Place::Listening(address));
+            }
             _ => return self.switch(flag),
         }
         Ok(())
@@ -373,9 +379,6 @@ impl Request {
             "show-relocated-section-contents" => self.show.contents = true,
             "show-err-failed-to-materialize" => self.show.causes = true,
             "show-times" => self.show.times = true,
-            "oop-executor" | "oop-executor-connect" => {
-                return refused("code does not run in other processes yet; leave it out to run it in this one");
-            }
             "perf-support" => {
                 return refused("no files are written for perf yet; `-debugger-support` names functions in gdb");
             }

@@ -1,7 +1,10 @@
-//! Where `uruk link` links: in this process, where the code can run, or, with `-noexec`, in a slab of addresses.
+//! Where `uruk link` links: in this process or another one, where the code can run, or, with `-noexec`, in a slab of
+//! addresses.
 
 use super::error::Error;
 use super::flags::Request;
+use super::lazy;
+use crate::remote::Executor;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +33,7 @@ pub struct Host {
     /// Where everything is laid out, if it is not in this process.
     pub slab: Option<Arc<Slab>>,
     jit: Option<Jit>,
+    executor: Option<Executor>,
     process: Option<DylibId>,
     phony: Option<DylibId>,
 }
@@ -54,6 +58,12 @@ impl Host {
 
     fn live(request: &Request, format: &'static Format) -> Result<Host, Error> {
         let mut builder = Jit::builder();
+        let debugger = request.debugger == Some(true);
+        let executor = request.executors.first().map(|place| Executor::at(place, debugger.then_some("--debugger")));
+        let executor = executor.transpose()?;
+        if let Some(executor) = &executor {
+            builder = builder.executor(executor.remote.clone());
+        }
         if let Some(threads) = request.threads {
             builder = builder.threads(threads);
         }
@@ -66,7 +76,7 @@ impl Host {
         let jit = builder.build()?;
         let session = jit.session().clone();
         let process = session.dylib("<process>");
-        Ok(Host { session, format, slab: None, jit: Some(jit), process, phony: None })
+        Ok(Host { session, format, slab: None, jit: Some(jit), executor, process, phony: None })
     }
 
     fn dry(request: &Request, format: &'static Format) -> Result<Host, Error> {
@@ -74,7 +84,7 @@ impl Host {
         let session = Session::new(Arc::new(DryRun::new(format.arch, slab.clone())), request.threads);
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
-        Ok(Host { session, format, slab: Some(slab), jit: None, process: Some(process), phony: None })
+        Ok(Host { session, format, slab: Some(slab), jit: None, executor: None, process: Some(process), phony: None })
     }
 
     /// What the session calls a symbol that the objects call so.
@@ -115,9 +125,10 @@ impl Host {
         }
     }
 
-    /// Has a function called when the process ends.
+    /// Has a function called when the program's process ends, if that is this one.
     pub fn at_exit(&self, function: extern "C" fn()) -> Result<(), Error> {
-        Ok(self.jit.as_ref().map_or(Ok(()), |jit| jit.at_exit(function))?)
+        let jit = self.jit.as_ref().filter(|_| self.executor.is_none());
+        Ok(jit.map_or(Ok(()), |jit| jit.at_exit(function))?)
     }
 
     /// Runs initialisers and the entry, which one of these libraries defines, with the program's arguments.
@@ -131,7 +142,12 @@ impl Host {
         self.session.set_search_order(main, order);
         jit.interpose()?;
         let entry = self.format.container.session_name(entry.as_bytes());
-        let status = jit.main().run(&String::from_utf8_lossy(&entry))?;
+        let mut status = jit.main().run(&String::from_utf8_lossy(&entry))?;
+        if let Some(executor) = self.executor {
+            status = executor.exit(status)?;
+            executor.finish();
+            lazy::write();
+        }
         // Handlers that the program has registered run in here, so its code has to be there still.
         std::process::exit(status)
     }

@@ -52,7 +52,8 @@ pub fn begin(host: &Host, request: &Request, libraries: &[Library]) -> Result<()
     Ok(())
 }
 
-extern "C" fn write() {
+/// Writes first calls, if that is wanted.
+pub extern "C" fn write() {
     let Some(record) = RECORD.get() else { return };
     let Some(session) = record.session.upgrade() else { return };
     let mut text = String::new();

@@ -67,13 +67,12 @@ fn flags_have_one_or_two_dashes_and_values_two_forms() {
 fn what_is_not_done_is_refused() {
     let folder = objects(&[("main", MAIN), ("f", F)]);
     for (flag, advice) in [
-        ("-oop-executor", "other processes"),
-        ("-oop-executor=path", "other processes"),
-        ("-oop-executor-connect=host:1", "other processes"),
+        ("-oop-executor", "nothing for an executor to do"),
+        ("-oop-executor-connect=host", "takes HOST:PORT"),
         ("-perf-support", "perf"),
         ("-vtune-support", "VTune"),
         ("-add-self-relocations", "32-bit ARM"),
-        ("-use-memmgr=shared", "leave the flag out"),
+        ("-use-memmgr=shared", "is for -oop-executor"),
         ("-use-memmgr=none", "`default`"),
         ("-triple=sparc-linux", "these are: ELF x86-64"),
         ("-num-threads=0", "above 0"),

@@ -1,6 +1,7 @@
 //! Programs in other processes: over every transport, and through everything that can go wrong on the way.
 
 mod faults;
+mod link;
 mod lying;
 mod programs;
 mod sandbox;

@@ -105,9 +105,7 @@ impl Server {
     fn carry_out(&self, request: Request) -> Done {
         match request {
             Request::Find { library, names } => self.find(library, &names),
-            Request::Imports => {
-                Ok(Answer::Names(host::imports(&self.process)))
-            }
+            Request::Imports => Ok(Answer::Names(host::imports(&self.process))),
             Request::LoadLibrary { name } => self.process.load_library(&name).map_err(text).map(done),
             Request::OpenLibrary { library, name } => {
                 let loaded = Arc::new(libraries::load(&name).map_err(text)?);

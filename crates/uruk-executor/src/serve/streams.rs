@@ -8,9 +8,9 @@
 #[cfg_attr(windows, path = "streams/windows.rs")]
 mod standard;
 
+pub(super) use standard::listen;
 #[cfg(windows)]
 pub(super) use standard::{give_up, prepare_sockets};
-pub(super) use standard::listen;
 
 use crate::protocol::transport::{Address, Listener, Stream};
 use std::io::{self, Read};

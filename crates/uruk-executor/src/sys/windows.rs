@@ -71,7 +71,9 @@ unsafe impl System for Native {
     unsafe fn protect(&self, range: Range<u64>, protection: Protection) -> io::Result<()> {
         let bits = match protection {
             // SAFETY: the caller owns the range, whose contents nobody can read any more.
-            Protection::None => return check(unsafe { VirtualFree(pointer(range.start), length(&range), MEM_DECOMMIT) }),
+            Protection::None => {
+                return check(unsafe { VirtualFree(pointer(range.start), length(&range), MEM_DECOMMIT) });
+            }
             Protection::Read => PAGE_READONLY,
             Protection::ReadExecute => PAGE_EXECUTE_READ,
             Protection::ReadWrite => PAGE_READWRITE,

@@ -68,7 +68,9 @@ pub enum TlsError {
         wanted: u64,
     },
     /// The room is used up.
-    #[error("no room for {size} more bytes of thread-local variables; there are {ROOM} in all; compile with -femulated-tls")]
+    #[error(
+        "no room for {size} more bytes of thread-local variables; there are {ROOM} in all; compile with -femulated-tls"
+    )]
     Exhausted {
         /// What is wanted.
         size: u64,

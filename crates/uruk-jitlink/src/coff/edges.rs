@@ -26,7 +26,11 @@ pub fn read(
 ) -> Result<(), LinkError> {
     // A small file could otherwise ask for any number of edges by naming the same bytes often.
     let mut left = headers.bytes.len() as u64;
-    let first_global = graph.first_global.0;
+    let (arch, first_global) = (graph.arch(), graph.first_global.0);
+    let counts = headers.sections.iter().map(|section| usize::from(section.number_of_relocations.get(LE)));
+    // What the headers claim is believed only as far as the file could hold it.
+    let most = headers.bytes.len() / size_of::<ImageRelocation>();
+    graph.edges.reserve_exact(counts.fold(0, usize::saturating_add).min(most));
     for (section, block) in headers.sections.iter().zip(blocks) {
         let Some(id) = *block else { continue };
         let relocations = relocations(headers, section)?;
@@ -35,6 +39,10 @@ pub fn read(
             .checked_sub(size_of_val(relocations) as u64)
             .ok_or_else(|| headers.malformed(place, "relocations that overlap others"))?;
         let block = graph.block(id).clone();
+        let bytes = match block.content {
+            Content::Input(at) => &headers.bytes[at as usize..(at + block.size) as usize],
+            Content::Made(_) | Content::Zero => &[],
+        };
         let is_code = graph.section(block.section).kind == SectionKind::Code;
         let start = graph.edges.len();
         let base = section.virtual_address.get(LE);
@@ -49,8 +57,7 @@ pub fn read(
             if reloc.kind == NOTHING {
                 continue;
             }
-            let bytes = graph.content(&block);
-            let size = graph.arch().info(reloc.kind).field.size() as usize;
+            let size = arch.info(reloc.kind).field.size() as usize;
             let offset = offset.ok_or_else(|| damaged("a relocation that lies outside its section"))?;
             let field = bytes.get(offset as usize..).and_then(|bytes| bytes.get(..size));
             let field = field.ok_or_else(|| damaged("a relocation that lies outside its section"))?;

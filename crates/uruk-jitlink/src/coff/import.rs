@@ -19,7 +19,7 @@ use crate::elf::strings::until_zero;
 use crate::error::LinkError;
 use crate::graph::*;
 use crate::input::Input;
-use crate::tables;
+use crate::wishes;
 
 /// Stands between a DLL's name and that of what it exports.
 pub const OF_DLL: u8 = b'!';
@@ -126,7 +126,7 @@ pub(super) fn read(input: &Input) -> Result<LinkGraph, LinkError> {
         Type::Const => drop(add_symbol(&mut graph, symbol, Definition::Block(slot), SymbolKind::None)),
         Type::Data => {}
     }
-    tables::wish_again(&mut graph);
+    wishes::gather(&mut graph);
     Ok(graph)
 }
 

@@ -13,7 +13,7 @@ use crate::graph::*;
 use crate::input::Input;
 use crate::interface::Strength;
 use crate::names::Names;
-use crate::tables;
+use crate::wishes;
 use object::LittleEndian as LE;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -46,7 +46,7 @@ pub(super) fn object(input: &Input, names: &Names) -> Result<LinkGraph, LinkErro
     edges::read(&reader.headers, &reader.table, &reader.blocks, &mut graph)?;
     reader.make_pointers(&mut graph);
     xdata::split(&mut graph);
-    tables::wish_again(&mut graph);
+    wishes::gather(&mut graph);
     Ok(graph)
 }
 

@@ -1,6 +1,6 @@
 //! Sections and blocks: added, given other bytes, dropped.
 
-use super::{EditError, Editor, next_id};
+use super::{EditError, Editor, next_id, raw};
 use crate::graph::*;
 
 /// As for sections of objects.
@@ -83,21 +83,7 @@ impl Editor<'_> {
     pub fn content_mut(&mut self, id: BlockId) -> Result<&mut [u8], EditError> {
         self.check_filled(id)?;
         self.changed = true;
-        let graph = &mut *self.graph;
-        let block = &mut graph.blocks[id.0 as usize];
-        let size = block.size as usize;
-        let start = match block.content {
-            Content::Made(start) => start as usize,
-            _ => {
-                let start = graph.made.len();
-                if let Content::Input(at) = block.content {
-                    graph.made.extend_from_slice(&graph.input[at as usize..at as usize + size]);
-                }
-                block.content = Content::Made(start as u64);
-                start
-            }
-        };
-        Ok(&mut graph.made[start..start + size])
+        Ok(raw::bytes_mut(self.graph, id))
     }
 
     /// Gives a block another alignment, a power of two.

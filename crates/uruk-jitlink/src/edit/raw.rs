@@ -51,9 +51,19 @@ pub fn give(graph: &mut LinkGraph, id: BlockId, bytes: &[u8], edges: Vec<Edge>) 
     graph.made.extend_from_slice(bytes);
 }
 
-/// Gives a block other bytes, as many as it has.
-pub fn give_bytes(graph: &mut LinkGraph, id: BlockId, bytes: &[u8]) {
+/// The bytes of a block, to be changed.
+pub fn bytes_mut(graph: &mut LinkGraph, id: BlockId) -> &mut [u8] {
     let block = &mut graph.blocks[id.0 as usize];
-    block.content = Content::Made(graph.made.len() as u64);
-    graph.made.extend_from_slice(bytes);
+    let size = block.size as usize;
+    let start = match block.content {
+        Content::Made(start) => start as usize,
+        Content::Input(at) => {
+            let start = graph.made.len();
+            graph.made.extend_from_slice(&graph.input[at as usize..at as usize + size]);
+            block.content = Content::Made(start as u64);
+            start
+        }
+        Content::Zero => return &mut [],
+    };
+    &mut graph.made[start..start + size]
 }

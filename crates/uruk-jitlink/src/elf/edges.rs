@@ -4,28 +4,25 @@
 //! block, its symbol exists. Wishes for table entries are gathered on the way.
 
 use super::class::Class;
-use super::machine::{IS_TLS_FIELD, NEEDS_LOW, NEEDS_STATIC_TLS, Rule, rule, want};
+use super::machine::{IS_TLS_FIELD, NEEDS_LOW, NEEDS_STATIC_TLS, Rule, rule};
 use super::read::Reader;
 use super::relocations::{self, Raw};
 use super::sections::{SHT_CREL, SHT_REL, SHT_RELA};
 use crate::arch::{Architecture, BRANCH32, Load, NOTHING};
 use crate::error::LinkError;
 use crate::graph::*;
-use crate::tables;
-use crate::x86_64;
+use crate::{tables, wishes, x86_64};
 use object::LittleEndian as LE;
 use object::elf::SectionHeader64;
 
 /// A relocation that changes nothing, on every machine; that it names a symbol keeps the symbol's section.
 const NONE: u32 = 0;
 
-// What has been noted of each symbol, as bits. The lower ones are wishes: two for each entry, in its order and that of `Want`s,
-// the second for an edge that can do without. The others say what a relocation has to know of its symbol.
+// What has been noted of each symbol, as bits: the lower ones are wishes, and these are what a relocation has to know of it.
 /// A local function in reach of its own object's calls.
 const LOCAL: u16 = 1 << 15;
 /// Its value is a number.
 const ABSOLUTE: u16 = 1 << 14;
-const WISHES: u16 = (1 << (2 * ENTRIES.len())) - 1;
 
 /// The block that relocations apply to.
 struct Site<'a> {
@@ -94,17 +91,7 @@ impl<'a, 'b> Edges<'a, 'b> {
         graph.needs_low |= demands & NEEDS_LOW != 0;
         graph.needs_static_tls |= demands & NEEDS_STATIC_TLS != 0;
         graph.has_tls_fields |= demands & IS_TLS_FIELD != 0;
-        let count = notes.iter().map(|bits| (bits & WISHES).count_ones() as usize).sum();
-        graph.wants.reserve_exact(count);
-        for (symbol, &bits) in (0..).map(SymbolId).zip(&notes) {
-            let mut rest = bits & WISHES;
-            while rest != 0 {
-                let bit = rest.trailing_zeros();
-                let (entry, relaxable) = (ENTRIES[bit as usize / 2], bit % 2 == 1);
-                graph.wants.push(Want { symbol, entry, relaxable });
-                rest &= rest - 1;
-            }
-        }
+        wishes::note(graph, &notes);
     }
 
     fn reserve(&mut self) {
@@ -219,7 +206,7 @@ impl<'a, 'b> Edges<'a, 'b> {
         if rule.may_branch && site.is_code && x86_64::is_branch(site.bytes, offset as usize) {
             rule = &self.branch;
         }
-        if *notes & LOCAL == 0 || rule.want != want(Entry::Stub) {
+        if *notes & LOCAL == 0 || rule.want != wishes::bit(Entry::Stub) {
             let load = || Load { kind: rule.kind, addend: raw.addend, offset: offset as usize };
             let relaxable = rule.got_load && (self.arch.can_relax)(&load(), site.bytes);
             *notes |= rule.want << u8::from(relaxable);
@@ -234,26 +221,5 @@ impl<'a, 'b> Edges<'a, 'b> {
         };
         self.graph.edges.push(Edge { offset, target: SymbolId(raw.symbol), addend, kind: rule.kind, wide });
         Ok(())
-    }
-}
-
-/// All entries, by their number.
-const ENTRIES: [Entry; 7] = [
-    Entry::Got,
-    Entry::Stub,
-    Entry::ThreadOffset,
-    Entry::ModuleAndOffset,
-    Entry::Module,
-    Entry::Descriptor,
-    Entry::Inside,
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn entries_are_listed_by_their_number() {
-        assert!(ENTRIES.iter().enumerate().all(|(number, entry)| *entry as usize == number));
     }
 }

@@ -4,7 +4,8 @@ pub use super::class::Class;
 use super::{aarch64, riscv32, riscv64, x86_64};
 use crate::arch::Architecture;
 use crate::format::Format;
-use crate::graph::{EdgeKind, Entry};
+use crate::graph::EdgeKind;
+use crate::wishes;
 
 /// ELF for an architecture.
 pub struct Machine {
@@ -71,11 +72,6 @@ pub(super) const NEEDS_LOW: u8 = 1;
 pub(super) const NEEDS_STATIC_TLS: u8 = 2;
 pub(super) const IS_TLS_FIELD: u8 = 4;
 
-/// The bit of a wish for an entry; the next one is that of an edge that can do without.
-pub(super) const fn want(entry: Entry) -> u16 {
-    1 << (2 * entry as u8)
-}
-
 /// The rule of relocations of a kind.
 pub(super) const fn rule(arch: &Architecture, kind: EdgeKind) -> Rule {
     let info = &arch.kinds[kind.0 as usize];
@@ -83,7 +79,7 @@ pub(super) const fn rule(arch: &Architecture, kind: EdgeKind) -> Rule {
         kind,
         field_size: info.field.size() as u8,
         want: match info.entry {
-            Some(entry) => want(entry),
+            Some(entry) => wishes::bit(entry),
             None => 0,
         },
         got_load: info.value.is_load(),

@@ -103,7 +103,7 @@ fn references_of_dead_blocks_count_for_nothing() {
     assert!(reached[0].symbols[x.0 as usize] && !reached[0].symbols[y.0 as usize]);
     let wanted = |graph: &LinkGraph, symbol| graph.wants.iter().any(|want| want.symbol == symbol);
     assert!(wanted(&graphs[0], x) && wanted(&graphs[0], y));
-    crate::tables::wish_again(&mut graphs[0]);
+    crate::wishes::gather(&mut graphs[0]);
     assert!(wanted(&graphs[0], x) && !wanted(&graphs[0], y));
 }
 

@@ -13,7 +13,7 @@ use crate::error::LinkError;
 use crate::graph::*;
 use crate::input::Input;
 use crate::names::Names;
-use crate::tables;
+use crate::wishes;
 use object::LittleEndian as LE;
 
 /// Reads a whole object.
@@ -28,7 +28,7 @@ pub fn read(input: &Input, names: &Names) -> Result<LinkGraph, LinkError> {
     reader.group(&mut graph, names);
     Edges::read(&reader, &mut graph)?;
     unwind::read(&reader, &mut graph)?;
-    tables::wish_again(&mut graph);
+    wishes::gather(&mut graph);
     Ok(graph)
 }
 

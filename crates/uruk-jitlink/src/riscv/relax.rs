@@ -17,7 +17,8 @@ use crate::edit::raw;
 use crate::error::LinkError;
 use crate::graph::*;
 use crate::resolve::{Target, Targets};
-use crate::tables::{self, in_reach};
+use crate::tables::in_reach;
+use crate::wishes;
 use std::ops::Range;
 
 mod cut;
@@ -33,7 +34,7 @@ pub fn rewrite(graph: &mut LinkGraph, targets: &Targets, span: &Range<u64>) -> R
         return Ok(());
     }
     if loads::rewrite(graph, targets, span) {
-        tables::wish_again(graph);
+        wishes::gather(graph);
     }
     let calls = Calls { targets, ends: ends(graph) };
     shorten(graph, |graph, id, edge| calls.shorter(graph, id, edge))
@@ -85,9 +86,9 @@ fn shorten(
         return Ok(());
     }
     for id in changed {
-        cut::apply(graph, id, &cuts[id.0 as usize])?;
+        cut::apply(graph, id, &mut cuts[id.0 as usize])?;
     }
-    cut::move_symbols(graph, &cuts);
+    cut::move_symbols(graph, &mut cuts);
     Ok(())
 }
 

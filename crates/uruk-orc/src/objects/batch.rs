@@ -18,7 +18,8 @@ use uruk_jitlink::memory::{self, Allocation, Lane, Placement};
 use uruk_jitlink::names::Name;
 use uruk_jitlink::prune;
 use uruk_jitlink::resolve::{Target, Targets};
-use uruk_jitlink::tables::{self, Tables};
+use uruk_jitlink::tables::Tables;
+use uruk_jitlink::wishes;
 
 /// What a task of the linker does next.
 pub(crate) enum Step {
@@ -188,7 +189,7 @@ impl Batch {
         let planned = session.parallel_mut(cost, &mut members, |index, member| {
             prune::drop_unwind_records(&mut member.graph)?;
             if swept[index] {
-                tables::wish_again(&mut member.graph);
+                wishes::gather(&mut member.graph);
             }
             let retained = retain[index].then(|| Box::new(member.graph.clone()));
             if let Some(rewrite) = member.graph.arch().rewrite {

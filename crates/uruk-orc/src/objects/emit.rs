@@ -43,7 +43,8 @@ impl Batch {
             let window = Window { address: data, bytes };
             self.members.iter().map(|member| function_tables(member, &window)).collect()
         };
-        let Batch { units, members, objects, references, targets, needs, layout, allocation, addresses, image, .. } = self;
+        let Batch { units, members, objects, references, targets, needs, layout, allocation, addresses, image, .. } =
+            self;
         let (failures, passes) = (self.failures, self.passes);
         let lanes = Lane::ALL.map(|lane| allocation.address(lane));
         allocation.finalize().map_err(LinkError::from)?;
@@ -53,8 +54,19 @@ impl Batch {
         let linked = members.iter().zip(functions);
         let linked =
             linked.map(|(member, functions)| Linked::new(member, shared.clone(), functions, gathered)).collect();
-        let mut finished =
-            Finished { units, members, objects, references, targets, addresses, needs, failures, passes, linked, image };
+        let mut finished = Finished {
+            units,
+            members,
+            objects,
+            references,
+            targets,
+            addresses,
+            needs,
+            failures,
+            passes,
+            linked,
+            image,
+        };
         finished.retain(session, self.retained);
         if let Err(error) = finished.register(session, module) {
             session.give_back(finished.linked);

@@ -32,9 +32,7 @@ pub(super) fn serve_pipes(text: &str, options: &Options) -> Result<(), String> {
 pub(super) fn listen(address: &Address, options: &Options) -> Result<(), String> {
     let listener = announce(address, options)?;
     // SAFETY: children end by themselves; nobody waits for them.
-    unsafe {
-        libc::signal(libc::SIGCHLD, libc::SIG_IGN)
-    };
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     loop {
         let stream = listener.accept().map_err(|error| format!("cannot accept a connection: {error}"))?;
         if fork()?.is_none() {

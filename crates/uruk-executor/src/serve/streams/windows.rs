@@ -17,7 +17,9 @@ use windows_sys::Win32::Networking::WinSock::{
     AF_INET, AF_INET6, INVALID_SOCKET, IPPROTO_TCP, SOCK_STREAM, SOCKADDR, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_STORAGE,
     WSADATA, WSASocketW, WSAStartup, bind, listen as listen_at,
 };
-use windows_sys::Win32::System::Console::{STD_ERROR_HANDLE, STD_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle};
+use windows_sys::Win32::System::Console::{
+    STD_ERROR_HANDLE, STD_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle,
+};
 
 /// Connections that wait to be accepted; there are two.
 const WAITING: c_int = 8;
@@ -101,7 +103,8 @@ pub(super) fn replace(usual: Stream, errors: Stream) -> io::Result<()> {
 /// Takes standard input and output for the connection. Until others take their places, input is empty, and output goes
 /// where errors go.
 pub(in crate::serve) fn give_up() -> io::Result<Ends> {
-    let [input, output] = [io::stdin().as_handle().try_clone_to_owned()?, io::stdout().as_handle().try_clone_to_owned()?];
+    let [input, output] =
+        [io::stdin().as_handle().try_clone_to_owned()?, io::stdout().as_handle().try_clone_to_owned()?];
     let nothing = File::options().read(true).write(true).open("NUL")?;
     let errors = io::stderr().as_handle().try_clone_to_owned()?;
     set(0, STD_INPUT_HANDLE, nothing.into_raw_handle())?;

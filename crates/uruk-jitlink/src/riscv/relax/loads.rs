@@ -1,32 +1,25 @@
 //! Loads of addresses from slots, which become computations: `auipc` with `ld` to `auipc` with `addi`.
 
 use super::*;
-use std::collections::BTreeMap;
 
 /// Rewrites the loads of symbols that are sure to be in reach. Returns whether there were any.
 pub fn rewrite(graph: &mut LinkGraph, targets: &Targets, span: &Range<u64>) -> bool {
-    let found = find(graph, targets, span);
-    if !found.values().any(|second| second.is_some()) {
-        return false;
-    }
-    let mut by_block: BTreeMap<BlockId, Vec<u32>> = BTreeMap::new();
-    for (first, second) in found {
-        let Some(second) = second else { continue };
-        graph.edges[first as usize].kind = PCREL_HI20;
-        for (block, offset) in second {
-            by_block.entry(block).or_default().push(offset);
-        }
-    }
-    for (id, offsets) in by_block {
-        let mut bytes = graph.content(graph.block(id)).to_vec();
-        for offset in offsets {
-            let field = &mut bytes[offset as usize..offset as usize + 4];
+    let mut found = find(graph, targets, span);
+    // All that use one first instruction, next to each other.
+    found.sort_unstable_by_key(|second| second.first);
+    let mut any = false;
+    for seconds in
+        found.chunk_by(|one, other| one.first == other.first).filter(|seconds| seconds.iter().all(|second| second.can))
+    {
+        any = true;
+        graph.edges[seconds[0].first as usize].kind = PCREL_HI20;
+        for second in seconds {
+            let field = &mut raw::bytes_mut(graph, second.block)[second.offset as usize..][..4];
             let word = u32::from_le_bytes([field[0], field[1], field[2], field[3]]);
             field.copy_from_slice(&(word & !(OPCODE | WIDTH) | ADDI).to_le_bytes());
         }
-        raw::give_bytes(graph, id, &bytes);
     }
-    true
+    any
 }
 
 const OPCODE: u32 = 0x7f;
@@ -34,12 +27,19 @@ const WIDTH: u32 = 7 << 12;
 const LOAD: u32 = 0x03;
 const ADDI: u32 = 0x13;
 
-/// The second instructions of a load, by block and offset.
-type Seconds = Vec<(BlockId, u32)>;
+/// The second instruction of a load from a slot.
+struct Second {
+    /// The edge of the first one.
+    first: u32,
+    block: BlockId,
+    offset: u32,
+    /// Whether it can be rewritten.
+    can: bool,
+}
 
-/// The edges of first instructions that can be rewritten, with the second ones; `None` for those that cannot.
-fn find(graph: &LinkGraph, targets: &Targets, span: &Range<u64>) -> BTreeMap<u32, Option<Seconds>> {
-    let mut found: BTreeMap<u32, Option<Seconds>> = BTreeMap::new();
+/// All loads from slots.
+fn find(graph: &LinkGraph, targets: &Targets, span: &Range<u64>) -> Vec<Second> {
+    let mut found = Vec::new();
     for (id, block) in (0..).map(BlockId).zip(&graph.blocks).filter(|(_, block)| block.live) {
         for index in block.edges.clone() {
             let edge = &graph.edges[index as usize];
@@ -52,11 +52,7 @@ fn find(graph: &LinkGraph, targets: &Targets, span: &Range<u64>) -> BTreeMap<u32
                 .is_some_and(|next| (next.kind, next.offset) == (RELAX, edge.offset));
             let can =
                 relaxed && is_load(graph, block, edge) && is_near(graph, targets, span, &graph.edges[first as usize]);
-            let seconds = found.entry(first).or_insert_with(|| Some(Vec::new()));
-            match seconds {
-                Some(seconds) if can => seconds.push((id, edge.offset)),
-                _ => *seconds = None,
-            }
+            found.push(Second { first, block: id, offset: edge.offset, can });
         }
     }
     found
