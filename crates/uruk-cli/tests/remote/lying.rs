@@ -43,6 +43,7 @@ fn greet(stream: &mut UnixStream) {
         debug_thread_base: None,
         backtraces_wanted: false,
         sandbox: false,
+        lacks_streams: false,
     };
     stream.write_all(&frame(Kind::Post, 0, &encode(&target))).unwrap();
 }

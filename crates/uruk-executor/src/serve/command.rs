@@ -9,7 +9,7 @@ use crate::protocol::frame::{self, Header, Kind};
 use crate::protocol::message::Question;
 use crate::protocol::transport::{Address, Ends, Listener, Stream};
 use std::ffi::OsString;
-use system::{debugger, listen, serve_pipes, serve_supervised};
+use system::{debugger, listen, sandbox, serve_pipes, serve_supervised};
 
 const USAGE: &str = "[--debugger] [--sandbox] [--memory BYTES] --pipes IN,OUT | --connect ADDRESS | --listen ADDRESS
 
@@ -28,7 +28,7 @@ pub fn run(program: &str, mut arguments: impl Iterator<Item = OsString>) -> Resu
         let mut value = || arguments.next().and_then(|value| value.into_string().ok()).ok_or(&usage);
         match argument.to_str() {
             Some("--debugger") => options.debugger = debugger()?,
-            Some("--sandbox") => options.sandbox = true,
+            Some("--sandbox") => options.sandbox = sandbox()?,
             Some("--memory") => {
                 let bytes = value()?;
                 options.memory = Some(bytes.parse().map_err(|_| format!("`{bytes}` is no number of bytes"))?);

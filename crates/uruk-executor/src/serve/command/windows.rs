@@ -5,7 +5,7 @@
 //! Sources: Microsoft's "Socket Handles", `SetHandleInformation`; MS-ERREF (what a process ends with that an exception ends).
 
 use super::super::crash;
-use super::super::streams;
+use super::super::{SandboxError, streams};
 use super::{Options, announce, serve_over, tell_end};
 use crate::protocol::transport::{Address, Ends, Stream};
 use std::io;
@@ -21,6 +21,11 @@ const SOCKET: &str = "socket:";
 /// Debuggers are shown nothing.
 pub(super) fn debugger() -> Result<bool, String> {
     Err("debuggers are not shown linked code on Windows; leave out --debugger".into())
+}
+
+/// There is no sandbox.
+pub(super) fn sandbox() -> Result<bool, String> {
+    Err(SandboxError.to_string())
 }
 
 /// Serves over this process's standard input and output, for `-`, or over a socket that it has inherited, for
@@ -70,9 +75,6 @@ fn start(stream: &Stream, options: &Options) -> io::Result<std::process::Child> 
     let Stream::Tcp(socket) = stream;
     let streams = options.streams.clone().unwrap_or_else(Address::local);
     let mut command = Command::new(std::env::current_exe()?);
-    if options.sandbox {
-        command.arg("--sandbox");
-    }
     if let Some(bytes) = options.memory {
         command.arg("--memory").arg(bytes.to_string());
     }
