@@ -102,6 +102,8 @@ pub enum Place {
     Own,
     /// A program, which is started.
     Child(PathBuf),
+    /// The same over pipes, which share no memory.
+    Piped(PathBuf),
     /// One that listens.
     Listening(Address),
 }
@@ -110,7 +112,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Own => f.write_str("a process of this command"),
-            Place::Child(program) => write!(f, "`{}`", program.display()),
+            Place::Child(program) | Place::Piped(program) => write!(f, "`{}`", program.display()),
             Place::Listening(address) => address.fmt(f),
         }
     }
@@ -356,10 +358,13 @@ fn place(value: OsString) -> Result<Place, Error> {
     match value.to_str().filter(|text| text.starts_with("tcp:") || text.starts_with("unix:")) {
         Some(text) => text.parse().map(Place::Listening).map_err(|_| Error::BadValue {
             option: "--executor",
-            wanted: "a program, tcp:HOST:PORT or unix:PATH",
+            wanted: "a program, pipes:PROGRAM, tcp:HOST:PORT or unix:PATH",
             found: text.into(),
         }),
-        None => Ok(Place::Child(value.into())),
+        None => Ok(match value.to_str().and_then(|text| text.strip_prefix("pipes:")) {
+            Some(program) => Place::Piped(program.into()),
+            None => Place::Child(value.into()),
+        }),
     }
 }
 

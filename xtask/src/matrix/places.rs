@@ -1,5 +1,6 @@
 //! Where programs of the matrix run: in the linker's process, or in executors that it talks to.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,22 +14,25 @@ use crate::paths;
 pub enum Place {
     /// In the process that links it.
     Here,
-    /// In a child of that, which is asked over pipes.
+    /// In a child of that, which shares memory with it.
+    Child,
+    /// The same over pipes.
     Pipes,
     /// In a process that listens on this machine.
     Tcp,
-    /// The same over a socket in the file system.
+    /// The same over a socket in the file system, which shares memory.
     Unix,
 }
 
 impl Place {
-    /// All but the linker's own process.
+    /// All ways in which code and data come to another process.
     pub const OTHERS: [Place; 3] = [Place::Pipes, Place::Tcp, Place::Unix];
 
     /// What reports call it.
     pub fn name(self) -> &'static str {
         match self {
             Place::Here => "here",
+            Place::Child => "child",
             Place::Pipes => "pipes",
             Place::Tcp => "tcp",
             Place::Unix => "unix",
@@ -69,6 +73,11 @@ impl Executors {
         let executor = match (place, listening) {
             (Place::Here, _) => return Vec::new(),
             (_, Some((.., address))) => address.into(),
+            (Place::Pipes, None) => {
+                let mut place = OsString::from("pipes:");
+                place.push(&self.child);
+                place.into()
+            }
             (_, None) => self.child.clone(),
         };
         vec!["--executor".into(), executor]

@@ -41,7 +41,7 @@ pub const RUN: &[(&str, &[OptionSpec])] = &[
         option("--cache DIR", "Keep what was compiled in DIR, and look there first. It takes at most 1 GiB and may be used by several processes at once."),
         option("--gc-sections", "Leave out sections that nothing refers to."),
         option("--strict-wx", "Give each batch of code pages of its own and never write to one that has been executable."),
-        option("--executor PLACE", "Run the code elsewhere: in a child that is the program PLACE (uruk-executor), or in an executor that listens at tcp:HOST:PORT or unix:PATH (`uruk executor --listen`), which is told the secret in the environment variable URUK_SECRET. It may be of another architecture."),
+        option("--executor PLACE", "Run the code elsewhere: in a child that is the program PLACE (uruk-executor), pipes:PLACE for one that shares no memory, or in an executor that listens at tcp:HOST:PORT or unix:PATH (`uruk executor --listen`), which is told the secret in the environment variable URUK_SECRET. It may be of another architecture."),
         option("--sandbox", "Run the code in a child that can compute, read the system's libraries and use the standard streams, and nothing else: it opens no other files, no connections and no programs. An executor that listens is started with --sandbox itself."),
         option("--debugger", "Keep debug information and tell debuggers about it."),
         option("-j N", "Use at most N threads. The default is one for each processor."),

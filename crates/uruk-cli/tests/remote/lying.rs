@@ -31,6 +31,10 @@ fn frame(kind: Kind, call: u32, message: &[u8]) -> Vec<u8> {
 }
 
 fn greet(stream: &mut UnixStream) {
+    greet_with(stream, None);
+}
+
+fn greet_with(stream: &mut UnixStream, file_pages: Option<u64>) {
     let mut from = stream.try_clone().unwrap();
     hello::exchange(&mut from, stream, Role::Executor, b"").unwrap();
     let target = Target {
@@ -44,6 +48,7 @@ fn greet(stream: &mut UnixStream) {
         backtraces_wanted: false,
         sandbox: false,
         lacks_streams: false,
+        file_pages,
     };
     stream.write_all(&frame(Kind::Post, 0, &encode(&target))).unwrap();
 }
@@ -154,4 +159,32 @@ fn addresses_that_make_no_sense_are_refused() {
     let remote = with(vec![Answer::Words(vec![0x1000])]);
     let error = uruk_jitlink::memory::allocate(remote.memory(), &demand).err().unwrap().to_string();
     assert!(error.contains("does not fit"), "{error}");
+}
+
+#[test]
+fn pages_of_a_size_that_there_is_not_are_refused() {
+    for bytes in [0, 3, 2048, 1 << 40, u64::MAX] {
+        let error = error_of(move |mut stream| greet_with(&mut stream, Some(bytes)));
+        assert!(error.contains("pages have a size that no pages have"), "{error}");
+    }
+}
+
+/// Memory at addresses that make no sense is filled all the same, and what becomes of it is the executor's affair.
+#[test]
+fn an_executor_that_takes_files_cannot_harm_who_fills_them() {
+    let addresses = [0x7fff_ffff_f000, 0x7ff0_0000_0000, 0x7ff8_0000_0123];
+    let remote = connect(move |mut stream| {
+        greet_with(&mut stream, Some(2 << 20));
+        answer(&mut stream, |call| frame(Kind::Answer, call, &encode(&Answer::Words(addresses.into()))));
+        // The file goes with the next byte that is read: it is dropped unseen.
+        _ = stream.read_to_end(&mut Vec::new());
+    });
+    let remote = remote.unwrap();
+    let mut demand = uruk_jitlink::memory::Demand::default();
+    demand.lanes.iter_mut().for_each(|lane| lane.size = 1 << 20);
+    let mut allocation = remote.memory().allocate(&demand).unwrap();
+    for bytes in allocation.working() {
+        assert_eq!(bytes.len(), 1 << 20);
+        bytes.fill(0xcc);
+    }
 }

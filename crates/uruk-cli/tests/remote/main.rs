@@ -5,5 +5,6 @@ mod link;
 mod lying;
 mod programs;
 mod sandbox;
+mod shared;
 mod support;
 mod transports;

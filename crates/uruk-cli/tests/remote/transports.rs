@@ -106,8 +106,8 @@ fn messages_for(count: usize) -> usize {
         other => panic!("{other}"),
     };
     let sent = Arc::new(AtomicUsize::new(0));
-    let Ends { from, to, socket } = Stream::Unix(stream).into_ends().unwrap();
-    let ends = Ends { from, to: Box::new(Counted(to, sent.clone())), socket };
+    let ends = Stream::Unix(stream).into_ends().unwrap();
+    let ends = Ends { to: Box::new(Counted(ends.to, sent.clone())), ..ends };
     let options = Options { heartbeat: None, ..Options::default() };
     let remote = Arc::new(Remote::over(ends, "counted executor".into(), None, &options).unwrap());
     let jit = jit(&remote);

@@ -5,6 +5,8 @@
 //! Invariants: this is the only module that makes Rust references to mapped bytes. They exist only while working
 //! memory is borrowed, lie within one piece, and pieces never overlap.
 
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::ptr;
 use std::slice;
@@ -14,10 +16,13 @@ use uruk_jitlink::memory::{Allocation, Lane, MemoryError};
 
 use super::Shared;
 use super::lane::{Piece, protection, refused};
-use crate::sys::Mapping;
+use crate::sys::{self, Mapping};
+
+/// Variables of this size and more become pages of a file that has them; fewer are copied.
+const PAGES_OF_FILES_BYTES: u64 = 64 << 10;
 
 /// An allocation of [`InProcessMemory`](super::InProcessMemory).
-pub(super) struct InProcessAllocation {
+pub struct InProcessAllocation {
     shared: Arc<Shared>,
     mapping: Arc<Mapping>,
     pieces: [Piece; 3],
@@ -44,6 +49,32 @@ impl InProcessAllocation {
         InProcessAllocation { shared, mapping, pieces, scratch, finished: false }
     }
 
+    /// Takes the content of a lane from a file, which never changes again and has all of it from `offset` on. Where pages are the
+    /// allocation's own and lie in the file as they do in memory, they are put there, private to this process; what else
+    /// there is is copied.
+    pub fn take_file(&mut self, lane: Lane, file: &File, offset: u64) -> io::Result<()> {
+        let piece = &self.pieces[lane as usize];
+        let pages = own_pages(piece, lane);
+        let fits = (piece.address ^ offset) & (sys::page_bytes() - 1) == 0;
+        let pages = pages.filter(|pages| fits && !pages.is_empty());
+        let (address, end) = (piece.address, piece.address + piece.written);
+        let Some(pages) = pages else { return self.copy_file(lane, file, offset, address..end) };
+        self.mapping.put_file(&pages, file, offset + (pages.start - address))?;
+        self.copy_file(lane, file, offset, address..pages.start)?;
+        self.copy_file(lane, file, offset, pages.end.min(end)..end)
+    }
+
+    fn copy_file(&mut self, lane: Lane, file: &File, offset: u64, part: Range<u64>) -> io::Result<()> {
+        let address = self.pieces[lane as usize].address;
+        let (start, end) = (part.start - address, part.end - address);
+        let bytes =
+            self.working().into_iter().nth(lane as usize).and_then(|bytes| bytes.get_mut(start as usize..end as usize));
+        let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+        let mut file = file;
+        file.seek(SeekFrom::Start(offset + start))?;
+        file.read_exact(bytes)
+    }
+
     /// Everything of `finalize` that can fail. What is done twice does no harm.
     fn publish(&mut self) -> Result<(), MemoryError> {
         let (code, read_only) = self.scratch.split_at(scratch_len(&self.pieces[Lane::Code as usize]));
@@ -66,6 +97,17 @@ impl InProcessAllocation {
         }
         Ok(())
     }
+}
+
+/// The pages that only a piece is written to: those that it has to itself, or of many variables all but the first and last.
+fn own_pages(piece: &Piece, lane: Lane) -> Option<Range<u64>> {
+    let page_bytes = sys::page_bytes();
+    let end = piece.address + piece.written;
+    if piece.own_pages.is_some() {
+        return Some(piece.address..end.next_multiple_of(page_bytes));
+    }
+    let inner = piece.address.next_multiple_of(page_bytes)..end & !(page_bytes - 1);
+    (lane == Lane::Data && PAGES_OF_FILES_BYTES <= piece.written).then_some(inner)
 }
 
 /// How much of the scratch buffer a code or read-only piece needs. The zero-fill tail is written too: the bytes may

@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use uruk_jitlink::memory::Statistics;
 use uruk_jitlink::memory::{Allocation, Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment};
 
-use self::allocation::InProcessAllocation;
+pub use self::allocation::InProcessAllocation;
 use self::lane::Piece;
 use self::region::Region;
 use crate::at_fork;
@@ -106,6 +106,19 @@ impl InProcessMemory {
         }
     }
 
+    /// What [`allocate`](MemoryManager::allocate) does, for who knows which manager this is.
+    pub fn allocate_here(&self, demand: &Demand) -> Result<InProcessAllocation, MemoryError> {
+        for lane in &demand.lanes {
+            check(lane)?;
+        }
+        let strict = self.shared.mode() != Mode::Packed;
+        let mut state = self.shared.lock();
+        let (mapping, pieces) = state.allocate(&self.shared.system, demand, strict)?;
+        drop(state);
+        let scratch = self.shared.take_scratch();
+        Ok(InProcessAllocation::new(Arc::clone(&self.shared), mapping, pieces, scratch))
+    }
+
     /// How it writes code and read-only data; worth telling the user if it is [`Mode::Refused`].
     pub fn mode(&self) -> Mode {
         self.shared.mode()
@@ -150,15 +163,7 @@ impl MemoryManager for InProcessMemory {
     }
 
     fn allocate(&self, demand: &Demand) -> Result<Box<dyn Allocation>, MemoryError> {
-        for lane in &demand.lanes {
-            check(lane)?;
-        }
-        let strict = self.shared.mode() != Mode::Packed;
-        let mut state = self.shared.lock();
-        let (mapping, pieces) = state.allocate(&self.shared.system, demand, strict)?;
-        drop(state);
-        let scratch = self.shared.take_scratch();
-        Ok(Box::new(InProcessAllocation::new(Arc::clone(&self.shared), mapping, pieces, scratch)))
+        Ok(Box::new(self.allocate_here(demand)?))
     }
 
     /// Panics if a segment is not live memory of its lane.
@@ -170,6 +175,11 @@ impl MemoryManager for InProcessMemory {
     fn statistics(&self) -> Statistics {
         InProcessMemory::statistics(self)
     }
+}
+
+/// The size of this process's pages.
+pub fn page_bytes() -> u64 {
+    sys::page_bytes()
 }
 
 fn check(lane: &LaneDemand) -> Result<(), MemoryError> {

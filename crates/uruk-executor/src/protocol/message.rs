@@ -214,6 +214,14 @@ pub enum Request {
     FinishStreams,
     /// Nothing: says that the controller is there. Answered by [`Answer::Done`].
     Ping,
+    /// The file in memory that comes with this has all of an allocation's content. Posted, to executors that have said that
+    /// they [take files](crate::serve::Target::file_pages).
+    Share {
+        /// Whose.
+        allocation: Number,
+        /// Where each lane's content begins in the file: at its address, within a page.
+        offsets: [u64; 3],
+    },
     /// Makes records of functions known to Windows' unwinder. Posted.
     RegisterFunctions {
         /// A number for the registration.

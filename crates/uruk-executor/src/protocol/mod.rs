@@ -7,6 +7,8 @@
 //! Invariants: nothing that arrives is trusted: lengths are limits before they are sizes, and what cannot be decoded ends
 //! the connection with a reason. Messages of one thread are carried out in the order in which they were sent.
 
+#[cfg_attr(not(target_os = "linux"), path = "files/none.rs")]
+pub mod files;
 pub mod frame;
 pub mod hello;
 pub mod message;

@@ -7,11 +7,13 @@
 //! Invariants: no lock is held while a handler runs; only the sender's is while bytes are written, and a reader that
 //! never waits drains them. Posts wait for the next call, or until there are many, and come before it.
 
+use super::files;
 use super::frame::{self, FrameError, Header, Kind, Limits};
 use super::transport::Stream;
 use crate::at_fork::{self, Held, Locks};
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -168,6 +170,20 @@ impl Peer {
     pub fn post_bytes(&self, message: &[u8], payload: &[u8]) {
         let header = Header::new(Kind::Post, message).with_payload(payload);
         self.write(&mut self.shared.sender(), &[&header.encode(), message, payload]);
+    }
+
+    /// The same with a file, which the other side has when it reads the message; only over sockets of this machine.
+    pub fn post_file(&self, message: &[u8], file: &File) {
+        let mut sender = self.shared.sender();
+        let mut bytes = std::mem::take(&mut sender.posts);
+        bytes.extend_from_slice(&Header::new(Kind::Post, message).encode());
+        bytes.extend_from_slice(message);
+        // Without a socket it has ended before.
+        if let Some(socket) = &sender.socket
+            && let Err(error) = files::send(socket, &bytes, file)
+        {
+            self.shared.end(&format!("the connection broke: {error}"));
+        }
     }
 
     /// Says it at once if the sender is free: for a process that is about to end.

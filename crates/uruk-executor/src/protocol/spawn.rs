@@ -1,10 +1,11 @@
-//! Starts an executor as a child, with two pipes that nobody else has.
+//! Starts an executor as a child, with a socket or two pipes that nobody else has.
 
-use super::transport::Ends;
+use super::transport::{Ends, Stream};
 use std::ffi::{OsStr, c_int};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -13,14 +14,32 @@ use std::process::{Child, Command};
 const PIPE: c_int = 1 << 20;
 
 /// Starts a program as `uruk-executor --pipes IN,OUT`, with further arguments before that. It has this process's standard
-/// streams.
-pub fn spawn<S: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = S>) -> io::Result<(Child, Ends)> {
+/// streams. Where `files` are to be handed over, both numbers are those of one socket.
+pub fn spawn<S: AsRef<OsStr>>(
+    program: &Path,
+    arguments: impl IntoIterator<Item = S>,
+    files: bool,
+) -> io::Result<(Child, Ends)> {
+    if files {
+        let (ours, its) = UnixStream::pair()?;
+        let child = start(program, arguments, [&its, &its].map(AsRawFd::as_raw_fd))?;
+        return Ok((child, Stream::Unix(ours).into_ends()?));
+    }
     let (its_from, to) = pipe()?;
     let (from, its_to) = pipe()?;
-    let numbers = [its_from.as_raw_fd(), its_to.as_raw_fd()];
+    let child = start(program, arguments, [&its_from, &its_to].map(AsRawFd::as_raw_fd))?;
+    Ok((child, Ends::new(File::from(from), File::from(to))))
+}
+
+/// Starts it; its ends of the connection are open until this returns.
+fn start<S: AsRef<OsStr>>(
+    program: &Path,
+    arguments: impl IntoIterator<Item = S>,
+    numbers: [RawFd; 2],
+) -> io::Result<Child> {
     let mut command = Command::new(program);
     command.args(arguments).arg("--pipes").arg(format!("{},{}", numbers[0], numbers[1]));
-    // SAFETY: between fork and exec only fcntl is called, on descriptors that are open until `spawn` returns.
+    // SAFETY: between fork and exec only fcntl is called, on descriptors that are open meanwhile.
     unsafe {
         command.pre_exec(move || {
             for number in numbers {
@@ -31,9 +50,7 @@ pub fn spawn<S: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item 
             Ok(())
         });
     }
-    let child = command.spawn()?;
-    drop((its_from, its_to));
-    Ok((child, Ends::new(File::from(from), File::from(to))))
+    command.spawn()
 }
 
 /// The end that is read, and the one that is written.

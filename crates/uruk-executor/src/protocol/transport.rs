@@ -1,5 +1,6 @@
 //! What connections run over.
 
+use super::files::Received;
 use std::fmt;
 use std::io::{self, BufReader, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
@@ -19,6 +20,8 @@ pub struct Ends {
     pub to: Box<dyn Write + Send>,
     /// The socket of both, if there is one: closing what is sent does not end a connection that somebody reads.
     pub socket: Option<Stream>,
+    /// Files that come with messages, if they can.
+    pub received: Option<Received>,
 }
 
 impl Ends {
@@ -26,7 +29,8 @@ impl Ends {
     pub fn new(from: impl Read + Send + 'static, to: impl Write + Send + 'static) -> Ends {
         /// What is read at once; longer data is read where it goes.
         const BUFFER: usize = 64 << 10;
-        Ends { from: Box::new(BufReader::with_capacity(BUFFER, from)), to: Box::new(to), socket: None }
+        let from = Box::new(BufReader::with_capacity(BUFFER, from));
+        Ends { from, to: Box::new(to), socket: None, received: None }
     }
 }
 
@@ -196,6 +200,22 @@ impl Stream {
         Ok(Ends { socket: Some(self.try_clone()?), ..Ends::new(self.try_clone()?, self) })
     }
 
+    /// The same for who is given files, which come over sockets of this machine, and may become a process with copies of
+    /// its own: in these the connection is closed.
+    #[cfg(target_os = "linux")]
+    pub fn into_receiving_ends(self) -> io::Result<Ends> {
+        let (receiver, received) = super::files::Receiver::new(self.try_clone()?);
+        let received = matches!(self, Stream::Unix(_)).then_some(received);
+        let ends = self.into_ends()?;
+        Ok(Ends { socket: ends.socket, received, ..Ends::new(receiver, ends.to) })
+    }
+
+    /// The same for who would be given files, if that were possible.
+    #[cfg(not(target_os = "linux"))]
+    pub fn into_receiving_ends(self) -> io::Result<Ends> {
+        self.into_ends()
+    }
+
     /// The same connection once more.
     pub fn try_clone(&self) -> io::Result<Stream> {
         Ok(match self {
@@ -208,6 +228,15 @@ impl Stream {
     /// Ends one direction of the connection, or both, for all who have it.
     pub fn shut(&self, how: Shutdown) -> io::Result<()> {
         with_socket!(self, socket => socket.shutdown(how))
+    }
+
+    /// Whether files can be sent over it.
+    pub fn passes_files(&self) -> bool {
+        match self {
+            Stream::Tcp(_) => false,
+            #[cfg(unix)]
+            Stream::Unix(_) => cfg!(target_os = "linux"),
+        }
     }
 
     /// How long reading waits.

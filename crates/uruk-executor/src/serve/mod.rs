@@ -51,6 +51,8 @@ pub struct Target {
     pub sandbox: bool,
     /// Programs there have standard streams only once these have been passed.
     pub lacks_streams: bool,
+    /// The size of its pages, if it takes content in files that come with messages.
+    pub file_pages: Option<u64>,
 }
 
 /// How an executor serves.
@@ -85,12 +87,12 @@ pub enum ServeError {
 /// Serves one controller until the connection ends, on this thread, which should be the main one: programs run on it. When
 /// the controller is gone while code runs here, the process ends.
 pub fn serve(ends: Ends, options: &Options) -> Result<(), ServeError> {
-    let Ends { mut from, mut to, socket } = ends;
+    let Ends { mut from, mut to, socket, received } = ends;
     hello::exchange(&mut *from, &mut *to, Role::Executor, &options.secret)?;
     let (work, queue) = mpsc::channel::<Incoming>();
     let server = Arc::new_cyclic(|server: &Weak<Server>| {
         let peer = Peer::new(to, socket, server.clone() as Weak<_>);
-        Server::new(Arc::new(peer), work, options)
+        Server::new(Arc::new(peer), work, received, options)
     });
     crash::report_to(&server.peer);
     if options.sandbox {

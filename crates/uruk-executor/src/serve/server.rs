@@ -6,7 +6,8 @@ use super::upcalls::StubResolver;
 use super::{Done, Options, Target, decode, encode};
 use crate::in_process::InProcess;
 use crate::libraries::{self, Library, SymbolKind};
-use crate::memory::{self, InProcessMemory, Options as MemoryOptions};
+use crate::memory::{self, InProcessAllocation, InProcessMemory, Options as MemoryOptions};
+use crate::protocol::files::Received;
 use crate::protocol::message::{Answer, Number, Request, ThreadQuestion, ThreadVariable};
 use crate::protocol::transport::Listener;
 use crate::protocol::{Handler, Incoming, Peer};
@@ -21,12 +22,12 @@ use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, ThreadId};
-use uruk_jitlink::memory::{self as manager, Allocation, Demand, Lane, LaneDemand, MemoryManager, Placement, Segment};
+use uruk_jitlink::memory::{Allocation, Demand, Lane, LaneDemand, MemoryManager, Placement, Segment};
 
 /// What the controller has had made.
 #[derive(Default)]
 struct Made {
-    allocations: HashMap<Number, Box<dyn Allocation>>,
+    allocations: HashMap<Number, Box<InProcessAllocation>>,
     libraries: HashMap<Number, Arc<Library>>,
     pools: HashMap<Number, Arc<StubPool>>,
     others: HashMap<Number, Box<dyn Any + Send>>,
@@ -39,6 +40,8 @@ pub(super) struct Server {
     quota: Option<u64>,
     sandbox: bool,
     made: Mutex<Made>,
+    /// Files that have come with messages.
+    received: Option<Received>,
     /// Work for the main thread.
     main: mpsc::Sender<Incoming>,
     main_is_busy: AtomicBool,
@@ -50,7 +53,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Called by the main thread.
-    pub fn new(peer: Arc<Peer>, main: mpsc::Sender<Incoming>, options: &Options) -> Server {
+    pub fn new(peer: Arc<Peer>, main: mpsc::Sender<Incoming>, received: Option<Received>, options: &Options) -> Server {
         let memory = Arc::new(InProcessMemory::new(MemoryOptions::default()));
         let process = InProcess::with_memory(memory.clone());
         if options.debugger {
@@ -62,7 +65,20 @@ impl Server {
         // Without it the controller is told that there is none when it asks.
         let listener = Mutex::new(options.streams.as_ref().and_then(|place| streams::listen(place).ok()));
         let opening = Mutex::default();
-        Server { peer, process, memory, quota, sandbox, made, main, main_is_busy, main_thread, listener, opening }
+        Server {
+            peer,
+            process,
+            memory,
+            quota,
+            sandbox,
+            made,
+            received,
+            main,
+            main_is_busy,
+            main_thread,
+            listener,
+            opening,
+        }
     }
 
     pub fn target(&self) -> Target {
@@ -77,6 +93,7 @@ impl Server {
             backtraces_wanted: host::backtraces_wanted(),
             sandbox: self.sandbox,
             lacks_streams: self.listener.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
+            file_pages: self.received.is_some().then(memory::page_bytes),
         }
     }
 
@@ -201,8 +218,8 @@ impl Server {
         if lanes.iter().any(|lane| lane.size < lane.zero_fill || !lane.align.is_power_of_two()) {
             return Err("a lane's zero-fill is larger than the lane, or its alignment no power of two".into());
         }
-        let allocation =
-            manager::allocate(&*self.memory, &Demand { lanes, placement: placement(low) }).map_err(text)?;
+        let demand = Demand { lanes, placement: placement(low) };
+        let allocation = Box::new(self.memory.allocate_here(&demand).map_err(text)?);
         let addresses = Lane::ALL.map(|lane| if lanes[lane as usize].size == 0 { 0 } else { allocation.address(lane) });
         self.made().allocations.insert(number, allocation);
         Ok(Answer::Words(addresses.into()))
@@ -233,6 +250,7 @@ impl Server {
     fn take_post(&self, request: Request, payload: &mut dyn Read) -> Result<(), String> {
         match request {
             Request::Write { allocation, lane, offset } => self.write(allocation, lane, offset, payload)?,
+            Request::Share { allocation, offsets } => self.share(allocation, offsets)?,
             Request::Abandon { allocation } => {
                 let abandoned = self.made().allocations.remove(&allocation);
                 drop(abandoned);
@@ -292,6 +310,21 @@ impl Server {
                 0 => break,
                 read => room = &mut room[read..],
             }
+        }
+        self.made().allocations.insert(number, allocation);
+        Ok(())
+    }
+
+    /// Pages of the file become the allocation's, for this process alone.
+    fn share(&self, number: Number, offsets: [u64; 3]) -> Result<(), String> {
+        let received = self.received.as_ref().ok_or("no files come over this connection")?;
+        let taken = self.made().allocations.remove(&number);
+        let mut allocation = taken.ok_or_else(|| unknown("allocation", number))?;
+        let lengths = allocation.working().map(|bytes| bytes.len() as u64);
+        let lanes = [0, 1, 2].map(|lane| (offsets[lane], lengths[lane]));
+        let file = received.next(&lanes)?;
+        for lane in Lane::ALL {
+            allocation.take_file(lane, &file, offsets[lane as usize]).map_err(text)?;
         }
         self.made().allocations.insert(number, allocation);
         Ok(())

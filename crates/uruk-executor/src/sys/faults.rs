@@ -1,5 +1,6 @@
 //! A system that fails on purpose, for tests: the n-th call that can fail does, the rest goes to Native.
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -77,6 +78,19 @@ unsafe impl System for Faults {
         self.step()?;
         // SAFETY: as above.
         unsafe { Native.discard(range) }
+    }
+
+    unsafe fn put_file(&self, range: Range<u64>, file: &File, offset: u64) -> io::Result<()> {
+        self.step()?;
+        // SAFETY: as above.
+        unsafe { Linux.put_file(range, file, offset) }
+    }
+
+    unsafe fn renew(&self, range: Range<u64>) -> io::Result<()> {
+        self.calls.discard.fetch_add(1, Ordering::SeqCst);
+        self.step()?;
+        // SAFETY: as above.
+        unsafe { Linux.renew(range) }
     }
 
     unsafe fn advise_huge(&self, range: Range<u64>) -> io::Result<()> {

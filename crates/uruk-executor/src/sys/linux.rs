@@ -1,14 +1,15 @@
 //! The calls on Linux.
 //! Data flow: straight to the kernel. One `/proc/self/mem` descriptor serves the whole process; it is opened when
 //! first wanted, closed on `exec`, and opened anew in a forked child, where the old one means the parent's memory.
-//! Invariants: every mapping is anonymous and private, so that debuggers, profilers and `fork` treat it as any
-//! other memory.
+//! Invariants: every mapping is private, and anonymous but where a controller has handed content over in a file, so that
+//! debuggers, profilers and `fork` treat it as any other memory.
 //! Sources: mmap(2), mprotect(2), madvise(2), membarrier(2), proc_pid_mem(5).
 
 use std::ffi::c_void;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
@@ -100,6 +101,18 @@ unsafe impl System for Native {
         check(unsafe { libc::madvise(pointer(range.start), length(&range), libc::MADV_DONTNEED_LOCKED) })
     }
 
+    unsafe fn put_file(&self, range: Range<u64>, file: &File, offset: u64) -> io::Result<()> {
+        let offset = i64::try_from(offset).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
+        // SAFETY: the caller owns the range and nothing refers to its contents.
+        unsafe { replace(&range, libc::MAP_PRIVATE, file.as_raw_fd(), offset) }
+    }
+
+    unsafe fn renew(&self, range: Range<u64>) -> io::Result<()> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: as above.
+        unsafe { replace(&range, flags, -1, 0) }
+    }
+
     unsafe fn advise_huge(&self, range: Range<u64>) -> io::Result<()> {
         // SAFETY: the advice changes how memory is backed, not what it holds.
         check(unsafe { libc::madvise(pointer(range.start), length(&range), libc::MADV_HUGEPAGE) })
@@ -163,6 +176,18 @@ unsafe impl System for Native {
         let text = read_proc("/proc/self/maps")?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
+}
+
+/// Maps something writable in place of what is there.
+///
+/// # Safety
+/// The caller owns the range, and nothing refers to its contents.
+unsafe fn replace(range: &Range<u64>, flags: i32, file: i32, offset: i64) -> io::Result<()> {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: the caller's contract.
+    let start =
+        unsafe { libc::mmap64(pointer(range.start), length(range), protection, flags | libc::MAP_FIXED, file, offset) };
+    if start == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Reads a file of `/proc`, which says nothing of its size, with a few large reads.

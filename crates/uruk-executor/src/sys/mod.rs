@@ -19,9 +19,11 @@ mod native;
 #[cfg(test)]
 pub(crate) mod faults;
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use native::Native;
 
@@ -52,7 +54,7 @@ pub(crate) enum Protection {
 /// The calls themselves. Addresses and sizes are in bytes and multiples of the page size, except for writing.
 ///
 /// # Safety
-/// The ranges given to `unmap`, `protect`, `discard`, `advise_huge` and `write` must lie within one reservation made
+/// The ranges given to `unmap`, `protect`, `discard`, `put_file`, `renew`, `advise_huge` and `write` must lie within one reservation made
 /// by `reserve` and not yet unmapped, and no Rust reference may be invalidated by the change.
 pub(crate) unsafe trait System: Send + Sync {
     /// Reserves addresses without access and without memory behind them.
@@ -72,6 +74,20 @@ pub(crate) unsafe trait System: Send + Sync {
     /// # Safety
     /// See the trait.
     unsafe fn discard(&self, range: Range<u64>) -> io::Result<()>;
+    /// Puts pages of a file at whole pages of a reservation, to be read and written for this process alone.
+    ///
+    /// # Safety
+    /// See the trait. The file must have these bytes for good.
+    unsafe fn put_file(&self, _range: Range<u64>, _file: &File, _offset: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Replaces pages, perhaps of files, by such as read as zero and can be written.
+    ///
+    /// # Safety
+    /// See the trait.
+    unsafe fn renew(&self, _range: Range<u64>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Asks for huge pages.
     ///
     /// # Safety
@@ -123,13 +139,15 @@ pub(crate) fn lowest_address() -> u64 {
 pub(crate) struct Mapping {
     system: Arc<dyn System>,
     range: Range<u64>,
+    /// Whether pages of files were put anywhere.
+    has_files: AtomicBool,
 }
 
 impl Mapping {
     /// Reserves `size` bytes, a multiple of the page size.
     pub(crate) fn reserve(system: &Arc<dyn System>, place: Where, size: u64) -> io::Result<Mapping> {
         let start = system.reserve(place, size)?;
-        Ok(Mapping { system: Arc::clone(system), range: start..start + size })
+        Ok(Mapping { system: Arc::clone(system), range: start..start + size, has_files: AtomicBool::new(false) })
     }
 
     /// All its addresses.
@@ -144,11 +162,28 @@ impl Mapping {
         unsafe { self.system.protect(part.clone(), protection) }
     }
 
-    /// Gives the memory of whole pages back; they read as zero afterwards.
+    /// Puts pages of a file at whole pages, to be read and written for this process alone: the file stays as it is. The
+    /// caller has made sure that it does, and that it has these bytes.
+    pub(crate) fn put_file(&self, part: &Range<u64>, file: &File, offset: u64) -> io::Result<()> {
+        self.check(part, page_bytes());
+        self.has_files.store(true, Ordering::Relaxed);
+        // SAFETY: as in `protect`; beyond the end of a file that is shorter than was said, access would stop the process, not
+        // corrupt it.
+        unsafe { self.system.put_file(part.clone(), file, offset) }
+    }
+
+    /// Gives the memory of whole pages back; they read as zero afterwards. They keep their protection or can be written.
     pub(crate) fn discard(&self, part: &Range<u64>) -> io::Result<()> {
         self.check(part, page_bytes());
         // SAFETY: as in `protect`.
-        unsafe { self.system.discard(part.clone()) }
+        unsafe {
+            // A page of a file would read as the file has it.
+            if self.has_files.load(Ordering::Relaxed) {
+                self.system.renew(part.clone())
+            } else {
+                self.system.discard(part.clone())
+            }
+        }
     }
 
     /// Asks for huge pages. A refusal is of no consequence but speed.

@@ -6,6 +6,7 @@ use super::memory::RemoteMemory;
 use super::questions::Questions;
 use crate::error::Error;
 use std::ffi::OsStr;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::Child;
 use std::sync::{Arc, Weak};
@@ -18,6 +19,9 @@ use uruk_executor::protocol::transport::{Address, Ends, Stream};
 use uruk_executor::serve::{Target, decode};
 use uruk_jitlink::arch::Architecture;
 use uruk_jitlink::{aarch64, riscv, x86_64};
+
+/// Sizes that pages may have.
+const PAGE_BYTES: RangeInclusive<u64> = 4096..=2 << 20;
 
 /// What is expected of an executor.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ pub struct Options {
     pub heartbeat: Option<Duration>,
     /// Sizes of what is accepted of it at once.
     pub limits: Limits,
+    /// Content is handed over in memory where that is possible: to children, and over sockets of this machine.
+    pub share_memory: bool,
 }
 
 impl Default for Options {
@@ -42,19 +48,21 @@ impl Default for Options {
             run_limit: None,
             heartbeat: Some(Duration::from_secs(10)),
             limits: Limits::default(),
+            share_memory: true,
         }
     }
 }
 
 impl Remote {
-    /// Starts an executor as a child, connected by pipes: a program that takes `--pipes IN,OUT`, after these arguments.
+    /// Starts an executor as a child: a program that takes `--pipes IN,OUT`, after these arguments. These are two pipes, or
+    /// twice the same socket where [memory is shared](Options::share_memory).
     pub fn spawn<S: AsRef<OsStr>>(
         program: &Path,
         arguments: impl IntoIterator<Item = S>,
         options: &Options,
     ) -> Result<Remote, Error> {
         let name = format!("executor `{}`", program.display());
-        match uruk_executor::protocol::spawn::spawn(program, arguments) {
+        match uruk_executor::protocol::spawn::spawn(program, arguments, options.share_memory) {
             Ok((child, ends)) => Remote::over(ends, name, Some(child), options),
             Err(error) => Err(Error::Executor { what: format!("starting {name}"), reason: error.to_string() }),
         }
@@ -71,13 +79,18 @@ impl Remote {
 
     /// Uses a connection of one's own to an executor.
     pub fn over(ends: Ends, name: String, child: Option<Child>, options: &Options) -> Result<Remote, Error> {
-        let Ends { mut from, mut to, socket } = ends;
+        let Ends { mut from, mut to, socket, received: _ } = ends;
         let failed = |reason: String| Error::Executor { what: format!("setting up {name}"), reason };
         hello::exchange(&mut *from, &mut *to, Role::Controller, &options.secret)
             .map_err(|error| failed(error.to_string()))?;
         let target = target(&mut *from, options.limits).map_err(&failed)?;
         let architecture = architecture(&target.architecture)
             .ok_or_else(|| failed(format!("there is no linker for its architecture, {}", target.architecture)))?;
+        let passes_files = options.share_memory && socket.as_ref().is_some_and(Stream::passes_files);
+        let file_pages = target.file_pages.filter(|_| passes_files);
+        if file_pages.is_some_and(|bytes| !bytes.is_power_of_two() || !PAGE_BYTES.contains(&bytes)) {
+            return Err(failed("it says that its pages have a size that no pages have".into()));
+        }
         let questions = Arc::new(Questions::default());
         let handler: Weak<Questions> = Arc::downgrade(&questions);
         let peer = Arc::new(Peer::new(to, socket, handler));
@@ -95,7 +108,7 @@ impl Remote {
         if let Some(interval) = options.heartbeat {
             watch(&link, interval);
         }
-        let memory = RemoteMemory::new(link.clone());
+        let memory = RemoteMemory::new(link.clone(), file_pages);
         Ok(Remote { link, memory, target, architecture })
     }
 }

@@ -4,6 +4,7 @@
 use super::questions::Questions;
 use crate::error::Error;
 use crate::executor::Found;
+use std::fs::File;
 use std::process::{Child, ExitStatus};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -73,6 +74,11 @@ impl Link {
     /// The same with raw bytes.
     pub fn post_bytes(&self, request: &Request, bytes: &[u8]) {
         self.peer.post_bytes(&encode(request), bytes);
+    }
+
+    /// The same with a file, which the executor then has.
+    pub fn post_file(&self, request: &Request, file: &File) {
+        self.peer.post_file(&encode(request), file);
     }
 
     /// Asks for something that runs no code of the program.

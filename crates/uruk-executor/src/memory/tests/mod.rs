@@ -11,6 +11,8 @@ use crate::testing::emulated;
 
 mod demands;
 mod failures;
+#[cfg(target_os = "linux")]
+mod files;
 mod forks;
 mod pages;
 

@@ -3,7 +3,7 @@
 use super::{Options, announce, serve_over, tell_end};
 use crate::protocol::transport::{Address, Ends, Stream};
 use std::fs::File;
-use std::os::fd::FromRawFd;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 /// Debuggers can be shown linked code.
 pub(super) fn debugger() -> Result<bool, String> {
@@ -27,10 +27,15 @@ pub(super) fn serve_pipes(text: &str, options: &Options) -> Result<(), String> {
             if libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) < 0 {
                 return Err(format!("descriptor {number} is not open"));
             }
-            Ok(File::from_raw_fd(number))
+            Ok(OwnedFd::from_raw_fd(number))
         }
     };
-    serve_over(Ends::new(open(from)?, open(to)?), options)
+    let ends = match from == to {
+        // A socket is both.
+        true => Stream::Unix(open(from)?.into()).into_receiving_ends().map_err(|error| error.to_string())?,
+        false => Ends::new(File::from(open(from)?), File::from(open(to)?)),
+    };
+    serve_over(ends, options)
 }
 
 /// Serves whoever connects, each in a process of its own, so that one cannot harm another.
@@ -53,7 +58,7 @@ pub(super) fn serve_supervised(stream: Stream, options: &Options) -> Result<(), 
     // SAFETY: this process has one thread, which waits for the child.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     let text = |error: std::io::Error| error.to_string();
-    let Some(child) = fork()? else { return serve_over(stream.into_ends().map_err(text)?, options) };
+    let Some(child) = fork()? else { return serve_over(stream.into_receiving_ends().map_err(text)?, options) };
     let mut status = 0;
     // SAFETY: the place is this function's own.
     while unsafe { libc::waitpid(child, &mut status, 0) } < 0 {

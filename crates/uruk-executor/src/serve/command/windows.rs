@@ -44,7 +44,9 @@ pub(super) fn serve_pipes(text: &str, options: &Options) -> Result<(), String> {
     // SAFETY: whoever starts this process says that it gives it this socket.
     let socket = unsafe { TcpStream::from_raw_socket(number) };
     inherit(&socket, false).map_err(failed)?;
-    let ends: Ends = Stream::Tcp(socket).into_ends().map_err(failed)?;
+    // Wine sends nothing by a socket that this process has not made, but does by a copy.
+    let copy = socket.try_clone().map_err(failed)?;
+    let ends: Ends = Stream::Tcp(copy).into_ends().map_err(failed)?;
     serve_over(ends, &options)
 }
 

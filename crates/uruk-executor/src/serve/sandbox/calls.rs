@@ -89,7 +89,8 @@ pub(super) fn allowed() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError>
         ),
     )?;
     // Of descriptors: what they are, not whom they signal.
-    let of_descriptors = [F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETPIPE_SZ, F_SETPIPE_SZ];
+    let of_descriptors =
+        [F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETPIPE_SZ, F_SETPIPE_SZ, F_GET_SEALS];
     allow(SYS_fcntl, equal(1, &of_descriptors.map(|command| command as u64)))?;
     // A terminal is asked what it is; nothing is typed into it.
     allow(SYS_ioctl, equal(1, &[TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX]))?;
