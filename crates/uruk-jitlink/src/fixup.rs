@@ -104,18 +104,30 @@ impl Window<'_> {
     }
 }
 
+/// Where working bytes are, by target address.
+pub trait Places {
+    /// The bytes at an address in a lane, if they are there to be written.
+    fn at(&mut self, lane: Lane, address: u64, size: u64) -> Option<&mut [u8]>;
+}
+
+impl Places for [Window<'_>; 3] {
+    fn at(&mut self, lane: Lane, address: u64, size: u64) -> Option<&mut [u8]> {
+        self[lane as usize].at(address, size)
+    }
+}
+
 /// Whether an edge of a kind may be what a paired one refers to.
 fn is_first_of_pair(kind: &Kind) -> bool {
     matches!(kind.value, Value::Relative | Value::GotRelative) && matches!(kind.field, Field::Code { .. })
 }
 
 impl Fixup<'_> {
-    /// Writes the object's blocks, stubs and slots to the windows of its shares of the lanes. Blocks outside
-    /// them, as gathered ones are, are left to [`write_gathered`](Fixup::write_gathered).
-    pub fn write(&self, lanes: &mut [Window<'_>; 3]) -> Result<(), LinkError> {
+    /// Writes the object's blocks, stubs and slots, as far as there is room for them: to the windows of its shares of the
+    /// lanes, mostly. Blocks outside them, as gathered ones are, are left to [`write_gathered`](Fixup::write_gathered).
+    pub fn write(&self, lanes: &mut impl Places) -> Result<(), LinkError> {
         self.write_blocks(lanes, |_| true)?;
         let functions = &self.member.share.functions;
-        if let Some(records) = lanes[Lane::ReadOnly as usize].at(functions.start, functions.end - functions.start) {
+        if let Some(records) = lanes.at(Lane::ReadOnly, functions.start, functions.end - functions.start) {
             pdata::sort(self.arch(), records);
         }
         self.write_stubs(lanes)?;
@@ -128,14 +140,14 @@ impl Fixup<'_> {
         self.write_blocks(lanes, |block| !shares.iter().any(|share| share.contains(&block.address)))
     }
 
-    fn write_blocks(&self, lanes: &mut [Window<'_>; 3], wanted: impl Fn(&Block) -> bool) -> Result<(), LinkError> {
+    fn write_blocks(&self, lanes: &mut impl Places, wanted: impl Fn(&Block) -> bool) -> Result<(), LinkError> {
         let graph = &self.member.graph;
         for block in graph.blocks.iter().filter(|block| block.live && block.content != Content::Zero) {
             let Some(lane) = lane(graph.section(block.section).kind) else { continue };
             if !wanted(block) {
                 continue;
             }
-            if let Some(bytes) = lanes[lane as usize].at(block.address, block.size) {
+            if let Some(bytes) = lanes.at(lane, block.address, block.size) {
                 bytes.copy_from_slice(graph.content(block));
                 self.apply(block, bytes)?;
             }
@@ -331,7 +343,7 @@ impl Fixup<'_> {
         Some(self.member.share.stubs + u64::from(index) * self.arch().stub_size)
     }
 
-    fn write_stubs(&self, lanes: &mut [Window<'_>; 3]) -> Result<(), LinkError> {
+    fn write_stubs(&self, lanes: &mut impl Places) -> Result<(), LinkError> {
         let Member { tables, share, graph } = self.member;
         let arch = graph.arch();
         let slots = tables.all().filter(|planned| planned.entry == Entry::Stub).filter_map(|planned| {
@@ -342,7 +354,7 @@ impl Fixup<'_> {
         let indirect = indirect.map(|(slot, indirect)| (indirect.stub, share.indirect + slot * arch.slot_size));
         for (index, slot) in slots.chain(indirect) {
             let address = share.stubs + u64::from(index) * arch.stub_size;
-            if let Some(code) = lanes[Lane::Code as usize].at(address, arch.stub_size)
+            if let Some(code) = lanes.at(Lane::Code, address, arch.stub_size)
                 && !(arch.stub)(address, slot, code)
             {
                 return Err(LinkError::TooLarge { file: graph.input.name().to_string() });
@@ -351,7 +363,7 @@ impl Fixup<'_> {
         Ok(())
     }
 
-    fn write_slots(&self, lanes: &mut [Window<'_>; 3]) -> Result<(), LinkError> {
+    fn write_slots(&self, lanes: &mut impl Places) -> Result<(), LinkError> {
         let Member { tables, share, graph } = self.member;
         let size = graph.arch().slot_size;
         for planned in tables.all().filter(|planned| planned.entry != Entry::Stub) {
@@ -371,7 +383,7 @@ impl Fixup<'_> {
             };
             let count = if matches!(planned.entry, Entry::Got | Entry::ThreadOffset) { 1 } else { 2 };
             for (index, word) in (u64::from(planned.index)..).zip(&words[..count]) {
-                if let Some(bytes) = lanes[Lane::ReadOnly as usize].at(share.got + index * size, size) {
+                if let Some(bytes) = lanes.at(Lane::ReadOnly, share.got + index * size, size) {
                     bytes.copy_from_slice(&word.to_le_bytes()[..size as usize]);
                 }
             }

@@ -5,7 +5,7 @@
 //! nothing reaches if somebody asks;
 //! [`tables`] plans GOT slots and stubs; [`layout`] gives everything its place in a [`memory::Demand`]; [`fixup`]
 //! writes the bytes. Between these, [`edit`] lets passes of others change a graph, and [`placed`] shows them where
-//! everything lies; [`check`] evaluates rules of what was linked, and a [`slab`] is memory that is only laid out. Who defines
+//! everything lies; [`loader`] has all of them in explicit steps, for who decides where each section lies; [`check`] evaluates rules of what was linked, and a [`slab`] is memory that is only laid out. Who defines
 //! which symbol is the caller's to say, through [`resolve::Targets`].
 #![forbid(unsafe_code)]
 
@@ -27,6 +27,7 @@ pub mod graph;
 pub mod input;
 pub mod interface;
 pub mod layout;
+pub mod loader;
 pub mod macho;
 pub mod memory;
 pub mod names;

@@ -8,6 +8,8 @@ mod check_language;
 mod coff;
 #[path = "../../../fuzz/src/edits.rs"]
 mod edits;
+#[path = "../../../fuzz/src/load.rs"]
+mod load;
 #[path = "../../../fuzz/src/parts.rs"]
 mod parts;
 
@@ -73,6 +75,27 @@ fn function_records() {
 #[test]
 fn rules() {
     check("check", check_language::check);
+}
+
+#[test]
+fn objects_loaded_by_hand() {
+    for folder in ["load_by_hand", "elf_reader", "macho_reader", "coff_reader", "link_noexec"] {
+        check(folder, load::load_by_hand);
+    }
+}
+
+#[test]
+fn objects_loaded_by_hand_with_a_flipped_bit() {
+    for folder in ["elf_reader", "macho_reader", "coff_reader"] {
+        check(folder, |data| {
+            // All of them would take too long; the number has no factor in common with the bits of a byte.
+            for bit in (0..data.len() * 8).step_by(61) {
+                let mut data = data.to_vec();
+                data[bit / 8] ^= 1 << (bit % 8);
+                load::load_by_hand(&data);
+            }
+        });
+    }
 }
 
 #[test]

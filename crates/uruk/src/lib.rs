@@ -68,6 +68,8 @@ mod guide {
     mod from_cranelift_jit {}
     #[doc = include_str!("../../../docs/guide/from-llvm.md")]
     mod from_llvm {}
+    #[doc = include_str!("../../../docs/guide/engine.md")]
+    mod engine {}
     #[doc = include_str!("../../../docs/guide/testing.md")]
     mod testing {}
     #[doc = include_str!("../../../docs/guide/remote.md")]
@@ -93,12 +95,14 @@ pub use uruk_cranelift;
 pub use uruk_executor::{restart, scratch};
 pub use uruk_jitlink::format;
 pub use uruk_jitlink::input::Input;
+pub use uruk_jitlink::loader;
 pub use uruk_jitlink::memory::Lane;
 pub use uruk_jitlink::names::Name;
 #[cfg(feature = "llvm")]
 pub use uruk_llvm;
 pub use uruk_orc as orc;
 pub use uruk_orc::Linkable;
+pub use uruk_orc::engine;
 pub use uruk_orc::error::{Cause, Missing};
 pub use uruk_orc::layer::{CompileLayer, Compiler, Interface, Layer, ObjectLayer, OnDemandLayer, Partition};
 pub use uruk_orc::lazy::Redirectable;

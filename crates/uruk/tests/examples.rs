@@ -9,6 +9,16 @@ mod cranelift;
 mod cranelift_module;
 
 #[cfg(feature = "cranelift")]
+#[path = "../examples/engine.rs"]
+mod engine;
+
+#[cfg(feature = "cranelift")]
+#[test]
+fn engine_runs() {
+    engine::main();
+}
+
+#[cfg(feature = "cranelift")]
 #[test]
 fn cranelift_runs() {
     cranelift::main();

@@ -93,26 +93,30 @@ fn sources(measure: &Path) -> Result<Vec<Source>> {
 
 /// The program that does the same with LLJIT.
 fn lljit(folder: &Path) -> Result<Command> {
-    let mut command = Command::new(peer(folder, "lljit")?);
+    let mut command = Command::new(peer(folder, "lljit.c")?);
     command.arg("cycle.o").current_dir(folder);
     Ok(command)
 }
 
-/// Compiles a program beside this file that uses LLVM's LLJIT.
-pub fn peer(folder: &Path, name: &str) -> Result<PathBuf> {
+/// Compiles a source beside this file, in C or C++, that uses LLVM's JITs.
+pub fn peer(folder: &Path, source: &str) -> Result<PathBuf> {
     let include = PathBuf::from("/usr/lib/llvm-22/include");
     if !include.join("llvm-c/LLJIT.h").exists() {
         bail!("LLVM's headers are not installed; `apt install llvm-22-dev` brings them");
     }
-    let program = folder.join(name);
-    let mut compiler = Command::new("cc");
-    compiler.arg("-O2").arg("-I").arg(include).arg(paths::root().join(format!("xtask/src/bench/{name}.c")));
+    let source = paths::root().join("xtask/src/bench").join(source);
+    let program = folder.join(source.file_stem().context("a source without a name")?);
+    let is_cpp = source.extension().is_some_and(|extension| extension == "cpp");
+    let mut compiler = Command::new(if is_cpp { "c++" } else { "cc" });
+    // As LLVM is compiled, whose classes such a program derives from.
+    compiler.args(is_cpp.then_some("-fno-rtti")).arg("-O2").arg("-I").arg(include).arg(source);
     compiler.args(["-L/usr/lib/llvm-22/lib", "-lLLVM-22", "-o"]).arg(&program);
     process::capture(&mut compiler)?;
     Ok(program)
 }
 
-fn one(command: &mut Command, field: &str) -> Result<f64> {
+/// The figure of this name that a program prints.
+pub fn one(command: &mut Command, field: &str) -> Result<f64> {
     let printed = process::capture(command)?;
     let line = printed.lines().find(|line| line.starts_with('{')).context("nothing was measured")?;
     serde_json::from_str::<Value>(line)?[field].as_f64().with_context(|| format!("`{line}` has no {field}"))

@@ -54,7 +54,7 @@ impl Bench {
     pub fn new() -> Result<Bench> {
         let folder = paths::target_folder("bench-run")?;
         let bench =
-            Bench { own: super::compile::build("uruk-llvm")?, lljit: alone::peer(&folder, "lljit_compile")?, folder };
+            Bench { own: super::compile::build("uruk-llvm")?, lljit: alone::peer(&folder, "lljit_compile.c")?, folder };
         for functions in WAYS.iter().filter_map(|way| way.3) {
             let (text, bitcode) = (bench.module(functions).with_extension("ll"), bench.module(functions));
             std::fs::write(&text, module(functions)).with_context(|| format!("cannot write {}", text.display()))?;

@@ -1,7 +1,9 @@
 //! The task `bench remote`: what it costs to link here and run in another process, beside `llvm-jitlink -oop-executor`.
 //!
 //! Whole processes, in turn: programs in the linker's own process, in a child that shares memory, in one over pipes, in an executor that listens, and
-//! the peer's with its executor. Medians and ratios go to target/report/remote.md.
+//! the peer's with its executor. Then an empty call and its return, many times in one process each: `remote_calls` of uruk-orc's
+//! examples, and a program beside this file that does the same with the peer's library. Medians and ratios go to
+//! target/report/remote.md.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::ways::middle;
-use super::{Options, Workload, workloads};
+use super::{Options, Workload, alone, workloads};
 use crate::matrix::{self, Executors, Place};
 use crate::paths;
 use crate::process::{self, End};
@@ -21,6 +23,12 @@ const TARGETS: &[(&str, f64)] = &[("sqlite / gcc", 0.5), ("10000x10", 0.1)];
 
 /// Linking and running in a child that shares memory may take so many times what it takes in one process.
 const OF_ONE_PROCESS: f64 = 1.2;
+
+/// An empty call and return may take this part of the peer's time.
+const CALL: f64 = 0.5;
+
+/// How many are made one after the other.
+const CALLS: &str = "20000";
 
 /// The peer takes longer for many objects.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -71,12 +79,39 @@ pub fn run(arguments: &[String]) -> Result<bool> {
             writeln!(misses, "- {name}: {:.2} times one process, for at most {OF_ONE_PROCESS}", child / here)?;
         }
     }
+    let (ours, peer) = calls(&uruk, options.samples)?;
+    writeln!(
+        text,
+        "\nAn empty call and its return, in a child, medians in us: {ours:.1}; llvm-jitlink's library and executor {peer:.1}; \
+         {:.2} of its time.",
+        ours / peer
+    )?;
+    if CALL < ours / peer {
+        writeln!(misses, "- an empty call: {:.2} of the peer's time, for at most {CALL}", ours / peer)?;
+    }
     let all_hold = misses.is_empty();
     writeln!(text, "\n{}", if all_hold { "All targets hold.".into() } else { format!("Do not hold:\n\n{misses}") })?;
     let path = paths::target_folder("report")?.join("remote.md");
     paths::write_whole(&path, text.as_bytes())?;
     println!("\n{text}\n{}", path.display());
     Ok(all_hold)
+}
+
+/// Microseconds of a call, ours and the peer's, by turns.
+fn calls(uruk: &Path, samples: usize) -> Result<(f64, f64)> {
+    super::build_release(&["uruk-orc", "--example", "remote_calls"])?;
+    let folder = paths::target_folder("bench-run")?;
+    let mut ours = Command::new(paths::target().join("release/examples/remote_calls"));
+    ours.arg(uruk.with_file_name("uruk-executor")).arg(CALLS);
+    let mut peer = Command::new(alone::peer(&folder, "remote_calls.cpp")?);
+    peer.args([PEER_EXECUTOR, CALLS]);
+    let mut taken: [Vec<f64>; 2] = Default::default();
+    for _ in 0..samples {
+        taken[0].push(alone::one(&mut ours, "call_us")?);
+        taken[1].push(alone::one(&mut peer, "call_us")?);
+    }
+    let [ours, peer] = taken.map(middle);
+    Ok((ours, peer))
 }
 
 fn ours(uruk: &Path, executors: &Executors, place: Place, workload: &Workload) -> Command {

@@ -81,7 +81,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     };
     let mut own = Command::new(env!("CARGO"));
     own.args(["bench", "--quiet", "--package", "uruk", "--bench", "session"]).current_dir(paths::root());
-    let peer = alone::peer(&paths::target_folder("bench-run")?, "lljit_session");
+    let peer = alone::peer(&paths::target_folder("bench-run")?, "lljit_session.c");
     if let Err(reason) = &peer {
         println!("LLJIT is not measured: {reason:#}");
     }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod link;
+mod loader;
 mod lying;
 mod programs;
 mod sandbox;

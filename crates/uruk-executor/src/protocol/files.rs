@@ -1,7 +1,7 @@
 //! Files in memory that go with messages over a socket of this machine: what linked code and data are handed over in.
 //!
 //! Data flow: [`Contents`], which the controller fills → [`Contents::seal`], after which nobody can write to it or change its
-//! size → `send` with a message → [`Receiver`], which keeps it until the message has been read → [`Received::next`], checked →
+//! size → `send` with a message → `Receiver`, which keeps it until the message has been read → [`Received::next`], checked →
 //! the executor maps it for itself alone, or reads it.
 //! Invariants: a file is sent only when this process has no mapping of it any more, and all changes are ruled out before: so no
 //! process can make another one fail by it, or see it change. Files are taken in the order of their messages.
