@@ -10,6 +10,8 @@ mod system;
 
 #[cfg(unix)]
 pub use system::InterposeError;
+#[cfg(all(test, unix))]
+pub(crate) use system::overridden;
 
 use crate::at_exit;
 use crate::at_fork;

@@ -176,7 +176,8 @@ impl Bench {
         let libraries = LIBRARIES.map(library).into_iter().collect::<Result<Vec<_>>>()?;
         fs::copy(library(THREADS)?, folder.join(THREADS))?;
         let mut wine = Wine::new()?;
-        let places = [wine.wrapper(&executor)?.display().to_string(), wine.listen(&executor)?];
+        let wrapper = format!("pipes:{}", wine.wrapper(&executor)?.display());
+        let places = [wrapper, wine.listen(&executor)?];
         Ok(Bench { wine, uruk: matrix::build_uruk()?, places, builder: matrix::Builder::new()?, libraries })
     }
 

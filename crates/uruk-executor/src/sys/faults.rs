@@ -83,14 +83,14 @@ unsafe impl System for Faults {
     unsafe fn put_file(&self, range: Range<u64>, file: &File, offset: u64) -> io::Result<()> {
         self.step()?;
         // SAFETY: as above.
-        unsafe { Linux.put_file(range, file, offset) }
+        unsafe { Native.put_file(range, file, offset) }
     }
 
     unsafe fn renew(&self, range: Range<u64>) -> io::Result<()> {
         self.calls.discard.fetch_add(1, Ordering::SeqCst);
         self.step()?;
         // SAFETY: as above.
-        unsafe { Linux.renew(range) }
+        unsafe { Native.renew(range) }
     }
 
     unsafe fn advise_huge(&self, range: Range<u64>) -> io::Result<()> {
