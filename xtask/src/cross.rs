@@ -1,10 +1,11 @@
-//! Executors for other architectures: built with Debian's compiler, which comes with a standard library for them or its
-//! source; tested in emulators, by themselves and with programs that are linked here.
+//! Executors for other architectures and for Windows: built with Debian's compiler, which comes with a standard library for
+//! them or its source; tested in emulators and under Wine, by themselves and with programs that are linked here.
 //!
 //! An emulator of user programs keeps caches coherent, so it cannot show that code is published as a real processor needs
 //! it. All is built with one profile, `cross`, in a folder of its own: the library is built anew for each profile.
 
 mod programs;
+mod windows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -145,9 +146,10 @@ impl Target {
         let mut cargo = self.cargo("build");
         let built = cargo.arg("--bin=uruk-executor").status().context("cannot start cargo")?;
         ensure!(built.success(), "the executor for {} cannot be built", self.triple);
-        let built = folder().join(self.triple).join("cross/uruk-executor");
+        let ending = if self.triple.contains("windows") { ".exe" } else { "" };
+        let built = folder().join(self.triple).join(format!("cross/uruk-executor{ending}"));
         let architecture = self.gnu.split('-').next().unwrap_or(self.gnu);
-        let program = paths::target_folder("executors")?.join(format!("uruk-executor-{architecture}"));
+        let program = paths::target_folder("executors")?.join(format!("uruk-executor-{architecture}{ending}"));
         capture(Command::new(self.tool("strip")).arg("-o").arg(&program).arg(built))?;
         Ok(program)
     }
@@ -170,7 +172,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     }
 }
 
-/// Runs the tests on all architectures: how many passed, and how many did not.
+/// Runs the tests on all architectures and on Windows: how many passed, and how many did not.
 pub fn test() -> Result<(usize, usize)> {
     let mut sum = (0, 0);
     for target in TARGETS {
@@ -178,12 +180,13 @@ pub fn test() -> Result<(usize, usize)> {
             sum = (sum.0 + passed, sum.1 + failed);
         }
     }
-    Ok(sum)
+    let (passed, failed) = windows::test()?;
+    Ok((sum.0 + passed, sum.1 + failed))
 }
 
 fn build() -> Result<bool> {
     let mut all_small = true;
-    for target in TARGETS {
+    for target in TARGETS.iter().chain([&windows::TARGET]) {
         let program = target.build()?;
         let bytes = fs::metadata(&program)?.len();
         println!("{} ({:.2} MiB)", program.display(), bytes as f64 / f64::from(1 << 20));

@@ -59,7 +59,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "executors",
         usage: "[--test]",
-        about: "build the executor for other architectures, in the folder executors of the target folder; or test it",
+        about: "build the executor for other architectures and Windows, in the folder executors of the target folder; or test it",
         run: cross::run,
     },
     Task {

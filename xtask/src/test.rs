@@ -41,7 +41,7 @@ enum Action {
     Races,
     /// Each fuzz target for so many seconds.
     Fuzz(u64),
-    /// The executor's tests on other architectures, in emulators.
+    /// The executor's tests on other architectures, in emulators, and on Windows.
     Cross,
     /// The table of formats and architectures.
     Support,
@@ -68,7 +68,7 @@ const STEPS: &[Step] = &[
     step("kaleidoscope",  Kaleidoscope,                              (Some(1), 1)),
     step("examples",      Examples(MOST),                            (Some(1), 1)),
     step("interleavings", Interleavings,                             (Some(2), 5)),
-    step("cross",         Cross,                                     (Some(6), 6)),
+    step("cross",         Cross,                                     (Some(10), 10)),
     step("races",         Races,                                     (None, 5)),
     step("fuzz",          Fuzz(180),                                 (None, 20)),
     step("matrix",        Matrix,                                    (Some(10), 60)),

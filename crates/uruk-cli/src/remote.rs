@@ -4,7 +4,7 @@ use crate::args::Place;
 use crate::plan::Plan;
 use std::path::Path;
 use std::sync::Arc;
-use uruk::orc::remote::{Options, Remote, Streams};
+use uruk::orc::remote::{Address, Options, Remote, Streams};
 
 /// An executor, with the program's output on its way here if that does not come by itself.
 pub struct Executor {
@@ -46,7 +46,7 @@ impl Executor {
                 let arguments = ["executor"].into_iter().chain(arguments);
                 (Remote::spawn(Path::new("/proc/self/exe"), arguments, &options)?, None)
             }
-            Place::Child(program) | Place::Piped(program) => (Remote::spawn(program, arguments, &options)?, None),
+            Place::Child(program) | Place::Piped(program) => Executor::spawn(program, arguments, &options)?,
             Place::Listening(address) => {
                 let remote = Remote::connect(address, &options)?;
                 let streams = remote.pass_streams(address)?;
@@ -61,6 +61,18 @@ impl Executor {
             .into());
         }
         Ok(Executor { remote: Arc::new(remote), streams })
+    }
+
+    /// Starts an executor, which may have needed this process's standard streams for the connection.
+    fn spawn(
+        program: &Path,
+        arguments: impl IntoIterator<Item = &'static str>,
+        options: &Options,
+    ) -> Result<(Remote, Option<Streams>), uruk::Error> {
+        let remote = Remote::spawn(program, arguments, options)?;
+        let lacks_streams = remote.target().lacks_streams;
+        let streams = lacks_streams.then(|| remote.pass_streams(&Address::local())).transpose()?;
+        Ok((remote, streams))
     }
 
     /// Ends the program with this status, unless it has ended; returns the status with which it did.

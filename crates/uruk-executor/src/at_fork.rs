@@ -120,8 +120,11 @@ pub(crate) fn hold_allocator(take: fn() -> Held<'static>) {
     ALLOCATOR.get_or_init(|| take);
 }
 
+/// While this lives, there is no `fork`.
+pub(crate) type HeldOff = RwLockReadGuard<'static, ()>;
+
 /// Delays any `fork` of the process until the guard is dropped.
-pub(crate) fn hold_off() -> RwLockReadGuard<'static, ()> {
+pub(crate) fn hold_off() -> HeldOff {
     HELD_OFF.read().unwrap_or_else(PoisonError::into_inner)
 }
 

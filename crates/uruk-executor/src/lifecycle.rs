@@ -9,16 +9,25 @@
 //! (`__cxa_atexit`, `__cxa_finalize`, `__dso_handle`); LSB 5.0 core, `__cxa_atexit`,
 //! `__register_atfork`; glibc's `libc_nonshared.a`.
 
-#[cfg_attr(target_arch = "x86_64", path = "lifecycle/x86_64.rs")]
+#[cfg_attr(windows, path = "lifecycle/windows.rs")]
+#[cfg_attr(all(unix, target_arch = "x86_64"), path = "lifecycle/x86_64.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "lifecycle/aarch64.rs")]
 #[cfg_attr(target_arch = "riscv64", path = "lifecycle/riscv64.rs")]
 mod arch;
+#[cfg_attr(unix, path = "lifecycle/environment.rs")]
+#[cfg_attr(windows, path = "lifecycle/environment/windows.rs")]
+mod environment;
 
 use std::ffi::{c_char, c_int};
 use std::path::{Path, PathBuf};
 
+#[cfg(unix)]
 pub use self::arch::TEMPLATES;
+#[cfg(windows)]
+pub(crate) use self::arch::is_throw;
+#[cfg(unix)]
 pub(crate) use self::arch::{FLAGS, MACHINE, private_variable};
+pub use self::environment::environment;
 
 /// A program's arguments in the form C wants. They must outlive the program: it may keep pointers.
 #[derive(Debug)]
@@ -59,15 +68,6 @@ impl Arguments {
     pub fn values(&self) -> *const *mut c_char {
         self.pointers.as_ptr()
     }
-}
-
-/// The environment that C code sees now.
-pub fn environment() -> *const *mut c_char {
-    unsafe extern "C" {
-        static mut environ: *const *mut c_char;
-    }
-    // SAFETY: a word that is read whole; as everywhere in C, nobody may change it meanwhile.
-    unsafe { environ }
 }
 
 /// Calls a function as the outermost frame of its thread: what it throws and does not catch ends the process.

@@ -11,7 +11,7 @@ use crate::layout::{Member, lane};
 use crate::memory::Lane;
 use crate::pdata;
 use crate::resolve::{Target, Targets};
-use crate::tls::{Question, Questions, Variable, entry_variable, question, variable};
+use crate::tls::{self, Question, Questions, Variable, entry_variable, question, variable};
 use std::ops::Range;
 
 /// A batch's thread-local answers.
@@ -242,6 +242,10 @@ impl Fixup<'_> {
             Value::GotBase => sum(got).wrapping_sub(place as i64),
             Value::Size => sum(graph.symbol(edge.target).size),
             Value::ModuleOffset => match self.variable(block, edge)? {
+                Variable::Own(offset) if tls::is_part(graph) => {
+                    let [_, first] = self.answer(block, edge, Variable::Own(0), Question::ModuleAndOffset)?;
+                    sum(first.wrapping_add(offset))
+                }
                 Variable::Own(offset) => sum(offset.wrapping_sub(self.arch().threads.bias)),
                 other => sum(self.answer(block, edge, other, Question::ModuleAndOffset)?[1]),
             },

@@ -5,6 +5,7 @@
 //! Source: "ELF Handling for Thread-Local Storage" (Drepper), §3 and §4.1.6; x86-64 psABI §4.4.1, TLS descriptors.
 
 use crate::arch::{ThreadLayout, Value};
+use crate::format::Container;
 use crate::graph::{BlockId, Definition, Entry, LinkGraph, SectionKind, SymbolId};
 use crate::layout::Member;
 use crate::resolve::{Target, Targets};
@@ -73,8 +74,8 @@ impl Questions {
                         let offset = offset.wrapping_add_signed(graph.addend(edge));
                         self.ask(Some(Variable::Own(offset)), question);
                     }
-                    // The offset in the own image is known.
-                    Some(Variable::Own(_)) if question == Question::ModuleAndOffset => {}
+                    // The offset in the own image is known, if that is a module's.
+                    Some(Variable::Own(_)) if question == Question::ModuleAndOffset && !is_part(graph) => {}
                     Some(Variable::Own(_)) => self.ask(Some(Variable::Own(0)), question),
                     other => self.ask(other, question),
                 }
@@ -135,6 +136,11 @@ pub fn variable(graph: &LinkGraph, targets: &Targets, id: SymbolId) -> Option<Va
         }
         Target::Near | Target::Far | Target::Known(_) | Target::Bound => None,
     }
+}
+
+/// Whether a batch's image is a part of the program's, whose index code has been told: so it is on Windows.
+pub fn is_part(graph: &LinkGraph) -> bool {
+    graph.format.container == Container::Coff
 }
 
 fn is_thread_local(graph: &LinkGraph, block: BlockId) -> bool {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 pub use uruk_executor::dl::DylibDirectory;
 pub use uruk_executor::stubs::{Resolver, Setup as StubSetup, Stub, StubId};
 use uruk_jitlink::arch::Architecture;
+use uruk_jitlink::format::Convention;
 use uruk_jitlink::memory::MemoryManager;
 use uruk_jitlink::tls::Question;
 use uruk_jitlink::x86_64;
@@ -115,6 +116,11 @@ pub trait Executor: Send + Sync {
         None
     }
 
+    /// Whose conventions the functions of the process and of its libraries have; objects of others do not find them.
+    fn convention(&self) -> Convention {
+        Convention::Unix
+    }
+
     /// Whether this is the process that calls, so that its addresses can be called and read here.
     fn is_this_process(&self) -> bool;
 
@@ -151,6 +157,12 @@ pub trait Executor: Send + Sync {
 
     /// Makes unwind records known for a run of code.
     fn register_unwind(&self, code: Range<u64>, records: Range<u64>) -> Result<Resource, Error>;
+
+    /// Makes records of functions known to Windows' unwinder, which count from `base` and are in order of address. Where
+    /// there is no such unwinder, nothing is kept.
+    fn register_functions(&self, _base: u64, _records: Range<u64>) -> Option<Resource> {
+        None
+    }
 
     /// Prepares for making stubs. An executor that cannot make any says so.
     fn stubs(&self, _setup: StubSetup) -> Result<Box<dyn Stubs>, Error> {

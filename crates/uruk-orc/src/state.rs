@@ -188,6 +188,8 @@ pub(crate) struct Unit {
 pub(crate) struct ThreadModule {
     /// What `__tls_get_addr` calls it.
     pub module: u64,
+    /// Offset of the image in its module, as tables hold it: not 0 where the image is a part of the program's.
+    pub first: u64,
     /// Offset of the image from the thread pointer, if it is the same in all threads.
     pub base: Option<u64>,
 }
@@ -464,7 +466,7 @@ impl State {
         }
         let module = self.unit(symbol.unit).threads?;
         match question {
-            Question::ModuleAndOffset => Some([module.module, symbol.address]),
+            Question::ModuleAndOffset => Some([module.module, module.first.wrapping_add(symbol.address)]),
             Question::ThreadOffset => Some([module.base?.wrapping_add(symbol.address), 0]),
             Question::Descriptor => None,
         }

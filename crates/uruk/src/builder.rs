@@ -233,7 +233,7 @@ impl Builder {
         }
         let process = session.create_dylib("<process>")?;
         session.add_generator(process, Arc::new(ProcessSymbols));
-        session.serve_only(process, Convention::Unix);
+        session.serve_only(process, session.executor().convention());
         let windows = session.create_dylib("<windows>")?;
         let functions = session.executor().windows_functions().into_iter();
         let functions: Vec<_> =

@@ -86,7 +86,9 @@ fn inline_functions_and_initialisers_of_cpp() {
         "{header} static int second = note(2); Counter counter(host(6));
         extern \"C\" int f() {{ Shared<int>::total += 1; return order() * 100 + counter.next() * 10 + Shared<int>::total; }}"
     );
-    check("f", &[&one, &two], 1284);
+    check_with(&[CLANG], "f", &[&one, &two], 1284);
+    // MinGW's start files begin with the last object.
+    check_with(&[MINGW], "f", &[&one, &two], 2184);
 }
 
 #[test]

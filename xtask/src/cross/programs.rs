@@ -4,7 +4,7 @@
 use super::{Target, paths};
 use crate::matrix::{self, Case, STDIN};
 use crate::process::{End, Output, capture, run_limited};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -90,7 +90,11 @@ fn one(
     arguments: &[String],
     options: &[&str],
 ) -> Result<()> {
-    let objects = sources.iter().map(|source| object(target, folder, source, flags)).collect::<Result<Vec<_>>>()?;
+    let compile = |source: &PathBuf| {
+        let is_cxx = source.extension().is_some_and(|extension| extension == "cpp");
+        object(&mut Command::new(target.tool(if is_cxx { "g++" } else { "gcc" })), folder, source, flags)
+    };
+    let objects = sources.iter().map(compile).collect::<Result<Vec<_>>>()?;
     let native = objects[0].with_extension("native");
     let mut link = Command::new(target.tool("g++"));
     capture(link.args(["-static", "-o"]).arg(&native).args(&objects).args(["-lm", "-lpthread"]))?;
@@ -101,7 +105,7 @@ fn one(
     compare(&reference, &run_limited(&mut command, STDIN, LIMIT)?)
 }
 
-fn compare(reference: &Output, output: &Output) -> Result<()> {
+pub(super) fn compare(reference: &Output, output: &Output) -> Result<()> {
     if !matches!(reference.end, End::Status(_)) {
         bail!("the reference ended with {}", reference.end);
     }
@@ -114,14 +118,13 @@ fn compare(reference: &Output, output: &Output) -> Result<()> {
 }
 
 /// A source's object, compiled if it is not there.
-fn object(target: &Target, folder: &Path, source: &Path, flags: &[String]) -> Result<PathBuf> {
+pub(super) fn object(compiler: &mut Command, folder: &Path, source: &Path, flags: &[String]) -> Result<PathBuf> {
     // Files of different folders may have one name.
     let name = source.to_string_lossy().replace('/', "_");
     let object = folder.join(name).with_added_extension("o");
     if !object.exists() {
-        let compiler = if source.extension().context("a source without extension")? == "cpp" { "g++" } else { "gcc" };
         let half = object.with_extension("half");
-        capture(Command::new(target.tool(compiler)).arg("-c").args(flags).arg(source).arg("-o").arg(&half))?;
+        capture(compiler.arg("-c").args(flags).arg(source).arg("-o").arg(&half))?;
         std::fs::rename(&half, &object)?;
     }
     Ok(object)

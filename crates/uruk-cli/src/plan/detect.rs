@@ -14,7 +14,7 @@ use uruk_llvm_loader::is_ir;
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A relocatable object, ELF or Mach-O, or LLVM IR, which becomes one.
+    /// A relocatable object, ELF, Mach-O or COFF for x86-64, or LLVM IR, which becomes one.
     Object,
     /// An archive, thin or not; Rust's `.rlib` is one.
     Archive,
@@ -84,8 +84,9 @@ pub fn detect(path: &Path) -> Result<(Kind, Option<Machine>), Error> {
         }
         [0xca, 0xfe, 0xba, 0xbe, ..] => return Err(unsupported("a Java class", "only native code can be run here")),
         [0, b'a', b's', b'm', ..] => return Err(unsupported("WebAssembly", "only native code can be run here")),
-        [b'M', b'Z', ..] | [0x64, 0x86, ..] if Language::of(ending).is_none() => {
-            return Err(unsupported("a COFF or PE file", "only ELF can be run here"));
+        [0x64, 0x86, ..] => return Ok((Kind::Object, None)),
+        [b'M', b'Z', ..] if Language::of(ending).is_none() => {
+            return Err(unsupported("a program or DLL for Windows", "give objects, or the DLL's import library"));
         }
         _ => {}
     }
@@ -149,6 +150,8 @@ mod tests {
         check("a.F90", b"end", "Source(Fortran)");
         check("a.so", b"INPUT(x)", "Script");
         check("a.o", b"BC\xc0\xde", "Object");
+        check("a.obj", b"\x64\x86\0\0", "Object");
+        check("a.dll", b"MZ", "`a.dll` is a program or DLL for Windows; give objects, or the DLL's import library");
         check("a.ll", b"define", "Object");
         check("a.clif", b"function %f() {}", "Clif");
         check("a.o", b"", "`a.o` is empty; give an object, an archive, a library or a source");

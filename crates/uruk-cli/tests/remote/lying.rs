@@ -48,6 +48,7 @@ fn greet_with(stream: &mut UnixStream, file_pages: Option<u64>) {
         debug_thread_base: None,
         backtraces_wanted: false,
         sandbox: false,
+        lacks_streams: false,
         file_pages,
     };
     stream.write_all(&frame(Kind::Post, 0, &encode(&target))).unwrap();

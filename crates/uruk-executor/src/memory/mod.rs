@@ -31,7 +31,7 @@ use std::fmt;
 use std::io;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use uruk_jitlink::memory::Statistics;
 use uruk_jitlink::memory::{Allocation, Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment};
@@ -40,7 +40,7 @@ pub use self::allocation::InProcessAllocation;
 use self::lane::Piece;
 use self::region::Region;
 use crate::at_fork;
-use crate::sys::{self, Linux, Mapping, Protection, System, Where};
+use crate::sys::{self, Mapping, Native, Protection, System, Where};
 
 /// Sizes and alignments beyond this are refused unasked, which also keeps sums of them from overflowing.
 const MAX_BYTES: u64 = 1 << 46;
@@ -94,7 +94,7 @@ pub struct InProcessMemory {
 impl InProcessMemory {
     /// Makes a manager that has reserved nothing yet.
     pub fn new(options: Options) -> InProcessMemory {
-        InProcessMemory::with_system(options, Arc::new(Linux))
+        InProcessMemory::with_system(options, Arc::new(Native))
     }
 
     pub(crate) fn with_system(options: Options, system: Arc<dyn System>) -> InProcessMemory {
@@ -365,7 +365,7 @@ impl State {
 /// The state, locked, and `fork` held off. The lock is released first.
 struct Locked<'a> {
     state: MutexGuard<'a, State>,
-    _forks: RwLockReadGuard<'static, ()>,
+    _forks: at_fork::HeldOff,
 }
 
 impl Deref for Locked<'_> {

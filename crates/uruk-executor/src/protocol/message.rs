@@ -222,6 +222,15 @@ pub enum Request {
         /// Where each lane's content begins in the file: at its address, within a page.
         offsets: [u64; 3],
     },
+    /// Makes records of functions known to Windows' unwinder. Posted.
+    RegisterFunctions {
+        /// A number for the registration.
+        resource: Number,
+        /// What they count from.
+        base: u64,
+        /// The records, in order of address.
+        records: Range<u64>,
+    },
 }
 
 /// A thread-local variable that is asked about.

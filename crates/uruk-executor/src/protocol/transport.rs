@@ -76,6 +76,11 @@ impl fmt::Display for Address {
 }
 
 impl Address {
+    /// This machine, at a port that the system chooses.
+    pub fn local() -> Address {
+        Address::Tcp("127.0.0.1:0".into())
+    }
+
     /// Connects to whoever listens there.
     pub fn connect(&self) -> io::Result<Stream> {
         Ok(match self {
@@ -105,6 +110,7 @@ impl Address {
                 let host = other.rsplit_once(':').map_or(other.as_str(), |(host, _)| host);
                 Address::Tcp(format!("{host}:{port}"))
             }
+            #[cfg(unix)]
             _ => self.clone(),
         }
     }
@@ -186,8 +192,10 @@ macro_rules! with_socket {
 impl Stream {
     /// Both directions of it.
     pub fn into_ends(self) -> io::Result<Ends> {
-        if let Stream::Tcp(stream) = &self {
-            stream.set_nodelay(true)?;
+        match &self {
+            Stream::Tcp(stream) => stream.set_nodelay(true)?,
+            #[cfg(unix)]
+            Stream::Unix(_) => {}
         }
         Ok(Ends { socket: Some(self.try_clone()?), ..Ends::new(self.try_clone()?, self) })
     }

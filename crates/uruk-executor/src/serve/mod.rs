@@ -8,7 +8,11 @@
 //! made here, or gives sizes.
 
 pub mod command;
+#[cfg_attr(windows, path = "crash/windows.rs")]
 mod crash;
+#[cfg_attr(windows, path = "host/windows.rs")]
+mod host;
+#[cfg_attr(windows, path = "sandbox/windows.rs")]
 mod sandbox;
 mod server;
 mod streams;
@@ -47,6 +51,8 @@ pub struct Target {
     pub backtraces_wanted: bool,
     /// Nothing but computing is possible there.
     pub sandbox: bool,
+    /// Programs there have standard streams only once these have been passed.
+    pub lacks_streams: bool,
     /// The size of its pages, if it takes content in files that come with messages.
     pub file_pages: Option<u64>,
 }

@@ -1,26 +1,24 @@
 //! Requests, and what the controller has had made here.
 
+use super::host;
 use super::streams::{self, Opening};
-use super::upcalls::{self, Dylibs, StubResolver};
+use super::upcalls::StubResolver;
 use super::{Done, Options, Target, decode, encode};
-use crate::gdb;
 use crate::in_process::InProcess;
 use crate::libraries::{self, Library, SymbolKind};
 use crate::memory::{self, InProcessAllocation, InProcessMemory, Options as MemoryOptions};
-use crate::phdr;
 use crate::processor;
 use crate::protocol::files::Received;
 use crate::protocol::message::{Answer, Number, Request, ThreadQuestion, ThreadVariable};
 use crate::protocol::transport::Listener;
 use crate::protocol::{Handler, Incoming, Peer};
 use crate::stubs::{Setup, StubId, StubPool};
-use crate::tls::{TlsError, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
-use crate::{dl, support, unwind, windows};
+use crate::tls::{TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
+use crate::windows;
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::Read;
-use std::ops::Range;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -66,7 +64,7 @@ impl Server {
         let (made, main_thread) = (Mutex::default(), thread::current().id());
         let (quota, sandbox) = (options.memory, options.sandbox);
         // Without it the controller is told that there is none when it asks.
-        let listener = Mutex::new(options.streams.as_ref().and_then(|place| place.listen().ok()));
+        let listener = Mutex::new(options.streams.as_ref().and_then(|place| streams::listen(place).ok()));
         let opening = Mutex::default();
         Server {
             peer,
@@ -90,12 +88,13 @@ impl Server {
             system: std::env::consts::OS.into(),
             features: processor::features(),
             process: process::id(),
-            insists_on: vec![unwind::FIND_FDE.into()],
+            insists_on: host::insists_on(),
             windows_functions: windows::functions().map(|(name, address)| (name.into(), address as u64)).into(),
             debug_wanted: self.process.debug_wanted(),
-            debug_thread_base: gdb::thread_base(),
-            backtraces_wanted: phdr::in_use(),
+            debug_thread_base: host::debug_thread_base(),
+            backtraces_wanted: host::backtraces_wanted(),
             sandbox: self.sandbox,
+            lacks_streams: self.listener.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
             file_pages: self.received.is_some().then(memory::page_bytes),
         }
     }
@@ -104,18 +103,17 @@ impl Server {
     /// only be ended.
     pub fn disconnected(&self) {
         if self.main_is_busy.load(Ordering::Acquire) {
-            // SAFETY: ends the process at once, which needs nothing of it.
-            unsafe { libc::_exit(1) };
+            host::end_at_once(1);
         }
-        process::exit(0);
+        host::exit(0);
     }
 
     fn made(&self) -> MutexGuard<'_, Made> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, number: Number, what: impl Any + Send) {
-        let replaced = self.made().others.insert(number, Box::new(what));
+    fn keep(&self, number: Number, what: Box<dyn Any + Send>) {
+        let replaced = self.made().others.insert(number, what);
         drop(replaced);
     }
 
@@ -126,11 +124,7 @@ impl Server {
     fn carry_out(&self, request: Request) -> Done {
         match request {
             Request::Find { library, names } => self.find(library, &names),
-            Request::Imports => {
-                let mut names = Vec::new();
-                self.process.for_each_import(&mut |name| names.push(name.to_vec()));
-                Ok(Answer::Names(names))
-            }
+            Request::Imports => Ok(Answer::Names(host::imports(&self.process))),
             Request::LoadLibrary { name } => self.process.load_library(&name).map_err(text).map(done),
             Request::OpenLibrary { library, name } => {
                 let loaded = Arc::new(libraries::load(&name).map_err(text)?);
@@ -177,12 +171,11 @@ impl Server {
             Request::Run { function, arguments } => {
                 self.process.call(function, &arguments).map(|value| Answer::Words(vec![value])).map_err(text)
             }
-            Request::Exit { status } => process::exit(status),
+            Request::Exit { status } => host::exit(status),
             Request::Interpose { definitions } => {
-                let definitions: HashMap<_, _> = definitions.into_iter().collect();
-                self.process.interpose(&|name| definitions.get(name).copied()).map_err(text).map(done)
+                host::interpose(&self.process, &definitions.into_iter().collect()).map(done)
             }
-            Request::SupportObject { name } => Ok(Answer::Bytes(support::object(&name))),
+            Request::SupportObject { name } => Ok(Answer::Bytes(host::support_object(&name))),
             Request::OpenStreams => {
                 let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let listener = listener.ok_or("this process has its standard streams already")?;
@@ -246,11 +239,13 @@ impl Server {
         match self.process.load_threads(&TlsRequest { image, mem_size, align, slots: &slots }) {
             Ok(module) => {
                 let answers = module.values().iter().flatten().copied().collect();
-                self.keep(resource, module);
+                self.keep(resource, Box::new(module));
                 Ok(Answer::Words(answers))
             }
-            Err(TlsError::StaticExhausted { needed, .. }) => Ok(Answer::StaticThreadStorage { needed }),
-            Err(error) => Err(error.to_string()),
+            Err(error) => match error.static_storage_needed() {
+                Some(needed) => Ok(Answer::StaticThreadStorage { needed }),
+                None => Err(error.to_string()),
+            },
         }
     }
 
@@ -271,14 +266,23 @@ impl Server {
             }
             Request::RegisterUnwind { resource, code, records } => {
                 let registration = self.process.register_unwind(code, records).map_err(text)?;
-                self.keep(resource, registration);
+                self.keep(resource, Box::new(registration));
             }
             Request::RegisterDebug { resource } => {
                 let mut image = Vec::new();
                 payload.read_to_end(&mut image).map_err(text)?;
-                self.keep(resource, gdb::register(image));
+                self.keep(resource, host::register_debug(image)?);
             }
-            Request::RegisterNames { resource, base, code } => self.register_names(resource, base, code),
+            Request::RegisterNames { resource, base, code } => {
+                // Without it the functions have no names, which fails nothing.
+                if let Some(registration) = host::register_names(&self.process, &self.peer, resource, base, code) {
+                    self.keep(resource, registration);
+                }
+            }
+            Request::RegisterFunctions { resource, base, records } => {
+                let registration = host::register_functions(&self.process, base, records)?;
+                self.keep(resource, registration);
+            }
             Request::Drop { resource } => self.forget(resource),
             Request::StubPool { pool, failure, low } => {
                 let resolver = Arc::new(StubResolver { peer: self.peer.clone(), pool });
@@ -289,7 +293,7 @@ impl Server {
             Request::Forget { memory, variables } => self.process.forget(&memory, &variables),
             Request::SetArguments { arguments } => self.process.set_arguments(arguments),
             Request::OfferDylibs { resource } => {
-                self.keep(resource, dl::install(Arc::new(Dylibs { peer: self.peer.clone() })));
+                self.keep(resource, host::offer_dylibs(&self.peer));
             }
             called => return Err(format!("{called:?} is not posted")),
         }
@@ -326,15 +330,6 @@ impl Server {
         }
         self.made().allocations.insert(number, allocation);
         Ok(())
-    }
-
-    fn register_names(&self, resource: Number, base: u64, code: Vec<Range<u64>>) {
-        let peer = self.peer.clone();
-        let image = Box::new(move || upcalls::image(&peer, resource));
-        // Without it the functions have no names, which fails nothing.
-        if let Ok(registration) = self.process.register_names(base, code, image) {
-            self.keep(resource, registration);
-        }
     }
 
     fn forget(&self, number: Number) {

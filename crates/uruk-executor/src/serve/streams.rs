@@ -4,9 +4,16 @@
 //! the controller connects twice and shows the token → the two connections become this process's standard input and
 //! output, and its standard error. So the system carries what is written, also what a program writes before it crashes.
 
+#[cfg_attr(unix, path = "streams/linux.rs")]
+#[cfg_attr(windows, path = "streams/windows.rs")]
+mod standard;
+
+pub(super) use standard::listen;
+#[cfg(windows)]
+pub(super) use standard::{give_up, prepare_sockets};
+
 use crate::protocol::transport::{Address, Listener, Stream};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -63,12 +70,6 @@ impl Opening {
     /// Waits for the controller, and makes its connections this process's standard streams.
     pub fn finish(self) -> io::Result<()> {
         let [usual, errors] = self.connected.recv_timeout(PATIENCE).map_err(io::Error::other)??;
-        for (stream, number) in [(&usual, 0), (&usual, 1), (&errors, 2)] {
-            // SAFETY: both descriptors are open, and the standard ones belong to the program.
-            if unsafe { libc::dup2(stream.as_fd().as_raw_fd(), number) } < 0 {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        Ok(())
+        standard::replace(usual, errors)
     }
 }

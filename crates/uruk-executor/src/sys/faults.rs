@@ -1,4 +1,4 @@
-//! A system that fails on purpose, for tests: the n-th call that can fail does, the rest goes to Linux.
+//! A system that fails on purpose, for tests: the n-th call that can fail does, the rest goes to Native.
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{Linux, Protection, System, Where};
+use super::{Native, Protection, System, Where};
 
 /// Fails once, at a chosen call, and counts calls.
 #[derive(Default)]
@@ -54,49 +54,49 @@ impl Faults {
     }
 }
 
-// SAFETY: every call is passed on unchanged to `Linux` or not made at all.
+// SAFETY: every call is passed on unchanged to `Native` or not made at all.
 unsafe impl System for Faults {
     fn reserve(&self, place: Where, size: u64) -> io::Result<u64> {
         self.step()?;
-        Linux.reserve(place, size)
+        Native.reserve(place, size)
     }
 
     unsafe fn unmap(&self, range: Range<u64>) -> io::Result<()> {
         // SAFETY: the caller's contract, passed on; so below.
-        unsafe { Linux.unmap(range) }
+        unsafe { Native.unmap(range) }
     }
 
     unsafe fn protect(&self, range: Range<u64>, protection: Protection) -> io::Result<()> {
         self.calls.protect.fetch_add(1, Ordering::SeqCst);
         self.step()?;
         // SAFETY: as above.
-        unsafe { Linux.protect(range, protection) }
+        unsafe { Native.protect(range, protection) }
     }
 
     unsafe fn discard(&self, range: Range<u64>) -> io::Result<()> {
         self.calls.discard.fetch_add(1, Ordering::SeqCst);
         self.step()?;
         // SAFETY: as above.
-        unsafe { Linux.discard(range) }
+        unsafe { Native.discard(range) }
     }
 
     unsafe fn put_file(&self, range: Range<u64>, file: &File, offset: u64) -> io::Result<()> {
         self.step()?;
         // SAFETY: as above.
-        unsafe { Linux.put_file(range, file, offset) }
+        unsafe { Native.put_file(range, file, offset) }
     }
 
     unsafe fn renew(&self, range: Range<u64>) -> io::Result<()> {
         self.calls.discard.fetch_add(1, Ordering::SeqCst);
         self.step()?;
         // SAFETY: as above.
-        unsafe { Linux.renew(range) }
+        unsafe { Native.renew(range) }
     }
 
     unsafe fn advise_huge(&self, range: Range<u64>) -> io::Result<()> {
         self.step()?;
         // SAFETY: as above.
-        unsafe { Linux.advise_huge(range) }
+        unsafe { Native.advise_huge(range) }
     }
 
     fn open_writer(&self) -> io::Result<()> {
@@ -104,7 +104,7 @@ unsafe impl System for Faults {
             return Err(io::Error::from_raw_os_error(libc::EACCES));
         }
         self.step()?;
-        Linux.open_writer()
+        Native.open_writer()
     }
 
     unsafe fn write(&self, address: u64, bytes: &[u8]) -> io::Result<()> {
@@ -114,16 +114,16 @@ unsafe impl System for Faults {
         }
         self.step()?;
         // SAFETY: as above.
-        unsafe { Linux.write(address, bytes) }
+        unsafe { Native.write(address, bytes) }
     }
 
     fn publish_code(&self, range: Range<u64>, reused: bool) {
         self.calls.barrier.fetch_add(u64::from(reused), Ordering::SeqCst);
-        Linux.publish_code(range, reused);
+        Native.publish_code(range, reused);
     }
 
     fn maps(&self) -> io::Result<String> {
         self.step()?;
-        Linux.maps()
+        Native.maps()
     }
 }

@@ -17,7 +17,7 @@ use super::{Protection, System, Where, cache};
 use crate::at_fork;
 
 /// The real thing.
-pub(crate) struct Linux;
+pub(crate) struct Native;
 
 /// The descriptor, or -1.
 static WRITER: AtomicI32 = AtomicI32::new(-1);
@@ -41,7 +41,7 @@ pub(super) fn lowest_address() -> u64 {
 }
 
 // SAFETY: `reserve` asks for new addresses only, so nothing mapped is touched; all else passes on the contract.
-unsafe impl System for Linux {
+unsafe impl System for Native {
     fn reserve(&self, place: Where, size: u64) -> io::Result<u64> {
         let (hint, flags) = match place {
             Where::Anywhere => (0, 0),
@@ -233,7 +233,7 @@ fn is_executed(writer: i32) -> bool {
     let Some(returns) = cache::RETURNS else { return true };
     *IS_EXECUTED.get_or_init(|| {
         let bytes = page_bytes();
-        let Ok(start) = Linux.reserve(Where::Anywhere, bytes) else { return false };
+        let Ok(start) = Native.reserve(Where::Anywhere, bytes) else { return false };
         let page = start..start + bytes;
         let returns = |number: u8| {
             let code = returns(number);
@@ -242,7 +242,7 @@ fn is_executed(writer: i32) -> bool {
                 unsafe { libc::pwrite64(writer, code.as_ptr().cast(), size_of_val(&code), start as libc::off64_t) };
             cache::publish(&page);
             // SAFETY: nothing refers to the page.
-            let protected = unsafe { Linux.protect(page.clone(), Protection::ReadExecute) };
+            let protected = unsafe { Native.protect(page.clone(), Protection::ReadExecute) };
             if written != size_of_val(&code) as isize || protected.is_err() {
                 return false;
             }
@@ -251,7 +251,7 @@ fn is_executed(writer: i32) -> bool {
         };
         let answer = returns(1) && returns(2);
         // SAFETY: the page was reserved above, and nothing refers to it.
-        _ = unsafe { Linux.unmap(page) };
+        _ = unsafe { Native.unmap(page) };
         answer
     })
 }

@@ -1,17 +1,20 @@
 //! What the operating system does for memory: reserve, protect, give back, write by force, publish code.
 //! Data flow: [`Mapping::reserve`] makes an address reservation; its methods change parts of it, checked against
-//! its bounds; dropping it unmaps it. Behind it stands a [`System`]: Linux, or in tests one that fails on purpose.
+//! its bounds; dropping it unmaps it. Behind it stands a [`System`]: Linux or Windows, or in tests one that fails on purpose.
 //! Invariants: only this module and `memory::allocation` hold `unsafe` code. The methods of `Mapping` are safe to call
 //! because no Rust reference to mapped bytes exists but those `memory::allocation` makes, under the contract stated there,
 //! and because they reach no byte outside of the mapping.
 //! Sources: mmap(2), mprotect(2), madvise(2), membarrier(2), proc_pid_mem(5).
 
+#[cfg(unix)]
 #[cfg_attr(target_arch = "x86_64", path = "cache/x86_64.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "cache/aarch64.rs")]
 #[cfg_attr(target_arch = "riscv64", path = "cache/riscv64.rs")]
 mod cache;
-mod linux;
 pub(crate) mod maps;
+#[cfg_attr(unix, path = "linux.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod native;
 
 #[cfg(test)]
 pub(crate) mod faults;
@@ -22,7 +25,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(crate) use linux::Linux;
+pub(crate) use native::Native;
 
 /// Where a reservation may lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,27 +110,29 @@ pub(crate) unsafe trait System: Send + Sync {
 /// Prepares the process for `fork` and for code that is replaced. To be called before anything else here; cheap
 /// when called again.
 pub(crate) fn prepare_process() {
-    linux::prepare_process();
+    native::prepare_process();
 }
 
 /// To be called first in a forked child.
+#[cfg(unix)]
 pub(crate) fn after_fork() {
-    linux::reopen_forced_writer();
+    native::reopen_forced_writer();
 }
 
 /// Reads a file of `/proc`.
+#[cfg(unix)]
 pub(crate) fn read_proc(path: &str) -> io::Result<Vec<u8>> {
-    linux::read_proc(path)
+    native::read_proc(path)
 }
 
 /// The size of a page in bytes.
 pub(crate) fn page_bytes() -> u64 {
-    linux::page_bytes()
+    native::page_bytes()
 }
 
 /// The lowest address that a process may map.
 pub(crate) fn lowest_address() -> u64 {
-    linux::lowest_address()
+    native::lowest_address()
 }
 
 /// An address reservation, unmapped when dropped.

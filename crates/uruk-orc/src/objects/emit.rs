@@ -43,7 +43,8 @@ impl Batch {
             let window = Window { address: data, bytes };
             self.members.iter().map(|member| function_tables(member, &window)).collect()
         };
-        let Batch { units, members, objects, references, targets, needs, layout, allocation, addresses, .. } = self;
+        let Batch { units, members, objects, references, targets, needs, layout, allocation, addresses, image, .. } =
+            self;
         let (failures, passes) = (self.failures, self.passes);
         let lanes = Lane::ALL.map(|lane| allocation.address(lane));
         allocation.finalize().map_err(LinkError::from)?;
@@ -53,8 +54,19 @@ impl Batch {
         let linked = members.iter().zip(functions);
         let linked =
             linked.map(|(member, functions)| Linked::new(member, shared.clone(), functions, gathered)).collect();
-        let mut finished =
-            Finished { units, members, objects, references, targets, addresses, needs, failures, passes, linked };
+        let mut finished = Finished {
+            units,
+            members,
+            objects,
+            references,
+            targets,
+            addresses,
+            needs,
+            failures,
+            passes,
+            linked,
+            image,
+        };
         finished.retain(session, self.retained);
         if let Err(error) = finished.register(session, module) {
             session.give_back(finished.linked);
@@ -93,6 +105,8 @@ struct Finished {
     passes: Arc<Passes>,
     /// By member.
     linked: Vec<Linked>,
+    /// What function records count from.
+    image: u64,
 }
 
 impl Finished {
@@ -110,7 +124,7 @@ impl Finished {
     /// Tells debuggers, unwinders and plugins, and has indirect functions decided.
     fn register(&mut self, session: &Session, threads: Option<ThreadModule>) -> Result<(), Error> {
         let executor = session.executor();
-        let Finished { units, members, objects, targets, addresses, failures, passes, linked, .. } = self;
+        let Finished { units, members, objects, targets, addresses, failures, passes, linked, image, .. } = self;
         let failed = |index: usize| has_failed(failures, index);
         let lots: Vec<_> = {
             let state = session.lock();
@@ -128,7 +142,11 @@ impl Finished {
             }
             let unwind = &member.share.unwind;
             if !unwind.is_empty() {
-                linked.unwind = Some(executor.register_unwind(member.share.lanes[0].clone(), unwind.clone())?);
+                linked.unwind[0] = Some(executor.register_unwind(member.share.lanes[0].clone(), unwind.clone())?);
+            }
+            let functions = &member.share.functions;
+            if !functions.is_empty() {
+                linked.unwind[1] = executor.register_functions(*image, functions.clone());
             }
             if let Some(threads) = threads {
                 linked.variables = thread_variables(member).map(|range| (threads.module, range)).collect();

@@ -7,6 +7,7 @@ use crate::session::Shared;
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::fixup::Window;
+use uruk_jitlink::format::Container;
 use uruk_jitlink::graph::{FunctionTable, SectionKind};
 use uruk_jitlink::layout::Member;
 use uruk_jitlink::memory::{Lane, Segment};
@@ -16,6 +17,8 @@ use uruk_jitlink::memory::{Lane, Segment};
 pub(crate) struct TableFunction {
     pub table: FunctionTable,
     pub priority: u32,
+    /// Of functions that are alike in this and the other two, those of later objects run first.
+    pub backwards: bool,
     pub address: u64,
 }
 
@@ -23,7 +26,7 @@ impl TableFunction {
     /// An initialiser without a priority.
     pub fn initialiser(address: u64) -> TableFunction {
         const NO_PRIORITY: u32 = 65_536;
-        TableFunction { table: FunctionTable::Init, priority: NO_PRIORITY, address }
+        TableFunction { table: FunctionTable::Init, priority: NO_PRIORITY, backwards: false, address }
     }
 }
 
@@ -39,8 +42,8 @@ pub(crate) struct Linked {
     /// Code and data of a client's own.
     pub places: Vec<Range<u64>>,
     pub functions: Vec<TableFunction>,
-    /// Unwind records; given back before the memory.
-    pub unwind: Option<Resource>,
+    /// Unwind records of both kinds; given back before the memory.
+    pub unwind: [Option<Resource>; 2],
     /// The batch's thread-local image.
     pub threads: Option<Arc<Resource>>,
     /// Its thread-local variables: the module and their offsets.
@@ -107,15 +110,18 @@ pub(crate) fn thread_variables(member: &Member) -> impl Iterator<Item = Range<u6
 pub(crate) fn function_tables(member: &Member, data: &Window<'_>) -> Vec<TableFunction> {
     let graph = &member.graph;
     let mut functions = Vec::new();
+    // MinGW's start files run one table of all objects; elsewhere each object's is turned around by itself.
+    let all = graph.format.container == Container::Coff;
     for block in graph.blocks.iter().filter(|block| block.live) {
         let SectionKind::Functions(table, order) = graph.section(block.section).kind else { continue };
+        let backwards = all && order.backwards && table == FunctionTable::Init;
         let start = (block.address - data.address) as usize;
         let words = data.bytes[start..start + block.size as usize].chunks_exact(8);
         let words = words.map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()));
         // 0 and -1 end and begin the tables of start files.
         let addresses = words.filter(|address| !matches!(*address, 0 | u64::MAX));
         let mut found: Vec<_> =
-            addresses.map(|address| TableFunction { table, priority: order.priority, address }).collect();
+            addresses.map(|address| TableFunction { table, priority: order.priority, backwards, address }).collect();
         if order.backwards {
             found.reverse();
         }

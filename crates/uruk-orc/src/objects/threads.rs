@@ -88,6 +88,7 @@ impl Batch {
         })?;
         let module = (own_count != 0).then(|| ThreadModule {
             module: storage.answers[0][0],
+            first: storage.answers[0][1],
             base: (own_count == 2).then(|| storage.answers[1][0]),
         });
         if let Some(module) = module {

@@ -142,7 +142,8 @@ impl Link {
         let ended = self.wait();
         let crash = self.questions.crash();
         let said = self.questions.end();
-        let status = ended.and_then(|ended| ended.code()).or(said.0);
+        // Whoever passes on how it ended may have no signals.
+        let status = ended.and_then(|ended| ended.code()).or(said.0).filter(|_| crash.is_none());
         let signal = ended.and_then(signal).or(said.1).or(crash.as_ref().map(|(signal, _)| *signal));
         let mut report = match (status, signal) {
             _ if self.given_up.get().is_some_and(|given_up| given_up == reason) => reason.to_string(),

@@ -15,6 +15,7 @@ mod streams;
 
 pub use connect::Options;
 pub use streams::Streams;
+pub use uruk_executor::protocol::transport::Address;
 
 use crate::error::Error;
 use crate::executor::{
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use uruk_executor::protocol::message::{self, Answer, Request, ThreadQuestion};
 use uruk_executor::serve::Target;
 use uruk_jitlink::arch::Architecture;
+use uruk_jitlink::format::Convention;
 use uruk_jitlink::memory::{MemoryManager, Placement};
 use uruk_jitlink::tls::Question;
 
@@ -72,6 +74,10 @@ impl Executor for Remote {
     fn processor(&self) -> Option<Processor> {
         let Target { architecture, system, features, .. } = &self.target;
         Some(Processor { architecture: architecture.clone(), system: system.clone(), features: features.clone() })
+    }
+
+    fn convention(&self) -> Convention {
+        if self.target.system == "windows" { Convention::Windows } else { Convention::Unix }
     }
 
     fn is_this_process(&self) -> bool {
@@ -142,6 +148,15 @@ impl Executor for Remote {
         let kept = self.link.keep();
         self.link.post(&Request::RegisterUnwind { resource: kept.number(), code, records });
         Ok(Box::new(kept))
+    }
+
+    fn register_functions(&self, base: u64, records: Range<u64>) -> Option<Resource> {
+        if self.convention() != Convention::Windows {
+            return None;
+        }
+        let kept = self.link.keep();
+        self.link.post(&Request::RegisterFunctions { resource: kept.number(), base, records });
+        Some(Box::new(kept))
     }
 
     fn stubs(&self, setup: StubSetup) -> Result<Box<dyn Stubs>, Error> {

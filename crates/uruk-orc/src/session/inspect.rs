@@ -171,13 +171,14 @@ impl Session {
         state.dylibs[dylib.index()].uninitialised = rest;
         units.sort_unstable();
         let mut functions = Vec::new();
-        for unit in units {
-            functions.extend(state.units[unit.index()].linked.iter_mut().flat_map(|linked| linked.functions.drain(..)));
+        for (position, unit) in (0i64..).zip(units) {
+            let taken = state.units[unit.index()].linked.iter_mut().flat_map(|linked| linked.functions.drain(..));
+            functions.extend(taken.map(|function| (if function.backwards { -position } else { position }, function)));
         }
         drop(state);
-        functions.sort_by_key(|function| (function.table, function.priority));
-        let (last, first): (Vec<_>, Vec<_>) =
-            functions.into_iter().partition(|function| function.table == FunctionTable::Fini);
+        functions.sort_by_key(|(position, function)| (function.table, function.priority, *position));
+        let functions = functions.into_iter().map(|(_, function)| function);
+        let (last, first): (Vec<_>, Vec<_>) = functions.partition(|function| function.table == FunctionTable::Fini);
         Functions {
             initialisers: first.into_iter().map(|function| function.address).collect(),
             finalisers: last.into_iter().rev().map(|function| function.address).collect(),

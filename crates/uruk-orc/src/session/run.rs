@@ -194,7 +194,7 @@ impl Shared {
         }
         // What units share goes with the last of them, and before the memory of any can be another's.
         let segments = freed.into_iter().map(|mut linked| {
-            drop((std::mem::take(&mut linked.shown), linked.unwind.take(), linked.threads.take()));
+            drop((std::mem::take(&mut linked.shown), std::mem::take(&mut linked.unwind), linked.threads.take()));
             linked.kept.drain(..).for_each(|kept| self.shielded("a destructor", || drop(kept)));
             linked.into_segments()
         });

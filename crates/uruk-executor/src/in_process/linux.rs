@@ -1,0 +1,146 @@
+//! What this process is asked on Linux only, or has its own way of there: symbols of ELF libraries, backtraces, replaced
+//! functions of libraries.
+
+use super::InProcess;
+use crate::interpose::{self, Importer, MallocError, MallocGuard, RebindError};
+use crate::libraries::{self, Definition, SymbolKind};
+use crate::phdr::{self, JitModule, MakeImage, ModuleRegistration, ModuleSegment};
+use crate::{at_exit, darwin, gdb, lifecycle, thread_exit, unwind};
+use std::ops::Range;
+use std::sync::PoisonError;
+use uruk_jitlink::memory::Placement;
+
+pub(super) use gdb::debugger_present;
+
+/// Announces what is held across `fork` before there is any of it: a child that was made while another thread was about
+/// to announce it would wait for that for ever.
+pub(super) fn hold_across_fork() {
+    unwind::hold_across_fork();
+    phdr::hold_across_fork();
+    gdb::hold_across_fork();
+    at_exit::hold_across_fork();
+    thread_exit::hold_across_fork();
+}
+
+/// The address of what stands in for a function of the process.
+pub(crate) fn overridden(name: &[u8]) -> Option<u64> {
+    if name == unwind::FIND_FDE {
+        return Some(unwind::find_fde as *const () as u64);
+    }
+    let functions = crate::dl::overrides().iter().copied().chain(at_exit::overrides()).chain(thread_exit::overrides());
+    let functions = functions.chain(darwin::overrides());
+    let (_, address) = functions.into_iter().find(|(known, _)| known.as_bytes() == name)?;
+    Some(address as u64)
+}
+
+/// Why the process's libraries could not be made to use a program's own definitions.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InterposeError {
+    /// The program replaces the allocator in a way that cannot work here.
+    #[error(transparent)]
+    Malloc(#[from] MallocError),
+    /// Imports could not be changed.
+    #[error(transparent)]
+    Rebind(#[from] RebindError),
+}
+
+/// The functions that allocate; a program that replaces some of them replaces the allocator.
+const ALLOCATOR: &[&str] = &[
+    "malloc",
+    "free",
+    "calloc",
+    "realloc",
+    "memalign",
+    "aligned_alloc",
+    "posix_memalign",
+    "valloc",
+    "pvalloc",
+    "malloc_usable_size",
+    "reallocarray",
+];
+
+impl InProcess {
+    /// What the process and its libraries define under a name, perhaps with a version (`name@V`), and whether it is
+    /// thread-local.
+    pub fn find(&self, name: &[u8]) -> Option<(u64, bool)> {
+        if let Some(address) = overridden(name) {
+            return Some((address, false));
+        }
+        if let Some(address) = lifecycle::private_variable(name) {
+            return Some((address, false));
+        }
+        if let Some(definition) = self.find_in_loaded(name) {
+            return Some((definition.address, definition.kind == SymbolKind::ThreadLocal));
+        }
+        let definition = match name.iter().position(|byte| *byte == b'@') {
+            Some(at) if at != 0 => libraries::find_versioned(&name[..at], &name[at + 1..])?,
+            _ => libraries::find(name)?,
+        };
+        Some((definition.address, definition.kind == SymbolKind::ThreadLocal))
+    }
+
+    /// What the libraries that this executor loaded define under a name that the executable does not define.
+    fn find_in_loaded(&self, name: &[u8]) -> Option<Definition> {
+        let libraries = self.libraries.lock().unwrap_or_else(PoisonError::into_inner);
+        if libraries.is_empty() || libraries::executable_defines(name) {
+            return None;
+        }
+        libraries.iter().find_map(|library| library.find(name))
+    }
+
+    /// Lets backtraces name functions of linked code, until what is returned is dropped: `base` is added to addresses in the
+    /// image, which is made when a backtrace needs it.
+    pub fn register_names(
+        &self,
+        base: u64,
+        code: Vec<Range<u64>>,
+        image: MakeImage,
+    ) -> Result<ModuleRegistration, unwind::RangeError> {
+        /// `PF_R` and `PF_X` (gABI 4.3, "Segment Permissions").
+        const EXECUTABLE: u32 = 5;
+        let segments = code.into_iter().map(|range| ModuleSegment {
+            vaddr: range.start.wrapping_sub(base) as usize,
+            size: (range.end - range.start) as usize,
+            flags: EXECUTABLE,
+        });
+        phdr::register(JitModule { base: base as usize, segments: segments.collect(), image })
+    }
+
+    /// Forgets all that code and data in these ranges have registered, and destructors of these thread-local variables,
+    /// given by module and offset.
+    pub fn forget(&self, memory: &[Range<u64>], variables: &[(u64, Range<u64>)]) {
+        at_exit::forget_within(memory);
+        thread_exit::forget_within(memory);
+        thread_exit::forget_variables(variables);
+    }
+
+    /// Names what [`interpose`](InProcess::interpose) may look up, some of it more than once.
+    pub fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) {
+        ALLOCATOR.iter().for_each(|name| each(name.as_bytes()));
+        interpose::for_each_import(&|importer| importer.is_executable || !importer.is_global, each);
+    }
+
+    /// Makes the process's libraries, this executable excepted, use what `lookup` gives for a name that they import,
+    /// for good. An allocator that is replaced never sees blocks of the old one.
+    pub fn interpose(&self, lookup: &dyn Fn(&[u8]) -> Option<u64>) -> Result<(), InterposeError> {
+        let allocator: Vec<(&str, u64)> =
+            ALLOCATOR.iter().filter_map(|name| Some((*name, lookup(name.as_bytes())?))).collect();
+        let guard = if allocator.is_empty() {
+            None
+        } else {
+            let spans = [Placement::Near, Placement::Low].map(|placement| self.memory.span(placement));
+            let own: Vec<Range<u64>> = spans.into_iter().flatten().collect();
+            // SAFETY: the session gives finished functions that the program defines under these names, before any of
+            // its code runs.
+            Some(unsafe { MallocGuard::install(&allocator, &own) }?)
+        };
+        let find = |name: &[u8]| guard.as_ref().and_then(|guard| guard.lookup(name)).or_else(|| lookup(name));
+        // What somebody has loaded for himself, a compiler's plugin say, has been at work and goes on as it began.
+        let skip = |importer: &Importer| importer.is_executable || !importer.is_global;
+        // SAFETY: the same; the program stays for as long as the process.
+        let rebinding = unsafe { interpose::rebind(&find, &skip) }?;
+        rebinding.keep();
+        Ok(())
+    }
+}
