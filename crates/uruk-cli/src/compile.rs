@@ -73,6 +73,10 @@ fn add_runtimes(plan: &mut Plan, toolchain: &Toolchain, languages: &[Vec<Languag
     for (dylib, used) in plan.dylibs.iter_mut().zip(languages) {
         for language in used {
             if let Some(path) = runtime(*language, toolchain, &plan.search, rust.as_deref())? {
+                // Another process has its own, which is found by name when something needs it.
+                if plan.options.executor.is_some() && path.ends_with("libstdc++.so") {
+                    continue;
+                }
                 dylib.inputs.push(Input::Library { library: Library::Path(path), as_needed: false });
             }
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use uruk::cache::ObjectCache;
 use uruk::orc::error::Cause;
+use uruk::orc::executor::Processor;
 use uruk::orc::translate::Translate;
 use uruk::{Dylib, Input, Jit, OnDemandLayer};
 use uruk_llvm_loader::{Compiler, Error, Plugin, is_ir};
@@ -15,18 +16,19 @@ use crate::compile::warn;
 /// Compiles IR with the optimisation that the command line asks for, unless its cache has that.
 pub struct Ir {
     optimize: Option<OsString>,
+    processor: Option<Processor>,
     cache: Option<Arc<dyn ObjectCache>>,
     compiler: OnceLock<Result<Compiler, Error>>,
 }
 
 impl Ir {
-    /// `optimize` is what stands after `-O`, if that is given.
-    pub fn new(optimize: Option<OsString>, cache: Option<Arc<dyn ObjectCache>>) -> Ir {
-        Ir { optimize, cache, compiler: OnceLock::new() }
+    /// `optimize` is what stands after `-O`, if that is given; `processor` is for code that runs elsewhere.
+    pub fn new(optimize: Option<OsString>, processor: Option<Processor>, cache: Option<Arc<dyn ObjectCache>>) -> Ir {
+        Ir { optimize, processor, cache, compiler: OnceLock::new() }
     }
 
     fn compiler(&self) -> Result<&Compiler, Error> {
-        let make = || Compiler::new(Plugin::find()?, self.level());
+        let make = || Compiler::new(Plugin::find()?, self.level(), self.processor.as_ref());
         self.compiler.get_or_init(make).as_ref().map_err(Error::clone)
     }
 

@@ -20,7 +20,7 @@ impl Executor {
         let arguments = arguments.into_iter().filter_map(|(argument, wanted)| wanted.then_some(argument));
         let own = plan.options.sandbox.then_some(&Place::Own);
         let Some(place) = plan.options.executor.as_ref().or(own) else { return Ok(None) };
-        let executor = Executor::at(place, arguments)?;
+        let executor = Executor::at(place, arguments, None)?;
         if plan.options.sandbox && !executor.remote.target().sandbox {
             return Err(uruk::orc::error::Error::Executor {
                 what: format!("running in a sandbox at {place}"),
@@ -31,23 +31,35 @@ impl Executor {
         Ok(Some(executor))
     }
 
-    /// Starts an executor with these arguments, or connects to one that is there.
-    pub fn at(place: &Place, arguments: impl IntoIterator<Item = &'static str>) -> Result<Executor, uruk::Error> {
+    /// Starts an executor with these arguments, or connects to one that is there. `share` says whether it has to take code and
+    /// data in shared memory, or has to do without; else it does if it can.
+    pub fn at(
+        place: &Place,
+        arguments: impl IntoIterator<Item = &'static str>,
+        share: Option<bool>,
+    ) -> Result<Executor, uruk::Error> {
         let secret = std::env::var_os("URUK_SECRET").unwrap_or_default().into_encoded_bytes();
-        let options = Options { secret, ..Options::default() };
+        let share_memory = share.unwrap_or(true) && !matches!(place, Place::Piped(_));
+        let options = Options { secret, share_memory, ..Options::default() };
         let (remote, streams) = match place {
             Place::Own => {
                 let arguments = ["executor"].into_iter().chain(arguments);
                 (Remote::spawn(Path::new("/proc/self/exe"), arguments, &options)?, None)
             }
-            Place::Child(program) => Executor::spawn(program, arguments, &options)?,
-            Place::Piped(program) => Executor::spawn(program, arguments, &Options { share_memory: false, ..options })?,
+            Place::Child(program) | Place::Piped(program) => Executor::spawn(program, arguments, &options)?,
             Place::Listening(address) => {
                 let remote = Remote::connect(address, &options)?;
                 let streams = remote.pass_streams(address)?;
                 (remote, Some(streams))
             }
         };
+        if share == Some(true) && remote.target().file_pages.is_none() {
+            return Err(uruk::orc::error::Error::Executor {
+                what: format!("sharing memory with {place}"),
+                reason: "the executor takes no files; start it on this machine, or over a Unix socket".into(),
+            }
+            .into());
+        }
         Ok(Executor { remote: Arc::new(remote), streams })
     }
 

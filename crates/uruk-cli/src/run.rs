@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use uruk::orc::executor::Executor as _;
 use uruk::orc::translate::Translate;
 use uruk::{Dylib, Jit};
 
@@ -123,7 +124,8 @@ fn link(plan: &Plan, executor: Option<&Executor>, progress: &Progress, times: &m
     if plan.options.debugger {
         builder = builder.debugger(true);
     }
-    let ir = Arc::new(Ir::new(plan.options.flags.optimize.clone(), cache));
+    let processor = executor.and_then(|executor| executor.remote.processor());
+    let ir = Arc::new(Ir::new(plan.options.flags.optimize.clone(), processor, cache));
     let jit = builder.translator(ir.clone()).build()?;
     progress.phase("reading");
     let mut dylibs = Vec::with_capacity(plan.dylibs.len());

@@ -4,6 +4,7 @@ use crate::compiler::{Cranelift, library_name};
 use crate::emit::{Graph, Scope};
 use crate::error::Error;
 use crate::function::Function;
+use crate::machine::Machine;
 use crate::text;
 use cranelift_codegen::ir::LibCall;
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -22,7 +23,10 @@ impl Cranelift {
     /// Lets a dylib, that of the process say, define what compiled code calls by itself.
     pub fn provide(&self, session: &Session, dylib: DylibId) {
         session.add_generator(dylib, Arc::new(LibrariesOnDemand::new(LIBRARIES)));
-        session.add_generator(dylib, Arc::new(Builtins { isa: self.isa.clone() }));
+        // Elsewhere it calls nothing that libraries do not have.
+        if self.isa.triple().to_string().starts_with("x86_64") {
+            session.add_generator(dylib, Arc::new(Builtins { isa: self.isa.clone() }));
+        }
     }
 }
 
@@ -90,8 +94,9 @@ impl Builtins {
     fn make(&self, call: LibCall) -> Result<LinkGraph, Error> {
         let name = library_name(call);
         if call == LibCall::Probestack {
-            let mut made = LinkGraph::new(&*name);
-            Graph::new(&mut made, &name).code(PROBESTACK, CODE_ALIGN, Scope::Weak)?;
+            let machine = Machine::of(&*self.isa)?;
+            let mut made = LinkGraph::with_format(&*name, machine.format);
+            Graph::new(&mut made, &name, machine).code(PROBESTACK, CODE_ALIGN, Scope::Weak)?;
             return Ok(made);
         }
         let mut functions = text::read(&name, PSHUFB, &*self.isa)?;

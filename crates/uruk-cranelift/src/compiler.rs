@@ -5,6 +5,7 @@ use crate::emit::{Graph, Relocation, Scope, external};
 use crate::error::Error;
 use crate::function::{Function, Source};
 use crate::identity;
+use crate::machine::Machine;
 use crate::target::Options;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::entities::AnyEntity;
@@ -19,7 +20,7 @@ use uruk_orc::layer::{Compiler, Interface};
 use uruk_orc::session::Session;
 use uruk_orc::{Linkable, unit};
 
-/// Cranelift for this machine: compiles functions, any number of them at once.
+/// Cranelift for one machine: compiles functions, any number of them at once.
 pub struct Cranelift {
     pub(crate) isa: OwnedTargetIsa,
     debug_info: bool,
@@ -35,7 +36,7 @@ thread_local! {
 impl Cranelift {
     /// A compiler with these settings.
     pub fn new(options: &Options) -> Result<Cranelift, Error> {
-        Ok(Cranelift::for_target(options.host()?, options.debug_info))
+        Ok(Cranelift::for_target(options.isa()?, options.debug_info))
     }
 
     /// A compiler for a machine that Cranelift has been set up for.
@@ -127,11 +128,12 @@ impl Definition<'_> {
         user: &dyn Fn(u32, u32) -> String,
         library: &dyn Fn(LibCall) -> String,
     ) -> Result<LinkGraph, Error> {
-        let mut made = LinkGraph::new(self.name);
+        let machine = Machine::of(isa)?;
+        let mut made = LinkGraph::with_format(self.name, machine.format);
         // With the unwind records: what grows is copied.
         made.made.reserve_exact(code.code_buffer().len() + 96);
         made.edges.reserve_exact(code.buffer.relocs().len() + 1);
-        let mut graph = Graph::new(&mut made, self.name);
+        let mut graph = Graph::new(&mut made, self.name, machine);
         let align = code.buffer.alignment.max(isa.function_alignment().minimum);
         let bytes = code.code_buffer();
         let (block, symbol) = graph.code(bytes, align, self.scope)?;

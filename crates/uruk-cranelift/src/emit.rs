@@ -2,10 +2,9 @@
 //!
 //! Data flow: code, relocations, unwind notes and call sites from Cranelift's buffers → blocks, symbols and edges of a
 //! graph of its own, so that each function is linked, found and freed alone.
-//! Source: x86-64 psABI 1.0, §4.4.1 "Relocation Types"; what Cranelift's relocation kinds stand for is in the
-//! documentation of `cranelift_codegen::binemit::Reloc`.
 
 use crate::error::Error;
+use crate::machine::Machine;
 use crate::unwind::{self, Frame};
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{ExternalName, Function, KnownSymbol, LibCall};
@@ -14,9 +13,9 @@ use cranelift_codegen::{CompiledCode, FinalizedRelocTarget};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
+use uruk_jitlink::arch::{ABS64, NOTHING, PC32};
 use uruk_jitlink::edit::{EditError, Editor, NewSymbol, Stage};
 use uruk_jitlink::graph::{BlockId, EdgeKind, LinkGraph, SectionKind, SymbolId, SymbolKind};
-use uruk_jitlink::x86_64;
 
 /// Who may refer to a definition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -46,6 +45,7 @@ pub enum Target<'a, K> {
 pub struct Graph<'a> {
     editor: Editor<'a>,
     name: &'a str,
+    machine: &'static Machine,
 }
 
 /// What a relocation says.
@@ -88,8 +88,9 @@ pub fn known(symbol: KnownSymbol) -> &'static str {
 }
 
 impl<'a> Graph<'a> {
-    pub fn new(graph: &'a mut LinkGraph, name: &'a str) -> Graph<'a> {
-        Graph { editor: graph.edit(Stage::BeforePruning), name }
+    /// For a graph of a machine.
+    pub fn new(graph: &'a mut LinkGraph, name: &'a str, machine: &'static Machine) -> Graph<'a> {
+        Graph { editor: graph.edit(Stage::BeforePruning), name, machine }
     }
 
     /// Adds a function's code with its symbol.
@@ -135,10 +136,13 @@ impl<'a> Graph<'a> {
     ) -> Result<(), Error> {
         let mut symbols: HashMap<K, SymbolId, foldhash::fast::FixedState> = HashMap::default();
         for Relocation { offset, kind, target, addend } in relocations {
-            let edge = edge_kind(kind, bytes, offset).ok_or_else(|| {
-                let function = self.name.to_string();
-                Error::Relocation { function, kind, offset }
+            let edge = (self.machine.edge_kind)(kind, bytes, offset).ok_or_else(|| {
+                let (function, format) = (self.name.to_string(), self.machine.format.name);
+                Error::Relocation { function, kind, offset, format }
             })?;
+            if edge == NOTHING {
+                continue;
+            }
             let (symbol, addend) = match target {
                 Target::Own(offset) => (own, addend + i64::from(offset)),
                 Target::Named(key, name) => match symbols.get(&key) {
@@ -176,19 +180,21 @@ impl<'a> Graph<'a> {
         let tagged = |_| Error::ExceptionTag { function: self.name.to_string() };
         let call_sites = unwind::call_sites(code.buffer.call_sites()).map_err(tagged)?;
         let size = code.buffer.total_size();
-        let Some(frame) = Frame::new(isa, &code.buffer.unwind_info, size, call_sites.is_some()) else {
+        let Some(frame) =
+            Frame::new(isa, &self.machine.registers, &code.buffer.unwind_info, size, call_sites.is_some())
+        else {
             return Ok(());
         };
         let section = self.section(".eh_frame", SectionKind::EhFrame)?;
         let records = self.check(|editor| editor.add_block(section, &frame.bytes, 8))?;
         if let Some(offset) = frame.personality {
             let routine = self.check(|editor| editor.add_symbol(NewSymbol::external(PERSONALITY)))?;
-            self.check(|editor| editor.add_edge(records, offset, x86_64::ABS64, routine, 0))?;
+            self.check(|editor| editor.add_edge(records, offset, ABS64, routine, 0))?;
         }
-        self.check(|editor| editor.add_edge(records, frame.function, x86_64::PC32, function, 0))?;
+        self.check(|editor| editor.add_edge(records, frame.function, PC32, function, 0))?;
         if let Some((offset, table)) = frame.call_sites.zip(call_sites) {
             let symbol = self.extra(SectionKind::ReadOnly, ".gcc_except_table", &table, std::iter::empty())?;
-            self.check(|editor| editor.add_edge(records, offset, x86_64::PC32, symbol, 0))?;
+            self.check(|editor| editor.add_edge(records, offset, PC32, symbol, 0))?;
         }
         Ok(())
     }
@@ -207,27 +213,3 @@ pub enum Initial<'a> {
     Bytes(&'a [u8]),
     Zeros(u64),
 }
-
-/// The edge kind of a relocation at an offset of some code; `None` for those of other targets.
-fn edge_kind(kind: Reloc, code: &[u8], offset: u32) -> Option<EdgeKind> {
-    let before = |distance: u32| offset.checked_sub(distance).and_then(|at| code.get(at as usize)).copied();
-    Some(match kind {
-        Reloc::Abs4 => x86_64::ABS32,
-        Reloc::Abs8 => x86_64::ABS64,
-        Reloc::X86PCRel4 => x86_64::PC32,
-        // Also the kind of addresses that are taken, for which a stub must not stand in.
-        Reloc::X86CallPCRel4 if !matches!(before(1), Some(CALL | JMP)) => x86_64::PC32,
-        Reloc::X86CallPCRel4 | Reloc::X86CallPLTRel4 => x86_64::BRANCH32,
-        // A load of eight bytes can do without the slot if the symbol is in reach.
-        Reloc::X86GOTPCRel4 if matches!((before(3), before(2)), (Some(0x48..=0x4f), Some(MOV))) => {
-            x86_64::REX_GOTPCRELX
-        }
-        Reloc::X86GOTPCRel4 => x86_64::GOTPCREL,
-        Reloc::ElfX86_64TlsGd => x86_64::TLSGD,
-        _ => return None,
-    })
-}
-
-const CALL: u8 = 0xe8;
-const JMP: u8 = 0xe9;
-const MOV: u8 = 0x8b;

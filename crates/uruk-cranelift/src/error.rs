@@ -61,7 +61,7 @@ pub enum Error {
     },
     /// A relocation that has no meaning here.
     #[error(
-        "function `{function}` has a relocation of kind {kind} at {offset:#x}, which ELF on x86-64 does not have; compile for this target with `tls_model=elf_gd`"
+        "function `{function}` has a relocation of kind {kind} at {offset:#x}, which {format} does not have; compile for this target with `tls_model=elf_gd`"
     )]
     Relocation {
         /// The function.
@@ -70,6 +70,8 @@ pub enum Error {
         kind: Reloc,
         /// Where in the code it is.
         offset: u32,
+        /// What it is linked as.
+        format: &'static str,
     },
     /// An exception handler that no personality routine understands.
     #[error(
@@ -96,8 +98,13 @@ pub enum Error {
         message: String,
     },
     /// A machine that Cranelift has no code for.
-    #[error("Cranelift does not compile for this machine: {0}")]
-    Host(String),
+    #[error("Cranelift does not compile for {machine}: {message}")]
+    Machine {
+        /// The machine.
+        machine: String,
+        /// Why not.
+        message: String,
+    },
     /// Code that does not make a link graph, because it is too large or a name has a zero byte.
     #[error("`{name}` does not make a link graph: {cause}")]
     Graph {

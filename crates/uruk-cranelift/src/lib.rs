@@ -10,6 +10,7 @@ mod emit;
 mod error;
 mod function;
 mod identity;
+mod machine;
 pub mod module;
 mod target;
 mod text;

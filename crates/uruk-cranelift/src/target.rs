@@ -1,8 +1,9 @@
-//! What Cranelift compiles for: this machine with all its features.
+//! What Cranelift compiles for: this machine with all its features, if not another one.
 
 use crate::error::Error;
-use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::isa::{self, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
+use uruk_orc::executor::Processor;
 
 /// How much Cranelift does to make code fast.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -28,17 +29,25 @@ pub struct Options {
     pub debug_info: bool,
     /// Cranelift's own settings, of all machines and of this one, by name.
     pub settings: Vec<(String, String)>,
+    /// The machine that code is for, if it is not this one. The feature `cross` has code generators for others.
+    pub processor: Option<Processor>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { opt_level: OptLevel::default(), verify: true, debug_info: false, settings: Vec::new() }
+        Options {
+            opt_level: OptLevel::default(),
+            verify: true,
+            debug_info: false,
+            settings: Vec::new(),
+            processor: None,
+        }
     }
 }
 
 impl Options {
-    /// The description of this machine that Cranelift compiles for.
-    pub fn host(&self) -> Result<OwnedTargetIsa, Error> {
+    /// The description of the machine that Cranelift compiles for.
+    pub fn isa(&self) -> Result<OwnedTargetIsa, Error> {
         let mut flags = settings::builder();
         let opt_level = match self.opt_level {
             OptLevel::None => "none",
@@ -51,15 +60,44 @@ impl Options {
         for (name, value) in [("opt_level", opt_level), ("enable_verifier", verify)].into_iter().chain(code) {
             set(&mut flags, name, value)?;
         }
-        let mut isa = cranelift_native::builder().map_err(|error| Error::Host(error.into()))?;
+        let mut isa = match &self.processor {
+            None => cranelift_native::builder().map_err(|error| refused("this machine".into(), error))?,
+            Some(processor) => builder(processor)?,
+        };
         for (name, value) in &self.settings {
             let known = set(&mut flags, name, value);
             if known.is_err() && set(&mut isa, name, value).is_err() {
                 known?;
             }
         }
-        isa.finish(settings::Flags::new(flags)).map_err(|error| Error::Host(error.to_string()))
+        let machine = isa.triple().to_string();
+        isa.finish(settings::Flags::new(flags)).map_err(|error| refused(machine, error))
     }
+}
+
+/// What describes another machine, with all its features that Cranelift has heard of.
+fn builder(processor: &Processor) -> Result<isa::Builder, Error> {
+    let Processor { architecture, system, features } = processor;
+    let triple = match &**system {
+        "windows" => format!("{architecture}-pc-windows-gnu"),
+        system => format!("{architecture}-unknown-{system}-gnu"),
+    };
+    let mut isa = isa::lookup_by_name(&triple).map_err(|error| {
+        refused(triple, format!("{error}; the feature `cross` (`cranelift-cross` of `uruk`) adds code generators"))
+    })?;
+    for feature in features {
+        let name = match &**feature {
+            "paca" => "pauth".into(),
+            feature => feature.replace('.', ""),
+        };
+        // Not all that processors can do is of use to it.
+        _ = isa.enable(&format!("has_{name}"));
+    }
+    Ok(isa)
+}
+
+fn refused(machine: String, error: impl ToString) -> Error {
+    Error::Machine { machine, message: error.to_string() }
 }
 
 fn set(flags: &mut impl Configurable, name: &str, value: &str) -> Result<(), Error> {

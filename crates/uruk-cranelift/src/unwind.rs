@@ -4,6 +4,7 @@
 //! the function, and, where it handles exceptions, a table of its call sites for a personality routine.
 //! Sources: LSB 5.0, "Exception Frames"; DWARF 5 §6.4.2 and §7.24; Itanium C++ ABI, "Exception Handling Tables".
 
+use crate::machine::Registers;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{FinalizedMachCallSite, FinalizedMachExceptionHandler};
@@ -34,17 +35,23 @@ const DW_CFA_DEF_CFA_REGISTER: u8 = 0x0d;
 const DW_CFA_DEF_CFA_OFFSET: u8 = 0x0e;
 const DW_CFA_VAL_OFFSET: u8 = 0x14;
 
-const RBP: u8 = 6;
-const RSP: u8 = 7;
-const RETURN_ADDRESS: u8 = 16;
+const DW_CFA_OFFSET_EXTENDED: u8 = 0x05;
+const DW_CFA_AARCH64_NEGATE_RA_STATE: u8 = 0x2d;
+
 /// Offsets of saved registers are multiples of this, downwards.
 const SLOT: u32 = 8;
 
 impl Frame {
     /// The records of a function of `size` bytes whose prologue does `notes`; `None` if a register has no number.
-    pub fn new(isa: &dyn TargetIsa, notes: &[(u32, UnwindInst)], size: u32, handles: bool) -> Option<Frame> {
+    pub fn new(
+        isa: &dyn TargetIsa,
+        registers: &Registers,
+        notes: &[(u32, UnwindInst)],
+        size: u32,
+        handles: bool,
+    ) -> Option<Frame> {
         let mut bytes = Vec::with_capacity(96);
-        let personality = entry(&mut bytes, handles);
+        let personality = entry(&mut bytes, registers, handles);
         let start = bytes.len();
         bytes.extend([0; 4]); // its length, below
         bytes.extend((start as u32 + 4).to_le_bytes()); // back to the entry, which begins at 0
@@ -56,7 +63,7 @@ impl Frame {
             true => bytes.extend([4, 0, 0, 0, 0]),
             false => bytes.push(0),
         }
-        instructions(&mut bytes, isa, notes)?;
+        instructions(&mut bytes, isa, registers, notes)?;
         close(&mut bytes, start);
         Some(Frame { bytes, personality, function, call_sites })
     }
@@ -64,14 +71,14 @@ impl Frame {
 
 /// Writes the common information entry: the frame as it is when the function is called. Returns where its personality
 /// routine's address goes, if it is to have one.
-fn entry(bytes: &mut Vec<u8>, handles: bool) -> Option<u32> {
+fn entry(bytes: &mut Vec<u8>, registers: &Registers, handles: bool) -> Option<u32> {
     const VERSION: u8 = 1;
     const DATA_ALIGN_MINUS_8: u8 = 0x78;
     bytes.extend([0; 8]); // length, below, and 0 for an entry
     bytes.push(VERSION);
     let augmentation: &[u8] = if handles { b"zPLR\0" } else { b"zR\0" };
     bytes.extend_from_slice(augmentation);
-    bytes.extend([1, DATA_ALIGN_MINUS_8, RETURN_ADDRESS]);
+    bytes.extend([1, DATA_ALIGN_MINUS_8, registers.return_address]);
     let mut personality = None;
     if handles {
         bytes.extend([11, DW_EH_PE_ABSPTR]);
@@ -81,13 +88,21 @@ fn entry(bytes: &mut Vec<u8>, handles: bool) -> Option<u32> {
     } else {
         bytes.extend([1, DW_EH_PE_PCREL_SDATA4]);
     }
-    bytes.extend([DW_CFA_DEF_CFA, RSP, SLOT as u8, DW_CFA_OFFSET | RETURN_ADDRESS, 1]);
+    bytes.extend([DW_CFA_DEF_CFA, registers.stack_pointer, registers.pushed]);
+    if registers.pushed != 0 {
+        bytes.extend([DW_CFA_OFFSET | registers.return_address, 1]);
+    }
     close(bytes, 0);
     personality
 }
 
 /// Writes how the frame changes in the course of the prologue.
-fn instructions(bytes: &mut Vec<u8>, isa: &dyn TargetIsa, notes: &[(u32, UnwindInst)]) -> Option<()> {
+fn instructions(
+    bytes: &mut Vec<u8>,
+    isa: &dyn TargetIsa,
+    registers: &Registers,
+    notes: &[(u32, UnwindInst)],
+) -> Option<()> {
     let mut at = 0;
     // How far below the caller's frame the saved registers begin.
     let mut depth = 0;
@@ -98,18 +113,28 @@ fn instructions(bytes: &mut Vec<u8>, isa: &dyn TargetIsa, notes: &[(u32, UnwindI
             UnwindInst::PushFrameRegs { offset_upward_to_caller_sp } => {
                 bytes.push(DW_CFA_DEF_CFA_OFFSET);
                 uleb128(bytes, *offset_upward_to_caller_sp);
-                bytes.push(DW_CFA_OFFSET | RBP);
+                bytes.push(DW_CFA_OFFSET | registers.frame_pointer);
                 uleb128(bytes, offset_upward_to_caller_sp / SLOT);
+                if registers.pushed == 0 {
+                    bytes.push(DW_CFA_OFFSET | registers.return_address);
+                    uleb128(bytes, offset_upward_to_caller_sp / SLOT - 1);
+                }
             }
             UnwindInst::DefineNewFrame { offset_upward_to_caller_sp, offset_downward_to_clobbers } => {
-                bytes.extend([DW_CFA_DEF_CFA_REGISTER, RBP]);
+                bytes.extend([DW_CFA_DEF_CFA_REGISTER, registers.frame_pointer]);
                 depth = offset_upward_to_caller_sp + offset_downward_to_clobbers;
             }
             // The frame is known by its base pointer, whatever the stack pointer does.
             UnwindInst::StackAlloc { .. } => {}
             UnwindInst::SaveReg { clobber_offset, reg } => {
                 let register = isa.map_regalloc_reg_to_dwarf((*reg).into()).ok()?;
-                bytes.push(DW_CFA_OFFSET | u8::try_from(register).ok().filter(|register| *register < 64)?);
+                match register {
+                    0..64 => bytes.push(DW_CFA_OFFSET | register as u8),
+                    _ => {
+                        bytes.push(DW_CFA_OFFSET_EXTENDED);
+                        uleb128(bytes, register.into());
+                    }
+                }
                 uleb128(bytes, (depth - clobber_offset) / SLOT);
             }
             UnwindInst::RegStackOffset { clobber_offset, reg } => {
@@ -118,7 +143,8 @@ fn instructions(bytes: &mut Vec<u8>, isa: &dyn TargetIsa, notes: &[(u32, UnwindI
                 uleb128(bytes, register.into());
                 uleb128(bytes, (depth - clobber_offset) / SLOT);
             }
-            UnwindInst::Aarch64SetPointerAuth { .. } => return None,
+            UnwindInst::Aarch64SetPointerAuth { return_addresses: true } => bytes.push(DW_CFA_AARCH64_NEGATE_RA_STATE),
+            UnwindInst::Aarch64SetPointerAuth { return_addresses: false } => {}
         }
     }
     Some(())

@@ -85,7 +85,7 @@ fn random_functions_give_what_the_interpreter_gives() {
         text += &function(&mut numbers, &format!("f{number}"), callee.as_deref(), blocks);
     }
     let arguments = [(0, 0), (1, -1), (i64::MAX, 12345), (i64::MIN, 63), (0x1234_5678_9abc_def0, -7)];
-    let isa = Options::default().host().unwrap();
+    let isa = Options::default().isa().unwrap();
     let functions = uruk_cranelift::read("random.clif", &text, &*isa).unwrap();
     let mut store = FunctionStore::default();
     for function in &functions {

@@ -24,6 +24,7 @@ pub mod in_process;
 pub mod libraries;
 pub mod lifecycle;
 pub mod memory;
+mod processor;
 pub mod protocol;
 mod ranges;
 pub mod serve;

@@ -9,7 +9,7 @@ use std::ffi::c_void;
 pub const SYMBOL: &std::ffi::CStr = c"URUK_LLVM_PLUGIN";
 
 /// The version of what follows.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Borrowed bytes.
 #[repr(C)]
@@ -43,6 +43,12 @@ pub struct Sink {
 pub struct Options {
     /// The last letter of `-O0` to `-O3`, `-Os`, `-Oz`; 0 is no passes, and code as for `-O2`.
     pub optimize: u8,
+    /// The architecture of the machine that code is for, as Rust calls it; empty for this one.
+    pub architecture: Bytes,
+    /// Its system, likewise.
+    pub system: Bytes,
+    /// What its processor can do, separated by commas.
+    pub features: Bytes,
 }
 
 /// A symbol that a unit defines.
@@ -87,7 +93,7 @@ pub type TakeUnit = unsafe extern "C" fn(*mut c_void, *mut RawUnit);
 pub struct Table {
     /// [`VERSION`].
     pub version: u32,
-    /// A compiler for this process; null and a message if LLVM cannot compile for it.
+    /// A compiler; null and a message if LLVM cannot compile for it.
     pub new: unsafe extern "C" fn(options: *const Options, message: Sink) -> *mut RawCompiler,
     /// Frees a compiler.
     pub free: unsafe extern "C" fn(*mut RawCompiler),

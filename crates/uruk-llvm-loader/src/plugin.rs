@@ -13,6 +13,7 @@ use std::sync::Arc;
 use uruk_cache::Key;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::input::Input;
+use uruk_orc::executor::Processor;
 use uruk_orc::unit::Linkage;
 
 /// A loaded plugin.
@@ -113,8 +114,16 @@ impl Drop for Shared {
 impl Compiler {
     /// A compiler for an optimisation level, the last letter of `-O0` to `-O3`, `-Os`, `-Oz`; without one there are no
     /// passes, and code is generated as for `-O2`.
-    pub fn new(plugin: Plugin, optimize: Option<char>) -> Result<Compiler, Error> {
-        let options = Options { optimize: optimize.map_or(0, |letter| letter as u8) };
+    /// It compiles for a processor, or for this one.
+    pub fn new(plugin: Plugin, optimize: Option<char>, processor: Option<&Processor>) -> Result<Compiler, Error> {
+        let (architecture, system) = processor.map_or(("", ""), |known| (&known.architecture, &known.system));
+        let features = processor.map_or_else(String::new, |known| known.features.join(","));
+        let options = Options {
+            optimize: optimize.map_or(0, |letter| letter as u8),
+            architecture: architecture.as_bytes().into(),
+            system: system.as_bytes().into(),
+            features: features.as_bytes().into(),
+        };
         let mut message = None;
         // SAFETY: the options and the sink live during the call.
         let raw = unsafe { (plugin.table.new)(&options, sink(&mut message)) };

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_llvm::{
-    ConcurrentCompiler, Error, Interface, Options, Part, Strength, Symbol, Target, ThreadSafeModule, split,
+    ConcurrentCompiler, Error, Interface, Options, Part, Processor, Strength, Symbol, Target, ThreadSafeModule, split,
 };
 use uruk_llvm_loader::abi::{
     self, Bytes, RawCompiler, RawSymbol, RawUnit, Sink, Table, TakeUnit, VERSION, Visit, VisitStub,
@@ -77,12 +77,21 @@ fn give(unit: Unit) -> *mut RawUnit {
 }
 
 unsafe extern "C" fn new_compiler(options: *const abi::Options, message: Sink) -> *mut RawCompiler {
-    // SAFETY: the loader lends valid options.
-    let letter = char::from(unsafe { (*options).optimize });
+    // SAFETY: the loader lends valid options, and what they refer to.
+    let (letter, [architecture, system, features]) = unsafe {
+        let abi::Options { optimize, architecture, system, features } = *options;
+        let texts = [architecture, system, features];
+        (char::from(optimize), texts.map(|text| String::from_utf8_lossy(lent(text)).into_owned()))
+    };
     let made = guard(|| {
         let options = if letter == '\0' { Some(Options::default()) } else { Options::optimized(letter) };
         let unknown = || Error::Compile { module: format!("-O{letter}"), message: "there is no such level".into() };
-        ConcurrentCompiler::new(Arc::new(Target::new(options.ok_or_else(unknown)?)?))
+        let mut options = options.ok_or_else(unknown)?;
+        if !architecture.is_empty() {
+            let features = features.split(',').filter(|feature| !feature.is_empty()).map(str::to_owned).collect();
+            options = options.for_processor(&Processor { architecture, system, features });
+        }
+        ConcurrentCompiler::new(Arc::new(Target::new(options)?))
     });
     match made {
         Ok(compiler) => Box::into_raw(Box::new(compiler)).cast(),

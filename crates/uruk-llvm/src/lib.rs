@@ -28,6 +28,7 @@ pub use layer::ByFunction;
 pub use mangling::Mangling;
 pub use split::{Pairs, Part, split};
 pub use target::{CodeModel, Cpu, Level, Options, Target};
+pub use uruk_orc::executor::Processor;
 
 /// Whether bytes are LLVM bitcode, bare or wrapped as on Darwin.
 pub fn is_bitcode(bytes: &[u8]) -> bool {

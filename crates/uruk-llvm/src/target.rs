@@ -6,6 +6,7 @@ use crate::native;
 use crate::{ThreadSafeModule, values};
 use inkwell::targets::{InitializationConfig, Target as Backend, TargetMachine, TargetTriple};
 use std::sync::OnceLock;
+use uruk_orc::executor::Processor;
 
 /// The processor whose instructions may be used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
@@ -78,6 +79,26 @@ impl Options {
         };
         Some(Options { level, passes: Some(format!("default<O{letter}>")), ..Options::default() })
     }
+
+    /// The same for another machine, with all that it can do.
+    pub fn for_processor(self, processor: &Processor) -> Options {
+        let Processor { architecture, system, features } = processor;
+        let triple = match &**system {
+            "windows" => format!("{architecture}-w64-windows-gnu"),
+            system => format!("{architecture}-unknown-{system}-gnu"),
+        };
+        // Where LLVM has another name than Rust.
+        let name = |feature| match feature {
+            "bmi1" => "bmi",
+            "cmpxchg16b" => "cx16",
+            "pclmulqdq" => "pclmul",
+            "fp16" => "fullfp16",
+            "paca" => "pauth",
+            feature => feature,
+        };
+        let features = features.iter().map(|feature| format!("+{}", name(feature))).collect::<Vec<_>>().join(",");
+        Options { triple: Some(triple), cpu: Cpu::Generic, features, ..self }
+    }
 }
 
 /// A target that LLVM can compile for, with how it lays out data.
@@ -97,6 +118,7 @@ fn initialize() -> Result<(), String> {
         let all = InitializationConfig::default();
         Backend::initialize_x86(&all);
         Backend::initialize_aarch64(&all);
+        Backend::initialize_riscv(&all);
         Backend::initialize_native(&all)
     })
     .clone()

@@ -90,6 +90,17 @@ pub trait Stubs: Send + Sync {
     fn free(&self, stubs: &[StubId]) -> Result<(), Error>;
 }
 
+/// What compilers have to know of a machine.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Processor {
+    /// Its architecture, as Rust calls it: `x86_64`, `aarch64`, `riscv64`.
+    pub architecture: String,
+    /// The system, as Rust calls it: `linux`, `windows`.
+    pub system: String,
+    /// What it can do, as `is_aarch64_feature_detected!` and its kin call it.
+    pub features: Vec<String>,
+}
+
 /// The process where linked code runs. Called from several threads at once, and never with a lock of the session.
 pub trait Executor: Send + Sync {
     /// Its memory.
@@ -98,6 +109,11 @@ pub trait Executor: Send + Sync {
     /// The architecture whose code it runs; objects for others are refused.
     fn architecture(&self) -> &'static Architecture {
         &x86_64::ARCHITECTURE
+    }
+
+    /// The processor that compilers have to make code for, if it is not the one that they run on.
+    fn processor(&self) -> Option<Processor> {
+        None
     }
 
     /// Whose conventions the functions of the process and of its libraries have; objects of others do not find them.

@@ -51,7 +51,7 @@ block0(v0: f64):
 
 /// Runs the example.
 pub fn main() {
-    let target = Options::default().host().expect("Cranelift compiles for this machine");
+    let target = Options::default().isa().expect("Cranelift compiles for this machine");
     let jit = Jit::new().expect("there is room for a JIT");
     jit.main().add_clif("square.clif", SQUARE).expect("the text is CLIF");
     jit.main().add_functions([hypotenuse(&*target)]).expect("the name is free");

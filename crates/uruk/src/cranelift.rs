@@ -25,7 +25,8 @@ impl Cranelift {
 }
 
 impl Builder {
-    /// How Cranelift compiles: for this machine with all its features, and optimised for speed, if not said.
+    /// How Cranelift compiles: for the machine where code runs with all its features, and optimised for speed, if not
+    /// said.
     pub fn cranelift_options(mut self, options: Options) -> Self {
         self.cranelift = options;
         self
@@ -37,7 +38,9 @@ impl Inner {
         let Cranelift { options, layer } = &self.cranelift;
         if layer.get().is_none() {
             let debug_info = options.debug_info || self.session.executor().debug_wanted();
-            let compiler = uruk_cranelift::Cranelift::new(&Options { debug_info, ..options.clone() })?;
+            let processor = options.processor.clone().or_else(|| self.session.executor().processor());
+            let options = Options { debug_info, processor, ..options.clone() };
+            let compiler = uruk_cranelift::Cranelift::new(&options)?;
             let made = Arc::new(self.compile_layer(compiler));
             // Another thread may have been faster.
             if layer.set(made.clone()).is_ok() {

@@ -27,7 +27,11 @@ impl Inner {
     fn llvm_layers(&self) -> Result<&(Arc<Eager>, Arc<Lazy>), Error> {
         let Llvm { options, layers } = &self.llvm;
         if layers.get().is_none() {
-            let target = Target::new(options.clone())?;
+            let options = match self.session.executor().processor() {
+                Some(processor) if options.triple.is_none() => options.clone().for_processor(&processor),
+                _ => options.clone(),
+            };
+            let target = Target::new(options)?;
             let compiler = Arc::new(ConcurrentCompiler::new(Arc::new(target))?);
             let eager = Arc::new(self.compile_layer(compiler.clone()));
             let lazy = Arc::new(OnDemandLayer::new(ByFunction::new(compiler), eager.clone()));
@@ -67,7 +71,7 @@ impl Inner {
 }
 
 impl Builder {
-    /// How LLVM IR is compiled: for this machine and without passes if not said, as LLVM's own JIT does.
+    /// How LLVM IR is compiled: for the machine where code runs and without passes if not said, as LLVM's own JIT does.
     pub fn llvm_options(mut self, options: Options) -> Self {
         self.llvm = options;
         self

@@ -49,7 +49,25 @@ pub fn test(target: &Target) -> Result<(usize, usize)> {
             }
         }
     }
+    for files in [&["functions.clif"][..], &["through.clif", "through.cpp"]] {
+        match functions(target, &uruk, &executor, files) {
+            Ok(()) => count.0 += 1,
+            Err(error) => {
+                println!("{} {files:?}: {error:#}", target.triple);
+                count.1 += 1;
+            }
+        }
+    }
     Ok(count)
+}
+
+/// Functions that Cranelift compiles for the target do what they do when it compiles them for this machine.
+fn functions(target: &Target, uruk: &Path, executor: &Path, files: &[&str]) -> Result<()> {
+    let files: Vec<PathBuf> = files.iter().map(|file| paths::root().join("tests/programs").join(file)).collect();
+    let here = run_limited(Command::new(uruk).arg("run").args(&files), STDIN, LIMIT)?;
+    let mut there = Command::new(uruk);
+    there.args(["run", "--executor"]).arg(executor).args(&files).env("CXX", target.tool("g++"));
+    compare(&here, &run_limited(&mut there, STDIN, LIMIT)?)
 }
 
 /// A program that starts the executor in the emulator.

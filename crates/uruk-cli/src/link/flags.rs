@@ -158,8 +158,8 @@ pub struct Request {
     pub slab: Slab,
     /// Where the code runs, if it is not this process: one at most.
     pub executors: Vec<Place>,
-    /// A manager of another process's memory was named.
-    pub remote_memory: bool,
+    /// Whether that process has to take code and data in shared memory, or has to do without.
+    pub share_memory: Option<bool>,
     /// Run nothing.
     pub no_exec: bool,
     /// Resolve nothing from the process.
@@ -346,7 +346,8 @@ impl Request {
             "symbolicate-with" => self.symbolicate = Some(value.into()),
             "use-memmgr" => match &*value {
                 "default" => {}
-                "generic" | "simple-remote" | "shared" => self.remote_memory = true,
+                "generic" | "simple-remote" => self.share_memory = Some(false),
+                "shared" => self.share_memory = Some(true),
                 _ => return Err(bad("`default`, `generic`, `simple-remote` or `shared`")),
             },
             "oop-executor" if value.is_empty() => self.executors.push(Place::Own),

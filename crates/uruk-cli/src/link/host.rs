@@ -59,7 +59,10 @@ impl Host {
     fn live(request: &Request, format: &'static Format) -> Result<Host, Error> {
         let mut builder = Jit::builder();
         let debugger = request.debugger == Some(true);
-        let executor = request.executors.first().map(|place| Executor::at(place, debugger.then_some("--debugger")));
+        let executor = request
+            .executors
+            .first()
+            .map(|place| Executor::at(place, debugger.then_some("--debugger"), request.share_memory));
         let executor = executor.transpose()?;
         if let Some(executor) = &executor {
             builder = builder.executor(executor.remote.clone());

@@ -125,7 +125,7 @@ fn check_combinations(request: &Request) -> Result<(), Error> {
     if 1 < request.executors.len() {
         return refuse("only one of -oop-executor and -oop-executor-connect can be given, and once");
     }
-    if request.remote_memory && request.executors.is_empty() {
+    if request.share_memory.is_some() && request.executors.is_empty() {
         return refuse("-use-memmgr is for -oop-executor; the memory of this process has one manager");
     }
     if !request.executors.is_empty() && request.no_exec {

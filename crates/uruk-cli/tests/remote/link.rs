@@ -40,7 +40,11 @@ fn code_runs_in_a_process_of_its_own() {
     let wrapper = folder.path().join("executor");
     std::fs::write(&wrapper, format!("#!/bin/sh\ntouch started\nexec {URUK} executor \"$@\"\n")).unwrap();
     std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
-    for flags in [&["-oop-executor"][..], &["--oop-executor=./executor", "-use-memmgr=simple-remote"]] {
+    for flags in [
+        &["-oop-executor"][..],
+        &["--oop-executor=./executor", "-use-memmgr=simple-remote"],
+        &["-oop-executor", "-use-memmgr=shared"],
+    ] {
         let output = link(folder.path(), flags, "");
         assert_eq!(output.status.code(), Some(4), "{flags:?}: {}", text(&output.stderr));
         assert_eq!(text(&output.stdout), "text\n", "{flags:?}");
@@ -62,6 +66,10 @@ fn code_runs_in_an_executor_that_listens() {
     let output = link(folder.path(), &[&flag], "secret");
     assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "text\n");
+    // There is no memory that both sides have.
+    let output = link(folder.path(), &[&flag, "-use-memmgr=shared"], "secret");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("sharing memory with tcp:"), "{}", text(&output.stderr));
     let output = link(folder.path(), &[&flag], "another");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("llvm-jitlink error: "), "{}", text(&output.stderr));

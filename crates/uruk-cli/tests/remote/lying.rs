@@ -40,6 +40,7 @@ fn greet_with(stream: &mut UnixStream, file_pages: Option<u64>) {
     let target = Target {
         architecture: "x86_64".into(),
         system: "linux".into(),
+        features: Vec::new(),
         process: 1,
         insists_on: Vec::new(),
         windows_functions: Vec::new(),

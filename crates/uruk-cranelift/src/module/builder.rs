@@ -38,7 +38,7 @@ impl UrukBuilder {
     pub fn with_flags(flags: &[(&str, &str)], libcall_names: LibCallNames) -> ModuleResult<UrukBuilder> {
         let settings = flags.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let options = Options { opt_level: OptLevel::None, settings, ..Options::default() };
-        Ok(UrukBuilder::with_isa(options.host().map_err(super::backend)?, libcall_names))
+        Ok(UrukBuilder::with_isa(options.isa().map_err(super::backend)?, libcall_names))
     }
 
     /// For a machine that Cranelift has been set up for; it has to be this one in the end.

@@ -5,6 +5,7 @@ use crate::compiler::{Cranelift, Definition};
 use crate::emit::{Graph, Initial, Relocation, Scope, Target, known};
 use crate::error::Error;
 use crate::function::Function;
+use crate::machine::Machine;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::TargetIsa;
@@ -131,8 +132,9 @@ impl UrukModule {
         bytes: &[u8],
         relocs: &[ModuleReloc],
     ) -> Result<LinkGraph, Error> {
-        let mut made = LinkGraph::new(symbol);
-        let mut graph = Graph::new(&mut made, symbol);
+        let machine = Machine::of(self.compiler.isa())?;
+        let mut made = LinkGraph::with_format(symbol, machine.format);
+        let mut graph = Graph::new(&mut made, symbol, machine);
         let place = graph.code(bytes, align.max(1) as u32, scope)?;
         self.relocate(&mut graph, place, bytes, relocs.iter().cloned())?;
         drop(graph);
@@ -140,8 +142,9 @@ impl UrukModule {
     }
 
     fn data_graph(&self, symbol: &str, declared: &DataDeclaration, data: &DataDescription) -> Result<LinkGraph, Error> {
-        let mut made = LinkGraph::new(symbol);
-        let mut graph = Graph::new(&mut made, symbol);
+        let machine = Machine::of(self.compiler.isa())?;
+        let mut made = LinkGraph::with_format(symbol, machine.format);
+        let mut graph = Graph::new(&mut made, symbol, machine);
         let relocs: Vec<ModuleReloc> = data.all_relocs(Reloc::Abs8).collect();
         let zeros;
         let bytes: Option<&[u8]> = match &data.init {

@@ -35,6 +35,8 @@ pub struct Target {
     pub architecture: String,
     /// As Rust calls it: `linux`, `windows`.
     pub system: String,
+    /// What its processor can do, as `is_aarch64_feature_detected!` and its kin call it.
+    pub features: Vec<String>,
     /// Its number in the system where it runs.
     pub process: u32,
     /// Names for which linked code has to use what the process has.

@@ -7,6 +7,7 @@ use super::{Done, Options, Target, decode, encode};
 use crate::in_process::InProcess;
 use crate::libraries::{self, Library, SymbolKind};
 use crate::memory::{self, InProcessAllocation, InProcessMemory, Options as MemoryOptions};
+use crate::processor;
 use crate::protocol::files::Received;
 use crate::protocol::message::{Answer, Number, Request, ThreadQuestion, ThreadVariable};
 use crate::protocol::transport::Listener;
@@ -85,6 +86,7 @@ impl Server {
         Target {
             architecture: std::env::consts::ARCH.into(),
             system: std::env::consts::OS.into(),
+            features: processor::features(),
             process: process::id(),
             insists_on: host::insists_on(),
             windows_functions: windows::functions().map(|(name, address)| (name.into(), address as u64)).into(),

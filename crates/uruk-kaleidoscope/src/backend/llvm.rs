@@ -17,7 +17,7 @@ pub struct Llvm {
 impl Llvm {
     /// For this machine, with the passes of `-O2`.
     pub fn new() -> Result<Llvm, Error> {
-        let compiler = Plugin::find().and_then(|plugin| Compiler::new(plugin, Some('2')));
+        let compiler = Plugin::find().and_then(|plugin| Compiler::new(plugin, Some('2'), None));
         Ok(Llvm { compiler: compiler.map_err(Error::compile)? })
     }
 }

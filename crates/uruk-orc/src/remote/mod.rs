@@ -19,8 +19,8 @@ pub use uruk_executor::protocol::transport::Address;
 
 use crate::error::Error;
 use crate::executor::{
-    DylibDirectory, Executor, Exports, Found, NamedCode, Resource, Stub, StubId, StubSetup, Stubs, ThreadRequest,
-    ThreadStorage, ThreadVariable,
+    DylibDirectory, Executor, Exports, Found, NamedCode, Processor, Resource, Stub, StubId, StubSetup, Stubs,
+    ThreadRequest, ThreadStorage, ThreadVariable,
 };
 use link::{Kept, Link};
 use memory::RemoteMemory;
@@ -69,6 +69,11 @@ impl Executor for Remote {
 
     fn architecture(&self) -> &'static Architecture {
         self.architecture
+    }
+
+    fn processor(&self) -> Option<Processor> {
+        let Target { architecture, system, features, .. } = &self.target;
+        Some(Processor { architecture: architecture.clone(), system: system.clone(), features: features.clone() })
     }
 
     fn convention(&self) -> Convention {

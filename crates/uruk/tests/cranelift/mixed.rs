@@ -152,7 +152,7 @@ fn functions_are_removed_with_their_tracker() {
 }
 
 fn isa() -> uruk::uruk_cranelift::codegen::isa::OwnedTargetIsa {
-    Options::default().host().unwrap()
+    Options::default().isa().unwrap()
 }
 
 /// `f0(n) = n`, and `fN(n) = f(N - 1)(n) + 1`.
