@@ -146,14 +146,19 @@ fn terminal(home: &Path) -> (File, Child) {
     let streams = || Stdio::from(screen.try_clone().unwrap());
     let child = command.stdin(streams()).stdout(streams()).stderr(streams()).spawn().unwrap();
     let mut keys = File::from(keys);
-    wait_for("> ", &mut keys);
+    wait_for(&["> "], &mut keys);
     (keys, child)
 }
 
-/// Reads what is shown until a text is there.
-fn wait_for(text: &str, keys: &mut File) {
+/// Reads what is shown until these texts are there, one after the other. Keys that mean something while a line is edited may be
+/// pressed once there is a prompt: before that the terminal takes them for its own.
+fn wait_for(texts: &[&str], keys: &mut File) {
     let (mut shown, mut more) = (Vec::new(), [0; 4096]);
-    while !String::from_utf8_lossy(&shown).contains(text) {
+    let are_there = |shown: &[u8]| {
+        let shown = String::from_utf8_lossy(shown).into_owned();
+        texts.iter().try_fold(&*shown, |rest, text| Some(rest.split_once(text)?.1)).is_some()
+    };
+    while !are_there(&shown) {
         let length = keys.read(&mut more).unwrap();
         shown.extend(&more[..length]);
     }
@@ -164,13 +169,13 @@ fn a_conversation_ends_with_its_input() {
     let home = tempfile::tempdir().unwrap();
     let (mut keys, mut child) = terminal(home.path());
     keys.write_all(b"6 * 7\r").unwrap();
-    wait_for("42\r\n", &mut keys);
+    wait_for(&["42\r\n", "> "], &mut keys);
     keys.write_all(b"\x04").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
 
     let (mut keys, mut child) = terminal(home.path());
     keys.write_all(b"1 +\r").unwrap();
-    wait_for("+", &mut keys);
+    wait_for(&["+"], &mut keys);
     // The terminal goes in the midst of a line.
     drop(keys);
     assert_eq!(child.wait().unwrap().code(), Some(125));

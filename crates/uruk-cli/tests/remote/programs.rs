@@ -57,6 +57,21 @@ fn a_program_has_its_arguments_and_its_status() {
 }
 
 #[test]
+fn a_forked_process_ends_where_its_code_returns() {
+    let remote = spawn(&Options::default());
+    let jit = jit(&remote);
+    add_c(
+        &jit,
+        "#include <sys/wait.h>\n#include <unistd.h>\n
+         static int ended(int child) { int status; waitpid(child, &status, 0); return WIFEXITED(status) ? WEXITSTATUS(status) : -1; }
+         int main(void) { int child = fork(); return child ? 10 * ended(child) : 7; }
+         int called(void) { int child = fork(); return child ? ended(child) : 8; }",
+    );
+    assert_eq!(call(&jit, "called", &[]).unwrap(), 0, "nobody wants what it has returned");
+    assert_eq!(jit.main().run("main").unwrap(), 70);
+}
+
+#[test]
 fn linked_code_finds_dylibs_and_the_process_libraries() {
     let remote = spawn(&Options::default());
     let jit = jit(&remote);

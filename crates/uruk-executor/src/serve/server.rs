@@ -35,6 +35,8 @@ struct Made {
 }
 
 pub(super) struct Server {
+    /// The number of the process that serves.
+    id: u32,
     pub peer: Arc<Peer>,
     process: InProcess,
     memory: Arc<InProcessMemory>,
@@ -67,6 +69,7 @@ impl Server {
         let listener = Mutex::new(options.streams.as_ref().and_then(|place| streams::listen(place).ok()));
         let opening = Mutex::default();
         Server {
+            id: process::id(),
             peer,
             process,
             memory,
@@ -87,7 +90,7 @@ impl Server {
             architecture: std::env::consts::ARCH.into(),
             system: std::env::consts::OS.into(),
             features: processor::features(),
-            process: process::id(),
+            process: self.id,
             insists_on: host::insists_on(),
             windows_functions: windows::functions().map(|(name, address)| (name.into(), address as u64)).into(),
             debug_wanted: self.process.debug_wanted(),
@@ -106,6 +109,14 @@ impl Server {
             host::end_at_once(1);
         }
         host::exit(0);
+    }
+
+    /// A process that the program has forked comes back here as well where its code returns. It has nobody to answer to, and
+    /// ends as the program would.
+    fn end_if_forked(&self, status: i32) {
+        if process::id() != self.id {
+            host::exit(status);
+        }
     }
 
     fn made(&self) -> MutexGuard<'_, Made> {
@@ -167,7 +178,11 @@ impl Server {
                 self.process.finalize(&memory);
                 Ok(Answer::Done)
             }
-            Request::RunMain { function } => Ok(Answer::Words(vec![self.process.run_main(function) as u64])),
+            Request::RunMain { function } => {
+                let status = self.process.run_main(function);
+                self.end_if_forked(status);
+                Ok(Answer::Words(vec![status as u64]))
+            }
             Request::Run { function, arguments } => {
                 self.process.call(function, &arguments).map(|value| Answer::Words(vec![value])).map_err(text)
             }
@@ -357,6 +372,7 @@ impl Handler for Server {
         }
         DEPTH.set(DEPTH.get() + 1);
         let answer = decode(message).and_then(|request| self.carry_out(request));
+        self.end_if_forked(0);
         DEPTH.set(DEPTH.get() - 1);
         if DEPTH.get() == 0 && thread::current().id() == self.main_thread {
             // Before the answer is sent: what the controller asks for next comes to the same thread.
