@@ -117,7 +117,7 @@ impl Builder {
     }
 
     /// Where calls go whose body cannot be had, instead of a message and the end of the process: code that is entered
-    /// with the arguments of the call, and may throw into its caller. See [`Dylib::lazy_reexport`].
+    /// with the arguments of the call, and may throw into its caller. See [`Dylib::lazy_reexport`](crate::Dylib::lazy_reexport).
     pub fn lazy_failure(mut self, address: u64) -> Self {
         self.lazy_failure = Some(address);
         self
@@ -177,7 +177,7 @@ impl Builder {
         self
     }
 
-    /// Keeps the graphs of linked objects, as they were once pruned, for [`Dylib::retained_graphs`].
+    /// Keeps the graphs of linked objects, as they were once pruned, for [`Dylib::retained_graphs`](crate::Dylib::retained_graphs).
     pub fn retain_graphs(mut self, retain: bool) -> Self {
         self.retain_graphs = retain;
         self
