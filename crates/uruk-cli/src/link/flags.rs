@@ -421,7 +421,7 @@ mod tests {
 
     #[test]
     fn every_flag_of_the_table_is_understood() {
-        let values = ["a", "1", "a=1", "a=b", "s,f", "none", "default", "x"];
+        let values = ["a", "1", "a=1", "a=b", "s,f", "none", "default", "localhost:1"];
         for flag in FLAGS.iter().flat_map(|(_, flags)| flags.iter()) {
             let written = format!("-{}", flag.name);
             let results = match flag.takes {
