@@ -29,7 +29,7 @@ fn packed() -> InProcessMemory {
 }
 
 fn strict() -> InProcessMemory {
-    InProcessMemory::new(Options { strict: true })
+    InProcessMemory::new(Options { strict: true, ..Options::default() })
 }
 
 fn lane(size: u64, align: u64) -> LaneDemand {
