@@ -48,11 +48,10 @@ pub fn execute(mut plan: Plan) -> ExitCode {
     };
     let mut status = run(&plan, &jit, &mut times);
     if let Some(executor) = executor {
-        status = status.and_then(|status| executor.exit(status).map_err(|error| Failure::new(error, &jit)));
-        executor.finish();
+        status = executor.end(status);
         lazy::remember();
     }
-    match status {
+    match status.map_err(|error| Failure::new(error, &jit)) {
         // Handlers that the program has registered run in here, so its code has to be there still.
         Ok(status) => std::process::exit(status),
         Err(failure) => match failure.signal() {
@@ -183,11 +182,11 @@ fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input], lazy: Option<&Ir>)
 }
 
 /// Runs the initialisers and the entry.
-fn run(plan: &Plan, jit: &Jit, times: &mut Stopwatch) -> Result<i32, Failure> {
+fn run(plan: &Plan, jit: &Jit, times: &mut Stopwatch) -> Result<i32, uruk::Error> {
     let arguments = std::iter::once(&plan.program).chain(&plan.arguments);
     jit.set_arguments(arguments.map(|argument| argument.as_encoded_bytes().to_vec()))?;
     times.report();
-    jit.main().run(&plan.entry).map_err(|error| Failure::new(error, jit))
+    jit.main().run(&plan.entry)
 }
 
 /// Says why the program cannot run, or starts anew where that helps.

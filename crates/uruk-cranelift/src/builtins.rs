@@ -4,7 +4,7 @@ use crate::compiler::{Cranelift, library_name};
 use crate::emit::{Graph, Scope};
 use crate::error::Error;
 use crate::function::Function;
-use crate::machine::Machine;
+use crate::machine::{Machine, X64};
 use crate::text;
 use cranelift_codegen::ir::LibCall;
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -24,7 +24,7 @@ impl Cranelift {
     pub fn provide(&self, session: &Session, dylib: DylibId) {
         session.add_generator(dylib, Arc::new(LibrariesOnDemand::new(LIBRARIES)));
         // Elsewhere it calls nothing that libraries do not have.
-        if self.isa.triple().to_string().starts_with("x86_64") {
+        if self.isa.name() == X64 {
             session.add_generator(dylib, Arc::new(Builtins { isa: self.isa.clone() }));
         }
     }
@@ -95,7 +95,7 @@ impl Builtins {
         let name = library_name(call);
         if call == LibCall::Probestack {
             let machine = Machine::of(&*self.isa)?;
-            let mut made = LinkGraph::with_format(&*name, machine.format);
+            let mut made = machine.graph(&name);
             Graph::new(&mut made, &name, machine).code(PROBESTACK, CODE_ALIGN, Scope::Weak)?;
             return Ok(made);
         }

@@ -6,11 +6,14 @@
 
 use crate::error::Error;
 use cranelift_codegen::binemit::Reloc;
-use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::isa::{CallConv, TargetIsa};
 use uruk_jitlink::arch::{ABS32, ABS64, NOTHING};
 use uruk_jitlink::format::Format;
-use uruk_jitlink::graph::EdgeKind;
+use uruk_jitlink::graph::{EdgeKind, LinkGraph};
 use uruk_jitlink::{aarch64, elf, riscv, x86_64};
+
+/// Cranelift's name of x86-64.
+pub const X64: &str = "x64";
 
 /// An architecture.
 pub struct Machine {
@@ -34,16 +37,19 @@ pub struct Registers {
 impl Machine {
     /// The machine of what Cranelift compiles for, which is linked as ELF has it.
     pub fn of(isa: &dyn TargetIsa) -> Result<&'static Machine, Error> {
-        let triple = isa.triple().to_string();
-        let architecture = triple.split('-').next().unwrap_or_default();
-        match architecture {
-            _ if triple.contains("windows") => {}
-            "x86_64" => return Ok(&X86_64),
+        match isa.name() {
+            _ if isa.default_call_conv() == CallConv::WindowsFastcall => {}
+            X64 => return Ok(&X86_64),
             "aarch64" => return Ok(&AARCH64),
-            "riscv64" | "riscv64gc" => return Ok(&RISCV64),
+            "riscv64" => return Ok(&RISCV64),
             _ => {}
         }
-        Err(Error::Machine { machine: triple, message: "its code is not linked here".into() })
+        Err(Error::Machine { machine: isa.triple().to_string(), message: "its code is not linked here".into() })
+    }
+
+    /// An empty graph for it.
+    pub fn graph(&self, name: &str) -> LinkGraph {
+        LinkGraph::with_format(name, self.format)
     }
 }
 
