@@ -401,9 +401,6 @@ typedef struct {
   void (*destroy)(void *context);
 } uruk_memory_callbacks;
 
-// The table that a client passes.
-typedef const uruk_memory_callbacks *Callbacks;
-
 // Gives so many bytes for code.
 typedef uint8_t *(*uruk_allocate_code_section)(void *context,
                                                size_t size,
@@ -617,7 +614,7 @@ uruk_status uruk_memory_callbacks_init(uruk_memory_callbacks *callbacks, size_t 
 
 // Makes a memory manager of a table of callbacks, which is copied. It is given to JITs by their options and disposed of by
 // `uruk_memory_manager_dispose`, in any order.
-uruk_status uruk_memory_manager_create(Callbacks callbacks,
+uruk_status uruk_memory_manager_create(const uruk_memory_callbacks *callbacks,
                                        uruk_memory_manager **manager);
 
 // Disposes of a manager: it goes with the last JIT that has it. Null is fine.
