@@ -157,8 +157,8 @@ impl Executor for InProcess {
         Ok(Box::new(dl::install(directory)))
     }
 
-    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
-        uruk_executor::support::object(name)
+    fn support_object(&self, name: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(uruk_executor::support::object(name))
     }
 }
 

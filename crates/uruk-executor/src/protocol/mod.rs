@@ -16,5 +16,6 @@ mod peer;
 #[cfg(unix)]
 pub mod spawn;
 pub mod transport;
+mod vanished;
 
 pub use peer::{Gone, Handler, Incoming, Peer};

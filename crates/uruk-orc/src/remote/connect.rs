@@ -28,7 +28,8 @@ const PAGE_BYTES: RangeInclusive<u64> = 4096..=2 << 20;
 pub struct Options {
     /// What both sides have to know.
     pub secret: Vec<u8>,
-    /// How long it may take to answer what runs no code of the program; then it is ended.
+    /// How long it may take to answer what runs no code of the program, and to take anything of what it is sent; then it is
+    /// ended.
     pub patience: Option<Duration>,
     /// How long code may run that is called; then the executor is ended.
     pub run_limit: Option<Duration>,
@@ -62,7 +63,7 @@ impl Remote {
         options: &Options,
     ) -> Result<Remote, Error> {
         let name = format!("executor `{}`", program.display());
-        match uruk_executor::protocol::spawn::spawn(program, arguments, options.share_memory) {
+        match uruk_executor::protocol::spawn::spawn(program, arguments, options.share_memory, options.patience) {
             Ok((child, ends)) => Remote::over(ends, name, Some(child), options),
             Err(error) => Err(Error::Executor { what: format!("starting {name}"), reason: error.to_string() }),
         }
@@ -78,12 +79,32 @@ impl Remote {
     }
 
     /// Uses a connection of one's own to an executor.
-    pub fn over(ends: Ends, name: String, child: Option<Child>, options: &Options) -> Result<Remote, Error> {
+    pub fn over(ends: Ends, name: String, mut child: Option<Child>, options: &Options) -> Result<Remote, Error> {
+        let remote = Remote::set_up(ends, name, &mut child, options);
+        if let Some(child) = &mut child {
+            // Nobody talks to it. It may have ended by itself.
+            _ = child.kill();
+            _ = child.wait();
+        }
+        remote
+    }
+
+    /// Takes the child if all is well.
+    fn set_up(ends: Ends, name: String, child: &mut Option<Child>, options: &Options) -> Result<Remote, Error> {
         let Ends { mut from, mut to, socket, received: _ } = ends;
         let failed = |reason: String| Error::Executor { what: format!("setting up {name}"), reason };
+        if let Some(socket) = &socket {
+            // For as long as nothing else limits what is waited for.
+            let patient =
+                socket.set_write_patience(options.patience).and_then(|()| socket.set_patience(options.patience));
+            patient.map_err(|error| failed(error.to_string()))?;
+        }
         hello::exchange(&mut *from, &mut *to, Role::Controller, &options.secret)
             .map_err(|error| failed(error.to_string()))?;
         let target = target(&mut *from, options.limits).map_err(&failed)?;
+        if let Some(socket) = &socket {
+            socket.set_patience(None).map_err(|error| failed(error.to_string()))?;
+        }
         let architecture = architecture(&target.architecture)
             .ok_or_else(|| failed(format!("there is no linker for its architecture, {}", target.architecture)))?;
         let passes_files = options.share_memory && socket.as_ref().is_some_and(Stream::passes_files);
@@ -104,7 +125,7 @@ impl Remote {
             })
         };
         reader.map_err(|error| failed(error.to_string()))?;
-        let link = Arc::new(Link::new(peer, questions, name, [options.patience, options.run_limit], child));
+        let link = Arc::new(Link::new(peer, questions, name, [options.patience, options.run_limit], child.take()));
         if let Some(interval) = options.heartbeat {
             watch(&link, interval);
         }
@@ -115,18 +136,21 @@ impl Remote {
 
 /// Asks at intervals whether the executor is there, until it or the session is gone.
 fn watch(link: &Arc<Link>, interval: Duration) {
-    let link = Arc::downgrade(link);
-    // Without it, an executor that hangs is noticed by who waits for it.
-    _ = std::thread::Builder::new().name("uruk heartbeat".into()).spawn(move || {
+    let watched = Arc::downgrade(link);
+    let watcher = std::thread::Builder::new().name("uruk heartbeat".into()).spawn(move || {
         loop {
             std::thread::park_timeout(interval);
-            let Some(link) = link.upgrade() else { return };
+            let Some(link) = watched.upgrade() else { return };
             // Who does not answer is ended, and whoever waits gets the reason.
             if link.peer.ended().is_some() || link.ask("answering", &Request::Ping).is_err() {
                 return;
             }
         }
     });
+    // Without it, an executor that hangs is noticed by who waits for it.
+    if let Ok(watcher) = watcher {
+        _ = link.watcher.set(watcher.thread().clone());
+    }
 }
 
 /// What an executor says of itself first.
