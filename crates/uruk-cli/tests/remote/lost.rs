@@ -1,7 +1,7 @@
 //! What is said, and on which side, when an executor is lost while names are looked for, when it takes nothing any more, and when
 //! a first call there cannot be answered.
 
-use crate::support::{Listening, URUK, add_c, call, compiled_in, jit, signal, spawn, wrapper};
+use crate::support::{Listening, URUK, add_c, call, compiled, compiled_in, jit, signal, spawn, wrapper};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
@@ -14,6 +14,7 @@ use uruk::orc::executor::find_one;
 use uruk::orc::generator::{DefinitionGenerator, Wanted};
 use uruk::orc::remote::{Address, Options, Remote};
 use uruk::orc::session::Session;
+use uruk::plugin::{Context, PassResult, Placed, Plugin, Working};
 
 /// Kills the executor when a name is looked for, of which it knows nothing.
 struct Kills(u32);
@@ -73,6 +74,16 @@ fn an_executor_that_is_lost_during_a_look_up_is_its_error() {
     }
 }
 
+/// Stops the executor before the bytes of an object are sent.
+struct Stops(u32);
+
+impl Plugin for Stops {
+    fn post_fixup(&self, _: &Context, _: &Placed<'_>, _: &mut Working<'_, '_>) -> PassResult {
+        signal(self.0, "STOP");
+        Ok(())
+    }
+}
+
 #[test]
 fn an_executor_that_takes_nothing_any_more_is_given_up() {
     let options = Options { patience: Some(Duration::from_millis(500)), heartbeat: None, ..Options::default() };
@@ -81,17 +92,19 @@ fn an_executor_that_takes_nothing_any_more_is_given_up() {
     let unix = Listening::start(&format!("unix:{}/socket", folder.path().display()), "");
     let tcp = Listening::start("tcp::0", "");
     let connect = |address: &Address| Arc::new(Remote::connect(address, &copied).unwrap());
-    for (remote, is_child) in [
+    let connected = [
         (spawn(&copied), true),
         (spawn(&options), true),
         (connect(&unix.address), false),
         (connect(&tcp.address), false),
-    ] {
-        let jit = jit(&remote);
-        add_c(&jit, "char table[24 << 20] = {1}; char *get(void) { return table; }");
-        signal(remote.target().process, "STOP");
+    ];
+    let large = compiled("large.c", "char table[24 << 20] = {1}; char *get(void) { return table; }");
+    for (remote, is_child) in connected {
+        let stops = Arc::new(Stops(remote.target().process));
+        let jit = Jit::builder().executor(remote.clone()).plugin(stops).build().unwrap();
+        jit.main().add_objects(std::slice::from_ref(&large)).unwrap();
         let error = call(&jit, "get", &[]).unwrap_err().to_string();
-        assert!(error.contains("is gone"), "{error}");
+        assert!(error.contains("is gone: "), "{error}");
         if !is_child {
             // It finds its connection at an end.
             signal(remote.target().process, "CONT");

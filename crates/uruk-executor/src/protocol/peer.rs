@@ -19,6 +19,7 @@ use std::net::Shutdown;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Posts are sent at the latest when there are so many bytes of them.
@@ -279,6 +280,19 @@ impl Peer {
         };
         CARRIED_OUT.set(before);
         self.answer(incoming, answer);
+    }
+
+    /// The same on a thread of its own, which then drops what it is given to keep. If there can be no thread, the call fails.
+    pub fn execute_elsewhere(self: &Arc<Self>, incoming: Incoming, keep: impl Send + 'static) {
+        let (peer, number) = (self.clone(), incoming.number);
+        let started = thread::Builder::new().spawn(move || {
+            peer.execute(incoming);
+            drop(keep);
+        });
+        if let Err(error) = started {
+            let incoming = Incoming { number, message: Vec::new() };
+            self.answer(incoming, Err(format!("no thread can be made that carries it out: {error}")));
+        }
     }
 
     /// Answers a call; an error is the text that the caller gets.
