@@ -4,6 +4,7 @@
 use crate::support::{Listening, URUK, add_c, call, compiled, compiled_in, jit, signal, spawn, wrapper};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,6 +125,11 @@ fn one_that_says_nothing_is_no_executor() {
         let error = Remote::connect(&address, &options).err().unwrap().to_string();
         assert!(error.contains(&format!("setting up executor at {address}")), "{error}");
     }
+    // A child over pipes.
+    let silent = Options { share_memory: false, ..options };
+    let arguments = ["-c", "exec sleep 1000"];
+    let error = Remote::spawn(Path::new("/bin/sh"), arguments, &silent).err().unwrap().to_string();
+    assert!(error.contains("setting up executor `/bin/sh`"), "{error}");
 }
 
 const CALLS_NOTHING: &str = "int gone(int); int start(int x) { return gone(x) + 1; }";

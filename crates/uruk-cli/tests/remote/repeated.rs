@@ -56,12 +56,10 @@ fn options() -> Options {
     Options { patience, run_limit: patience, heartbeat: Some(Duration::from_millis(50)), ..Options::default() }
 }
 
-/// Links functions and calls them, one after the other, until that fails.
-fn work(remote: &Arc<Remote>) -> Result<(), Error> {
-    // What is damaged on its way may do no harm.
-    const ROUNDS: u64 = 500;
+/// Links functions and calls them, one after the other, until that fails or has gone well so often.
+fn work(remote: &Arc<Remote>, rounds: u64) -> Result<(), Error> {
     let jit = Jit::builder().executor(remote.clone()).build()?;
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let text = format!("function %f{round}() -> i64 {{ block0: v0 = iconst.i64 {round} return v0 }}");
         jit.main().add_clif("f.clif", &text)?;
         call(&jit, &format!("f{round}"), &[])?;
@@ -77,7 +75,7 @@ fn during_work(chance: &mut Chance, options: &Options, fault: impl FnOnce(&Arc<R
     let remote = spawn(options);
     let (ended, end) = mpsc::channel();
     thread::scope(|scope| {
-        scope.spawn(|| ended.send(work(&remote)).unwrap());
+        scope.spawn(|| ended.send(work(&remote, u64::MAX)).unwrap());
         let early = end.recv_timeout(chance.moment());
         fault(&remote);
         early.or_else(|_| end.recv()).unwrap().unwrap_err();
@@ -118,7 +116,7 @@ fn damaged(chance: &mut Chance, place: u64, how: fn(&mut [u8]) -> usize) {
     ends.from = Box::new(Damaged { from: ends.from, left: place as usize, how });
     // The handshake may fail, or the work, or nothing: a number may be any number.
     if let Ok(remote) = Remote::over(ends, "damaged executor".into(), Some(child), &options()) {
-        _ = work(&Arc::new(remote));
+        _ = work(&Arc::new(remote), 500);
     }
 }
 

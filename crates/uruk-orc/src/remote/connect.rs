@@ -9,7 +9,8 @@ use std::ffi::OsStr;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::Child;
-use std::sync::{Arc, Weak};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use uruk_executor::protocol::Peer;
 use uruk_executor::protocol::frame::{FrameError, Header, Kind, Limits, read_bytes};
@@ -79,18 +80,39 @@ impl Remote {
     }
 
     /// Uses a connection of one's own to an executor.
-    pub fn over(ends: Ends, name: String, mut child: Option<Child>, options: &Options) -> Result<Remote, Error> {
-        let remote = Remote::set_up(ends, name, &mut child, options);
-        if let Some(child) = &mut child {
-            // Nobody talks to it. It may have ended by itself.
-            _ = child.kill();
+    pub fn over(ends: Ends, name: String, child: Option<Child>, options: &Options) -> Result<Remote, Error> {
+        let child = Mutex::new(child);
+        let kill = || {
+            if let Some(child) = &mut *lock(&child) {
+                // It may have ended by itself.
+                _ = child.kill();
+            }
+        };
+        let (set_up, waiting) = mpsc::channel::<()>();
+        let remote = std::thread::scope(|scope| {
+            if let (None, Some(patience)) = (&ends.socket, options.patience) {
+                // Reading from a pipe has no limit of its own, but ends with who writes. Without the thread there is none.
+                let watch = move || {
+                    if waiting.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+                        kill();
+                    }
+                };
+                _ = std::thread::Builder::new().spawn_scoped(scope, watch);
+            }
+            let remote = Remote::set_up(ends, name, &child, options);
+            drop(set_up);
+            remote
+        });
+        // Nobody talks to one that is still here.
+        kill();
+        if let Some(mut child) = lock(&child).take() {
             _ = child.wait();
         }
         remote
     }
 
     /// Takes the child if all is well.
-    fn set_up(ends: Ends, name: String, child: &mut Option<Child>, options: &Options) -> Result<Remote, Error> {
+    fn set_up(ends: Ends, name: String, child: &Mutex<Option<Child>>, options: &Options) -> Result<Remote, Error> {
         let Ends { mut from, mut to, socket, received: _ } = ends;
         let failed = |reason: String| Error::Executor { what: format!("setting up {name}"), reason };
         if let Some(socket) = &socket {
@@ -125,13 +147,18 @@ impl Remote {
             })
         };
         reader.map_err(|error| failed(error.to_string()))?;
-        let link = Arc::new(Link::new(peer, questions, name, [options.patience, options.run_limit], child.take()));
+        let link =
+            Arc::new(Link::new(peer, questions, name, [options.patience, options.run_limit], lock(child).take()));
         if let Some(interval) = options.heartbeat {
             watch(&link, interval);
         }
         let memory = RemoteMemory::new(link.clone(), file_pages);
         Ok(Remote { link, memory, target, architecture })
     }
+}
+
+fn lock(child: &Mutex<Option<Child>>) -> MutexGuard<'_, Option<Child>> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asks at intervals whether the executor is there, until it or the session is gone.
