@@ -8,10 +8,12 @@
 #[cfg_attr(windows, path = "in_process/windows.rs")]
 mod system;
 
-#[cfg(unix)]
 pub use system::InterposeError;
 #[cfg(all(test, unix))]
 pub(crate) use system::overridden;
+
+#[cfg(windows)]
+pub(crate) use system::NO_DEBUGGER;
 
 use crate::at_exit;
 use crate::at_fork;
@@ -21,9 +23,17 @@ use crate::memory::{InProcessMemory, Options};
 use crate::stubs::{Setup, StubPool};
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
+use std::any::Any;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use uruk_jitlink::memory::MemoryManager;
+
+/// Something that is undone when it is dropped.
+pub type Kept = Box<dyn Any + Send + Sync>;
+
+/// Makes an ELF image that names linked code, or `None` if it cannot be had. Called on a thread that makes a backtrace,
+/// perhaps of a panic: it must neither panic nor make a backtrace itself.
+pub type MakeImage = Box<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
 
 /// This process, as the place where linked code runs.
 pub struct InProcess {
