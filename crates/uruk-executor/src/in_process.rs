@@ -12,9 +12,6 @@ pub use system::InterposeError;
 #[cfg(all(test, unix))]
 pub(crate) use system::overridden;
 
-#[cfg(windows)]
-pub(crate) use system::NO_DEBUGGER;
-
 use crate::at_exit;
 use crate::at_fork;
 use crate::libraries::{self, Library, LibraryError};
@@ -102,8 +99,12 @@ impl InProcess {
 
     /// Says whether debuggers see what is linked from now on. If nobody says so, they do if one is attached when the
     /// first code is linked. Only the first call before that has an effect.
-    pub fn set_debugger(&self, enabled: bool) {
+    pub fn set_debugger(&self, enabled: bool) -> Result<(), NoDebugger> {
+        if enabled && cfg!(windows) {
+            return Err(NoDebugger);
+        }
         _ = self.debugger.set(enabled);
+        Ok(())
     }
 
     /// Whether debuggers see what is linked.
@@ -160,6 +161,11 @@ impl InProcess {
 
 /// What [`InProcess::call`] passes in registers on every target.
 pub const MAX_ARGUMENTS: usize = 6;
+
+/// Nobody here shows linked code to debuggers.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("debuggers are not shown linked code on Windows")]
+pub struct NoDebugger;
 
 /// More arguments than a call takes.
 #[derive(Clone, Copy, Debug, thiserror::Error)]

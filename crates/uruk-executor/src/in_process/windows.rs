@@ -1,7 +1,7 @@
 //! What this process has its own way of on Windows: exports of DLLs, function records. Debuggers and backtraces are told of
 //! nothing, and functions of DLLs are not replaced.
 
-use super::{InProcess, Kept, MakeImage};
+use super::{InProcess, Kept, MakeImage, NoDebugger};
 use crate::dl::DylibDirectory;
 use crate::unwind;
 use crate::{at_exit, libraries};
@@ -11,9 +11,6 @@ use std::ptr;
 use std::sync::{Arc, PoisonError};
 use windows_sys::Win32::System::Diagnostics::Debug::ReadProcessMemory;
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
-
-/// Why debuggers see nothing.
-pub(crate) const NO_DEBUGGER: &str = "debuggers are not shown linked code on Windows";
 
 /// There is no `fork`.
 pub(super) fn hold_across_fork() {}
@@ -72,7 +69,7 @@ impl InProcess {
 
     /// Debuggers are told of nothing.
     pub fn register_debug(&self, _: Vec<u8>) -> io::Result<Kept> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, NO_DEBUGGER))
+        Err(io::Error::new(io::ErrorKind::Unsupported, NoDebugger))
     }
 
     /// Backtraces ask for nothing.

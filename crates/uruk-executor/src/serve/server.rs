@@ -60,7 +60,8 @@ impl Server {
         let memory = Arc::new(InProcessMemory::new(MemoryOptions::default()));
         let process = InProcess::with_memory(memory.clone());
         if options.debugger {
-            process.set_debugger(true);
+            // Where nobody can be shown anything the command line was refused.
+            _ = process.set_debugger(true);
         }
         let main_is_busy = AtomicBool::new(false);
         let (made, main_thread) = (Mutex::default(), thread::current().id());

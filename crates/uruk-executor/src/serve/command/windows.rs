@@ -7,7 +7,7 @@
 use super::super::crash;
 use super::super::{SandboxError, streams};
 use super::{Options, announce, serve_over, tell_end};
-use crate::in_process::NO_DEBUGGER;
+use crate::in_process::NoDebugger;
 use crate::protocol::transport::{Address, Ends, Stream};
 use std::io;
 use std::net::TcpStream;
@@ -21,7 +21,7 @@ const SOCKET: &str = "socket:";
 
 /// Debuggers are shown nothing.
 pub(super) fn debugger() -> Result<bool, String> {
-    Err(format!("{NO_DEBUGGER}; leave out --debugger"))
+    Err(format!("{NoDebugger}; leave out --debugger"))
 }
 
 /// There is no sandbox.
