@@ -10,12 +10,14 @@ mod windows;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::count::Count;
 use crate::paths;
 use crate::process::{End, capture, run_limited};
 
@@ -99,28 +101,26 @@ impl Target {
     }
 
     /// Runs the executor's tests in the emulator, each in a process of its own: how many passed, and how many did not.
-    fn test(&self) -> Result<(usize, usize)> {
+    fn test(&self) -> Result<Count> {
         let program = self.build_tests()?;
         let list = capture(self.emulate(&program).arg("--list"))?;
         let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
         let names: Vec<&str> = names.filter(|name| LEFT_OUT.iter().all(|(left_out, _)| left_out != name)).collect();
         ensure!(!names.is_empty(), "there are no tests for {}", self.triple);
-        let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (next, count) = (AtomicUsize::new(0), Mutex::new(Count::default()));
         let work = || {
             while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(error) = self.run_test(&program, name) {
-                    println!("{} {name}: {error:#}", self.triple);
-                    failed.fetch_add(1, Ordering::Relaxed);
-                }
+                let result = self.run_test(&program, name);
+                self.note(&mut count.lock().expect("nobody panics with it"), name, result);
             }
         };
         thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
-        let failed = failed.into_inner();
-        Ok((names.len() - failed, failed))
+        Ok(count.into_inner()?)
     }
 
     fn build_tests(&self) -> Result<PathBuf> {
-        let output = self.cargo("test", "uruk-executor").args(["--lib", "--no-run"]).output().context("cannot start cargo")?;
+        let output =
+            self.cargo("test", "uruk-executor").args(["--lib", "--no-run"]).output().context("cannot start cargo")?;
         let text = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "the tests for {} cannot be built: {text}", self.triple);
         // Executable unittests src/lib.rs (path)
@@ -139,6 +139,11 @@ impl Target {
             String::from_utf8_lossy(&output.stderr)
         );
         Ok(())
+    }
+
+    /// Counts what became of a test or a program.
+    fn note(&self, count: &mut Count, name: &str, result: Result<()>) {
+        count.note(format_args!("{} {name}", self.triple), result);
     }
 
     /// Builds the executor.
@@ -168,7 +173,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     match arguments {
         [] => build(),
         [argument] if argument == "--test" => {
-            let (passed, failed) = test()?;
+            let Count { passed, failed } = test()?;
             println!("{passed} passed, {failed} failed");
             Ok(failed == 0)
         }
@@ -177,15 +182,14 @@ pub fn run(arguments: &[String]) -> Result<bool> {
 }
 
 /// Runs the tests on all architectures and on Windows: how many passed, and how many did not.
-pub fn test() -> Result<(usize, usize)> {
-    let mut sum = (0, 0);
-    for target in &TARGETS[..0] {
-        for (passed, failed) in [target.test()?, programs::test(target)?] {
-            sum = (sum.0 + passed, sum.1 + failed);
-        }
+pub fn test() -> Result<Count> {
+    let mut sum = Count::default();
+    for target in TARGETS {
+        sum += target.test()?;
+        sum += programs::test(target)?;
     }
-    let (passed, failed) = windows::test()?;
-    Ok((sum.0 + passed, sum.1 + failed))
+    sum += windows::test()?;
+    Ok(sum)
 }
 
 fn build() -> Result<bool> {

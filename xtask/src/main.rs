@@ -1,6 +1,7 @@
 //! Everything that is automated: `cargo xtask TASK`. Continuous integration calls these tasks and nothing else.
 
 mod bench;
+mod count;
 mod cross;
 mod fuzz;
 #[cfg(test)]

@@ -87,15 +87,13 @@ impl Executor {
         Ok((remote, streams))
     }
 
-    /// Ends the program with this status, unless it has ended; returns the status with which it did.
-    pub fn exit(&self, status: i32) -> Result<i32, uruk::Error> {
-        Ok(self.remote.exit(status)?)
-    }
-
-    /// Waits for the rest of the output of a program that has ended.
-    pub fn finish(self) {
+    /// Ends the program with the status of its `main`, if that was called and the program has not ended; waits for the rest of
+    /// its output, and returns the status with which it did.
+    pub fn end(self, status: Result<i32, uruk::Error>) -> Result<i32, uruk::Error> {
+        let status = status.and_then(|status| Ok(self.remote.exit(status)?));
         if let Some(streams) = self.streams {
             streams.finish();
         }
+        status
     }
 }

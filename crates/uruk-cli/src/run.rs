@@ -19,8 +19,7 @@ use crate::{compile, complain, explain, fail, lazy};
 
 /// Libraries that a C or C++ compiler links without being told, or that every program may expect. On Windows they come as
 /// import libraries, which are given.
-const USUAL_LIBRARIES: &[&str] =
-    if cfg!(windows) { &[] } else { &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"] };
+const USUAL_LIBRARIES: &[&str] = if cfg!(windows) { &[] } else { &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"] };
 
 /// Links what the plan says and runs it; gives the program's status, or 125 with a message on standard error.
 pub fn execute(mut plan: Plan) -> ExitCode {
@@ -51,11 +50,10 @@ pub fn execute(mut plan: Plan) -> ExitCode {
     };
     let mut status = run(&plan, &jit, &mut times);
     if let Some(executor) = executor {
-        status = status.and_then(|status| executor.exit(status).map_err(|error| Failure::new(error, &jit)));
-        executor.finish();
+        status = executor.end(status);
         lazy::remember();
     }
-    match status {
+    match status.map_err(|error| Failure::new(error, &jit)) {
         // Handlers that the program has registered run in here, so its code has to be there still.
         Ok(status) => lifecycle::exit(status),
         Err(failure) => match failure.signal() {
@@ -186,11 +184,11 @@ fn add_inputs(jit: &Jit, dylib: &Dylib<'_>, inputs: &[Input], lazy: Option<&Ir>)
 }
 
 /// Runs the initialisers and the entry.
-fn run(plan: &Plan, jit: &Jit, times: &mut Stopwatch) -> Result<i32, Failure> {
+fn run(plan: &Plan, jit: &Jit, times: &mut Stopwatch) -> Result<i32, uruk::Error> {
     let arguments = std::iter::once(&plan.program).chain(&plan.arguments);
     jit.set_arguments(arguments.map(|argument| argument.as_encoded_bytes().to_vec()))?;
     times.report();
-    jit.main().run(&plan.entry).map_err(|error| Failure::new(error, jit))
+    jit.main().run(&plan.entry)
 }
 
 /// Says why the program cannot run, or starts anew where that helps.

@@ -4,7 +4,7 @@ use crate::compiler::{Cranelift, library_name};
 use crate::emit::{Graph, Scope};
 use crate::error::Error;
 use crate::function::Function;
-use crate::machine::{Machine, is_windows};
+use crate::machine::{Machine, X64, is_windows};
 use crate::text;
 use cranelift_codegen::ir::LibCall;
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -27,7 +27,7 @@ impl Cranelift {
             session.add_generator(dylib, Arc::new(LibrariesOnDemand::new(LIBRARIES)));
         }
         // Elsewhere it calls nothing that libraries do not have.
-        if self.isa.triple().to_string().starts_with("x86_64") {
+        if self.isa.name() == X64 {
             session.add_generator(dylib, Arc::new(Builtins { isa: self.isa.clone() }));
         }
     }
@@ -98,7 +98,7 @@ impl Builtins {
         let name = library_name(call);
         if call == LibCall::Probestack {
             let machine = Machine::of(&*self.isa)?;
-            let mut made = LinkGraph::with_format(&*name, machine.format);
+            let mut made = machine.graph(&name);
             Graph::new(&mut made, &name, machine).code(PROBESTACK, CODE_ALIGN, Scope::Weak)?;
             return Ok(made);
         }

@@ -129,7 +129,7 @@ impl Definition<'_> {
         library: &dyn Fn(LibCall) -> String,
     ) -> Result<LinkGraph, Error> {
         let machine = Machine::of(isa)?;
-        let mut made = LinkGraph::with_format(self.name, machine.format);
+        let mut made = machine.graph(self.name);
         // With the unwind records: what grows is copied.
         made.made.reserve_exact(code.code_buffer().len() + 96);
         made.edges.reserve_exact(code.buffer.relocs().len() + 1);

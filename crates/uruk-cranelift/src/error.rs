@@ -74,7 +74,9 @@ pub enum Error {
         format: &'static str,
     },
     /// An exception handler in code for Windows.
-    #[error("function `{function}` handles exceptions, which functions for Windows do not do here; let them pass to a caller in C++")]
+    #[error(
+        "function `{function}` handles exceptions, which functions for Windows do not do here; let them pass to a caller in C++"
+    )]
     Handlers {
         /// The function.
         function: String,

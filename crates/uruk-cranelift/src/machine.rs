@@ -6,11 +6,14 @@
 
 use crate::error::Error;
 use cranelift_codegen::binemit::Reloc;
-use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::isa::{CallConv, TargetIsa};
 use uruk_jitlink::arch::{ABS32, ABS64, NOTHING};
 use uruk_jitlink::format::Format;
-use uruk_jitlink::graph::EdgeKind;
+use uruk_jitlink::graph::{EdgeKind, LinkGraph};
 use uruk_jitlink::{aarch64, coff, elf, riscv, x86_64};
+
+/// Cranelift's name of x86-64.
+pub const X64: &str = "x64";
 
 /// An architecture.
 pub struct Machine {
@@ -42,23 +45,26 @@ pub struct Registers {
 impl Machine {
     /// The machine of what Cranelift compiles for, which is linked as ELF has it, or COFF for Windows.
     pub fn of(isa: &dyn TargetIsa) -> Result<&'static Machine, Error> {
-        let triple = isa.triple().to_string();
-        let architecture = triple.split('-').next().unwrap_or_default();
-        match architecture {
-            "x86_64" if is_windows(isa) => return Ok(&WINDOWS_X86_64),
+        match isa.name() {
+            X64 if is_windows(isa) => return Ok(&WINDOWS_X86_64),
             _ if is_windows(isa) => {}
-            "x86_64" => return Ok(&X86_64),
+            X64 => return Ok(&X86_64),
             "aarch64" => return Ok(&AARCH64),
-            "riscv64" | "riscv64gc" => return Ok(&RISCV64),
+            "riscv64" => return Ok(&RISCV64),
             _ => {}
         }
-        Err(Error::Machine { machine: triple, message: "its code is not linked here".into() })
+        Err(Error::Machine { machine: isa.triple().to_string(), message: "its code is not linked here".into() })
+    }
+
+    /// An empty graph for it.
+    pub fn graph(&self, name: &str) -> LinkGraph {
+        LinkGraph::with_format(name, self.format)
     }
 }
 
 /// Whether code is for Windows.
 pub fn is_windows(isa: &dyn TargetIsa) -> bool {
-    isa.triple().to_string().contains("windows")
+    isa.default_call_conv() == CallConv::WindowsFastcall
 }
 
 static WINDOWS_X86_64: Machine =

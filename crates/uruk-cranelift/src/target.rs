@@ -79,15 +79,11 @@ impl Options {
 
 /// What describes another machine, with all its features that Cranelift has heard of.
 fn builder(processor: &Processor) -> Result<isa::Builder, Error> {
-    let Processor { architecture, system, features } = processor;
-    let triple = match &**system {
-        "windows" => format!("{architecture}-pc-windows-gnu"),
-        system => format!("{architecture}-unknown-{system}-gnu"),
-    };
+    let triple = processor.triple();
     let mut isa = isa::lookup_by_name(&triple).map_err(|error| {
         refused(triple, format!("{error}; the feature `cross` (`cranelift-cross` of `uruk`) adds code generators"))
     })?;
-    for feature in features {
+    for feature in &processor.features {
         let name = match &**feature {
             "paca" => "pauth".into(),
             feature => feature.replace('.', ""),

@@ -11,33 +11,13 @@
 //! installed before ours run while the locks are held, and must not need them.
 //! Sources: POSIX.1-2024, `pthread_atfork`.
 
+mod locks;
+
 use crate::sys;
+pub use locks::{Guard, Held, Locks};
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
-
-/// What releases locks when it is dropped.
-pub trait Guard {}
-
-impl<T> Guard for T {}
-
-/// The guards of all locks of an owner.
-pub type Held<'a> = Box<dyn Guard + 'a>;
-
-/// Something with locks.
-pub trait Locks: Send + Sync {
-    /// Takes them all.
-    fn take(&self) -> Held<'_>;
-
-    /// This is a child, whose only thread calls, with all locks free. What other threads were doing is never finished.
-    fn in_child(&self) {}
-}
-
-impl<T: Send> Locks for Mutex<T> {
-    fn take(&self) -> Held<'_> {
-        Box::new(self.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 struct Static {
     take: fn() -> Held<'static>,

@@ -1,7 +1,7 @@
 //! What the edges of an object ask for: gathered once for each symbol, and noted in the graph as [`Want`]s.
 //!
 //! Data flow: edges → bits by symbol → wishes in order of symbols and entries. Readers that look at every relocation anyway
-//! gather the bits on their way (`bits`); all others have it done here ([`gather`]).
+//! gather the bits on their way and hand them in ([`note`]); all others have it done here ([`gather`]).
 
 use crate::arch::Load;
 use crate::graph::*;

@@ -82,11 +82,6 @@ impl Options {
 
     /// The same for another machine, with all that it can do.
     pub fn for_processor(self, processor: &Processor) -> Options {
-        let Processor { architecture, system, features } = processor;
-        let triple = match &**system {
-            "windows" => format!("{architecture}-w64-windows-gnu"),
-            system => format!("{architecture}-unknown-{system}-gnu"),
-        };
         // Where LLVM has another name than Rust.
         let name = |feature| match feature {
             "bmi1" => "bmi",
@@ -96,8 +91,9 @@ impl Options {
             "paca" => "pauth",
             feature => feature,
         };
-        let features = features.iter().map(|feature| format!("+{}", name(feature))).collect::<Vec<_>>().join(",");
-        Options { triple: Some(triple), cpu: Cpu::Generic, features, ..self }
+        let features =
+            processor.features.iter().map(|feature| format!("+{}", name(feature))).collect::<Vec<_>>().join(",");
+        Options { triple: Some(processor.triple()), cpu: Cpu::Generic, features, ..self }
     }
 }
 

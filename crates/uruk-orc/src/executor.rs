@@ -101,6 +101,17 @@ pub struct Processor {
     pub features: Vec<String>,
 }
 
+impl Processor {
+    /// What compilers call the machine, with the system's usual environment.
+    pub fn triple(&self) -> String {
+        let Processor { architecture, system, .. } = self;
+        match &**system {
+            "windows" => format!("{architecture}-pc-windows-gnu"),
+            system => format!("{architecture}-unknown-{system}-gnu"),
+        }
+    }
+}
+
 /// The process where linked code runs. Called from several threads at once, and never with a lock of the session.
 pub trait Executor: Send + Sync {
     /// Its memory.

@@ -77,9 +77,7 @@ impl Executor for InProcess {
             Ok(module) => Ok(ThreadStorage { answers: module.values().to_vec(), resource: Box::new(module) }),
             Err(error) => Err(match error.static_storage_needed() {
                 Some(needed) => Error::StaticThreadStorage { needed },
-                None => {
-                    Error::Executor { what: "loading thread-local variables".into(), reason: error.to_string() }
-                }
+                None => Error::Executor { what: "loading thread-local variables".into(), reason: error.to_string() },
             }),
         }
     }

@@ -10,6 +10,7 @@ mod compile;
 mod on_demand;
 mod reoptimize;
 
+pub(crate) use compile::compile;
 pub use compile::{CompileLayer, Compiler};
 pub use on_demand::{OnDemandLayer, Partition, Stubs, Whole};
 pub use reoptimize::ReoptimizeLayer;

@@ -2,6 +2,7 @@
 //! compiler's own linker makes of them, in the same emulator.
 
 use super::{Target, paths};
+use crate::count::Count;
 use crate::matrix::{self, Case, STDIN};
 use crate::process::{End, Output, capture, run_limited};
 use anyhow::{Result, bail};
@@ -27,11 +28,11 @@ const PROGRAMS: &[(&str, &[&str], &[&str])] = &[
 const LIMIT: Duration = Duration::from_secs(200);
 
 /// Runs all programs for a target: how many did the same, and how many did not.
-pub fn test(target: &Target) -> Result<(usize, usize)> {
+pub fn test(target: &Target) -> Result<Count> {
     let uruk = matrix::build_uruk()?;
     let executor = wrapper(target, &target.build()?)?;
     let builder = matrix::Builder::new()?;
-    let mut count = (0, 0);
+    let mut count = Count::default();
     for (name, arguments, options) in PROGRAMS {
         let case = Case::named(name)?;
         let (program, flags) = (case.program, [&["-O1"], case.set.flags, case.program.flags].concat());
@@ -41,22 +42,11 @@ pub fn test(target: &Target) -> Result<(usize, usize)> {
         let folder = paths::target_folder(&format!("executors/{}/{}", target.triple, case.set.name))?;
         let arguments: Vec<String> =
             program.arguments().into_iter().chain(arguments.iter().map(|it| it.to_string())).collect();
-        match one(target, [&uruk, &executor, &folder], &sources, &flags, &arguments, options) {
-            Ok(()) => count.0 += 1,
-            Err(error) => {
-                println!("{} {name}: {error:#}", target.triple);
-                count.1 += 1;
-            }
-        }
+        let result = one(target, [&uruk, &executor, &folder], &sources, &flags, &arguments, options);
+        target.note(&mut count, name, result);
     }
     for files in [&["functions.clif"][..], &["through.clif", "through.cpp"]] {
-        match functions(target, &uruk, &executor, files) {
-            Ok(()) => count.0 += 1,
-            Err(error) => {
-                println!("{} {files:?}: {error:#}", target.triple);
-                count.1 += 1;
-            }
-        }
+        target.note(&mut count, &files.join(" "), functions(target, &uruk, &executor, files));
     }
     Ok(count)
 }

@@ -7,6 +7,7 @@
 mod host;
 
 use super::{LIMIT, Target, programs};
+use crate::count::Count;
 use crate::matrix::{self, Case, STDIN};
 use crate::paths;
 use crate::process::{End, Output, capture, describe, run_limited};
@@ -295,16 +296,10 @@ fn objects(compiler: Compiler, sources: &[PathBuf], flags: &[String]) -> Result<
 }
 
 /// Runs all programs: how many did the same, and how many did not.
-pub fn test() -> Result<(usize, usize)> {
+pub fn test() -> Result<Count> {
     let bench = Bench::new()?;
-    let mut count = (0, 0);
-    let mut note = |name: &str, result: Result<()>| match result {
-        Ok(()) => count.0 += 1,
-        Err(error) => {
-            println!("{} {name}: {error:#}", TARGET.triple);
-            count.1 += 1;
-        }
-    };
+    let mut count = Count::default();
+    let mut note = |name: &str, result: Result<()>| TARGET.note(&mut count, name, result);
     for program in PROGRAMS {
         note(program.name, bench.compare(program));
     }

@@ -25,6 +25,7 @@ pub use build::{Builder, STDIN};
 pub use case::Case;
 pub use places::{Executors, Place};
 
+use crate::count::Count;
 use crate::{paths, process};
 use case::Outcome;
 
@@ -41,14 +42,6 @@ pub struct Options {
     pub list: bool,
     /// Write the table of README.md instead of checking it.
     pub readme: bool,
-}
-
-/// How many cases went which way.
-pub struct Count {
-    /// Cases as expected.
-    pub passed: usize,
-    /// All others.
-    pub failed: usize,
 }
 
 /// The task `matrix`.
@@ -69,7 +62,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     Ok(run_cases(&options)?.failed == 0)
 }
 
-/// Runs the cases that `options` ask for and writes the report.
+/// Runs the cases that `options` ask for and writes the report: how many went as expected, and how many did not.
 pub fn run_cases(options: &Options) -> Result<Count> {
     let cases = case::list(options.all, &options.filter)?;
     if options.list {
@@ -91,8 +84,7 @@ pub fn run_cases(options: &Options) -> Result<Count> {
     let mut count = Count { passed, failed: outcomes.len() - passed };
     if options.filter.is_empty() {
         let current = readme::check(&outcomes, options.readme)?;
-        count.passed += usize::from(current);
-        count.failed += usize::from(!current);
+        count += Count::of(current);
     }
     Ok(count)
 }

@@ -145,12 +145,12 @@ impl Host {
         self.session.set_search_order(main, order);
         jit.interpose()?;
         let entry = self.format.container.session_name(entry.as_bytes());
-        let mut status = jit.main().run(&String::from_utf8_lossy(&entry))?;
+        let mut status = jit.main().run(&String::from_utf8_lossy(&entry));
         if let Some(executor) = self.executor {
-            status = executor.exit(status)?;
-            executor.finish();
+            status = executor.end(status);
             lazy::write();
         }
+        let status = status?;
         // Handlers that the program has registered run in here, so its code has to be there still.
         lifecycle::exit(status)
     }

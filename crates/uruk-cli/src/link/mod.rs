@@ -122,16 +122,17 @@ fn check_combinations(request: &Request) -> Result<(), Error> {
     if slab.size.is_some() && !request.no_exec {
         return refuse("-slab-allocate requires -noexec; code that runs gets its memory from the system");
     }
+    let elsewhere = !request.executors.is_empty();
     if 1 < request.executors.len() {
         return refuse("only one of -oop-executor and -oop-executor-connect can be given, and once");
     }
-    if request.share_memory.is_some() && request.executors.is_empty() {
+    if request.share_memory.is_some() && !elsewhere {
         return refuse("-use-memmgr is for -oop-executor; the memory of this process has one manager");
     }
-    if !request.executors.is_empty() && request.no_exec {
+    if elsewhere && request.no_exec {
         return refuse("-noexec runs nothing, so there is nothing for an executor to do; leave one of them out");
     }
-    if !request.executors.is_empty() && (request.show.contents || !request.checks.is_empty()) {
+    if elsewhere && (request.show.contents || !request.checks.is_empty()) {
         return refuse(
             "-check and -show-relocated-section-contents read what is linked, which with an executor is elsewhere; use -noexec",
         );

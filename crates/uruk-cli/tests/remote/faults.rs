@@ -1,6 +1,6 @@
 //! Executors that crash, hang, are killed or run out of memory: whoever waits gets an error, and the next one works.
 
-use crate::support::{URUK, add_c, call, jit, signal, spawn};
+use crate::support::{URUK, add_c, call, jit, kill_at_moments, signal, spawn, wrapper};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -95,28 +95,17 @@ fn a_process_that_is_stopped_is_given_up() {
 /// Killed while it links and runs, a little later each time.
 #[test]
 fn a_kill_at_any_moment_ends_in_errors() {
-    for moment in 0..24 {
-        let remote = spawn(&Options::default());
-        let process = remote.target().process;
-        std::thread::scope(|scope| {
-            let work = scope.spawn(|| {
-                let jit = uruk::Jit::builder().executor(remote.clone()).build()?;
-                for round in 0.. {
-                    let name = format!("f{round}");
-                    jit.main().add_clif(
-                        "f.clif",
-                        &format!("function %{name}() -> i64 {{ block0: v0 = iconst.i64 {round} return v0 }}"),
-                    )?;
-                    assert_eq!(call(&jit, &name, &[])?, round);
-                }
-                Ok::<_, uruk::Error>(())
-            });
-            std::thread::sleep(Duration::from_micros(400 * moment * moment));
-            signal(process, "KILL");
-            let (_, _, signal) = lost(work.join().unwrap().unwrap_err());
-            assert_eq!(signal, Some(9));
-        });
-    }
+    let work = |remote: &Arc<Remote>| {
+        let jit = uruk::Jit::builder().executor(remote.clone()).build()?;
+        for round in 0.. {
+            let name = format!("f{round}");
+            let text = format!("function %{name}() -> i64 {{ block0: v0 = iconst.i64 {round} return v0 }}");
+            jit.main().add_clif("f.clif", &text)?;
+            assert_eq!(call(&jit, &name, &[])?, round);
+        }
+        Ok(())
+    };
+    kill_at_moments(0..24, |remote| work(remote).unwrap_err(), |_, error| assert_eq!(lost(error).2, Some(9)));
     let remote = spawn(&Options::default());
     add_c(&jit(&remote), PROGRAM);
 }
@@ -138,9 +127,7 @@ fn a_quota_of_memory_is_kept() {
 #[test]
 fn an_executor_without_a_controller_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let wrapper = folder.path().join("executor");
-    std::fs::write(&wrapper, format!("#!/bin/sh\nexec {URUK} executor \"$@\"\n")).unwrap();
-    assert!(Command::new("chmod").arg("+x").arg(&wrapper).status().unwrap().success());
+    let wrapper = wrapper(folder.path(), "");
     let source = folder.path().join("program.c");
     std::fs::write(
         &source,

@@ -1,7 +1,6 @@
 //! `uruk link` with its code in another process.
 
-use super::support::{Listening, URUK, object};
-use std::os::unix::fs::PermissionsExt;
+use super::support::{Listening, URUK, compiled_in, wrapper};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -28,18 +27,14 @@ fn text(bytes: &[u8]) -> String {
 
 fn program() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("program.c");
-    std::fs::write(&source, PROGRAM).unwrap();
-    object(&source);
+    compiled_in(folder.path(), "program.c", PROGRAM);
     folder
 }
 
 #[test]
 fn code_runs_in_a_process_of_its_own() {
     let folder = program();
-    let wrapper = folder.path().join("executor");
-    std::fs::write(&wrapper, format!("#!/bin/sh\ntouch started\nexec {URUK} executor \"$@\"\n")).unwrap();
-    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    wrapper(folder.path(), "touch started");
     for flags in [
         &["-oop-executor"][..],
         &["--oop-executor=./executor", "-use-memmgr=simple-remote"],

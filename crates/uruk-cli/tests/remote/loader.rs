@@ -1,6 +1,6 @@
 //! Code that is loaded in this process, mapped into another one's address space, and run there.
 
-use crate::support::{object, spawn};
+use crate::support::{compiled, spawn};
 use uruk::engine::{Engine, Module};
 use uruk::loader::Loader;
 use uruk::orc::executor::Executor;
@@ -15,10 +15,7 @@ const PROGRAM: &str = "#include <stdlib.h>
     int work(int x) { return function(x) + abs(-table[0]); }";
 
 fn program() -> uruk::Input {
-    let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("program.c");
-    std::fs::write(&source, PROGRAM).unwrap();
-    uruk::read_file(&object(&source)).unwrap()
+    compiled("program.c", PROGRAM)
 }
 
 #[test]

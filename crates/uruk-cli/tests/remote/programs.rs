@@ -1,6 +1,6 @@
 //! What programs do elsewhere is what they do here.
 
-use crate::support::{add_c, call, jit, object, spawn};
+use crate::support::{add_c, call, compiled, jit, spawn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use uruk::orc::dispatch::ThreadPool;
@@ -92,19 +92,16 @@ fn linked_code_finds_dylibs_and_the_process_libraries() {
 
 #[test]
 fn exceptions_cross_frames_and_end_at_their_handlers() {
-    let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("throw.cpp");
-    std::fs::write(
-        &source,
+    let throwing = compiled(
+        "throw.cpp",
         "#include <stdexcept>
          __attribute__((noinline)) int deep(int n) { if (n == 0) throw std::runtime_error(\"deep\"); return deep(n - 1) + 1; }
          extern \"C\" int caught(int n) { try { return deep(n); } catch (const std::exception &e) { return e.what()[0]; } }",
-    )
-    .unwrap();
+    );
     let remote = spawn(&Options::default());
     let jit = jit(&remote);
     jit.load_libraries_on_demand(&["libstdc++.so.6"]);
-    jit.main().add_file(&object(&source)).unwrap();
+    jit.main().add_objects(&[throwing]).unwrap();
     assert_eq!(call(&jit, "caught", &[50]).unwrap(), u64::from(b'd'));
 }
 
@@ -112,10 +109,7 @@ fn exceptions_cross_frames_and_end_at_their_handlers() {
 fn code_is_removed_and_memory_comes_back() {
     let remote = spawn(&Options::default());
     let jit = jit(&remote);
-    let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("part.c");
-    std::fs::write(&source, "int part(void) { return 7; }").unwrap();
-    let input = uruk::read_file(&object(&source)).unwrap();
+    let input = compiled("part.c", "int part(void) { return 7; }");
     let mut live = None;
     for _ in 0..20 {
         let tracker = jit.main().add_tracked(std::slice::from_ref(&input)).unwrap();
@@ -129,10 +123,8 @@ fn code_is_removed_and_memory_comes_back() {
 /// Lazy or not, here or elsewhere, with one thread or many: the eight corners.
 #[test]
 fn lazy_and_eager_near_and_far_with_one_thread_and_many() {
-    let folder = tempfile::tempdir().unwrap();
     let objects: Vec<Input> = (0..20)
         .map(|number| {
-            let source = folder.path().join(format!("f{number}.c"));
             let text = match number {
                 0 => "int f0(int x) { return x; }".to_string(),
                 _ => format!(
@@ -141,8 +133,7 @@ fn lazy_and_eager_near_and_far_with_one_thread_and_many() {
                     number - 1
                 ),
             };
-            std::fs::write(&source, text).unwrap();
-            uruk::read_file(&object(&source)).unwrap()
+            compiled("f.c", &text)
         })
         .collect();
     for (lazy, far, threads) in
@@ -177,7 +168,6 @@ fn lazy_and_eager_near_and_far_with_one_thread_and_many() {
 /// Threads that the program makes itself call functions that are not linked yet.
 #[test]
 fn threads_of_the_program_ask_for_themselves() {
-    let folder = tempfile::tempdir().unwrap();
     let texts = [
         "#include <pthread.h>\nint work(int); static void *run(void *n) { return (void *)(long)work((int)(long)n); }
          long all(void) { pthread_t t[16]; long sum = 0;
@@ -188,10 +178,6 @@ fn threads_of_the_program_ask_for_themselves() {
     ];
     let remote = spawn(&Options::default());
     let jit = Jit::builder().lazy_calls(true).executor(remote).build().unwrap();
-    for (number, text) in texts.iter().enumerate() {
-        let source = folder.path().join(format!("{number}.c"));
-        std::fs::write(&source, text).unwrap();
-        jit.main().add_file(&object(&source)).unwrap();
-    }
+    texts.iter().for_each(|text| add_c(&jit, text));
     assert_eq!(call(&jit, "all", &[]).unwrap(), 2 * 120 + 16);
 }

@@ -1,6 +1,6 @@
 //! Code and data that are handed over in memory.
 
-use crate::support::{Listening, URUK, add_c, call, jit, object, signal, spawn};
+use crate::support::{Listening, URUK, add_c, call, compiled, compiled_in, jit, kill_at_moments, spawn, wrapper};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -96,10 +96,7 @@ fn pages_become_the_executors_where_the_connection_carries_files() {
 fn what_is_removed_leaves_no_file() {
     let remote = spawn(&Options::default());
     let jit = jit(&remote);
-    let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("large.c");
-    std::fs::write(&source, "char table[12 << 20] = {1}; int look(int at) { return table[at]++; }").unwrap();
-    let large = uruk::read_file(&object(&source)).unwrap();
+    let large = compiled("large.c", "char table[12 << 20] = {1}; int look(int at) { return table[at]++; }");
     add_c(&jit, PROGRAM.split("asm(").next().unwrap());
     let before = jit.main().address("variables").unwrap();
     for _ in 0..3 {
@@ -123,30 +120,20 @@ fn what_is_removed_leaves_no_file() {
 /// Killed while much is handed over, a little later each time.
 #[test]
 fn a_kill_at_any_moment_ends_in_errors() {
-    let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("program.c");
-    std::fs::write(&source, PROGRAM).unwrap();
-    let program = uruk::read_file(&object(&source)).unwrap();
-    for moment in 0..16 {
-        let remote = spawn(&Options::default());
-        let process = remote.target().process;
-        std::thread::scope(|scope| {
-            let work = scope.spawn(|| {
-                let jit = uruk::Jit::builder().executor(remote.clone()).build()?;
-                for _ in 0.. {
-                    let tracker = jit.main().add_tracked(std::slice::from_ref(&program))?;
-                    assert_eq!(call(&jit, "check", &[])?, 28);
-                    tracker.remove();
-                }
-                Ok::<(), uruk::Error>(())
-            });
-            std::thread::sleep(Duration::from_micros(500 * moment * moment));
-            signal(process, "KILL");
-            work.join().unwrap().unwrap_err();
-            let error = find_one(&*remote, b"abs").unwrap_err().to_string();
-            assert!(error.contains("is gone: it was ended by signal 9"), "{error}");
-        });
-    }
+    let program = compiled("program.c", PROGRAM);
+    let work = |remote: &Arc<Remote>| -> Result<(), uruk::Error> {
+        let jit = uruk::Jit::builder().executor(remote.clone()).build()?;
+        loop {
+            let tracker = jit.main().add_tracked(std::slice::from_ref(&program))?;
+            assert_eq!(call(&jit, "check", &[])?, 28);
+            tracker.remove();
+        }
+    };
+    let check = |remote: &Remote, _| {
+        let error = find_one(remote, b"abs").unwrap_err().to_string();
+        assert!(error.contains("is gone: it was ended by signal 9"), "{error}");
+    };
+    kill_at_moments(0..16, |remote| work(remote).unwrap_err(), check);
 }
 
 struct Nobody;
@@ -208,14 +195,10 @@ fn an_executor_refuses_files_that_could_harm_it() {
 #[test]
 fn the_end_is_noticed_though_a_copy_of_the_process_lives_on() {
     let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("program.c");
     let text =
         "#include <unistd.h>\nint main(void) { char byte; if (fork() == 0) return read(0, &byte, 1); _exit(9); }";
-    std::fs::write(&source, text).unwrap();
-    let object = object(&source);
-    let wrapper = folder.path().join("executor");
-    std::fs::write(&wrapper, format!("#!/bin/sh\nexec {URUK} executor \"$@\"\n")).unwrap();
-    assert!(Command::new("chmod").arg("+x").arg(&wrapper).status().unwrap().success());
+    let object = compiled_in(folder.path(), "program.c", text);
+    let wrapper = wrapper(folder.path(), "");
     let piped = format!("pipes:{}", wrapper.display());
     for place in [wrapper.to_str().unwrap(), &piped] {
         let mut command = Command::new(URUK);

@@ -1,6 +1,6 @@
 //! The same program over pipes, TCP and a socket of this machine; who may connect; what a batch costs.
 
-use crate::support::{Listening, URUK, add_c, call, jit, object, spawn};
+use crate::support::{Listening, URUK, add_c, call, compiled, compiled_in, jit, spawn, wrapper};
 use std::io::{self, IoSlice, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
@@ -52,20 +52,17 @@ fn other_machines_need_a_secret() {
 #[test]
 fn the_command_runs_programs_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
-    let wrapper = folder.path().join("executor");
-    std::fs::write(&wrapper, format!("#!/bin/sh\nexec {URUK} executor \"$@\"\n")).unwrap();
-    assert!(Command::new("chmod").arg("+x").arg(&wrapper).status().unwrap().success());
-    let source = folder.path().join("program.c");
-    std::fs::write(
-        &source,
+    let wrapper = wrapper(folder.path(), "");
+    let object = compiled_in(
+        folder.path(),
+        "program.c",
         "#include <stdio.h>\n#include <stdlib.h>\nstatic void bye(void) { puts(\"bye\"); }
          int main(int count, char **values) { char line[9]; atexit(bye);
            printf(\"%s %s\", values[1], fgets(line, 9, stdin)); if (count == 3) abort(); return 3; }",
-    )
-    .unwrap();
+    );
     let run = |arguments: &[&str]| {
         let mut command = Command::new(URUK);
-        command.args(["run", "--executor"]).args([&wrapper, &object(&source)]).arg("--").args(arguments);
+        command.args(["run", "--executor"]).args([&wrapper, &object]).arg("--").args(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(b"in\n").unwrap();
         child.wait_with_output().unwrap()
@@ -111,20 +108,14 @@ fn messages_for(count: usize) -> usize {
     let options = Options { heartbeat: None, ..Options::default() };
     let remote = Arc::new(Remote::over(ends, "counted executor".into(), None, &options).unwrap());
     let jit = jit(&remote);
-    let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("all.c");
-    let functions = (0..count).map(|number| format!("int f{number}(void) {{ return {number}; }}\n"));
-    std::fs::write(&source, functions.collect::<String>()).unwrap();
     // One object for each function, as `-ffunction-sections` and a splitter would make them.
     let objects: Vec<Input> = (0..count)
         .map(|number| {
-            let source = folder.path().join(format!("f{number}.s"));
             let text = format!(
                 ".globl f{number}\n.type f{number},@function\nf{number}: .cfi_startproc\n mov ${number}, %eax\n ret\n \
                  .cfi_endproc\n.size f{number}, .-f{number}\n.section .note.GNU-stack\n"
             );
-            std::fs::write(&source, text).unwrap();
-            uruk::read_file(&object(&source)).unwrap()
+            compiled("f.s", &text)
         })
         .collect();
     jit.main().add_objects(&objects).unwrap();

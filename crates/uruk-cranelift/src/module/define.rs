@@ -133,7 +133,7 @@ impl UrukModule {
         relocs: &[ModuleReloc],
     ) -> Result<LinkGraph, Error> {
         let machine = Machine::of(self.compiler.isa())?;
-        let mut made = LinkGraph::with_format(symbol, machine.format);
+        let mut made = machine.graph(symbol);
         let mut graph = Graph::new(&mut made, symbol, machine);
         let place = graph.code(bytes, align.max(1) as u32, scope)?;
         self.relocate(&mut graph, place, bytes, relocs.iter().cloned())?;
@@ -143,7 +143,7 @@ impl UrukModule {
 
     fn data_graph(&self, symbol: &str, declared: &DataDeclaration, data: &DataDescription) -> Result<LinkGraph, Error> {
         let machine = Machine::of(self.compiler.isa())?;
-        let mut made = LinkGraph::with_format(symbol, machine.format);
+        let mut made = machine.graph(symbol);
         let mut graph = Graph::new(&mut made, symbol, machine);
         let relocs: Vec<ModuleReloc> = data.all_relocs(Reloc::Abs8).collect();
         let zeros;

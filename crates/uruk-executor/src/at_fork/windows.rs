@@ -1,29 +1,9 @@
 //! Windows makes no copies of processes, so nobody has to hold locks across that.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod locks;
 
-/// What releases locks when it is dropped.
-pub trait Guard {}
-
-impl<T> Guard for T {}
-
-/// The guards of all locks of an owner.
-pub type Held<'a> = Box<dyn Guard + 'a>;
-
-/// Something with locks.
-pub trait Locks: Send + Sync {
-    /// Takes them all.
-    fn take(&self) -> Held<'_>;
-
-    /// Never called here.
-    fn in_child(&self) {}
-}
-
-impl<T: Send> Locks for Mutex<T> {
-    fn take(&self) -> Held<'_> {
-        Box::new(self.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
+pub use locks::{Guard, Held, Locks};
+use std::sync::Arc;
 
 /// There is nothing to hold off.
 pub(crate) struct HeldOff;

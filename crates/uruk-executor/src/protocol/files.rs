@@ -47,9 +47,7 @@ impl Contents {
             end = start.checked_add(length)?;
             Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
         };
-        let [code, read_only, data] = lanes.map(&mut place);
-        let lanes = [code, read_only, data].map(|lane| lane.ok_or_else(too_large));
-        let [code, read_only, data] = lanes;
+        let [code, read_only, data] = lanes.map(|lane| place(lane).ok_or_else(too_large));
         let lanes = [code?, read_only?, data?];
         let size =
             end.checked_next_multiple_of(page_bytes).filter(|size| *size < i64::MAX as u64).ok_or_else(too_large)?;

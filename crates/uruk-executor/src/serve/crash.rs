@@ -6,26 +6,22 @@
 //! process is broken: what it does may fail, and then the process ends all the same, by the same signal.
 //! Sources: sigaction(2), sigaltstack(2), signal-safety(7).
 
-use super::encode;
+mod report;
+
 use crate::protocol::Peer;
-use crate::protocol::message::{Crash, CrashFrame, Question};
+use crate::protocol::message::{Crash, CrashFrame};
+use report::FRAMES;
 use std::ffi::{CStr, c_int, c_void};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::{mem, ptr};
 
 /// The signals by which broken programs end.
 const FATAL: [c_int; 7] =
     [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP, libc::SIGSYS];
 
-/// Frames that are told.
-const FRAMES: usize = 64;
-
-static PEER: OnceLock<Arc<Peer>> = OnceLock::new();
-
 /// Reports the process's end to this controller. One process serves one.
 pub(super) fn report_to(peer: &Arc<Peer>) {
-    if PEER.set(peer.clone()).is_err() {
+    if !report::set_peer(peer) {
         return;
     }
     for signal in FATAL {
@@ -41,10 +37,7 @@ pub(super) fn report_to(peer: &Arc<Peer>) {
 }
 
 extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
-    static REPORTING: AtomicBool = AtomicBool::new(false);
-    if let Some(peer) = PEER.get()
-        && !REPORTING.swap(true, Ordering::AcqRel)
-    {
+    report::tell(|| {
         // SAFETY: the system gives a valid structure.
         let address = unsafe { (*info).si_addr() } as u64;
         let mut frames: Vec<Frame> = Vec::with_capacity(FRAMES);
@@ -53,8 +46,8 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) 
         // The first ones are this handler's; the interrupted function comes after the signal's frame.
         let frames = frames.split_off(frames.iter().position(|frame| frame.interrupted).unwrap_or_default());
         let frames = frames.into_iter().map(|frame| CrashFrame { address: frame.address, place: place(frame.address) });
-        peer.try_post_now(&encode(&Question::Crashed(Crash { signal, address, frames: frames.collect() })));
-    }
+        Crash { signal, address, frames: frames.collect() }
+    });
     // SAFETY: the default is back for this signal; raised again, it ends the process once the handler returns.
     unsafe { libc::raise(signal) };
 }

@@ -1,7 +1,7 @@
 //! What an engine takes: code, or what a compiler makes it of.
 
 use crate::error::Cause;
-use crate::layer::Compiler;
+use crate::layer::{self, Compiler};
 use crate::objects::Linkable;
 use crate::session::Session;
 use std::sync::Arc;
@@ -50,7 +50,9 @@ impl Module {
         let name = name.into();
         let part = |representation: R| -> Make {
             let (compiler, name) = (compiler.clone(), name.clone());
-            Box::new(move |session, cache| compile(&*compiler, &name, session, cache, representation))
+            // A cache that is out of order is one that has nothing.
+            let report = |_| ();
+            Box::new(move |session, cache| layer::compile(&*compiler, cache, session, || name, representation, report))
         };
         let parts = representations.into_iter().map(part).collect();
         Module { name, architecture: None, parts }
@@ -69,26 +71,4 @@ impl Module {
     pub(super) fn compile(self, session: &Session, cache: Option<&dyn ObjectCache>) -> Result<Vec<Linkable>, Cause> {
         self.parts.into_iter().map(|make| make(session, cache)).collect()
     }
-}
-
-/// What the cache has, or else what the compiler makes, which the cache is given. One that is out of order is one that has nothing.
-fn compile<R, C: Compiler<R> + ?Sized>(
-    compiler: &C,
-    name: &str,
-    session: &Session,
-    cache: Option<&dyn ObjectCache>,
-    representation: R,
-) -> Result<Linkable, Cause> {
-    let keyed = cache.and_then(|cache| Some((cache, compiler.key(session, &representation)?)));
-    let Some((cache, key)) = keyed else { return compiler.compile(session, representation) };
-    let found = cache.get(&key).ok().flatten().and_then(|bytes| compiler.decode(session, name, bytes).ok());
-    if let Some(code) = found {
-        return Ok(code);
-    }
-    let code = compiler.compile(session, representation)?;
-    if let Some(bytes) = compiler.encode(session, &code) {
-        // What is not kept is compiled again.
-        _ = cache.put(&key, &bytes);
-    }
-    Ok(code)
 }

@@ -68,6 +68,44 @@ impl<R, C: Compiler<R> + ?Sized> Compiler<R> for Arc<C> {
     }
 }
 
+/// What the cache has, or else what the compiler makes, which the cache is given. `name` is asked for only if there is one;
+/// a cache that is out of order is reported, and has nothing.
+pub(crate) fn compile<R, C: Compiler<R> + ?Sized>(
+    compiler: &C,
+    cache: Option<&dyn ObjectCache>,
+    session: &Session,
+    name: impl FnOnce() -> String,
+    representation: R,
+    report: impl Fn(Cause),
+) -> Result<Linkable, Cause> {
+    let keyed = cache.and_then(|cache| Some((cache, compiler.key(session, &representation)?)));
+    let Some((cache, key)) = keyed else { return compiler.compile(session, representation) };
+    if let Some(code) = look_up(compiler, cache, session, &name(), &key, &report) {
+        return Ok(code);
+    }
+    let code = compiler.compile(session, representation)?;
+    if let Some(Err(error)) = compiler.encode(session, &code).map(|bytes| cache.put(&key, &bytes)) {
+        report(error.into());
+    }
+    Ok(code)
+}
+
+fn look_up<R, C: Compiler<R> + ?Sized>(
+    compiler: &C,
+    cache: &dyn ObjectCache,
+    session: &Session,
+    name: &str,
+    key: &Key,
+    report: impl Fn(Cause),
+) -> Option<Linkable> {
+    let decode = |bytes| compiler.decode(session, name, bytes);
+    let found = cache.get(key).map_err(Cause::from).and_then(|bytes| bytes.map(decode).transpose());
+    found.unwrap_or_else(|cause| {
+        report(cause);
+        None
+    })
+}
+
 /// Compiles, and gives what comes out to a layer for it.
 pub struct CompileLayer<C, B = ObjectLayer> {
     compiler: C,
@@ -107,12 +145,8 @@ impl<C, B> CompileLayer<C, B> {
     where
         C: Compiler<R>,
     {
-        let decode = |bytes| self.compiler.decode(session, name, bytes);
-        let found = self.cache.as_ref()?.get(key).map_err(Cause::from).and_then(|bytes| bytes.map(decode).transpose());
-        found.unwrap_or_else(|cause| {
-            self.report(session, cause);
-            None
-        })
+        let cache = self.cache.as_deref()?;
+        look_up(&self.compiler, cache, session, name, key, |cause| self.report(session, cause))
     }
 
     fn make<R>(&self, responsibility: &Responsibility, representation: R) -> Result<Linkable, Cause>
@@ -120,18 +154,8 @@ impl<C, B> CompileLayer<C, B> {
         C: Compiler<R>,
     {
         let session = responsibility.session();
-        let key = self.cache.as_ref().and_then(|_| self.compiler.key(session, &representation));
-        let (Some(cache), Some(key)) = (&self.cache, key) else {
-            return self.compiler.compile(session, representation);
-        };
-        if let Some(code) = self.cached(session, &responsibility.name(), &key) {
-            return Ok(code);
-        }
-        let code = self.compiler.compile(session, representation)?;
-        if let Some(Err(error)) = self.compiler.encode(session, &code).map(|bytes| cache.put(&key, &bytes)) {
-            self.report(session, error.into());
-        }
-        Ok(code)
+        let report = |cause| self.report(session, cause);
+        compile(&self.compiler, self.cache.as_deref(), session, || responsibility.name(), representation, report)
     }
 
     fn report(&self, session: &Session, cause: Cause) {

@@ -10,8 +10,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Runs the command and looks at what comes of it.
+type Check = fn(&Bench) -> Result<()>;
+
 /// All of it.
-pub const CHECKS: &[(&str, fn(&Bench) -> Result<()>)] = &[
+pub const CHECKS: &[(&str, Check)] = &[
     ("first calls keep registers", lazy),
     ("functions of Cranelift", cranelift),
     ("redefined functions", redefined),
@@ -60,12 +63,17 @@ fn expect(output: &Output, status: i32, text: &str) -> Result<()> {
 fn expect_refusal(output: &Output, text: &str) -> Result<()> {
     const REFUSED: i32 = 125;
     let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.end == End::Status(REFUSED) && errors.contains(text), "{}, and no `{text}` in: {errors}", output.end);
+    ensure!(
+        output.end == End::Status(REFUSED) && errors.contains(text),
+        "{}, and no `{text}` in: {errors}",
+        output.end
+    );
     Ok(())
 }
 
 /// What lazy.c prints, and what only clang has a convention for.
-const FIRST_CALLS: &str = "all registers arrive\nall registers are left\n654321\n709876.5\n704826.0\n123456.5\n9.0 17.0\n";
+const FIRST_CALLS: &str =
+    "all registers arrive\nall registers are left\n654321\n709876.5\n704826.0\n123456.5\n9.0 17.0\n";
 const VECTOR_CALLS: &str = "1321.0 5284.0\n";
 
 /// First calls change no register, and what is not called need not be complete.

@@ -5,15 +5,16 @@
 //! Invariant: what linked code handles itself never comes here, and a program's own filter replaces this one.
 //! Sources: Microsoft's documentation of `SetUnhandledExceptionFilter`, `RtlVirtualUnwind`; MS-ERREF, "NTSTATUS values".
 
-use super::encode;
+mod report;
+
 use super::host;
 use crate::lifecycle::is_throw;
 use crate::protocol::Peer;
-use crate::protocol::message::{Crash, CrashFrame, Question};
+use crate::protocol::message::{Crash, CrashFrame};
+use report::FRAMES;
 use std::mem;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use windows_sys::Win32::Foundation::*;
 use windows_sys::Win32::System::Diagnostics::Debug::{
     CONTEXT, EXCEPTION_POINTERS, ReadProcessMemory, RtlLookupFunctionEntry, RtlVirtualUnwind,
@@ -24,11 +25,6 @@ use windows_sys::Win32::System::LibraryLoader::{
     GetModuleHandleExW,
 };
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
-
-/// Frames that are told.
-const FRAMES: usize = 64;
-
-static PEER: OnceLock<Arc<Peer>> = OnceLock::new();
 
 /// The signal by which a program would end elsewhere that this code ends here, if an exception does.
 #[rustfmt::skip]
@@ -47,7 +43,7 @@ pub(super) fn signal(code: i32) -> Option<i32> {
 
 /// Reports the process's end to this controller. One process serves one.
 pub(super) fn report_to(peer: &Arc<Peer>) {
-    if PEER.set(peer.clone()).is_ok() {
+    if report::set_peer(peer) {
         // SAFETY: the filter may be called by any thread.
         unsafe { SetUnhandledExceptionFilter(Some(last_filter)) };
     }
@@ -55,15 +51,12 @@ pub(super) fn report_to(peer: &Arc<Peer>) {
 
 unsafe extern "system" fn last_filter(pointers: *const EXCEPTION_POINTERS) -> i32 {
     const CONTINUE_EXECUTION: i32 = -1;
-    static REPORTING: AtomicBool = AtomicBool::new(false);
     // SAFETY: the system gives valid structures.
     let (record, context) = unsafe { (&*(*pointers).ExceptionRecord, &*(*pointers).ContextRecord) };
     if is_throw(record) {
         return CONTINUE_EXECUTION;
     }
-    if let Some(peer) = PEER.get()
-        && !REPORTING.swap(true, Ordering::AcqRel)
-    {
+    report::tell(|| {
         let address = match record.ExceptionCode {
             STATUS_ACCESS_VIOLATION => record.ExceptionInformation[1] as u64,
             _ => record.ExceptionAddress.addr() as u64,
@@ -71,8 +64,8 @@ unsafe extern "system" fn last_filter(pointers: *const EXCEPTION_POINTERS) -> i3
         let signal = signal(record.ExceptionCode).unwrap_or(record.ExceptionCode);
         let frames = frames(context).into_iter();
         let frames = frames.map(|address| CrashFrame { address, place: place(address) }).collect();
-        peer.try_post_now(&encode(&Question::Crashed(Crash { signal, address, frames })));
-    }
+        Crash { signal, address, frames }
+    });
     host::end_at_once(record.ExceptionCode)
 }
 
