@@ -10,7 +10,7 @@ use uruk_jitlink::memory::{Demand, Lane, LaneDemand, MemoryManager, Segment};
 
 fn main() {
     for strict in [false, true] {
-        let options = Options { strict };
+        let options = Options { strict, ..Options::default() };
         let memory = InProcessMemory::new(options);
         println!("{}", memory.mode());
         let small = [1000, 300, 200];

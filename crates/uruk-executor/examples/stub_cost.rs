@@ -23,7 +23,7 @@ fn function(address: u64) -> extern "C" fn(u64) -> u64 {
 
 fn main() {
     for strict in [false, true] {
-        let memory = Arc::new(InProcessMemory::new(Options { strict }));
+        let memory = Arc::new(InProcessMemory::new(Options { strict, ..Options::default() }));
         println!("{}", memory.mode());
         let address = body as *const () as u64;
         let resolver = Arc::new(move |_: StubId| Some(address));

@@ -144,6 +144,7 @@ fn kind(kind: SectionKind) -> String {
         SectionKind::TlsZero => "thread-local zero".into(),
         SectionKind::EhFrame => "unwind records".into(),
         SectionKind::Pdata => "function records".into(),
+        SectionKind::Scratch => "scratch".into(),
         SectionKind::Unloaded => "not loaded".into(),
         SectionKind::Functions(table, order) => {
             let table = match table {

@@ -54,6 +54,7 @@ pub use error::EditError;
 pub use packed::UnpackError;
 pub use symbol::NewSymbol;
 
+use crate::action::{Action, MAX_ARGUMENTS};
 use crate::graph::*;
 use crate::wishes;
 use std::collections::HashMap;
@@ -175,6 +176,25 @@ impl Editor<'_> {
         }
         let symbol = &mut self.graph.symbols[id.0 as usize];
         (symbol.definition, symbol.value, symbol.binding) = (Definition::Undefined, 0, Binding::Local);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Adds calls for when the object's memory is final and for when it goes. Functions and whatever they are given the address of
+    /// are kept by a collection. What registers code with a runtime of one's own is done this way.
+    pub fn add_action(&mut self, action: Action) -> Result<(), EditError> {
+        let calls = action.finalize.iter().chain(&action.deallocate);
+        let most = calls.map(|call| call.arguments.len()).max().unwrap_or(0);
+        if MAX_ARGUMENTS < most {
+            return Err(EditError::Arguments { wanted: most });
+        }
+        for symbol in action.symbols() {
+            self.check_symbol(symbol)?;
+            if self.symbol(symbol).kind == SymbolKind::ThreadLocal {
+                return Err(EditError::SymbolKind);
+            }
+        }
+        self.graph.actions.push(action);
         self.changed = true;
         Ok(())
     }

@@ -196,6 +196,9 @@ impl<R: Fn(usize, SymbolId) -> Referent> Marking<'_, R> {
                 self.refer(position, id);
             }
         }
+        for symbol in graph.actions.iter().flat_map(|action| action.symbols()) {
+            self.refer(position, symbol);
+        }
         for range in std::mem::take(&mut self.companions[position].anyway) {
             self.follow(position, range);
         }

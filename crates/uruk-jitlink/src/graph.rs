@@ -5,6 +5,7 @@
 //! place. Invariants: the edges of a block lie together, in order of offset, and every edge's field lies inside its
 //! block; `SymbolId`s of an ELF object are the indices of its symbol table, so symbol 0 is the null symbol.
 
+use crate::action::Action;
 use crate::arch::Architecture;
 use crate::elf;
 use crate::format::Format;
@@ -50,6 +51,8 @@ pub enum SectionKind {
     Pdata,
     /// Pointers to functions that run before `main` or after it.
     Functions(FunctionTable, Order),
+    /// What nobody needs once the batch is final, as what allocation actions read; its memory goes then.
+    Scratch,
     /// Debug information and other sections that are not loaded.
     Unloaded,
 }
@@ -290,6 +293,8 @@ pub struct LinkGraph {
     pub descriptions: Vec<(BlockId, BlockId)>,
     /// References that change no byte and only keep their target (`R_X86_64_NONE`).
     pub mentions: Vec<(BlockId, SymbolId)>,
+    /// Calls when its memory is final and when it goes.
+    pub actions: Vec<Action>,
     /// Table entries that edges ask for; sorted and unique once read.
     pub wants: Vec<Want>,
     /// The string table of local names, as a range of the input.
@@ -356,6 +361,7 @@ impl LinkGraph {
             groups: Vec::new(),
             descriptions: Vec::new(),
             mentions: Vec::new(),
+            actions: Vec::new(),
             wants: Vec::new(),
             strings: 0..0,
             added_names: Vec::new(),

@@ -7,7 +7,7 @@
 
 use crate::error::LinkError;
 use crate::graph::*;
-use crate::memory::{Demand, Lane, LaneDemand, Placement};
+use crate::memory::{Demand, Lane, LaneDemand, Placement, SectionPart};
 use crate::tables::{self, Tables};
 use std::ops::Range;
 
@@ -59,6 +59,8 @@ pub struct Layout {
     pub demand: Demand,
     /// Sections with bounds, in order of their names.
     pub gathered: Vec<Gathered>,
+    /// Offsets, later addresses, of what goes once the batch is final; the end of the read-only lane.
+    pub scratch: Range<u64>,
     /// Bytes of the thread-local image that have initial values.
     pub tls_data: u64,
     /// Bytes of the thread-local image in all.
@@ -101,7 +103,9 @@ impl Cursor {
 pub fn lane(kind: SectionKind) -> Option<Lane> {
     match kind {
         SectionKind::Code => Some(Lane::Code),
-        SectionKind::ReadOnly | SectionKind::EhFrame | SectionKind::Pdata => Some(Lane::ReadOnly),
+        SectionKind::ReadOnly | SectionKind::EhFrame | SectionKind::Pdata | SectionKind::Scratch => {
+            Some(Lane::ReadOnly)
+        }
         SectionKind::Data | SectionKind::Zero | SectionKind::Functions(..) => Some(Lane::Data),
         SectionKind::TlsData | SectionKind::TlsZero | SectionKind::Unloaded => None,
     }
@@ -139,6 +143,12 @@ impl Layout {
             member.lay_out(&mut lanes, gather).ok_or_else(|| too_large(member))?;
         }
         layout.lay_out_gathered(members, gather, &mut lanes)?;
+        layout.scratch.start = lanes[Lane::ReadOnly as usize].at;
+        for member in members.iter_mut() {
+            let taken = member.take_blocks(&mut lanes, &[], |_, kind| kind == SectionKind::Scratch);
+            taken.ok_or_else(|| too_large(member))?;
+        }
+        layout.scratch.end = lanes[Lane::ReadOnly as usize].at;
         let written = lanes[Lane::Data as usize].at;
         for member in members.iter_mut() {
             member.lay_out_zero(&mut lanes[Lane::Data as usize], gather).ok_or_else(|| too_large(member))?;
@@ -163,7 +173,8 @@ impl Layout {
             for (id, block) in (0..).zip(&member.graph.blocks) {
                 let kind = member.graph.section(block.section).kind;
                 let name = gather.binary_search(&gathered_name(&member.graph, block.section));
-                if let (true, Ok(name), Some(lane)) = (block.live, name, lane(kind)) {
+                let lane = lane(kind).filter(|_| kind != SectionKind::Scratch);
+                if let (true, Ok(name), Some(lane)) = (block.live, name, lane) {
                     let priority = match kind {
                         SectionKind::Functions(_, order) => order.priority,
                         _ => 0,
@@ -234,6 +245,11 @@ impl Layout {
         found.ok().map(|at| &self.gathered[at].range)
     }
 
+    /// Whether there are blocks outside of their objects' shares.
+    pub fn has_shared(&self) -> bool {
+        !self.gathered.is_empty() || !self.scratch.is_empty()
+    }
+
     /// Turns offsets into addresses, now that each lane has one.
     pub fn place(&mut self, members: &mut [Member], lanes: [u64; 3]) {
         for member in members {
@@ -255,6 +271,8 @@ impl Layout {
                 }
             }
         }
+        let [_, read_only, _] = lanes;
+        self.scratch = self.scratch.start + read_only..self.scratch.end + read_only;
         for gathered in &mut self.gathered {
             let lane = lanes[gathered.lane as usize];
             gathered.range = gathered.range.start + lane..gathered.range.end + lane;
@@ -276,6 +294,30 @@ impl Member {
         })
     }
 
+    /// Its sections, once they are laid out.
+    pub fn sections(&self) -> Vec<SectionPart> {
+        let mut parts: Vec<Option<SectionPart>> = vec![None; self.graph.sections.len()];
+        for block in self.graph.blocks.iter().filter(|block| block.live && block.size != 0) {
+            let kind = self.graph.section(block.section).kind;
+            let lane = lane(kind);
+            if lane.is_none() && !kind.is_thread_local() {
+                continue;
+            }
+            let (range, align) = (block.address..block.address + block.size, 1 << block.align_log2);
+            match &mut parts[block.section.0 as usize] {
+                Some(part) => {
+                    part.range = part.range.start.min(range.start)..part.range.end.max(range.end);
+                    part.align = part.align.max(align);
+                }
+                none => {
+                    let name = self.graph.section_name(block.section).to_vec();
+                    *none = Some(SectionPart { name, kind, lane, range, align });
+                }
+            }
+        }
+        parts.into_iter().flatten().collect()
+    }
+
     /// Takes this object's runs of the lanes, without zero-fill.
     fn lay_out(&mut self, lanes: &mut [Cursor; 3], gather: &[&[u8]]) -> Option<()> {
         let mut share = Share::default();
@@ -286,7 +328,8 @@ impl Member {
         // Stubs come behind the code, or amid what is too long for calls to reach its end.
         let amid = (!tables::own_in_reach(&self.graph)).then(|| middle(&self.graph));
         let is_second = |id, kind| kind == SectionKind::Code && amid.is_some_and(|amid| amid <= id);
-        let is_last = |kind: SectionKind| kind == SectionKind::Zero || kind.is_unwind_records();
+        let is_last =
+            |kind: SectionKind| matches!(kind, SectionKind::Zero | SectionKind::Scratch) || kind.is_unwind_records();
         self.take_blocks(lanes, gather, |id, kind| !is_last(kind) && !is_second(id, kind))?;
         let code = &mut lanes[Lane::Code as usize];
         share.stubs = code.take(self.tables.stub_bytes(arch), arch.stub_size.trailing_zeros() as u8)?;

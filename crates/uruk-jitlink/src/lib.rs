@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod aarch64;
+pub mod action;
 pub mod arch;
 pub mod archive;
 pub mod check;

@@ -3,6 +3,9 @@
 //! The linker asks for one [`Demand`] a batch, is told the target addresses, fills the working bytes and
 //! finalizes; after that the bytes belong to whoever releases their [`Segment`]s. Nothing here maps a page.
 
+pub mod origin;
+
+pub use origin::{ObjectPart, Origin, SectionPart};
 use std::ops::Range;
 
 /// What signed 32 bits reach.
@@ -26,7 +29,7 @@ impl Lane {
 
 /// Which part of the target's address space an allocation is to lie in. A manager that has no such memory, as one at a
 /// fixed address, may give other: what does not fit then is an error of fix-up that names the place.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Placement {
     /// Within 32-bit reach of the target process's shared libraries.
     #[default]
@@ -44,6 +47,15 @@ pub struct LaneDemand {
     pub align: u64,
     /// Bytes at the end that must read as zero and that the linker never writes; they may be several GiB.
     pub zero_fill: u64,
+}
+
+impl Demand {
+    /// How far apart two bytes of its lanes may lie; `None` where that does not matter, as they are larger than any
+    /// reference between them reaches.
+    pub fn reach(&self) -> Option<u64> {
+        let size = self.lanes.iter().fold(0u64, |sum, lane| sum.saturating_add(lane.size));
+        (size < REACH / 2).then_some(REACH)
+    }
 }
 
 impl Default for LaneDemand {
@@ -100,8 +112,21 @@ pub trait MemoryManager: Send + Sync {
     /// whatever is within 32-bit reach of all of them needs no stub.
     fn span(&self, placement: Placement) -> Result<Range<u64>, MemoryError>;
 
-    /// Reserves and commits memory for a batch.
+    /// Reserves and commits memory for a batch, or for stubs that no object has.
     fn allocate(&self, demand: &Demand) -> Result<Box<dyn Allocation>, MemoryError>;
+
+    /// The same, told what it is for. The linker calls this one.
+    fn allocate_for(&self, demand: &Demand, origin: &dyn Origin) -> Result<Box<dyn Allocation>, MemoryError> {
+        let _ = origin;
+        self.allocate(demand)
+    }
+
+    /// Whether each object is to have an allocation of its own, for managers that place or count objects one by one. Those
+    /// that only make sense together still come together: objects that share thread-local variables, and those of which
+    /// sections are gathered under one name. It costs what a call for each object costs.
+    fn each_object_alone(&self) -> bool {
+        false
+    }
 
     /// Takes back finalized memory. The caller upholds that nothing runs in it or refers to it any more.
     fn release(&self, segments: &[Segment]);
@@ -112,9 +137,8 @@ pub trait MemoryManager: Send + Sync {
     }
 }
 
-/// Memory for a batch, from a manager that may be anybody's: what does not fit the demand is an error, and goes back.
-pub fn allocate(manager: &dyn MemoryManager, demand: &Demand) -> Result<Box<dyn Allocation>, MemoryError> {
-    let mut allocation = manager.allocate(demand)?;
+/// Memory from a manager that may be anybody's: what does not fit the demand is an error, and goes back.
+pub fn checked(mut allocation: Box<dyn Allocation>, demand: &Demand) -> Result<Box<dyn Allocation>, MemoryError> {
     let working = allocation.working().map(|bytes| bytes.len() as u64);
     let (mut first, mut last) = (u64::MAX, 0);
     for lane in Lane::ALL.into_iter().filter(|lane| demand.lanes[*lane as usize].size != 0) {
@@ -126,9 +150,9 @@ pub fn allocate(manager: &dyn MemoryManager, demand: &Demand) -> Result<Box<dyn 
         };
         (first, last) = (first.min(address), last.max(end));
     }
-    let size = demand.lanes.iter().fold(0u64, |sum, lane| sum.saturating_add(lane.size));
     let spread = last.saturating_sub(first);
-    if size < REACH / 2 && REACH < spread {
+    if demand.reach().is_some_and(|reach| reach < spread) {
+        let size = demand.lanes.iter().map(|lane| lane.size).sum();
         return Err(MemoryError::Scattered { size, spread });
     }
     Ok(allocation)

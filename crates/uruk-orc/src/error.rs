@@ -129,6 +129,16 @@ pub enum Error {
         /// What it said.
         cause: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// An allocation action has failed.
+    #[error("{object}: an action {when} failed: {reason}")]
+    Action {
+        /// The object.
+        object: String,
+        /// When it was called, as "after finalization".
+        when: &'static str,
+        /// What became of it.
+        reason: String,
+    },
     /// A unit could not be compiled, or what it was compiled from not be changed.
     #[error("{unit} cannot be compiled: {cause}")]
     Compile {

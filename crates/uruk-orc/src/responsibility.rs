@@ -88,7 +88,8 @@ impl Responsibility {
         let mut demand = Demand::default();
         let size = bytes.len() as u64;
         demand.lanes[lane as usize] = LaneDemand { size, align, zero_fill: 0 };
-        let mut allocation = memory::allocate(self.session.executor().memory(), &demand).map_err(LinkError::from)?;
+        let given = self.session.executor().memory().allocate(&demand);
+        let mut allocation = given.and_then(|given| memory::checked(given, &demand)).map_err(LinkError::from)?;
         let address = allocation.address(lane);
         allocation.working()[lane as usize].copy_from_slice(bytes);
         allocation.finalize().map_err(LinkError::from)?;

@@ -111,9 +111,9 @@ impl Builder {
         self
     }
 
-    /// Makes each function when it is first called; see [`LazyJit`](crate::LazyJit).
-    pub(crate) fn lazy(mut self) -> Self {
-        self.lazy = true;
+    /// Makes each function when it is first called, which a [`LazyJit`](crate::LazyJit) always does.
+    pub fn lazy(mut self, lazy: bool) -> Self {
+        self.lazy = lazy;
         self
     }
 
@@ -207,7 +207,7 @@ impl Builder {
         }
         let executor = match &self.memory {
             Some(MemoryFactory(make)) => InProcess::with_memory(make()?),
-            None => InProcess::new(Options { strict: self.strict }),
+            None => InProcess::new(Options { strict: self.strict, ..Options::default() }),
         };
         if let Some(enabled) = self.debugger {
             let failed = |error: NoDebugger| SessionError::Executor {

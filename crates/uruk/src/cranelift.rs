@@ -2,7 +2,7 @@
 
 use crate::builder::Builder;
 use crate::dylib::{Dylib, Tracker};
-use crate::jit::{Error, Inner};
+use crate::jit::{Error, Inner, Jit};
 use std::sync::{Arc, OnceLock};
 use uruk_cranelift::{Function, Options, UrukBuilder, UrukModule};
 use uruk_orc::layer::{CompileLayer, Layer, OnDemandLayer, Whole};
@@ -80,6 +80,13 @@ fn add_all(
         session.add(layer, dylib, tracker, function)?;
     }
     Ok(())
+}
+
+impl Jit {
+    /// Adds the functions of a text to a dylib by its id; see [`Dylib::add_clif`].
+    pub fn add_clif(&self, dylib: DylibId, tracker: Option<TrackerId>, file: &str, text: &str) -> Result<(), Error> {
+        self.inner().add_functions(dylib, tracker, self.inner().read_clif(file, text)?)
+    }
 }
 
 impl Dylib<'_> {

@@ -180,6 +180,11 @@ impl Jit {
         Ok(Dylib::new(self, dylib))
     }
 
+    /// A dylib by its id, for those who cannot keep what borrows the JIT.
+    pub fn dylib(&self, id: DylibId) -> Dylib<'_> {
+        Dylib::new(self, id)
+    }
+
     /// Loads a shared library, by path or by soname, whose symbols every dylib then sees.
     pub fn load_library(&self, path_or_soname: &str) -> Result<(), Error> {
         Ok(self.session().executor().load_library(path_or_soname)?)

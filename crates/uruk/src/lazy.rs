@@ -39,18 +39,13 @@ impl Deref for LazyJit {
 impl Builder {
     /// Makes a JIT of which each function is made when it is first called.
     pub fn build_lazy(self) -> Result<LazyJit, Error> {
-        Ok(LazyJit(self.lazy().build()?))
+        Ok(LazyJit(self.lazy(true).build()?))
     }
 }
 
 impl Jit {
-    /// Adds objects to a dylib, as ones that are linked by first calls if this is a lazy JIT.
-    pub(crate) fn add_objects(
-        &self,
-        dylib: DylibId,
-        tracker: Option<TrackerId>,
-        objects: &[Input],
-    ) -> Result<(), Error> {
+    /// Adds objects to a dylib by its id, as ones that are linked by first calls if this is a lazy JIT.
+    pub fn add_objects(&self, dylib: DylibId, tracker: Option<TrackerId>, objects: &[Input]) -> Result<(), Error> {
         if !self.is_lazy() {
             return match tracker {
                 None if self.inner().lazy_calls.everywhere() => self.add_called_objects(dylib, objects),

@@ -67,7 +67,10 @@
 //! # }
 //! ```
 
-pub use uruk_executor::memory::{InProcessMemory, Mode, Options};
+pub use uruk_executor::memory::{InProcessMemory, Mode, Options, Place, protect};
+pub use uruk_jitlink::memory::origin::next_number;
 pub use uruk_jitlink::memory::{
-    Allocation, Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment, Statistics,
+    Allocation, Demand, Lane, LaneDemand, MemoryError, MemoryManager, ObjectPart, Origin, Placement, SectionPart,
+    Segment, Statistics,
 };
+pub use uruk_jitlink::slab::Slab;

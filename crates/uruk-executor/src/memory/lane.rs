@@ -77,16 +77,19 @@ pub(super) struct LaneSpace {
     /// Runs that the system refused to take back; asked again before more is taken.
     stuck: Vec<Range<u64>>,
     live: u64,
+    /// Pages are readied by whole huge ones.
+    huge_pages: bool,
 }
 
 impl LaneSpace {
     /// A lane over reserved addresses that have no access yet.
-    pub(super) fn new(lane: Lane, range: Range<u64>) -> LaneSpace {
+    pub(super) fn new(lane: Lane, range: Range<u64>, huge_pages: bool) -> LaneSpace {
         let mut space = FreeList::new(page_bytes());
         space.insert(range.clone());
         let untouched = range.start;
         let free = FreeList::new(page_bytes());
-        LaneSpace { lane, range, free, space, fresh: BTreeMap::new(), untouched, stuck: Vec::new(), live: 0 }
+        let (fresh, stuck) = (BTreeMap::new(), Vec::new());
+        LaneSpace { lane, range, free, space, fresh, untouched, stuck, live: 0, huge_pages }
     }
 
     /// Bytes in use.
@@ -149,7 +152,7 @@ impl LaneSpace {
         }
         let address = pages.start;
         if !stale {
-            advise_huge(address..address + written, &pages, mapping);
+            self.advise_huge(address..address + written, &pages, mapping);
         }
         Ok(Some(Piece { address, size: demand.size, written, own_pages: Some(pages), stale, reused }))
     }
@@ -179,8 +182,8 @@ impl LaneSpace {
             self.retire(run.clone(), mapping);
             return Err(refused("protecting", &run, source));
         }
-        if self.lane == Lane::Data {
-            advise_huge(address..address + (demand.size - demand.zero_fill), &run, mapping);
+        if self.lane == Lane::Data || self.huge_pages {
+            self.advise_huge(address..address + (demand.size - demand.zero_fill), &run, mapping);
         }
         if self.touch(&run) && self.lane == Lane::Code {
             match self.fresh.last_entry() {
@@ -193,9 +196,25 @@ impl LaneSpace {
         Ok(Some(address))
     }
 
+    /// Asks for huge pages where bytes that will all be written fill them, or most of the last one; or wherever there are any.
+    fn advise_huge(&self, written: Range<u64>, run: &Range<u64>, mapping: &Mapping) {
+        let start = written.start.next_multiple_of(HUGE_BYTES);
+        let whole = written.end & !(HUGE_BYTES - 1);
+        let worth = HUGE_TAIL_BYTES <= written.end - whole && whole + HUGE_BYTES <= run.end;
+        let end = match self.huge_pages {
+            true => run.end & !(HUGE_BYTES - 1),
+            false if worth => whole + HUGE_BYTES,
+            false => whole,
+        };
+        if start < end {
+            mapping.advise_huge(&(start..end));
+        }
+    }
+
     /// Takes a run of addresses: whole huge pages where `least` bytes are worth them, else `len` bytes, else `least`.
     fn take_run(&mut self, len: u64, least: u64, align: u64, mapping: &Mapping) -> Option<Range<u64>> {
-        let huge = if HUGE_TAIL_BYTES <= least % HUGE_BYTES { least.next_multiple_of(HUGE_BYTES) } else { len };
+        let worth = self.huge_pages || HUGE_TAIL_BYTES <= least % HUGE_BYTES;
+        let huge = if worth { least.next_multiple_of(HUGE_BYTES) } else { len };
         let mut found = [huge, len, least].into_iter();
         found.find_map(|len| self.take_space(len, align, mapping).map(|address| address..address + len))
     }
@@ -306,17 +325,6 @@ impl LaneSpace {
 pub(super) fn seal(run: &Range<u64>, mapping: &Mapping) {
     if SEAL_BYTES <= run.end - run.start {
         let _ = mapping.protect(run, Protection::None);
-    }
-}
-
-/// Asks for huge pages where bytes that will all be written fill them, or most of the last one.
-fn advise_huge(written: Range<u64>, run: &Range<u64>, mapping: &Mapping) {
-    let start = written.start.next_multiple_of(HUGE_BYTES);
-    let whole = written.end & !(HUGE_BYTES - 1);
-    let worth = HUGE_TAIL_BYTES <= written.end - whole && whole + HUGE_BYTES <= run.end;
-    let end = if worth { whole + HUGE_BYTES } else { whole };
-    if start < end {
-        mapping.advise_huge(&(start..end));
     }
 }
 

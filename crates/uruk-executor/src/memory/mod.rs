@@ -51,11 +51,43 @@ const SMALL_BYTES: u64 = 4 << 10;
 /// Scratch buffers kept for the next allocations.
 const MAX_SCRATCH_BUFFERS: usize = 4;
 
-/// What a user may choose.
+/// What a user may choose. Each choice goes with each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {
     /// Write to no page that was ever finished: no descriptor, and pages of its own for every batch.
     pub strict: bool,
+    /// Where in the address space the memory is.
+    pub place: Place,
+    /// Ready memory by whole huge pages, and ask the system for such: fewer page faults and misses of the TLB for more memory.
+    pub huge_pages: bool,
+}
+
+/// Where in the address space a manager's memory is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Place {
+    /// Where each demand wants it, in as many reservations as it takes.
+    #[default]
+    AsDemanded,
+    /// All of it below 2 GiB, so that 32-bit absolute addresses say it.
+    Low,
+    /// All of it in this range, and no more than that, whatever a demand wants.
+    At {
+        /// First address, a multiple of the page size.
+        start: u64,
+        /// Bytes, a multiple of the page size.
+        size: u64,
+    },
+}
+
+impl Place {
+    /// Where a demand goes that wants to be elsewhere, perhaps.
+    fn placement(self, wanted: Placement) -> Placement {
+        match self {
+            Place::AsDemanded => wanted,
+            Place::Low => Placement::Low,
+            Place::At { .. } => Placement::Near,
+        }
+    }
 }
 
 /// How code and read-only data are written.
@@ -113,7 +145,8 @@ impl InProcessMemory {
         }
         let strict = self.shared.mode() != Mode::Packed;
         let mut state = self.shared.lock();
-        let (mapping, pieces) = state.allocate(&self.shared.system, demand, strict)?;
+        let demand = Demand { placement: self.shared.options.place.placement(demand.placement), ..*demand };
+        let (mapping, pieces) = state.allocate(&self.shared, &demand, strict)?;
         drop(state);
         let scratch = self.shared.take_scratch();
         Ok(InProcessAllocation::new(Arc::clone(&self.shared), mapping, pieces, scratch))
@@ -148,6 +181,7 @@ impl fmt::Debug for InProcessMemory {
 impl MemoryManager for InProcessMemory {
     /// Spans the reservations of the usual size; makes the first one if there is none.
     fn span(&self, placement: Placement) -> Result<Range<u64>, MemoryError> {
+        let placement = self.shared.options.place.placement(placement);
         let mut state = self.shared.lock();
         let hull = |state: &State| {
             let usual = state.regions.values().filter(|r| r.placement == placement && !r.single_use).map(Region::range);
@@ -156,7 +190,7 @@ impl MemoryManager for InProcessMemory {
         if let Some(hull) = hull(&state) {
             return Ok(hull);
         }
-        let region = Region::for_demand(&self.shared.system, &Demand { placement, ..Demand::default() })?;
+        let region = self.shared.reserve(&Demand { placement, ..Demand::default() })?;
         let range = region.range();
         state.regions.insert(range.start, region);
         Ok(range)
@@ -182,12 +216,28 @@ pub fn page_bytes() -> u64 {
     sys::page_bytes()
 }
 
+/// Gives whole pages of this process the protection of a lane, for managers that have memory of their own; code in them is then
+/// visible to instruction fetch.
+///
+/// # Safety
+/// The pages that the range touches are the caller's, and no reference needs their old protection.
+pub unsafe fn protect(lane: Lane, range: Range<u64>) -> io::Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { sys::protect_foreign(range, lane::protection(lane)) }
+}
+
 fn check(lane: &LaneDemand) -> Result<(), MemoryError> {
     let LaneDemand { size, align, zero_fill } = *lane;
     if !align.is_power_of_two() || MAX_BYTES < align || MAX_BYTES < size || size < zero_fill {
         return Err(MemoryError::Unsatisfiable { size, align });
     }
     Ok(())
+}
+
+/// The error of a demand for which there is no room where all memory is to be.
+fn full(demand: &Demand) -> MemoryError {
+    let size = demand.lanes.iter().map(|lane| lane.size).sum();
+    MemoryError::Exhausted { size, place: "in the fixed range", source: io::Error::from(io::ErrorKind::OutOfMemory) }
 }
 
 /// Opens the descriptor and writes one byte of a read-only page by it.
@@ -226,6 +276,15 @@ impl Shared {
     fn note_refusal(&self, error: &io::Error) {
         if error_number(error) != libc::ENOMEM {
             self.refusal.store(error_number(error), Ordering::Relaxed);
+        }
+    }
+
+    /// Reserves a region that has room for a demand.
+    fn reserve(&self, demand: &Demand) -> Result<Region, MemoryError> {
+        let Options { place, huge_pages, .. } = self.options;
+        match place {
+            Place::At { start, size } => Region::at(&self.system, start, size, huge_pages),
+            Place::AsDemanded | Place::Low => Region::for_demand(&self.system, demand, huge_pages),
         }
     }
 
@@ -328,7 +387,7 @@ struct State {
 impl State {
     fn allocate(
         &mut self,
-        system: &Arc<dyn System>,
+        shared: &Shared,
         demand: &Demand,
         strict: bool,
     ) -> Result<(Arc<Mapping>, [Piece; 3]), MemoryError> {
@@ -337,13 +396,16 @@ impl State {
                 return Ok((Arc::clone(&region.mapping), pieces));
             }
         }
-        let mut region = Region::for_demand(system, demand)?;
+        if let (Place::At { .. }, false) = (shared.options.place, self.regions.is_empty()) {
+            return Err(full(demand));
+        }
+        let mut region = shared.reserve(demand)?;
         let pieces = region.allocate(demand, strict);
         let mapping = Arc::clone(&region.mapping);
         if pieces.is_ok() || !region.single_use {
             self.regions.insert(region.range().start, region);
         }
-        Ok((mapping, pieces?.expect("the region was made for this demand")))
+        Ok((mapping, pieces?.ok_or_else(|| full(demand))?))
     }
 
     /// The region that contains an address.

@@ -35,18 +35,38 @@ impl Region {
     /// Reserves a region of the largest usual size to be had that has room for `demand`, or else one of just the
     /// size that it needs. If there is nowhere to put one near the libraries it is put anywhere: calls from there
     /// need stubs, and a caller sees from the address that they do.
-    pub(super) fn for_demand(system: &Arc<dyn System>, demand: &Demand) -> Result<Region, MemoryError> {
+    pub(super) fn for_demand(
+        system: &Arc<dyn System>,
+        demand: &Demand,
+        huge_pages: bool,
+    ) -> Result<Region, MemoryError> {
         let placement = demand.placement;
-        let near = Region::by(demand, |size, near_bytes| place::reserve(system, placement, size, near_bytes));
+        let near =
+            Region::by(demand, huge_pages, |size, near_bytes| place::reserve(system, placement, size, near_bytes));
         match near {
             Err(_) if placement == Placement::Near => {
-                Region::by(demand, |size, _| Mapping::reserve(system, Where::Anywhere, size))
+                Region::by(demand, huge_pages, |size, _| Mapping::reserve(system, Where::Anywhere, size))
             }
             result => result,
         }
     }
 
-    fn by(demand: &Demand, reserve: impl Fn(u64, u64) -> io::Result<Mapping>) -> Result<Region, MemoryError> {
+    /// Reserves a region at just these addresses.
+    pub(super) fn at(system: &Arc<dyn System>, start: u64, size: u64, huge_pages: bool) -> Result<Region, MemoryError> {
+        let align = page_bytes();
+        if size == 0 || !start.is_multiple_of(align) || !size.is_multiple_of(align) {
+            return Err(MemoryError::Unsatisfiable { size, align });
+        }
+        let exhausted = |source| MemoryError::Exhausted { size, place: "at the fixed address", source };
+        let mapping = Mapping::reserve(system, Where::Exactly(start), size).map_err(exhausted)?;
+        Ok(Region::over(mapping, Placement::Near, lane_lengths(size), false, huge_pages))
+    }
+
+    fn by(
+        demand: &Demand,
+        huge_pages: bool,
+        reserve: impl Fn(u64, u64) -> io::Result<Mapping>,
+    ) -> Result<Region, MemoryError> {
         let placement = demand.placement;
         let needs = demand.lanes.each_ref().map(room_for);
         for size in usual_sizes(placement) {
@@ -55,7 +75,7 @@ impl Region {
                 break;
             }
             if let Ok(mapping) = reserve(size, size) {
-                return Ok(Region::over(mapping, placement, lengths, false));
+                return Ok(Region::over(mapping, placement, lengths, false, huge_pages));
             }
         }
         let size = needs.iter().sum::<u64>() + HUGE_BYTES;
@@ -67,18 +87,18 @@ impl Region {
             };
             MemoryError::Exhausted { size, place, source }
         })?;
-        Ok(Region::over(mapping, placement, needs, true))
+        Ok(Region::over(mapping, placement, needs, true, huge_pages))
     }
 
     /// Cuts a mapping into lanes of these lengths, which leave room for aligning the first to a huge page.
-    fn over(mapping: Mapping, placement: Placement, lengths: [u64; 3], single_use: bool) -> Region {
+    fn over(mapping: Mapping, placement: Placement, lengths: [u64; 3], single_use: bool, huge_pages: bool) -> Region {
         let range = mapping.range();
         let total: u64 = lengths.iter().sum();
         let aligned = range.start.next_multiple_of(HUGE_BYTES);
         let mut start = if total <= range.end.saturating_sub(aligned) { aligned } else { range.start };
         let lanes = Lane::ALL.map(|lane| {
             let end = start + lengths[lane as usize];
-            LaneSpace::new(lane, std::mem::replace(&mut start, end)..end)
+            LaneSpace::new(lane, std::mem::replace(&mut start, end)..end, huge_pages)
         });
         assert!(start <= range.end, "the lanes lie in their reservation");
         Region { mapping: Arc::new(mapping), placement, lanes, single_use }
@@ -117,7 +137,11 @@ impl Region {
 
 /// How a region's addresses are divided: 3/8 code, 1/4 read-only, 3/8 data.
 fn lane_lengths(size: u64) -> [u64; 3] {
-    let unit = if size < 16 * HUGE_BYTES { 64 << 10 } else { HUGE_BYTES };
+    let unit = match size {
+        0..0x10_0000 => page_bytes(),
+        0x10_0000..0x200_0000 => 64 << 10,
+        _ => HUGE_BYTES,
+    };
     [3, 2, 3].map(|eighths| size / 8 * eighths / unit * unit)
 }
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use uruk_jitlink::memory::{Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment, allocate};
+use uruk_jitlink::memory::{Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment, checked};
 
 use super::StubError;
 use super::arch::{self, BLOCK_ALIGN, CELL_BYTES, is_stub, lazy_target};
@@ -165,7 +165,7 @@ fn write(plan: &Plan<'_>, cells: usize) -> Result<(Segments, u64, u64), MemoryEr
     let mut demand = Demand { placement: plan.placement, ..Demand::default() };
     demand.lanes[Lane::Code as usize] = LaneDemand { size: code_bytes, align: BLOCK_ALIGN, zero_fill: 0 };
     demand.lanes[Lane::Data as usize] = LaneDemand { size: word_bytes, align: 64, zero_fill: 0 };
-    let mut allocation = allocate(&**plan.memory, &demand)?;
+    let mut allocation = checked(plan.memory.allocate(&demand)?, &demand)?;
     let [code, words] = [Lane::Code, Lane::Data].map(|lane| allocation.address(lane));
     let [code_lane, _, data_lane] = allocation.working();
     let &Plan { context, entry, failure, first_location, .. } = plan;

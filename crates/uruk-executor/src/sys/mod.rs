@@ -125,6 +125,21 @@ pub(crate) fn read_proc(path: &str) -> io::Result<Vec<u8>> {
     native::read_proc(path)
 }
 
+/// Changes the protection of whole pages that no reservation here has, and makes code in them visible to instruction fetch.
+///
+/// # Safety
+/// The pages that the range touches are the caller's, and no reference needs their old protection.
+pub(crate) unsafe fn protect_foreign(range: Range<u64>, protection: Protection) -> io::Result<()> {
+    let page_bytes = page_bytes();
+    let pages = range.start & !(page_bytes - 1)..range.end.next_multiple_of(page_bytes);
+    // SAFETY: the caller's promise.
+    unsafe { Native.protect(pages, protection)? };
+    if protection == Protection::ReadExecute {
+        Native.publish_code(range, true);
+    }
+    Ok(())
+}
+
 /// The size of a page in bytes.
 pub(crate) fn page_bytes() -> u64 {
     native::page_bytes()

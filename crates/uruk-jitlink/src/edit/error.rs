@@ -51,7 +51,9 @@ pub enum EditError {
     #[error("a name with a zero byte in it, or one of no bytes for a symbol that others see")]
     Name,
     /// A kind that only readers of objects give to symbols.
-    #[error("symbols of sections and files come from object files only")]
+    #[error(
+        "symbols of sections and files come from object files only, and thread-local variables have no one address"
+    )]
     SymbolKind,
     /// A symbol that this object does not define.
     #[error("symbol {} is not defined in this object; add another and redirect edges to it", .0.0)]
@@ -62,6 +64,12 @@ pub enum EditError {
     /// A block that is to live with another, but lives with some already.
     #[error("block {} is part of a section group already", .0.0)]
     Grouped(BlockId),
+    /// A call with more arguments than registers for them.
+    #[error("a call of an action has at most {most} arguments, not {wanted}; give it the address of a scratch section", most = crate::action::MAX_ARGUMENTS)]
+    Arguments {
+        /// How many it has.
+        wanted: usize,
+    },
     /// More than the graph's numbers can name.
     #[error("the graph holds no more {0}")]
     Full(&'static str),

@@ -23,11 +23,11 @@ pub enum UnpackError {
 }
 
 impl LinkGraph {
-    /// The graph as bytes, for [`unpack`](LinkGraph::unpack); `None` if it has more than sections, blocks, symbols and edges,
+    /// The graph as bytes, for [`unpack`](LinkGraph::unpack); `None` if it has more than sections, blocks, symbols and edges, as actions,
     /// or its bytes are an object's.
     pub fn pack(&self) -> Option<Vec<u8>> {
         let more = !self.input.is_empty() || !self.groups.is_empty() || !self.mentions.is_empty();
-        if more || !self.descriptions.is_empty() {
+        if more || !self.descriptions.is_empty() || !self.actions.is_empty() {
             return None;
         }
         let mut packer = Packer(Vec::with_capacity(64 + 2 * self.made.len() + 16 * self.edges.len()));
@@ -174,6 +174,7 @@ const KINDS: &[SectionKind] = &[
     SectionKind::EhFrame,
     SectionKind::Unloaded,
     SectionKind::Pdata,
+    SectionKind::Scratch,
 ];
 /// Stands for the kind that has more to it.
 const FUNCTIONS: u8 = 100;

@@ -17,12 +17,14 @@ mod resolve;
 
 pub use error::{LoadError, Missing};
 
+use crate::arch::Architecture;
 use crate::error::LinkError;
 use crate::format::{self, Format};
 use crate::graph::*;
 use crate::input::Input;
 use crate::interface::{Global, Interface, Strength};
 use crate::layout::{Member, Share};
+use crate::memory::origin::{self, ObjectPart, Origin};
 use crate::memory::{self, Allocation, Demand, Lane, MemoryManager, Placement, Segment};
 use crate::names::{Name, Names};
 use crate::prune;
@@ -31,7 +33,7 @@ use crate::riscv;
 use crate::tables::Tables;
 use object::{Object, Phase, Run};
 use resolve::globals;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 /// A loaded object.
@@ -101,6 +103,35 @@ struct Allocated {
     allocation: Box<dyn Allocation>,
     sections: Vec<(SectionKey, u64)>,
     segments: Vec<Segment>,
+}
+
+/// What memory is asked for: some sections, and where they lie in the lanes.
+struct Wanted<'a> {
+    objects: &'a [Object],
+    sections: &'a [(SectionKey, u64)],
+    number: u64,
+}
+
+impl Origin for Wanted<'_> {
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    fn architecture(&self) -> &'static Architecture {
+        let (first, _) = self.sections[0];
+        self.objects[first.object as usize].member.graph.arch()
+    }
+
+    fn objects(&self) -> Vec<ObjectPart> {
+        let mut parts: BTreeMap<u32, ObjectPart> = BTreeMap::new();
+        for (section, start) in self.sections {
+            let object = &self.objects[section.object as usize];
+            let new = || ObjectPart { name: object.name().into(), dylib: "".into(), sections: Vec::new() };
+            let part = parts.entry(section.object).or_insert_with(new);
+            part.sections.push(object.section_part(&object.runs[section.number as usize], *start));
+        }
+        parts.into_values().collect()
+    }
 }
 
 /// Loads objects, step by step. Everything of one loader sees everything else's global symbols.
@@ -292,7 +323,8 @@ impl Loader {
         if sections.is_empty() {
             return Ok(());
         }
-        let allocation = memory::allocate(manager, &demand)?;
+        let origin = Wanted { objects: &self.objects, sections: &sections, number: origin::next_number() };
+        let allocation = memory::checked(manager.allocate_for(&demand, &origin)?, &demand)?;
         let lanes = Lane::ALL.map(|lane| allocation.address(lane));
         for (section, offset) in &sections {
             let run = &mut self.objects[section.object as usize].runs[section.number as usize];

@@ -8,7 +8,7 @@ use crate::fixup::{self, Fixup, Places, Threads};
 use crate::graph::*;
 use crate::interface::Interface;
 use crate::layout::{Member, lane};
-use crate::memory::Lane;
+use crate::memory::{Lane, SectionPart};
 use crate::resolve::Targets;
 use crate::tls::Questions;
 use std::ops::Range;
@@ -105,6 +105,23 @@ impl Object {
             Part::Stubs => "<stubs>".into(),
             Part::Got => "<got>".into(),
             Part::Indirect => "<indirect>".into(),
+        }
+    }
+
+    /// What is told of a section to who gives memory for it.
+    pub fn section_part(&self, run: &Run, start: u64) -> SectionPart {
+        let kind = match run.part {
+            Part::Own(id) => self.member.graph.section(id).kind,
+            Part::Stubs => SectionKind::Code,
+            Part::Got => SectionKind::ReadOnly,
+            Part::Indirect => SectionKind::Data,
+        };
+        SectionPart {
+            name: self.section_name(run).into_bytes(),
+            kind,
+            lane: Some(run.lane),
+            range: start..start + run.size,
+            align: 1 << run.align_log2,
         }
     }
 

@@ -3,17 +3,19 @@
 use super::found::{Found, Others};
 use super::gather::{Gathering, Next, gather};
 use super::passes::Passes;
-use super::resolve::{Closure, Job, Reference, bound, first_reference};
+use super::resolve::{Closure, GOT, Job, Reference, bound, first_reference};
 use crate::error::Error;
 use crate::session::Session;
 use crate::state::{Answer, DylibId, NO_UNIT, Phase, Required, State, SymbolId, TaskId, UnitId};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
+use uruk_jitlink::arch::Architecture;
 use uruk_jitlink::error::LinkError;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
-use uruk_jitlink::graph::{LinkGraph, SymbolId as LocalId};
+use uruk_jitlink::graph::{LinkGraph, SymbolId as LocalId, SymbolKind};
 use uruk_jitlink::layout::{self, Layout, Member, Share};
+use uruk_jitlink::memory::origin::{self, ObjectPart, Origin};
 use uruk_jitlink::memory::{self, Allocation, Lane, Placement};
 use uruk_jitlink::names::Name;
 use uruk_jitlink::prune;
@@ -71,15 +73,20 @@ impl Placed {
         session.decide_placement(closure.jobs.iter().map(|job| (job.unit, job.graph.needs_low)));
         let waiting = if hurried { closure.waiting(session) } else { HashSet::new() };
         // The last part is finished first.
-        let mut parts = [true, false].map(|waits| [Placement::Low, Placement::Near].map(|at| (waits, at, Vec::new())));
+        let alone = if session.executor().memory().each_object_alone() {
+            apart(session, &closure.jobs)
+        } else {
+            HashSet::new()
+        };
+        let mut parts: BTreeMap<(bool, Placement, Option<UnitId>), Vec<Job>> = BTreeMap::new();
         for job in closure.jobs {
             let (waits, placement) = (waiting.contains(&job.unit), session.placement(job.unit));
-            let part = parts.as_flattened_mut().iter_mut().find(|part| (part.0, part.1) == (waits, placement));
-            part.expect("there is one for each").2.push(job);
+            let alone = alone.get(&job.unit).copied();
+            parts.entry((!waits, placement, alone)).or_default().push(job);
         }
         let passes = Arc::new(closure.passes);
         let mut batches = Vec::new();
-        for (_, placement, jobs) in parts.into_iter().flatten().filter(|(.., jobs)| !jobs.is_empty()) {
+        for ((_, placement, _), jobs) in parts {
             let units: Vec<UnitId> = jobs.iter().map(|job| job.unit).collect();
             match Batch::lay_out(session, jobs, placement, &passes) {
                 Ok(batch) => batches.push(batch),
@@ -104,6 +111,49 @@ impl Placed {
         }
         self.passes.report_failed(session);
         true
+    }
+}
+
+/// The objects that make sense alone: no others share thread-local variables or gathered sections with them.
+fn apart(session: &Session, jobs: &[Job]) -> HashSet<UnitId> {
+    let gathers = |job: &Job| {
+        let globals = job.references.iter().zip(&job.object.interface.globals);
+        let mut linker = globals.filter(|(reference, _)| **reference == Reference::Linker);
+        linker.any(|(_, global)| session.names().bytes(global.name) != GOT)
+            || layout::groups(&job.graph).next().is_some()
+    };
+    if jobs.iter().any(gathers) {
+        return HashSet::new();
+    }
+    let has_threads = |job: &Job| job.graph.symbols.iter().any(|symbol| symbol.kind == SymbolKind::ThreadLocal);
+    jobs.iter().filter(|job| !has_threads(job)).map(|job| job.unit).collect()
+}
+
+/// What memory is asked for.
+struct Wanted<'a> {
+    session: &'a Session,
+    units: &'a [UnitId],
+    members: &'a [Member],
+    number: u64,
+}
+
+impl Origin for Wanted<'_> {
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    fn architecture(&self) -> &'static Architecture {
+        self.members[0].graph.arch()
+    }
+
+    fn objects(&self) -> Vec<ObjectPart> {
+        let members = self.units.iter().zip(self.members);
+        let part = |(unit, member): (&UnitId, &Member)| ObjectPart {
+            name: member.graph.input.name().clone(),
+            dylib: self.session.dylib_of(*unit),
+            sections: member.sections(),
+        };
+        members.map(part).collect()
     }
 }
 
@@ -203,7 +253,10 @@ impl Batch {
         });
         let retained = planned.into_iter().collect::<Result<_, _>>()?;
         let mut layout = Layout::new(&mut members, &gather, placement)?;
-        let allocation = memory::allocate(memory, &layout.demand).map_err(LinkError::from)?;
+        let origin = Wanted { session, units: &units, members: &members, number: origin::next_number() };
+        let allocation = memory.allocate_for(&layout.demand, &origin);
+        let allocation =
+            allocation.and_then(|given| memory::checked(given, &layout.demand)).map_err(LinkError::from)?;
         layout.place(&mut members, Lane::ALL.map(|lane| allocation.address(lane)));
         let addresses =
             session.parallel_mut(cost, &mut members, |index, member| fixup::addresses(member, &targets[index]));
@@ -377,7 +430,7 @@ impl Batch {
         for (index, result) in results.into_iter().enumerate() {
             self.failures.extend(result.err().map(|error| (index, error.into())));
         }
-        if !self.layout.gathered.is_empty() {
+        if self.layout.has_shared() {
             let mut bytes = self.allocation.working().into_iter();
             let mut windows = bases.map(|address| Window { address, bytes: bytes.next().unwrap_or_default() });
             for index in 0..members.len() {

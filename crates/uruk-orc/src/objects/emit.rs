@@ -9,7 +9,7 @@ use super::finish::{Linked, function_tables, thread_variables};
 use super::passes::{Passes, Retained};
 use super::resolve::Reference;
 use super::threads::Loaded;
-use super::{Object, shown};
+use super::{Object, actions, shown};
 use crate::error::Error;
 use crate::executor::Resource;
 use crate::listener;
@@ -68,7 +68,9 @@ impl Batch {
             image,
         };
         finished.retain(session, self.retained);
-        if let Err(error) = finished.register(session, module) {
+        let registered = finished.register(session, module);
+        session.release_scratch(&layout.scratch);
+        if let Err(error) = registered {
             session.give_back(finished.linked);
             return Err(error);
         }
@@ -83,7 +85,8 @@ fn between(layout: &Layout, members: &[Member], lanes: [u64; 3]) -> Vec<Segment>
     let runs = Lane::ALL.map(|lane| {
         let end = match lane {
             Lane::Data => first.share.zero.start,
-            Lane::Code | Lane::ReadOnly => lanes[lane as usize] + layout.demand.lanes[lane as usize].size,
+            Lane::ReadOnly => layout.scratch.start,
+            Lane::Code => lanes[lane as usize] + layout.demand.lanes[lane as usize].size,
         };
         let address = last.share.lanes[lane as usize].end;
         Segment { lane, address, size: end - address }
@@ -125,14 +128,13 @@ impl Finished {
     fn register(&mut self, session: &Session, threads: Option<ThreadModule>) -> Result<(), Error> {
         let executor = session.executor();
         let Finished { units, members, objects, targets, addresses, failures, passes, linked, image, .. } = self;
-        let failed = |index: usize| has_failed(failures, index);
         let lots: Vec<_> = {
             let state = session.lock();
             units.iter().map(|unit| state.lot_of(*unit)).collect()
         };
         let places = |index: usize| Places::new(&members[index], &targets[index], &addresses[index]);
         let base = threads.and_then(|threads| threads.base);
-        let shown = shown::show(executor, objects, &lots, places, failed, base);
+        let shown = shown::show(executor, objects, &lots, places, |index| has_failed(failures, index), base);
         linked.iter_mut().zip(shown).for_each(|(linked, shown)| linked.shown = shown);
         let mut slots = Vec::new();
         for (member, linked) in members.iter().zip(linked.iter_mut()) {
@@ -153,8 +155,14 @@ impl Finished {
             }
         }
         executor.run_resolvers(&slots)?;
+        for (index, linked) in linked.iter_mut().enumerate() {
+            if !has_failed(failures, index) {
+                let done = actions::run(executor, &members[index].graph, &addresses[index], &mut linked.departures);
+                failures.extend(done.err().map(|error| (index, error)));
+            }
+        }
         let listeners = session.wishes().listeners();
-        for (index, linked) in linked.iter_mut().enumerate().filter(|(index, _)| !failed(*index)) {
+        for (index, linked) in linked.iter_mut().enumerate().filter(|(index, _)| !has_failed(failures, *index)) {
             let graph = Placed::new(&members[index].graph, &addresses[index], true);
             linked.farewells.extend(passes.linked(session, units[index], &graph));
             if let Some(listeners) = &listeners {

@@ -52,6 +52,8 @@ pub(crate) struct Linked {
     pub shown: Shown,
     /// Its graph, if somebody wants that to stay.
     pub retained: Option<Arc<Retained>>,
+    /// Calls in the executor before its memory goes, the last one first.
+    pub departures: Vec<(u64, Vec<u64>)>,
     /// Told when it goes, before its memory does.
     pub farewells: Vec<Farewell>,
     /// What a client's unit keeps.

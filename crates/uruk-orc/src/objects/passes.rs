@@ -250,7 +250,7 @@ impl Batch {
                 plugin.post_fixup(context, &placed, &mut Working::new(graph, windows))
             })
         };
-        let results: Vec<Result<(), Error>> = if self.layout.gathered.is_empty() {
+        let results: Vec<Result<(), Error>> = if !self.layout.has_shared() {
             let mut windows = split(self.allocation.working(), bases, members);
             session.parallel_mut(self.cost, &mut windows, give)
         } else {

@@ -461,9 +461,12 @@ pub(super) fn first_reference(graph: &LinkGraph, symbol: u32) -> String {
 /// The start of an object's own thread-local image (psABI §4.4.1, local dynamic model with descriptors).
 pub(super) const THREAD_IMAGE: &[u8] = b"_TLS_MODULE_BASE_";
 
+/// The start of an object's own slots.
+pub(super) const GOT: &[u8] = b"_GLOBAL_OFFSET_TABLE_";
+
 /// Whether a name is one that the linker itself defines for the objects that it links, so that no generator need.
 pub fn is_linker_defined(name: &[u8]) -> bool {
-    name == b"_GLOBAL_OFFSET_TABLE_" || name == THREAD_IMAGE || name == IMAGE_BASE || bound(name).is_some()
+    name == GOT || name == THREAD_IMAGE || name == IMAGE_BASE || bound(name).is_some()
 }
 
 /// The section whose bound a name stands for, and whether it is the upper one.

@@ -3,7 +3,7 @@
 use super::{Session, Shared};
 use crate::dispatch::{Priority, Runnable, compile_thread};
 use crate::error::Error;
-use crate::objects::{self, Linked};
+use crate::objects::{self, Linked, actions};
 use crate::responsibility::Responsibility;
 use crate::state::{Answer, Effects, News, QueryId, State, TaskId, Work};
 use crate::sync::thread_local;
@@ -12,7 +12,7 @@ use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
-use uruk_jitlink::memory::Segment;
+use uruk_jitlink::memory::{Lane, Segment};
 
 /// How many tasks a thread runs on top of each other before it leaves one to a new thread.
 const MAX_DEPTH: usize = 64;
@@ -57,6 +57,14 @@ impl Session {
     /// Memory that several units share goes with the session.
     pub(crate) fn keep_segments(&self, segments: Vec<Segment>) {
         self.shared.keep_segments(segments);
+    }
+
+    /// Gives memory back that was needed until its batch was final.
+    pub(crate) fn release_scratch(&self, scratch: &Range<u64>) {
+        if !scratch.is_empty() {
+            let segment = Segment { lane: Lane::ReadOnly, address: scratch.start, size: scratch.end - scratch.start };
+            self.shared.release(&[segment]);
+        }
     }
 
     /// Runs a task that no other thread has started.
@@ -187,6 +195,12 @@ impl Shared {
     }
 
     fn give_back(&self, freed: Vec<Linked>) {
+        let departures = freed.iter().rev().flat_map(|linked| linked.departures.iter().rev());
+        for (function, arguments) in departures {
+            if let Err(error) = actions::call(&*self.executor, "before its memory goes", *function, arguments) {
+                self.report(error);
+            }
+        }
         let memory: Vec<Range<u64>> = freed.iter().flat_map(Linked::memory).collect();
         let variables: Vec<_> = freed.iter().flat_map(|linked| linked.variables.iter().cloned()).collect();
         if let Err(error) = self.executor.forget(&memory, &variables) {

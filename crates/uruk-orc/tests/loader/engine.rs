@@ -138,7 +138,7 @@ fn names_come_from_who_is_asked() {
     let count = asked.clone();
     let address = three as extern "C" fn() -> u64 as usize as u64;
     let source = "int given(void), another(void); int f(void) { return given() + another(); }";
-    let memory = Arc::new(InProcessMemory::new(Options { strict: true }));
+    let memory = Arc::new(InProcessMemory::new(Options { strict: true, ..Options::default() }));
     let mut engine = Engine::builder(object("f.c", source)).memory_manager(memory.clone()).resolver(move |names| {
         count.fetch_add(1, Ordering::Relaxed);
         names.iter().map(|_| Some(address)).collect()

@@ -36,7 +36,7 @@ fn a_refusal_later_on_costs_one_allocation() {
 
 #[test]
 fn any_call_may_fail_and_nothing_is_lost() {
-    for options in [Options { strict: false }, Options { strict: true }] {
+    for options in [false, true].map(|strict| Options { strict, ..Options::default() }) {
         let mut n = 0;
         loop {
             n += 1;

@@ -15,6 +15,7 @@ mod failures;
 mod files;
 mod forks;
 mod pages;
+mod places;
 
 const CODE: usize = Lane::Code as usize;
 const READ_ONLY: usize = Lane::ReadOnly as usize;
@@ -29,7 +30,7 @@ fn packed() -> InProcessMemory {
 }
 
 fn strict() -> InProcessMemory {
-    InProcessMemory::new(Options { strict: true })
+    InProcessMemory::new(Options { strict: true, ..Options::default() })
 }
 
 fn lane(size: u64, align: u64) -> LaneDemand {

@@ -111,7 +111,7 @@ fn released_variables_are_zero_for_the_next() {
 
 #[test]
 fn a_small_cycle_makes_only_the_calls_that_write() {
-    for options in [Options { strict: false }, Options { strict: true }] {
+    for options in [false, true].map(|strict| Options { strict, ..Options::default() }) {
         let faults = Faults::new();
         let memory = InProcessMemory::with_system(options, faults.clone());
         let demand = sizes([1000, 300, 200]);

@@ -144,7 +144,7 @@ fn whoever_asks_sees_all_of_a_redirection_or_nothing() {
 fn failing_system_calls_leave_nothing_behind() {
     for strict in [false, true] {
         let faults = Faults::new();
-        let memory = Arc::new(InProcessMemory::with_system(Options { strict }, faults.clone()));
+        let memory = Arc::new(InProcessMemory::with_system(Options { strict, ..Options::default() }, faults.clone()));
         let pool = pool(&memory, |_| Some(address(one)));
         let kept = pool.make(1).unwrap()[0];
         let live = memory.statistics().live;
@@ -170,7 +170,7 @@ fn failing_system_calls_leave_nothing_behind() {
 #[test]
 fn code_is_written_once_even_where_memory_would_allow_more() {
     let faults = Faults::new();
-    let memory = Arc::new(InProcessMemory::with_system(Options { strict: true }, faults.clone()));
+    let memory = Arc::new(InProcessMemory::with_system(Options { strict: true, ..Options::default() }, faults.clone()));
     assert_eq!(memory.mode(), Mode::Strict);
     let pool = pool(&memory, |_| Some(address(one)));
     let stubs = pool.make(5000).unwrap();

@@ -1,0 +1,113 @@
+//! What goes into dylibs: objects, archives, sources.
+
+use crate::call::{Reach, enter};
+use crate::dylib::{Dylib, uruk_dylib};
+use crate::error::{Failure, uruk_status};
+use crate::handle::Handle;
+use crate::raw::{List, Text};
+use crate::tracker::{Tracker, uruk_tracker};
+use std::path::Path;
+use std::sync::Arc;
+use uruk::{Input, read_file};
+
+/// The dylib and the tracker that something is added with, which belong together.
+fn place(
+    dylib: Handle<uruk_dylib>,
+    tracker: Handle<uruk_tracker>,
+) -> Result<(Arc<Dylib>, Option<Arc<Tracker>>), Failure> {
+    let (dylib, tracker) = (dylib.get()?, tracker.get_if_any()?);
+    if tracker
+        .as_ref()
+        .is_some_and(|tracker| tracker.dylib != dylib.id || !Arc::ptr_eq(&tracker.program, &dylib.program))
+    {
+        return Err(Failure::invalid("the tracker is one of another dylib"));
+    }
+    Ok((dylib, tracker))
+}
+
+fn copied(name: Text, bytes: List<u8>, size: usize) -> Result<Input, Failure> {
+    Ok(Input::from_bytes(name.or("name", "<memory>")?, bytes.get(size, "bytes")?.to_vec()))
+}
+
+/// Adds an object from memory, of any format; it is copied. `tracker` and `name`, which messages have, may be null.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_dylib_add_object(
+    dylib: Handle<uruk_dylib>,
+    tracker: Handle<uruk_tracker>,
+    name: Text,
+    bytes: List<u8>,
+    size: usize,
+) -> uruk_status {
+    enter(Reach::OutsideLinks, || {
+        let (dylib, tracker) = place(dylib, tracker)?;
+        let object = copied(name, bytes, size)?;
+        Ok(dylib.program.jit.add_objects(dylib.id, tracker.map(|tracker| tracker.id), &[object])?)
+    })
+}
+
+/// Adds objects from files as one static link would take them. `tracker` may be null.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_dylib_add_object_files(
+    dylib: Handle<uruk_dylib>,
+    tracker: Handle<uruk_tracker>,
+    paths: List<Text>,
+    count: usize,
+) -> uruk_status {
+    enter(Reach::OutsideLinks, || {
+        let (dylib, tracker) = place(dylib, tracker)?;
+        let paths = paths.get(count, "paths")?.iter().map(|path| path.get("a path"));
+        let jit = &dylib.program.jit;
+        let objects = jit.read_files(&paths.collect::<Result<Vec<_>, _>>()?)?;
+        Ok(jit.add_objects(dylib.id, tracker.map(|tracker| tracker.id), &objects)?)
+    })
+}
+
+/// Adds an object or an archive from a file. Members of an archive are linked when something refers to them.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_dylib_add_file(dylib: Handle<uruk_dylib>, path: Text) -> uruk_status {
+    enter(Reach::OutsideLinks, || Ok(dylib.get()?.get().add_file(Path::new(path.get("path")?))?))
+}
+
+/// Adds an archive from memory, whose members are linked when something refers to them; it is copied.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_dylib_add_archive(
+    dylib: Handle<uruk_dylib>,
+    name: Text,
+    bytes: List<u8>,
+    size: usize,
+) -> uruk_status {
+    enter(Reach::OutsideLinks, || Ok(dylib.get()?.get().add_archive(copied(name, bytes, size)?)?))
+}
+
+/// Adds all members of an archive in a file.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_dylib_add_whole_archive(dylib: Handle<uruk_dylib>, path: Text) -> uruk_status {
+    enter(Reach::OutsideLinks, || {
+        let dylib = dylib.get()?;
+        let archive = read_file(Path::new(path.get("path")?))?;
+        Ok(dylib.get().add_whole_archive(&archive)?)
+    })
+}
+
+/// Adds a source file in C, C++ or another language that the system's compilers know, told by its ending. It is compiled when
+/// something is missing that it may define.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_dylib_add_source_file(dylib: Handle<uruk_dylib>, path: Text) -> uruk_status {
+    enter(Reach::OutsideLinks, || Ok(dylib.get()?.get().add_source(Path::new(path.get("path")?))?))
+}
+
+/// Adds functions in Cranelift's language, each of which is compiled when something asks for it. `tracker` and `name`, which messages
+/// have, may be null.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_dylib_add_clif(
+    dylib: Handle<uruk_dylib>,
+    tracker: Handle<uruk_tracker>,
+    name: Text,
+    text: Text,
+) -> uruk_status {
+    enter(Reach::OutsideLinks, || {
+        let (dylib, tracker) = place(dylib, tracker)?;
+        let (name, text) = (name.or("name", "<memory>")?, text.get("text")?);
+        Ok(dylib.program.jit.add_clif(dylib.id, tracker.map(|tracker| tracker.id), name, text)?)
+    })
+}

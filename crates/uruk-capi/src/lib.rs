@@ -1,0 +1,22 @@
+//! Uruk for C, and for everything that calls C.
+//!
+//! The header `include/uruk.h` is made from this crate by `cbindgen`; its comments are the documentation. Data flow: C → a
+//! function here ([`call`] keeps panics inside, and refuses what would wait for itself) → arguments are looked at ([`raw`],
+//! [`handle`], [`sized`]) → the library `uruk` → a status, and a text for this thread ([`error`]).
+//!
+//! Invariants: no type of Rust is in the interface but numbers, pointers and structures of them. Every function returns
+//! [`uruk_status`](error::uruk_status), or has a result that says that it failed. A handle that is gone, of another kind or made up
+//! is told as that, never used. Structures that clients fill in are copied once, and grow at their end only.
+
+pub mod call;
+pub mod dylib;
+pub mod error;
+pub mod handle;
+pub mod input;
+pub mod jit;
+pub mod lookup;
+pub mod memory;
+pub mod raw;
+pub mod sized;
+pub mod tracker;
+pub mod version;
