@@ -171,8 +171,8 @@ pub trait Executor: Send + Sync {
 
     /// Makes records of functions known to Windows' unwinder, which count from `base` and are in order of address. Where
     /// there is no such unwinder, nothing is kept.
-    fn register_functions(&self, _base: u64, _records: Range<u64>) -> Option<Resource> {
-        None
+    fn register_functions(&self, _base: u64, _records: Range<u64>) -> Result<Option<Resource>, Error> {
+        Ok(None)
     }
 
     /// Prepares for making stubs. An executor that cannot make any says so.
@@ -253,7 +253,7 @@ pub trait Executor: Send + Sync {
 
     /// Code and data that a static link adds to every program: the object that defines a name, if there is one. They
     /// are searched like archives after everything else.
-    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>>;
+    fn support_object(&self, name: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 }
 
 fn unsupported(what: &str) -> Error {

@@ -6,13 +6,14 @@ use crate::lazy_calls::LazyCalls;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use uruk_cache::ObjectCache;
-use uruk_executor::in_process::InProcess;
+use uruk_executor::in_process::{InProcess, NoDebugger};
 use uruk_executor::memory::Options;
 use uruk_jitlink::format::Convention;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::memory::{MemoryError, MemoryManager};
 use uruk_orc::GcRoots;
 use uruk_orc::dispatch::{Dispatcher, ThreadPool};
+use uruk_orc::error::Error as SessionError;
 use uruk_orc::executor::Executor;
 use uruk_orc::generator::ProcessSymbols;
 use uruk_orc::listener::Listener;
@@ -117,7 +118,8 @@ impl Builder {
     }
 
     /// Where calls go whose body cannot be had, instead of a message and the end of the process: code that is entered
-    /// with the arguments of the call, and may throw into its caller. See [`Dylib::lazy_reexport`](crate::Dylib::lazy_reexport).
+    /// with the arguments of the call, and may throw into its caller. It is code of the process where the program runs; why a
+    /// body cannot be had is reported here, in the session. See [`Dylib::lazy_reexport`](crate::Dylib::lazy_reexport).
     pub fn lazy_failure(mut self, address: u64) -> Self {
         self.lazy_failure = Some(address);
         self
@@ -209,7 +211,11 @@ impl Builder {
             None => InProcess::new(Options { strict: self.strict, ..Options::default() }),
         };
         if let Some(enabled) = self.debugger {
-            executor.set_debugger(enabled);
+            let failed = |error: NoDebugger| SessionError::Executor {
+                what: "showing linked code to debuggers".into(),
+                reason: error.to_string(),
+            };
+            executor.set_debugger(enabled).map_err(failed)?;
         }
         Ok(Arc::new(executor))
     }

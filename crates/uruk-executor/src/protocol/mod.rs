@@ -13,8 +13,9 @@ pub mod frame;
 pub mod hello;
 pub mod message;
 mod peer;
-#[cfg(unix)]
+#[cfg_attr(windows, path = "spawn/windows.rs")]
 pub mod spawn;
 pub mod transport;
+mod vanished;
 
 pub use peer::{Gone, Handler, Incoming, Peer};

@@ -150,13 +150,13 @@ impl Executor for Remote {
         Ok(Box::new(kept))
     }
 
-    fn register_functions(&self, base: u64, records: Range<u64>) -> Option<Resource> {
+    fn register_functions(&self, base: u64, records: Range<u64>) -> Result<Option<Resource>, Error> {
         if self.convention() != Convention::Windows {
-            return None;
+            return Ok(None);
         }
         let kept = self.link.keep();
         self.link.post(&Request::RegisterFunctions { resource: kept.number(), base, records });
-        Some(Box::new(kept))
+        Ok(Some(Box::new(kept)))
     }
 
     fn stubs(&self, setup: StubSetup) -> Result<Box<dyn Stubs>, Error> {
@@ -250,10 +250,11 @@ impl Executor for Remote {
         Ok(Box::new(kept))
     }
 
-    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
-        match self.link.ask("looking for support code", &Request::SupportObject { name: name.into() }) {
-            Ok(Answer::Bytes(bytes)) => bytes,
-            _ => None,
+    fn support_object(&self, name: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let what = "looking for support code";
+        match self.link.ask(what, &Request::SupportObject { name: name.into() })? {
+            Answer::Bytes(bytes) => Ok(bytes),
+            _ => Err(self.link.unexpected(what)),
         }
     }
 }
