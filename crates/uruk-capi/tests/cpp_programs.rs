@@ -41,7 +41,7 @@ fn each_header_stands_alone() {
         let mut command = Command::new(language.compiler);
         command.arg(format!("-std={}", language.standard));
         command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-x", kind]);
-        // Included twice, as by two others; what is compiled itself is told of its `#pragma once`.
+        // Twice: its guard works.
         let text = source(
             &format!("alone-{}-{}", language.compiler, language.standard),
             &format!("#include <{name}>\n#include <{name}>\nint nothing;\n"),

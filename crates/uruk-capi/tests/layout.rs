@@ -1,0 +1,104 @@
+//! Every structure of the interface has the same layout in Rust, in C and in Python: offsets and sizes of all fields.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::process::Command;
+use support::{Language, compile, package, run, source, succeeds};
+
+use uruk_c::dylib::{uruk_search_entry, uruk_symbol};
+use uruk_c::jit::{uruk_memory_statistics, uruk_options};
+use uruk_c::memory::*;
+
+/// What Python's structures are, a line for each: its name and size; and for each field: names, offset, size.
+const CTYPES: &str = "
+import ctypes
+from uruk import _abi
+for structure in _abi.STRUCTURES:
+    name = structure.__name__
+    print(name, ctypes.sizeof(structure))
+    for field, _ in structure._fields_:
+        place = getattr(structure, field)
+        print(f'{name}.{field}', place.offset, place.size)
+";
+
+fn ctypes() -> BTreeSet<String> {
+    let mut python = Command::new("python3");
+    // The package without its library, which loads when it is imported.
+    let stub =
+        "import sys, types; sys.modules['uruk'] = package = types.ModuleType('uruk'); package.__path__ = [sys.argv[1]]";
+    python.env("PYTHONDONTWRITEBYTECODE", "1").arg("-c").arg(format!("{stub}\n{CTYPES}"));
+    python.arg(package().join("../../python/uruk"));
+    succeeds(&mut python, "ctypes").lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn structures_are_laid_out_as_in_python() {
+    let python = ctypes();
+    let mut text = String::from("#include <stdio.h>\n#include <stddef.h>\n#include <uruk.h>\nint main(void) {\n");
+    for line in &python {
+        let name = line.split(' ').next().unwrap();
+        match name.split_once('.') {
+            None => writeln!(text, "printf(\"{name} %zu\\n\", sizeof({name}));").unwrap(),
+            Some((structure, field)) => writeln!(
+                text,
+                "printf(\"{name} %zu %zu\\n\", offsetof({structure}, {field}), sizeof((({structure} *)0)->{field}));"
+            )
+            .unwrap(),
+        }
+    }
+    text.push_str("return 0;\n}\n");
+    let program = compile(source("layout", &text).as_ref(), &Language { compiler: "gcc", standard: "c99" }, "", &[]);
+    let c: BTreeSet<String> = run(&program, &[]).lines().map(str::to_owned).collect();
+    assert!(100 < c.len());
+    assert_eq!(c, python);
+}
+
+/// The lines of `ctypes` for structures of Rust.
+macro_rules! layouts {
+    ($($structure:ident { $($field:ident),* $(,)? })*) => {{
+        let mut lines = BTreeSet::new();
+        $(
+            lines.insert(format!("{} {}", stringify!($structure), size_of::<$structure>()));
+            $(
+                let offset = std::mem::offset_of!($structure, $field);
+                let size = size_of_field(|it: &$structure| &it.$field);
+                lines.insert(format!("{}.{} {offset} {size}", stringify!($structure), stringify!($field)));
+            )*
+        )*
+        lines
+    }};
+}
+
+fn size_of_field<T, F>(_: impl Fn(&T) -> &F) -> usize {
+    size_of::<F>()
+}
+
+#[test]
+fn structures_are_laid_out_as_in_rust() {
+    #[rustfmt::skip]
+    let rust = layouts! {
+        uruk_symbol { name, address }
+        uruk_search_entry { dylib, all_symbols, reserved }
+        uruk_options {
+            struct_size, abi_version, magic, flags, link_threads, compile_threads, reserved, lazy_failure, memory_manager,
+        }
+        uruk_memory_statistics { live, committed, reserved, reservations }
+        uruk_memory_object { name, dylib }
+        uruk_memory_section { name, object, offset, size, alignment, kind, lifetime }
+        uruk_memory_segment { kind, protection, size, zero_fill, alignment, sections, section_count }
+        uruk_memory_request {
+            struct_size, segment_size, section_size, object_size, allocation, target, placement, code_model, max_reach,
+            objects, object_count, segments, segment_count, other_sections, other_section_count,
+        }
+        uruk_memory_answer { working, target }
+        uruk_memory_piece { target, size }
+        uruk_memory_callbacks {
+            struct_size, abi_version, magic, flags, reserved, context, span, create_context, destroy_context, allocate,
+            finalize, abandon, release, deallocate, destroy,
+        }
+        uruk_memory_options { struct_size, abi_version, magic, flags, reserved, start, size }
+    };
+    assert_eq!(rust, ctypes());
+}
