@@ -132,14 +132,18 @@ fn status_of(error: &uruk_orc::error::Error) -> uruk_status {
         Link(_) | Archive { .. } | Unlike { .. } | Disagree { .. } => uruk_status::URUK_LINK,
         File { .. } => uruk_status::URUK_FILE,
         Dependency { cause, .. } | Chain { cause, .. } => status_of(cause),
-        Compile { cause, .. } | Translate { cause, .. } => {
-            cause.downcast_ref::<Failure>().map_or(uruk_status::URUK_COMPILE, |failure| failure.status)
-        }
+        Compile { cause, .. } | Translate { cause, .. } => said(cause, uruk_status::URUK_COMPILE),
+        Generator { cause, .. } => said(cause, uruk_status::URUK_CALLBACK),
         Plugin { .. } | Action { .. } | Panicked { .. } => uruk_status::URUK_CALLBACK,
         Removed { .. } | Abandoned { .. } | Ended => uruk_status::URUK_REMOVED,
         Executor { .. } | ExecutorLost { .. } | StaticThreadStorage { .. } => uruk_status::URUK_EXECUTOR,
         _ => uruk_status::URUK_OTHER,
     }
+}
+
+/// The status of a cause that is a failure of this crate's, or another.
+fn said(cause: &(dyn std::error::Error + Send + Sync + 'static), otherwise: uruk_status) -> uruk_status {
+    cause.downcast_ref::<Failure>().map_or(otherwise, |failure| failure.status)
 }
 
 thread_local! {
