@@ -5,7 +5,8 @@ use crate::error::{Failure, copy_text, uruk_status};
 use crate::handle::{self, Handle, Kind};
 use crate::raw::{List, Out, Text};
 use crate::sized::{self, Grows};
-use std::ffi::c_char;
+use ::uruk_executor::serve::command;
+use std::ffi::{OsString, c_char};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -133,6 +134,19 @@ fn choices(options: List<uruk_executor_options>) -> Result<(Options, bool), Fail
         ..defaults
     };
     Ok((options, chosen.flags & URUK_EXECUTOR_PASS_STREAMS != 0))
+}
+
+/// Makes this process an executor, as the program `uruk-executor` is one: with its arguments, behind the program's name, and until its
+/// controller is done. To be called first in `main`, before there are other threads: the environment is changed.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_executor_serve(arguments: List<Text>, count: usize) -> uruk_status {
+    enter(Reach::OutsideLinks, || {
+        let arguments =
+            arguments.get(count, "arguments")?.iter().map(|argument| Ok(argument.get("an argument")?.into()));
+        let arguments = arguments.collect::<Result<Vec<OsString>, Failure>>()?;
+        command::run("an executor", arguments.into_iter())
+            .map_err(|error| Failure::new(uruk_status::URUK_EXECUTOR, error))
+    })
 }
 
 /// Copies what compilers call the executor's machine, as `x86_64-unknown-linux-gnu`, as far as there is room, with a zero byte at the end.

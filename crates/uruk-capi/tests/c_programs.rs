@@ -15,3 +15,22 @@ fn a_memory_manager_of_ones_own() {
         assert_eq!(support::run(&path, &[object.as_str()]), "arena: ok\n", "{language:?}");
     }
 }
+
+/// Runs a program as every language with these arguments.
+fn check(name: &str, arguments: &[&str]) {
+    for language in support::LANGUAGES {
+        let Compiled { path, .. } = program(name, language);
+        assert_eq!(support::run(&path, arguments), format!("{name}: ok\n"), "{language:?}");
+    }
+}
+
+#[test]
+fn units_look_ups_and_pins() {
+    let object = support::object("unit", "int compute(int a) { return a + 2; }");
+    check("units", &[object.as_str()]);
+}
+
+#[test]
+fn generators_redirectable_functions_and_sources() {
+    check("generators", &[]);
+}
