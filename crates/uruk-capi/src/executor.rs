@@ -14,7 +14,7 @@ use uruk_orc::executor::Executor;
 use uruk_orc::remote::{Address, Options, Remote, Streams};
 
 /// A process where code runs, perhaps on another machine. It is given to one JIT by its options, and disposed of by who made it, in any
-/// order. Addresses of what is linked are that process's: functions there are called by `uruk_dylib_call` and `uruk_dylib_run`.
+/// order. Where nobody handles `SIGPIPE`, which would end this process when the other one goes, it is ignored from the first executor on. Addresses of what is linked are that process's: functions there are called by `uruk_dylib_call` and `uruk_dylib_run`.
 #[allow(non_camel_case_types)]
 pub struct uruk_executor;
 
@@ -86,6 +86,7 @@ pub extern "C" fn uruk_executor_start(
         let arguments = arguments.get(count, "arguments")?.iter().map(|argument| argument.get("an argument"));
         let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
         let (options, _) = choices(options)?;
+        ignore_broken_pipes();
         let remote = Remote::spawn(Path::new(program.get("program")?), arguments, &options)?;
         let streams = remote.target().lacks_streams.then(|| remote.pass_streams(&Address::local())).transpose()?;
         give(remote, streams, executor)
@@ -104,6 +105,7 @@ pub extern "C" fn uruk_executor_connect(
         let address: Result<Address, _> = address.get("address")?.parse();
         let address = address.map_err(|error| Failure::invalid(error.to_string()))?;
         let (options, pass) = choices(options)?;
+        ignore_broken_pipes();
         let remote = Remote::connect(&address, &options)?;
         let streams = pass.then(|| remote.pass_streams(&address)).transpose()?;
         give(remote, streams, executor)
@@ -113,6 +115,19 @@ pub extern "C" fn uruk_executor_connect(
 fn give(remote: Remote, streams: Option<Streams>, executor: Out<Handle<uruk_executor>>) -> Result<(), Failure> {
     let place = Place { remote: Arc::new(remote), streams: Mutex::new(streams) };
     executor.put(handle::put::<uruk_executor>(Arc::new(place)).handle())
+}
+
+/// Lets writing to an executor that is gone be an error, as programs in Rust have it.
+fn ignore_broken_pipes() {
+    #[cfg(unix)]
+    // SAFETY: zeros are a value of the structure, which the first call fills in; the second changes what is done with one signal,
+    // which nobody handles.
+    unsafe {
+        let mut now: libc::sigaction = std::mem::zeroed();
+        if libc::sigaction(libc::SIGPIPE, std::ptr::null(), &mut now) == 0 && now.sa_sigaction == libc::SIG_DFL {
+            libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        }
+    }
 }
 
 /// What a client chooses, and whether standard streams are passed.

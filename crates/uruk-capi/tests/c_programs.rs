@@ -34,3 +34,39 @@ fn units_look_ups_and_pins() {
 fn generators_redirectable_functions_and_sources() {
     check("generators", &[]);
 }
+
+#[test]
+fn plugins_and_the_graphs_that_they_see() {
+    let object = support::object("watched", "int value = 5; int compute(int a) { return a + value; }");
+    check("plugins", &[object.as_str()]);
+}
+
+#[test]
+fn listeners() {
+    let object = support::object("heard", "int value = 5; int compute(int a) { return a + value; }");
+    check("listeners", &[object.as_str()]);
+}
+
+#[test]
+fn a_dispatcher_of_ones_own() {
+    check("dispatch", &[]);
+}
+
+#[test]
+fn caches() {
+    for language in support::LANGUAGES {
+        let Compiled { path, .. } = program("cache", language);
+        let folder = tempfile::tempdir().unwrap();
+        let cache = folder.path().join("cache").display().to_string();
+        assert_eq!(support::run(&path, &[cache.as_str()]), "cache: ok\n", "{language:?}");
+    }
+}
+
+#[test]
+fn executors() {
+    let object = support::object(
+        "elsewhere",
+        "int getpid(void); int compute(int a) { return a + 2; } int process(void) { return getpid(); } int main(void) { return 3; }",
+    );
+    check("executor", &[object.as_str()]);
+}
