@@ -76,11 +76,11 @@ impl Target {
         format!("{}-{name}", self.gnu)
     }
 
-    /// Debian's cargo with a command and the profile.
-    fn cargo(&self, command: &str) -> Command {
+    /// Debian's cargo with a command, a package and the profile.
+    fn cargo(&self, command: &str, package: &str) -> Command {
         let linker = format!("CARGO_TARGET_{}_LINKER", self.triple.to_uppercase().replace('-', "_"));
         let mut cargo = Command::new("/usr/bin/cargo");
-        cargo.args([command, "--profile=cross", "--package=uruk-executor", "--target", self.triple]);
+        cargo.args([command, "--profile=cross", "--package", package, "--target", self.triple]);
         if self.build_std {
             cargo.arg("-Zbuild-std").env("RUSTC_BOOTSTRAP", "1");
         }
@@ -119,7 +119,8 @@ impl Target {
     }
 
     fn build_tests(&self) -> Result<PathBuf> {
-        let output = self.cargo("test").args(["--lib", "--no-run"]).output().context("cannot start cargo")?;
+        let output =
+            self.cargo("test", "uruk-executor").args(["--lib", "--no-run"]).output().context("cannot start cargo")?;
         let text = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "the tests for {} cannot be built: {text}", self.triple);
         // Executable unittests src/lib.rs (path)
@@ -145,15 +146,19 @@ impl Target {
         count.note(format_args!("{} {name}", self.triple), result);
     }
 
-    /// Builds the program without symbols, and says where it is.
+    /// Builds the executor.
     fn build(&self) -> Result<PathBuf> {
-        let mut cargo = self.cargo("build");
-        let built = cargo.arg("--bin=uruk-executor").status().context("cannot start cargo")?;
-        ensure!(built.success(), "the executor for {} cannot be built", self.triple);
+        self.build_program("uruk-executor", "uruk-executor")
+    }
+
+    /// Builds a package's program without symbols, and says where it is.
+    fn build_program(&self, package: &str, program: &str) -> Result<PathBuf> {
+        let built = self.cargo("build", package).args(["--bin", program]).status().context("cannot start cargo")?;
+        ensure!(built.success(), "{program} for {} cannot be built", self.triple);
         let ending = if self.triple.contains("windows") { ".exe" } else { "" };
-        let built = folder().join(self.triple).join(format!("cross/uruk-executor{ending}"));
+        let built = folder().join(self.triple).join(format!("cross/{program}{ending}"));
         let architecture = self.gnu.split('-').next().unwrap_or(self.gnu);
-        let program = paths::target_folder("executors")?.join(format!("uruk-executor-{architecture}{ending}"));
+        let program = paths::target_folder("executors")?.join(format!("{program}-{architecture}{ending}"));
         capture(Command::new(self.tool("strip")).arg("-o").arg(&program).arg(built))?;
         Ok(program)
     }

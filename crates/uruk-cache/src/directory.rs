@@ -11,6 +11,8 @@ mod index;
 mod pack;
 
 use crate::{CacheError, Key, ObjectCache};
+#[cfg(windows)]
+pub use index::HEADER_BYTES;
 use pack::Pack;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};

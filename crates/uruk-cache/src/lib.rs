@@ -11,6 +11,7 @@ mod key;
 mod memory;
 #[cfg(feature = "object_store")]
 mod remote;
+mod sys;
 mod tiers;
 
 pub use directory::Directory;

@@ -2,18 +2,50 @@
 
 mod support;
 
-use support::{Compiled, program};
+use support::{LANGUAGES, archive, object, program, run, source};
+
+/// Runs a program as each language, with these arguments.
+fn runs(name: &str, arguments: &[&str]) {
+    for language in LANGUAGES {
+        assert_eq!(run(&program(name, language), arguments), format!("{name}: ok\n"), "{language:?}");
+    }
+}
+
+/// Three objects that call each other.
+fn objects() -> [String; 3] {
+    let first = "int second(int); static int one = 1; int first(int a) { return second(a + one); }";
+    let second = "int third(int); static const int two[] = {2}; int second(int a) { return third(a + two[0]); }";
+    let third = "int zeros[500]; int third(int a) { return a + 3 + zeros[a]; }";
+    [("first", first), ("second", second), ("third", third)].map(|(name, text)| object(name, text))
+}
 
 #[test]
 fn a_memory_manager_of_ones_own() {
-    let object = support::object(
-        "compute",
-        "static int two = 2; const char *name = \"x\"; int zeros[999]; int compute(int a) { return a + two + zeros[7]; }",
+    let text = "static int two = 2; const char *name = \"x\"; int zeros[999]; int compute(int a) { return a + two + zeros[7]; }";
+    runs("arena", &[&object("compute", text)]);
+}
+
+#[test]
+fn managers_of_all_sorts() {
+    let objects = objects();
+    runs("managers", &objects.each_ref().map(String::as_str));
+}
+
+#[test]
+fn mistakes_are_told_from_each_other() {
+    runs("misuse", &[]);
+}
+
+#[test]
+fn dylibs_take_everything_and_run_it() {
+    let ours = object(
+        "ours",
+        "int ours(int); int call_ours(int a) { return ours(a) + 1; } int add(int a, int b) { return a + b; } int twice(int a) { return 2 * a; }",
     );
-    for language in support::LANGUAGES {
-        let Compiled { path, .. } = program("arena", language);
-        assert_eq!(support::run(&path, &[object.as_str()]), "arena: ok\n", "{language:?}");
-    }
+    let archive = archive("members", &object("member", "int member(int a) { return a + 100; }"));
+    let from_source = source("from_source", "int from_source(int a) { return a + 500; }");
+    let main = object("main", "int main(int count, char **words) { return count + words[count - 1][0]; }");
+    runs("dylibs", &[&ours, &archive, &from_source, &main]);
 }
 
 /// Runs a program as every language with these arguments.

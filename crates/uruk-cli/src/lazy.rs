@@ -1,7 +1,6 @@
 //! `uruk run --lazy`: what is called is compiled and linked then.
 
 use std::path::{Path, PathBuf};
-use std::process::exit;
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
@@ -9,6 +8,7 @@ use uruk::orc::order_file::OrderFile;
 use uruk::orc::session::{Session, WeakSession};
 use uruk::{FunctionPointer, Jit};
 use uruk_cc::Language;
+use uruk_executor::lifecycle::exit;
 
 use crate::args::Speculation;
 use crate::plan::Plan;

@@ -20,6 +20,7 @@ pub mod progress;
 mod remote;
 pub mod repl;
 pub mod run;
+mod text;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ mod search;
 mod tests;
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 
 pub use detect::{Kind, Machine, detect};
 pub use search::Search;
@@ -181,7 +181,7 @@ impl Builder<'_> {
                 None => self.file(self.search.library(&name)?, whole, false)?,
             },
             Mention::Shared(name) => {
-                let library = if name.as_encoded_bytes().contains(&b'/') {
+                let library = if name.as_encoded_bytes().iter().any(|byte| is_separator((*byte).into())) {
                     let path = PathBuf::from(name);
                     std::fs::metadata(&path).map_err(|source| Error::Unreadable { path: path.clone(), source })?;
                     Library::Path(path)

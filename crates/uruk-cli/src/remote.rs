@@ -2,9 +2,21 @@
 
 use crate::args::Place;
 use crate::plan::Plan;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uruk::orc::remote::{Address, Options, Remote, Streams};
+
+/// What this process runs. On Linux it is there even when the file has been replaced.
+fn this_program() -> Result<PathBuf, uruk::Error> {
+    if cfg!(target_os = "linux") {
+        return Ok("/proc/self/exe".into());
+    }
+    let failed = |error: std::io::Error| uruk::orc::error::Error::Executor {
+        what: "starting an executor".into(),
+        reason: format!("this program cannot be found: {error}"),
+    };
+    Ok(std::env::current_exe().map_err(failed)?)
+}
 
 /// An executor, with the program's output on its way here if that does not come by itself.
 pub struct Executor {
@@ -44,7 +56,7 @@ impl Executor {
         let (remote, streams) = match place {
             Place::Own => {
                 let arguments = ["executor"].into_iter().chain(arguments);
-                (Remote::spawn(Path::new("/proc/self/exe"), arguments, &options)?, None)
+                Executor::spawn(&this_program()?, arguments, &options)?
             }
             Place::Child(program) | Place::Piped(program) => Executor::spawn(program, arguments, &options)?,
             Place::Listening(address) => {

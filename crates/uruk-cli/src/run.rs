@@ -8,6 +8,7 @@ use std::time::Instant;
 use uruk::orc::executor::Executor as _;
 use uruk::orc::translate::Translate;
 use uruk::{Dylib, Jit};
+use uruk_executor::lifecycle;
 
 use crate::args::Times;
 use crate::ir::Ir;
@@ -16,8 +17,9 @@ use crate::progress::Progress;
 use crate::remote::Executor;
 use crate::{compile, complain, explain, fail, lazy};
 
-/// Libraries that a C or C++ compiler links without being told, or that every program may expect.
-const USUAL_LIBRARIES: &[&str] = &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"];
+/// Libraries that a C or C++ compiler links without being told, or that every program may expect. On Windows they come as
+/// import libraries, which are given.
+const USUAL_LIBRARIES: &[&str] = if cfg!(windows) { &[] } else { &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"] };
 
 /// Links what the plan says and runs it; gives the program's status, or 125 with a message on standard error.
 pub fn execute(mut plan: Plan) -> ExitCode {
@@ -53,7 +55,7 @@ pub fn execute(mut plan: Plan) -> ExitCode {
     }
     match status.map_err(|error| Failure::new(error, &jit)) {
         // Handlers that the program has registered run in here, so its code has to be there still.
-        Ok(status) => std::process::exit(status),
+        Ok(status) => lifecycle::exit(status),
         Err(failure) => match failure.signal() {
             Some(signal) => {
                 complain(&format!("uruk: error: {}", failure.error));

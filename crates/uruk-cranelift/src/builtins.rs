@@ -4,7 +4,7 @@ use crate::compiler::{Cranelift, library_name};
 use crate::emit::{Graph, Scope};
 use crate::error::Error;
 use crate::function::Function;
-use crate::machine::{Machine, X64};
+use crate::machine::{Machine, X64, is_windows};
 use crate::text;
 use cranelift_codegen::ir::LibCall;
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -22,7 +22,10 @@ const LIBRARIES: &[&str] = &["libm.so.6"];
 impl Cranelift {
     /// Lets a dylib, that of the process say, define what compiled code calls by itself.
     pub fn provide(&self, session: &Session, dylib: DylibId) {
-        session.add_generator(dylib, Arc::new(LibrariesOnDemand::new(LIBRARIES)));
+        // On Windows the C library has all of it.
+        if !is_windows(&*self.isa) {
+            session.add_generator(dylib, Arc::new(LibrariesOnDemand::new(LIBRARIES)));
+        }
         // Elsewhere it calls nothing that libraries do not have.
         if self.isa.name() == X64 {
             session.add_generator(dylib, Arc::new(Builtins { isa: self.isa.clone() }));
@@ -99,7 +102,8 @@ impl Builtins {
             Graph::new(&mut made, &name, machine).code(PROBESTACK, CODE_ALIGN, Scope::Weak)?;
             return Ok(made);
         }
-        let mut functions = text::read(&name, PSHUFB, &*self.isa)?;
+        let text = PSHUFB.replace("system_v", &self.isa.default_call_conv().to_string());
+        let mut functions = text::read(&name, &text, &*self.isa)?;
         let function = functions.pop().expect("the text is a function");
         Cranelift::with_isa(self.isa.clone()).compile(Function { scope: Scope::Weak, ..function })
     }

@@ -4,11 +4,12 @@
 //! graph of its own, so that each function is linked, found and freed alone.
 
 use crate::error::Error;
-use crate::machine::Machine;
+use crate::machine::{Machine, Records};
 use crate::unwind::{self, Frame};
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{ExternalName, Function, KnownSymbol, LibCall};
 use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CompiledCode, FinalizedRelocTarget};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use std::hash::Hash;
 use uruk_jitlink::arch::{ABS64, NOTHING, PC32};
 use uruk_jitlink::edit::{EditError, Editor, NewSymbol, Stage};
 use uruk_jitlink::graph::{BlockId, EdgeKind, LinkGraph, SectionKind, SymbolId, SymbolKind};
+use uruk_jitlink::x86_64::IMAGE32;
 
 /// Who may refer to a definition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -179,10 +181,15 @@ impl<'a> Graph<'a> {
     pub fn unwind(&mut self, isa: &dyn TargetIsa, code: &CompiledCode, function: SymbolId) -> Result<(), Error> {
         let tagged = |_| Error::ExceptionTag { function: self.name.to_string() };
         let call_sites = unwind::call_sites(code.buffer.call_sites()).map_err(tagged)?;
-        let size = code.buffer.total_size();
-        let Some(frame) =
-            Frame::new(isa, &self.machine.registers, &code.buffer.unwind_info, size, call_sites.is_some())
-        else {
+        let (notes, size) = (&code.buffer.unwind_info, code.buffer.total_size());
+        let registers = match &self.machine.records {
+            Records::Dwarf(registers) => registers,
+            Records::Windows if call_sites.is_some() => {
+                return Err(Error::Handlers { function: self.name.to_string() });
+            }
+            Records::Windows => return self.function_record(notes, size, function),
+        };
+        let Some(frame) = Frame::new(isa, registers, notes, size, call_sites.is_some()) else {
             return Ok(());
         };
         let section = self.section(".eh_frame", SectionKind::EhFrame)?;
@@ -195,6 +202,19 @@ impl<'a> Graph<'a> {
         if let Some((offset, table)) = frame.call_sites.zip(call_sites) {
             let symbol = self.extra(SectionKind::ReadOnly, ".gcc_except_table", &table, std::iter::empty())?;
             self.check(|editor| editor.add_edge(records, offset, PC32, symbol, 0))?;
+        }
+        Ok(())
+    }
+
+    /// Adds a function's record and information for Windows' unwinder.
+    fn function_record(&mut self, notes: &[(u32, UnwindInst)], size: u32, function: SymbolId) -> Result<(), Error> {
+        const RECORD_BYTES: usize = 12;
+        // A function without a frame has no record.
+        let Some(information) = unwind::windows::information(notes) else { return Ok(()) };
+        let information = self.extra(SectionKind::ReadOnly, ".xdata", &information, std::iter::empty())?;
+        let record = self.data(SectionKind::Pdata, ".pdata", Initial::Bytes(&[0; RECORD_BYTES]), 4)?;
+        for (offset, target, addend) in [(0, function, 0), (4, function, size.into()), (8, information, 0)] {
+            self.check(|editor| editor.add_edge(record, offset, IMAGE32, target, addend))?;
         }
         Ok(())
     }

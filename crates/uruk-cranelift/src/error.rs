@@ -73,6 +73,14 @@ pub enum Error {
         /// What it is linked as.
         format: &'static str,
     },
+    /// An exception handler in code for Windows.
+    #[error(
+        "function `{function}` handles exceptions, which functions for Windows do not do here; let them pass to a caller in C++"
+    )]
+    Handlers {
+        /// The function.
+        function: String,
+    },
     /// An exception handler that no personality routine understands.
     #[error(
         "function `{function}` handles exceptions by tag; handlers are called for every exception here: write `default`"

@@ -10,7 +10,7 @@ use cranelift_codegen::isa::{CallConv, TargetIsa};
 use uruk_jitlink::arch::{ABS32, ABS64, NOTHING};
 use uruk_jitlink::format::Format;
 use uruk_jitlink::graph::{EdgeKind, LinkGraph};
-use uruk_jitlink::{aarch64, elf, riscv, x86_64};
+use uruk_jitlink::{aarch64, coff, elf, riscv, x86_64};
 
 /// Cranelift's name of x86-64.
 pub const X64: &str = "x64";
@@ -21,8 +21,16 @@ pub struct Machine {
     pub format: &'static Format,
     /// The edge kind of a relocation at an offset of some code; `None` for those of other targets.
     pub edge_kind: fn(kind: Reloc, code: &[u8], offset: u32) -> Option<EdgeKind>,
-    /// Its registers in unwind records.
-    pub registers: Registers,
+    /// How unwinders know of its functions.
+    pub records: Records,
+}
+
+/// Unwind records.
+pub enum Records {
+    /// Of DWARF, where its registers have these numbers.
+    Dwarf(Registers),
+    /// For Windows' unwinder.
+    Windows,
 }
 
 /// The numbers of registers that frames are made of.
@@ -35,10 +43,11 @@ pub struct Registers {
 }
 
 impl Machine {
-    /// The machine of what Cranelift compiles for, which is linked as ELF has it.
+    /// The machine of what Cranelift compiles for, which is linked as ELF has it, or COFF for Windows.
     pub fn of(isa: &dyn TargetIsa) -> Result<&'static Machine, Error> {
         match isa.name() {
-            _ if isa.default_call_conv() == CallConv::WindowsFastcall => {}
+            X64 if is_windows(isa) => return Ok(&WINDOWS_X86_64),
+            _ if is_windows(isa) => {}
             X64 => return Ok(&X86_64),
             "aarch64" => return Ok(&AARCH64),
             "riscv64" => return Ok(&RISCV64),
@@ -53,22 +62,30 @@ impl Machine {
     }
 }
 
+/// Whether code is for Windows.
+pub fn is_windows(isa: &dyn TargetIsa) -> bool {
+    isa.default_call_conv() == CallConv::WindowsFastcall
+}
+
+static WINDOWS_X86_64: Machine =
+    Machine { format: &coff::x86_64::FORMAT, edge_kind: x86_64_edge, records: Records::Windows };
+
 static X86_64: Machine = Machine {
     format: &elf::x86_64::FORMAT,
     edge_kind: x86_64_edge,
-    registers: Registers { stack_pointer: 7, frame_pointer: 6, return_address: 16, pushed: 8 },
+    records: Records::Dwarf(Registers { stack_pointer: 7, frame_pointer: 6, return_address: 16, pushed: 8 }),
 };
 
 static AARCH64: Machine = Machine {
     format: &elf::aarch64::FORMAT,
     edge_kind: aarch64_edge,
-    registers: Registers { stack_pointer: 31, frame_pointer: 29, return_address: 30, pushed: 0 },
+    records: Records::Dwarf(Registers { stack_pointer: 31, frame_pointer: 29, return_address: 30, pushed: 0 }),
 };
 
 static RISCV64: Machine = Machine {
     format: &elf::riscv64::FORMAT,
     edge_kind: riscv64_edge,
-    registers: Registers { stack_pointer: 2, frame_pointer: 8, return_address: 1, pushed: 0 },
+    records: Records::Dwarf(Registers { stack_pointer: 2, frame_pointer: 8, return_address: 1, pushed: 0 }),
 };
 
 fn x86_64_edge(kind: Reloc, code: &[u8], offset: u32) -> Option<EdgeKind> {
@@ -89,6 +106,7 @@ fn x86_64_edge(kind: Reloc, code: &[u8], offset: u32) -> Option<EdgeKind> {
         }
         Reloc::X86GOTPCRel4 => x86_64::GOTPCREL,
         Reloc::ElfX86_64TlsGd => x86_64::TLSGD,
+        Reloc::X86SecRel => x86_64::DTPOFF32,
         _ => return None,
     })
 }

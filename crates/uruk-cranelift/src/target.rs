@@ -56,7 +56,7 @@ impl Options {
         };
         let verify = if self.verify { "true" } else { "false" };
         // The linker makes what code needs to reach far, so that the shortest form is right everywhere.
-        let code = [("is_pic", "false"), ("tls_model", "elf_gd"), ("probestack_strategy", "inline")];
+        let code = [("is_pic", "false"), ("probestack_strategy", "inline")];
         for (name, value) in [("opt_level", opt_level), ("enable_verifier", verify)].into_iter().chain(code) {
             set(&mut flags, name, value)?;
         }
@@ -64,6 +64,8 @@ impl Options {
             None => cranelift_native::builder().map_err(|error| refused("this machine".into(), error))?,
             Some(processor) => builder(processor)?,
         };
+        let is_windows = isa.triple().to_string().contains("windows");
+        set(&mut flags, "tls_model", if is_windows { "coff" } else { "elf_gd" })?;
         for (name, value) in &self.settings {
             let known = set(&mut flags, name, value);
             if known.is_err() && set(&mut isa, name, value).is_err() {

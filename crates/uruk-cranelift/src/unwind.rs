@@ -4,6 +4,8 @@
 //! the function, and, where it handles exceptions, a table of its call sites for a personality routine.
 //! Sources: LSB 5.0, "Exception Frames"; DWARF 5 §6.4.2 and §7.24; Itanium C++ ABI, "Exception Handling Tables".
 
+pub mod windows;
+
 use crate::machine::Registers;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::UnwindInst;

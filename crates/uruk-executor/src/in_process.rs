@@ -8,7 +8,6 @@
 #[cfg_attr(windows, path = "in_process/windows.rs")]
 mod system;
 
-#[cfg(unix)]
 pub use system::InterposeError;
 #[cfg(all(test, unix))]
 pub(crate) use system::overridden;
@@ -21,9 +20,17 @@ use crate::memory::{InProcessMemory, Options};
 use crate::stubs::{Setup, StubPool};
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
+use std::any::Any;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use uruk_jitlink::memory::MemoryManager;
+
+/// Something that is undone when it is dropped.
+pub type Kept = Box<dyn Any + Send + Sync>;
+
+/// Makes an ELF image that names linked code, or `None` if it cannot be had. Called on a thread that makes a backtrace,
+/// perhaps of a panic: it must neither panic nor make a backtrace itself.
+pub type MakeImage = Box<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
 
 /// This process, as the place where linked code runs.
 pub struct InProcess {
@@ -92,8 +99,12 @@ impl InProcess {
 
     /// Says whether debuggers see what is linked from now on. If nobody says so, they do if one is attached when the
     /// first code is linked. Only the first call before that has an effect.
-    pub fn set_debugger(&self, enabled: bool) {
+    pub fn set_debugger(&self, enabled: bool) -> Result<(), NoDebugger> {
+        if enabled && cfg!(windows) {
+            return Err(NoDebugger);
+        }
         _ = self.debugger.set(enabled);
+        Ok(())
     }
 
     /// Whether debuggers see what is linked.
@@ -150,6 +161,11 @@ impl InProcess {
 
 /// What [`InProcess::call`] passes in registers on every target.
 pub const MAX_ARGUMENTS: usize = 6;
+
+/// Nobody here shows linked code to debuggers.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("debuggers are not shown linked code on Windows")]
+pub struct NoDebugger;
 
 /// More arguments than a call takes.
 #[derive(Clone, Copy, Debug, thiserror::Error)]

@@ -19,6 +19,8 @@ mod caller;
 pub mod at_exit;
 #[cfg_attr(windows, path = "at_fork/windows.rs")]
 pub mod at_fork;
+#[cfg_attr(windows, path = "dl/windows.rs")]
+pub mod dl;
 pub mod in_process;
 #[cfg_attr(windows, path = "libraries/windows.rs")]
 pub mod libraries;
@@ -27,6 +29,8 @@ pub mod memory;
 mod processor;
 pub mod protocol;
 mod ranges;
+#[cfg_attr(windows, path = "restart/windows.rs")]
+pub mod restart;
 pub mod serve;
 pub mod stubs;
 mod sys;
@@ -41,12 +45,10 @@ pub mod windows;
 on_linux! {
     #[cfg_attr(not(target_arch = "x86_64"), path = "darwin/none.rs")]
     mod darwin;
-    pub mod dl;
     pub mod gdb;
     pub mod interpose;
     pub mod phdr;
     mod range_index;
-    pub mod restart;
     pub mod scratch;
     pub mod support;
     pub mod thread_exit;

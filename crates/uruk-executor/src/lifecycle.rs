@@ -24,10 +24,14 @@ use std::path::{Path, PathBuf};
 #[cfg(unix)]
 pub use self::arch::TEMPLATES;
 #[cfg(windows)]
+pub use self::arch::exit;
+#[cfg(windows)]
 pub(crate) use self::arch::is_throw;
 #[cfg(unix)]
 pub(crate) use self::arch::{FLAGS, MACHINE, private_variable};
 pub use self::environment::environment;
+#[cfg(unix)]
+pub use std::process::exit;
 
 /// A program's arguments in the form C wants. They must outlive the program: it may keep pointers.
 #[derive(Debug)]
@@ -148,9 +152,9 @@ pub struct TemplateFixup {
 pub const TEMPLATE_START: &str = "";
 
 /// The archives whose members the host's compiler links when nobody asks for them: `libgcc.a` of
-/// the newest gcc first, then compiler-rt's builtins of the newest clang.
+/// the newest gcc first, then compiler-rt's builtins of the newest clang. Windows has no place for them.
 pub fn support_archives() -> Vec<PathBuf> {
-    support_archives_below(Path::new("/usr"))
+    if cfg!(windows) { Vec::new() } else { support_archives_below(Path::new("/usr")) }
 }
 
 fn support_archives_below(root: &Path) -> Vec<PathBuf> {

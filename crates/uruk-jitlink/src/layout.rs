@@ -297,7 +297,7 @@ impl Member {
     /// Its sections, once they are laid out.
     pub fn sections(&self) -> Vec<SectionPart> {
         let mut parts: Vec<Option<SectionPart>> = vec![None; self.graph.sections.len()];
-        for block in self.graph.blocks.iter().filter(|block| block.live) {
+        for block in self.graph.blocks.iter().filter(|block| block.live && block.size != 0) {
             let kind = self.graph.section(block.section).kind;
             let lane = lane(kind);
             if lane.is_none() && !kind.is_thread_local() {

@@ -14,6 +14,8 @@ pub mod abi;
 #[allow(unsafe_code)]
 mod plugin;
 mod search;
+#[allow(unsafe_code)]
+mod sys;
 mod unit;
 
 pub use plugin::{Compiler, Pairs, Plugin, Unit};

@@ -5,9 +5,9 @@
 
 use crate::abi::{Bytes, Options, RawCompiler, RawSymbol, RawUnit, SYMBOL, Sink, Table, VERSION};
 use crate::search::{Error, find};
+use crate::sys;
 use crate::unit::Symbol;
-use std::ffi::{CStr, CString, c_void};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uruk_cache::Key;
@@ -25,40 +25,25 @@ pub struct Plugin {
 impl Plugin {
     /// Loads the plugin that `URUK_LLVM` names, or that lies beside the running program or in `../lib/uruk` from there.
     pub fn find() -> Result<Plugin, Error> {
+        if !sys::SUPPORTED {
+            return Err(Error::Unsupported);
+        }
         let named = std::env::var_os("URUK_LLVM").filter(|path| !path.is_empty()).map(PathBuf::from);
         Plugin::load(&find(named, std::env::current_exe().ok().as_deref())?)
     }
 
     /// Loads a plugin, for good.
     pub fn load(path: &Path) -> Result<Plugin, Error> {
-        let refuse = |reason: &str| Error::Load { reason: reason.to_owned() };
-        let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| refuse("its name has a zero byte"))?;
-        // SAFETY: the names end in zero bytes. The library is never closed, so the table stays. That it is what it says
-        // is the promise of whoever installed it; the version is read before anything else is believed.
+        // SAFETY: the library is never closed, so the table stays. That it is what it says is the promise of whoever
+        // installed it; the version is read before anything else is believed.
         unsafe {
-            // The plugin's symbols are nobody else's business: linked programs must not find them.
-            let handle = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL);
-            if handle.is_null() {
-                return Err(refuse(&last_error()));
-            }
-            let table = libc::dlsym(handle, SYMBOL.as_ptr());
-            if table.is_null() {
-                return Err(refuse(&last_error()));
-            }
+            let table = sys::load(path, SYMBOL).map_err(|reason| Error::Load { reason })?;
             let found = *table.cast::<u32>();
             if found != VERSION {
                 return Err(Error::Version { path: path.to_owned(), found, expected: VERSION });
             }
             Ok(Plugin { table: &*table.cast::<Table>() })
         }
-    }
-}
-
-fn last_error() -> String {
-    // SAFETY: the message is this thread's until its next call of the loader.
-    unsafe {
-        let text = libc::dlerror();
-        if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
     }
 }
 

@@ -24,6 +24,9 @@ pub enum Error {
         /// What the system's loader said.
         reason: String,
     },
+    /// There is no plugin for this system.
+    #[error("LLVM IR is not compiled on {}; make objects of it with `clang -c`", std::env::consts::OS)]
+    Unsupported,
     /// The plugin belongs to another version of Uruk.
     #[error("{}: the LLVM plugin is of version {found}, and {expected} is needed; build it from the same sources as the uruk command", path.display())]
     Version {

@@ -171,8 +171,8 @@ pub trait Executor: Send + Sync {
 
     /// Makes records of functions known to Windows' unwinder, which count from `base` and are in order of address. Where
     /// there is no such unwinder, nothing is kept.
-    fn register_functions(&self, _base: u64, _records: Range<u64>) -> Option<Resource> {
-        None
+    fn register_functions(&self, _base: u64, _records: Range<u64>) -> Result<Option<Resource>, Error> {
+        Ok(None)
     }
 
     /// Prepares for making stubs. An executor that cannot make any says so.

@@ -8,21 +8,22 @@ use crate::executor::{
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use uruk_executor::dl;
-use uruk_executor::gdb;
 use uruk_executor::in_process::InProcess;
 use uruk_executor::libraries::{self, Definition, Library, SymbolKind};
-use uruk_executor::phdr;
 use uruk_executor::stubs::{StubError, StubPool};
-use uruk_executor::tls::{TlsError, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
-use uruk_executor::unwind::FIND_FDE;
+use uruk_executor::tls::{TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use uruk_executor::windows;
+use uruk_jitlink::format::Convention;
 use uruk_jitlink::memory::MemoryManager;
 use uruk_jitlink::tls::Question;
 
 impl Executor for InProcess {
     fn memory(&self) -> &dyn MemoryManager {
         InProcess::memory(self)
+    }
+
+    fn convention(&self) -> Convention {
+        if cfg!(windows) { Convention::Windows } else { Convention::Unix }
     }
 
     fn is_this_process(&self) -> bool {
@@ -36,7 +37,7 @@ impl Executor for InProcess {
     }
 
     fn insists_on(&self, name: &[u8]) -> bool {
-        name == FIND_FDE
+        InProcess::insists_on().contains(&name)
     }
 
     fn for_each_import(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
@@ -74,10 +75,10 @@ impl Executor for InProcess {
         let module = InProcess::load_threads(self, &TlsRequest { image, mem_size, align, slots: &slots });
         match module {
             Ok(module) => Ok(ThreadStorage { answers: module.values().to_vec(), resource: Box::new(module) }),
-            Err(TlsError::StaticExhausted { needed, .. }) => Err(Error::StaticThreadStorage { needed }),
-            Err(error) => {
-                Err(Error::Executor { what: "loading thread-local variables".into(), reason: error.to_string() })
-            }
+            Err(error) => Err(match error.static_storage_needed() {
+                Some(needed) => Error::StaticThreadStorage { needed },
+                None => Error::Executor { what: "loading thread-local variables".into(), reason: error.to_string() },
+            }),
         }
     }
 
@@ -86,6 +87,11 @@ impl Executor for InProcess {
             Ok(registration) => Ok(Box::new(registration)),
             Err(error) => Err(Error::Executor { what: "registering unwind records".into(), reason: error.to_string() }),
         }
+    }
+
+    fn register_functions(&self, base: u64, records: Range<u64>) -> Result<Option<Resource>, Error> {
+        InProcess::register_functions(self, base, records)
+            .map_err(|error| Error::Executor { what: "registering function records".into(), reason: error.to_string() })
     }
 
     fn stubs(&self, setup: StubSetup) -> Result<Box<dyn Stubs>, Error> {
@@ -97,21 +103,20 @@ impl Executor for InProcess {
     }
 
     fn debug_thread_base(&self) -> Option<u64> {
-        gdb::thread_base()
+        InProcess::debug_thread_base()
     }
 
     fn register_debug(&self, image: Vec<u8>) -> Option<Resource> {
-        Some(Box::new(gdb::register(image)))
+        InProcess::register_debug(self, image).ok()
     }
 
     fn backtraces_wanted(&self) -> bool {
-        phdr::in_use()
+        InProcess::backtraces_wanted()
     }
 
     fn register_names(&self, named: NamedCode) -> Option<Resource> {
         let NamedCode { base, code, image } = named;
-        // Without it the functions have no names, which fails nothing.
-        InProcess::register_names(self, base, code, image).ok().map(|registration| Box::new(registration) as Resource)
+        InProcess::register_names(self, base, code, image)
     }
 
     fn run_resolvers(&self, slots: &[(u64, u64)]) -> Result<(), Error> {
@@ -154,11 +159,11 @@ impl Executor for InProcess {
     }
 
     fn offer_dylibs(&self, directory: Arc<dyn DylibDirectory>) -> Result<Resource, Error> {
-        Ok(Box::new(dl::install(directory)))
+        Ok(InProcess::offer_dylibs(self, directory))
     }
 
     fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
-        uruk_executor::support::object(name)
+        InProcess::support_object(name)
     }
 }
 

@@ -6,13 +6,14 @@ use crate::lazy_calls::LazyCalls;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use uruk_cache::ObjectCache;
-use uruk_executor::in_process::InProcess;
+use uruk_executor::in_process::{InProcess, NoDebugger};
 use uruk_executor::memory::Options;
 use uruk_jitlink::format::Convention;
 use uruk_jitlink::graph::SymbolKind;
 use uruk_jitlink::memory::{MemoryError, MemoryManager};
 use uruk_orc::GcRoots;
 use uruk_orc::dispatch::{Dispatcher, ThreadPool};
+use uruk_orc::error::Error as SessionError;
 use uruk_orc::executor::Executor;
 use uruk_orc::generator::ProcessSymbols;
 use uruk_orc::listener::Listener;
@@ -209,7 +210,11 @@ impl Builder {
             None => InProcess::new(Options { strict: self.strict, ..Options::default() }),
         };
         if let Some(enabled) = self.debugger {
-            executor.set_debugger(enabled);
+            let failed = |error: NoDebugger| SessionError::Executor {
+                what: "showing linked code to debuggers".into(),
+                reason: error.to_string(),
+            };
+            executor.set_debugger(enabled).map_err(failed)?;
         }
         Ok(Arc::new(executor))
     }

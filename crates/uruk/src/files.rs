@@ -1,7 +1,7 @@
 //! Files as linker input: small ones are read, since a mapping costs more and each process has only so many; large
 //! ones are mapped.
 
-use memmap2::{Mmap, UncheckedAdvice};
+use memmap2::Mmap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -51,9 +51,11 @@ impl AsRef<[u8]> for Mapped {
 }
 
 impl Backing for Mapped {
+    #[cfg(unix)]
     fn set_aside(&self, range: Range<usize>) {
+        let dont_need = memmap2::UncheckedAdvice::DontNeed;
         // SAFETY: nobody writes to the mapping, so that its pages come back from the file as they are.
-        let _ = unsafe { self.0.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
+        let _ = unsafe { self.0.unchecked_advise_range(dont_need, range.start, range.len()) };
     }
 }
 

@@ -92,7 +92,9 @@ pub use uruk_cache as cache;
 pub use uruk_cc;
 #[cfg(feature = "cranelift")]
 pub use uruk_cranelift;
-pub use uruk_executor::{restart, scratch};
+pub use uruk_executor::restart;
+#[cfg(unix)]
+pub use uruk_executor::scratch;
 pub use uruk_jitlink::format;
 pub use uruk_jitlink::input::Input;
 pub use uruk_jitlink::loader;

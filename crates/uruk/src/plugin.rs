@@ -54,6 +54,7 @@
 //! # }
 //! ```
 
+pub use uruk_jitlink::action::{Action, Argument, Call};
 pub use uruk_jitlink::dump::dump;
 pub use uruk_jitlink::edit::{EditError, Editor, NewSymbol, Stage};
 pub use uruk_jitlink::graph::*;

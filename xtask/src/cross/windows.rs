@@ -1,8 +1,10 @@
-//! Windows: programs for it are linked here, run in an executor under Wine, and are compared with what MinGW's linker makes of
-//! them, under Wine too.
+//! Windows: programs for it are linked here and run in an executor under Wine, or linked and run by the command itself under
+//! Wine, and are compared with what MinGW's linker makes of them, under Wine too. What only the command does is in `host`.
 //!
 //! Everything of Wine's lies in one prefix in the target folder, and its server is ended when the tests are done. C++ programs
 //! are linked with MinGW's archives, and with the DLL of its threads, since only the system tells that of a thread's end.
+
+mod host;
 
 use super::{LIMIT, Target, programs};
 use crate::count::Count;
@@ -38,43 +40,53 @@ enum Compiler {
 
 use Compiler::{Clang, Gcc};
 
-/// How an executor is reached.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Where a program is linked and runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum By {
-    /// It is a child that has the connection as its standard streams.
+    /// In an executor that is a child and has the connection as its standard streams.
     Pipes,
-    /// It listens.
+    /// In an executor that listens.
     Tcp,
+    /// In the command's own process.
+    Itself,
 }
 
 /// A program: a case of the matrix or a source of its own, and arguments.
 struct Program {
     name: &'static str,
     compiler: Compiler,
-    by: By,
+    by: &'static [By],
     arguments: &'static [&'static str],
 }
 
-const fn program(name: &'static str, compiler: Compiler, by: By, arguments: &'static [&'static str]) -> Program {
+const PIPES: &[By] = &[By::Pipes, By::Itself];
+const TCP: &[By] = &[By::Tcp, By::Itself];
+const ALL: &[By] = &[By::Pipes, By::Tcp, By::Itself];
+
+const fn program(
+    name: &'static str,
+    compiler: Compiler,
+    by: &'static [By],
+    arguments: &'static [&'static str],
+) -> Program {
     Program { name, compiler, by, arguments }
 }
 
 #[rustfmt::skip]
 const PROGRAMS: &[Program] = &[
-    program("lua / gcc / none",    Gcc,   By::Pipes, &[]),
-    program("lua / gcc / none",    Clang, By::Tcp,   &[]),
-    program("sqlite / gcc / none", Gcc,   By::Tcp,   &[]),
-    program("sqlite / gcc / none", Clang, By::Pipes, &[]),
-    program("zstd / gcc / none",   Gcc,   By::Pipes, &["64"]),
-    program("zstd / gcc / none",   Clang, By::Tcp,   &["64"]),
-    program("c++ / gcc / none",    Gcc,   By::Pipes, &[]),
-    program("c++ / gcc / none",    Gcc,   By::Tcp,   &[]),
-    program("start.c",             Gcc,   By::Pipes, &["one", "", "two words"]),
-    program("start.c",             Clang, By::Tcp,   &["one"]),
-    program("seh.c",               Clang, By::Pipes, &[]),
-    program("throws.cpp",          Gcc,   By::Tcp,   &[]),
-    program("throws.cpp",          Clang, By::Pipes, &[]),
-    program("throws.cpp",          Gcc,   By::Tcp,   &["uncaught"]),
+    program("lua / gcc / none",    Gcc,   PIPES, &[]),
+    program("lua / gcc / none",    Clang, TCP,   &[]),
+    program("sqlite / gcc / none", Gcc,   TCP,   &[]),
+    program("sqlite / gcc / none", Clang, PIPES, &[]),
+    program("zstd / gcc / none",   Gcc,   PIPES, &["64"]),
+    program("zstd / gcc / none",   Clang, TCP,   &["64"]),
+    program("c++ / gcc / none",    Gcc,   ALL,   &[]),
+    program("start.c",             Gcc,   PIPES, &["one", "", "two words"]),
+    program("start.c",             Clang, TCP,   &["one"]),
+    program("seh.c",               Clang, PIPES, &[]),
+    program("throws.cpp",          Gcc,   TCP,   &[]),
+    program("throws.cpp",          Clang, PIPES, &[]),
+    program("throws.cpp",          Gcc,   TCP,   &["uncaught"]),
 ];
 
 /// What a compiler for Windows links without being told.
@@ -163,6 +175,8 @@ impl Drop for Wine {
 struct Bench {
     wine: Wine,
     uruk: PathBuf,
+    /// The command for Windows.
+    itself: PathBuf,
     /// The wrapper and the address.
     places: [String; 2],
     builder: matrix::Builder,
@@ -179,18 +193,21 @@ impl Bench {
         let mut wine = Wine::new()?;
         let wrapper = format!("pipes:{}", wine.wrapper(&executor)?.display());
         let places = [wrapper, wine.listen(&executor)?];
-        Ok(Bench { wine, uruk: matrix::build_uruk()?, places, builder: matrix::Builder::new()?, libraries })
+        let itself = TARGET.build_program("uruk-cli", "uruk")?;
+        Ok(Bench { wine, uruk: matrix::build_uruk()?, itself, places, builder: matrix::Builder::new()?, libraries })
     }
 
-    fn place(&self, by: By) -> &str {
-        &self.places[usize::from(by == By::Tcp)]
-    }
-
-    /// Links objects and runs them in an executor.
+    /// Links objects and runs them.
     fn run(&self, by: By, objects: &[PathBuf], arguments: &[String]) -> Result<Output> {
-        let mut command = Command::new(&self.uruk);
-        command.args(["run", "--executor", self.place(by)]).args(objects).args(&self.libraries);
-        run_limited(command.arg("--").args(arguments), STDIN, LIMIT)
+        let mut command = match by {
+            By::Itself => self.wine.command(&self.itself),
+            By::Pipes | By::Tcp => Command::new(&self.uruk),
+        };
+        command.arg("run");
+        if by != By::Itself {
+            command.args(["--executor", &self.places[usize::from(by == By::Tcp)]]);
+        }
+        run_limited(command.args(objects).args(&self.libraries).arg("--").args(arguments), STDIN, LIMIT)
     }
 
     fn compare(&self, program: &Program) -> Result<()> {
@@ -200,7 +217,10 @@ impl Bench {
         let native = objects[0].with_extension("exe");
         capture(Command::new(cxx()).args(["-static", "-o"]).arg(&native).args(&objects))?;
         let reference = run_limited(self.wine.command(&native).args(&arguments), STDIN, LIMIT)?;
-        programs::compare(&reference, &self.run(program.by, &objects, &arguments)?)
+        for by in program.by {
+            programs::compare(&reference, &self.run(*by, &objects, &arguments)?).with_context(|| format!("{by:?}"))?;
+        }
+        Ok(())
     }
 
     /// The sources of a case of the matrix, or one of Windows' own, with flags and arguments.
@@ -294,5 +314,8 @@ pub fn test() -> Result<Count> {
         note("crash.c", bench.crash(by));
     }
     note("refusals", bench.refusals());
+    for (name, check) in host::CHECKS {
+        note(name, check(&bench));
+    }
     Ok(count)
 }

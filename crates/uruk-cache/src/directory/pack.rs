@@ -2,11 +2,11 @@
 
 use super::index::{self, ENTRY_BYTES, Entry, HEADER_BYTES};
 use crate::key::checksum;
+use crate::sys::{is_at, read_exact_at, write_all_at};
 use crate::{CacheError, Key};
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 pub struct Pack {
@@ -71,7 +71,7 @@ impl Pack {
     pub fn open(folder: &Path) -> Result<Pack, CacheError> {
         let (index, index_writable) = NamedFile::open(index_path(folder))?;
         let mut header = [0; HEADER_BYTES];
-        let read = index.file.read_exact_at(&mut header, 0);
+        let read = read_exact_at(&index.file, &mut header, 0);
         let Some(generation) = read.ok().and_then(|()| index::generation(&header)) else {
             return Err(CacheError::Damaged { path: index.path, what: "this is no index" });
         };
@@ -95,7 +95,7 @@ impl Pack {
         let objects = NamedFile::create(objects_path(folder, generation))?;
         let index = NamedFile::create(folder.join("index.new"))?;
         let header = index::header(generation);
-        index.file.write_all_at(&header, 0).map_err(index.failed("writing"))?;
+        write_all_at(&index.file, &header, 0).map_err(index.failed("writing"))?;
         let (entries, used) = (HashMap::new(), HashSet::new());
         Ok(Pack { index, objects, generation, entries, read: HEADER_BYTES as u64, size: 0, used, writable: true })
     }
@@ -125,11 +125,8 @@ impl Pack {
 
     /// Takes in what other processes have written.
     pub fn refresh(&mut self, folder: &Path) -> Result<(), CacheError> {
-        let same = |file: &fs::Metadata, other: &fs::Metadata| (file.dev(), file.ino()) == (other.dev(), other.ino());
-        let current = fs::metadata(index_path(folder)).map_err(self.index.failed("looking for it"))?;
-        let own = self.index.file.metadata().map_err(self.index.failed("looking at it"))?;
-        if same(&current, &own) {
-            return if self.read < own.len() { self.read_entries() } else { Ok(()) };
+        if is_at(&self.index.file, &index_path(folder)).map_err(self.index.failed("looking for it"))? {
+            return if self.read < self.index.length()? { self.read_entries() } else { Ok(()) };
         }
         let mut other = Pack::open(folder)?;
         other.used = std::mem::take(&mut self.used);
@@ -143,7 +140,7 @@ impl Pack {
         let length = self.index.length()?;
         let whole = length.saturating_sub(self.read) as usize / ENTRY_BYTES * ENTRY_BYTES;
         let mut bytes = vec![0; whole];
-        self.index.file.read_exact_at(&mut bytes, self.read).map_err(self.index.failed("reading"))?;
+        read_exact_at(&self.index.file, &mut bytes, self.read).map_err(self.index.failed("reading"))?;
         self.read += whole as u64;
         self.size = self.objects.length()?;
         for entry in bytes.as_chunks().0.iter().filter_map(Entry::decode) {
@@ -157,7 +154,7 @@ impl Pack {
     pub fn get(&mut self, key: &Key) -> Result<Option<Vec<u8>>, CacheError> {
         let Some(entry) = self.entries.get(key) else { return Ok(None) };
         let mut bytes = vec![0; entry.size as usize];
-        let read = self.objects.file.read_exact_at(&mut bytes, entry.offset);
+        let read = read_exact_at(&self.objects.file, &mut bytes, entry.offset);
         if read.is_ok() && checksum(key, &bytes) == entry.sum {
             self.used.insert(*key);
             return Ok(Some(bytes));
@@ -175,7 +172,7 @@ impl Pack {
         let Ok(size) = u32::try_from(bytes.len()) else { return Ok(()) };
         let offset = self.objects.length()?;
         let entry = Entry { key: *key, offset, size, sum: checksum(key, bytes) };
-        let written = self.objects.file.write_all_at(bytes, offset);
+        let written = write_all_at(&self.objects.file, bytes, offset);
         if written.is_err() {
             // What was written of it may be what the next one has room in.
             let _ = self.objects.file.set_len(offset);
@@ -183,7 +180,7 @@ impl Pack {
         written.map_err(self.objects.failed("writing"))?;
         // What a process that was ended in the middle has left of an entry is overwritten.
         let at = self.read;
-        let written = self.index.file.write_all_at(&entry.encode(), at);
+        let written = write_all_at(&self.index.file, &entry.encode(), at);
         if written.is_err() {
             let _ = self.index.file.set_len(at);
         }

@@ -1,5 +1,6 @@
 //! A table of callbacks as a memory manager, and its life.
 
+use super::allocation::{EMPTY, Memory, State};
 use super::request::Request;
 use super::table::Table;
 use super::*;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use uruk::memory::{
-    Allocation, Demand, InProcessMemory, Lane, MemoryError, MemoryManager, Options, Origin, Placement, Segment,
+    Allocation, Demand, InProcessMemory, MemoryError, MemoryManager, Options, Origin, Placement, Segment,
 };
 
 /// Fills in a table of callbacks: none. `size` is `sizeof` the structure.
@@ -119,7 +120,7 @@ impl MemoryManager for Stock {
 /// A client's manager.
 struct Custom(Arc<Shared>);
 
-struct Shared {
+pub(super) struct Shared {
     table: Table,
     flags: u32,
     /// Held around callbacks if the client wants that.
@@ -130,18 +131,19 @@ struct Shared {
 
 /// What was finalized and has not all been released.
 #[derive(Default)]
-struct Live {
+pub(super) struct Live {
     /// By first address.
-    pieces: BTreeMap<u64, Piece>,
-    allocations: HashMap<u64, (Opaque, u64)>,
+    pub pieces: BTreeMap<u64, Piece>,
+    /// The context of each, and its bytes that have not been released.
+    pub allocations: HashMap<u64, (Opaque, u64)>,
 }
 
-struct Piece {
-    end: u64,
-    allocation: u64,
+pub(super) struct Piece {
+    pub end: u64,
+    pub allocation: u64,
 }
 
-fn other(failure: Failure) -> MemoryError {
+pub(super) fn other(failure: Failure) -> MemoryError {
     MemoryError::Other(Box::new(failure))
 }
 
@@ -152,12 +154,12 @@ impl Shared {
         Ok(Shared { table, flags: callbacks.flags, serial, live, _end: End(*callbacks) })
     }
 
-    fn live(&self) -> MutexGuard<'_, Live> {
+    pub fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls the client.
-    fn with<T>(&self, call: impl FnOnce(&uruk_memory_callbacks) -> T) -> Result<T, Failure> {
+    pub fn with<T>(&self, call: impl FnOnce(&uruk_memory_callbacks) -> T) -> Result<T, Failure> {
         let wanted = self.flags & URUK_MEMORY_SERIALIZE != 0;
         let _turn = wanted.then(|| self.serial.lock().unwrap_or_else(PoisonError::into_inner));
         let callbacks = self.table.get()?;
@@ -219,7 +221,7 @@ impl Shared {
 }
 
 /// A context that the client has made for one allocation is seen for the last time.
-fn end_context(callbacks: &uruk_memory_callbacks, context: Opaque) {
+pub(super) fn end_context(callbacks: &uruk_memory_callbacks, context: Opaque) {
     if let Some(destroy) = callbacks.destroy_context {
         // SAFETY: what `create_context` has made, once.
         unsafe { destroy(context.0) };
@@ -304,178 +306,6 @@ impl MemoryManager for Custom {
                 }
                 end_context(callbacks, *context);
             }
-        });
-    }
-}
-
-const EMPTY: uruk_memory_answer = uruk_memory_answer { working: std::ptr::null_mut(), target: 0 };
-
-/// How far an allocation is.
-#[derive(PartialEq, Eq)]
-enum State {
-    /// The client knows nothing of it: it has no bytes.
-    Empty,
-    Allocated,
-    Finalized,
-}
-
-/// What a client has allocated.
-struct Memory {
-    shared: Arc<Shared>,
-    demand: Demand,
-    number: u64,
-    context: Opaque,
-    state: State,
-    /// By lane.
-    places: [uruk_memory_answer; 3],
-}
-
-// SAFETY: the working memory is this allocation's alone until it is finalized, as the client promises.
-unsafe impl Send for Memory {}
-
-impl Memory {
-    /// Whether what the client answered can be used: addresses that are there, aligned, apart, in reach of each other.
-    fn check(&self, request: &Request) -> Result<(), Failure> {
-        let invalid = |text: String| {
-            Err(Failure::new(uruk_status::URUK_MEMORY, format!("`allocate` of the memory manager: {text}")))
-        };
-        let mut targets: Vec<(u64, u64, Lane)> = Vec::new();
-        let mut workings: Vec<(u64, u64, Lane)> = Vec::new();
-        for lane in &request.lanes {
-            let (place, wanted) = (&self.places[*lane as usize], &self.demand.lanes[*lane as usize]);
-            let name = segment_name(*lane);
-            if place.working.is_null() || place.target == 0 {
-                return invalid(format!("it left the {name} segment without an address"));
-            }
-            let working = place.working.addr() as u64;
-            let ends = (place.target.checked_add(wanted.size), working.checked_add(wanted.size));
-            let (Some(target_end), Some(working_end)) = ends else {
-                return invalid(format!("the {name} segment at {:#x} would end beyond the last address", place.target));
-            };
-            if !place.target.is_multiple_of(wanted.align) {
-                return invalid(format!(
-                    "the {name} segment is at {:#x}, not at a multiple of {}",
-                    place.target, wanted.align
-                ));
-            }
-            targets.push((place.target, target_end, *lane));
-            workings.push((working, working_end, *lane));
-        }
-        for mut places in [targets.clone(), workings] {
-            places.sort_unstable_by_key(|(start, ..)| *start);
-            if let Some([(.., first), (start, _, second)]) =
-                places.array_windows().find(|[(_, end, _), (start, ..)]| start < end)
-            {
-                let (first, second) = (segment_name(*first), segment_name(*second));
-                return invalid(format!("the {second} segment at {start:#x} lies in the {first} segment"));
-            }
-        }
-        let spread = targets.iter().map(|(_, end, _)| *end).max().unwrap_or(0)
-            - targets.iter().map(|(start, ..)| *start).min().unwrap_or(0);
-        match self.demand.reach() {
-            Some(reach) if reach < spread => invalid(format!(
-                "its segments are {spread:#x} bytes apart; {reach:#x} is the most that instructions reach"
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn clear(&mut self) {
-        for lane in Lane::ALL {
-            let (place, size) = (&self.places[lane as usize], self.demand.lanes[lane as usize].size);
-            if size != 0 {
-                // SAFETY: the client has given so many bytes to be written until it is told that they are final.
-                unsafe { place.working.cast::<u8>().write_bytes(0, size as usize) };
-            }
-        }
-    }
-
-    fn protect(&self) -> Result<(), Failure> {
-        for lane in Lane::ALL {
-            let (place, size) = (&self.places[lane as usize], self.demand.lanes[lane as usize].size);
-            if size == 0 {
-                continue;
-            }
-            if place.working.addr() as u64 != place.target {
-                let text = "working and target addresses differ, so the manager needs a `finalize` of its own";
-                return Err(Failure::new(uruk_status::URUK_HALF_PAIR, text));
-            }
-            // SAFETY: the client has given these bytes to this allocation; that pages are not shared with others is what the header
-            // asks of a manager without a `finalize`.
-            unsafe { uruk::memory::protect(lane, place.target..place.target + size) }
-                .map_err(|error| Failure::new(uruk_status::URUK_MEMORY, error.to_string()))?;
-        }
-        Ok(())
-    }
-}
-
-fn segment_name(lane: Lane) -> &'static str {
-    match lane {
-        Lane::Code => "code",
-        Lane::ReadOnly => "read-only",
-        Lane::Data => "data",
-    }
-}
-
-impl Allocation for Memory {
-    fn address(&self, lane: Lane) -> u64 {
-        self.places[lane as usize].target
-    }
-
-    fn working(&mut self) -> [&mut [u8]; 3] {
-        Lane::ALL.map(|lane| {
-            let (place, wanted) = (&self.places[lane as usize], &self.demand.lanes[lane as usize]);
-            if wanted.size == 0 {
-                return &mut [][..];
-            }
-            let size = (wanted.size - wanted.zero_fill) as usize;
-            // SAFETY: the client has given so many bytes to this allocation alone, which `check` has found not to overlap;
-            // they are initialised, by `clear` or by the client's word.
-            unsafe { std::slice::from_raw_parts_mut(place.working.cast::<u8>(), size) }
-        })
-    }
-
-    fn finalize(mut self: Box<Self>) -> Result<(), MemoryError> {
-        if self.state == State::Empty {
-            return Ok(());
-        }
-        let (context, number) = (self.context.0, self.number);
-        let done = self.shared.with(|callbacks| match callbacks.finalize {
-            // SAFETY: the client's callback for what it allocated.
-            Some(finalize) => {
-                answer("`finalize` of the memory manager", |message| unsafe { finalize(context, number, message) })
-            }
-            None => self.protect(),
-        });
-        done.and_then(|done| done).map_err(other)?;
-        self.state = State::Finalized;
-        let live = &mut *self.shared.live();
-        let mut left = 0;
-        for lane in Lane::ALL {
-            let (start, size) = (self.places[lane as usize].target, self.demand.lanes[lane as usize].size);
-            if size != 0 {
-                live.pieces.insert(start, Piece { end: start + size, allocation: number });
-                left += size;
-            }
-        }
-        live.allocations.insert(number, (self.context, left));
-        Ok(())
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        if self.state != State::Allocated {
-            return;
-        }
-        let (context, number) = (self.context, self.number);
-        // As in `release`.
-        let _ = self.shared.with(|callbacks| {
-            if let Some(end) = callbacks.abandon.or(callbacks.deallocate) {
-                // SAFETY: the client's callback, once for what it allocated and was not finalized.
-                unsafe { end(context.0, number) };
-            }
-            end_context(callbacks, context);
         });
     }
 }

@@ -5,6 +5,7 @@
 //! them any more (`deallocate`): the calls of the first kind are as many as those of the second and third, those of the second
 //! as many as those of the last, and `destroy` comes after all of them, once.
 
+mod allocation;
 mod manager;
 mod request;
 mod sections;

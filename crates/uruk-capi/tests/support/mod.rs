@@ -15,11 +15,6 @@ pub struct Language {
 pub const LANGUAGES: &[Language] =
     &[Language { compiler: "gcc", standard: "c99" }, Language { compiler: "clang-22", standard: "c17" }];
 
-/// A program that was compiled.
-pub struct Compiled {
-    pub path: PathBuf,
-}
-
 /// Where the tests' files are; it goes with the target folder.
 fn folder() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
@@ -42,7 +37,7 @@ pub fn library_folder() -> &'static Path {
 }
 
 /// Compiles a program of `tests/c`, without warnings.
-pub fn program(name: &str, language: &Language) -> Compiled {
+pub fn program(name: &str, language: &Language) -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let path = folder().join(format!("{name}-{}-{}", language.compiler, language.standard));
     let library = library_folder();
@@ -59,16 +54,31 @@ pub fn program(name: &str, language: &Language) -> Compiled {
         .arg(format!("-Wl,-rpath,{}", library.display()));
     let output = command.output().unwrap_or_else(|error| panic!("{}: {error}", language.compiler));
     assert!(output.status.success(), "{name} as {language:?}:\n{}", String::from_utf8_lossy(&output.stderr));
-    Compiled { path }
+    path
+}
+
+/// Writes a text in C to a file, and says where it is.
+pub fn source(name: &str, text: &str) -> String {
+    let source = folder().join(format!("{name}.c"));
+    std::fs::write(&source, text).expect("there is room for a source");
+    source.display().to_string()
 }
 
 /// Compiles a text in C to an object, and says where it is.
 pub fn object(name: &str, text: &str) -> String {
-    let (source, object) = (folder().join(format!("{name}.c")), folder().join(format!("{name}.o")));
-    std::fs::write(&source, text).expect("there is room for a source");
+    let (source, object) = (source(name, text), folder().join(format!("{name}.o")));
     let status = Command::new("gcc").arg("-c").arg(&source).arg("-o").arg(&object).status().expect("there is a gcc");
     assert!(status.success());
     object.display().to_string()
+}
+
+/// Makes an archive of an object, and says where it is.
+pub fn archive(name: &str, object: &str) -> String {
+    let archive = folder().join(format!("lib{name}.a"));
+    let _ = std::fs::remove_file(&archive);
+    let status = Command::new("ar").arg("rcs").arg(&archive).arg(object).status().expect("there is an ar");
+    assert!(status.success());
+    archive.display().to_string()
 }
 
 /// Runs a program to its end, which has to be a good one, and returns what it printed.

@@ -4,10 +4,10 @@
 //! Nothing after `--` is expanded: that belongs to the program.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+use crate::text;
 
 /// The arguments before `--`, expanded, and those after it as they are.
 pub fn expand(arguments: Vec<OsString>) -> Result<(Vec<OsString>, Vec<OsString>), Error> {
@@ -34,9 +34,9 @@ impl Expansion {
             self.program.push(argument);
             return Ok(());
         }
-        match argument.as_bytes() {
+        match argument.as_encoded_bytes() {
             b"--" => self.ended = true,
-            [b'@', path @ ..] if !path.is_empty() => self.read(Path::new(std::ffi::OsStr::from_bytes(path)))?,
+            [b'@', path @ ..] if !path.is_empty() => self.read(Path::new(&text::from_bytes(path.to_vec())))?,
             _ => self.own.push(argument),
         }
         Ok(())
@@ -51,7 +51,7 @@ impl Expansion {
         let content = std::fs::read(&real).map_err(unreadable)?;
         self.open.push(real);
         for word in words(&content).map_err(|(quote, line)| Error::Quote { path: path.to_owned(), quote, line })? {
-            self.take(OsString::from_vec(word))?;
+            self.take(text::from_bytes(word))?;
         }
         self.open.pop();
         Ok(())

@@ -16,7 +16,7 @@ use uruk::orc::generator::{DefinitionGenerator, ProcessSymbols, Wanted};
 use uruk::orc::session::Session;
 use uruk::orc::support::SupportSymbols;
 use uruk::orc::{DylibId, SearchEntry, is_linker_defined};
-use uruk_executor::lifecycle::support_archives;
+use uruk_executor::lifecycle::{self, support_archives};
 use uruk_jitlink::arch::Architecture;
 use uruk_jitlink::format::Format;
 use uruk_jitlink::graph::SymbolKind;
@@ -152,7 +152,7 @@ impl Host {
         }
         let status = status?;
         // Handlers that the program has registered run in here, so its code has to be there still.
-        std::process::exit(status)
+        lifecycle::exit(status)
     }
 }
 

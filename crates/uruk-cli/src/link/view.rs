@@ -4,11 +4,10 @@
 use super::host::Host;
 use super::inputs::Library;
 use std::collections::HashMap;
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use uruk::orc::Retained;
+use uruk_executor::in_process::InProcess;
 use uruk_jitlink::check::{InstructionSet, Symbol, View};
 use uruk_jitlink::format::Container;
 use uruk_jitlink::graph::{Definition, Entry, SectionId, SymbolId, SymbolKind};
@@ -132,7 +131,7 @@ impl View for Linked {
             Memory::Process(ranges) => {
                 let Some(end) = address.checked_add(bytes.len() as u64) else { return false };
                 let inside = ranges.iter().any(|range| range.start <= address && end <= range.end);
-                inside && File::open("/proc/self/mem").is_ok_and(|memory| memory.read_exact_at(bytes, address).is_ok())
+                inside && InProcess::read(address, bytes)
             }
         }
     }
@@ -140,7 +139,7 @@ impl View for Linked {
 
 /// The last component of an object's name.
 pub fn base_name(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
+    name.rsplit(std::path::is_separator).next().unwrap_or(name)
 }
 
 /// The symbols of a graph that were linked and have names.

@@ -18,7 +18,7 @@ pub enum Kind {
     Object,
     /// An archive, thin or not; Rust's `.rlib` is one.
     Archive,
-    /// A shared ELF object.
+    /// A shared ELF object; on Windows a DLL.
     Shared,
     /// Text, to be read as a linker script.
     Script,
@@ -85,6 +85,7 @@ pub fn detect(path: &Path) -> Result<(Kind, Option<Machine>), Error> {
         [0xca, 0xfe, 0xba, 0xbe, ..] => return Err(unsupported("a Java class", "only native code can be run here")),
         [0, b'a', b's', b'm', ..] => return Err(unsupported("WebAssembly", "only native code can be run here")),
         [0x64, 0x86, ..] => return Ok((Kind::Object, None)),
+        [b'M', b'Z', ..] if cfg!(windows) && ending.eq_ignore_ascii_case("dll") => return Ok((Kind::Shared, None)),
         [b'M', b'Z', ..] if Language::of(ending).is_none() => {
             return Err(unsupported("a program or DLL for Windows", "give objects, or the DLL's import library"));
         }

@@ -2,27 +2,40 @@
 //! libraries for other machines are passed over, as linkers do.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::detect::{Machine, detect};
-use crate::{Error, near};
+use crate::{Error, near, text};
+
+/// What the file of `-l NAME` is called, in the order in which linkers try: what stands before the name and behind it.
+const NAMES: &[(&str, &str)] = if cfg!(windows) {
+    &[("lib", ".dll.a"), ("", ".dll.a"), ("lib", ".a"), ("", ".lib")]
+} else {
+    &[("lib", ".so"), ("lib", ".a")]
+};
 
 /// Where Debian, Fedora and the file system standard keep libraries, in the order in which gcc looks.
-const SYSTEM: &[&str] = &[
-    "/usr/local/lib",
-    "/usr/lib/x86_64-linux-gnu",
-    "/lib/x86_64-linux-gnu",
-    "/usr/lib64",
-    "/lib64",
-    "/usr/lib",
-    "/lib",
-];
+/// Windows has no such place.
+const SYSTEM: &[&str] = if cfg!(windows) {
+    &[]
+} else {
+    &[
+        "/usr/local/lib",
+        "/usr/lib/x86_64-linux-gnu",
+        "/lib/x86_64-linux-gnu",
+        "/usr/lib64",
+        "/lib64",
+        "/usr/lib",
+        "/lib",
+    ]
+};
 
 /// Where gcc keeps its own libraries (`libstdc++`, `libgcc`, `libgfortran`), a folder each version.
-const GCC: &[&str] =
-    &["/usr/lib/gcc/x86_64-linux-gnu", "/usr/lib/gcc/x86_64-redhat-linux", "/usr/lib/gcc/x86_64-pc-linux-gnu"];
+const GCC: &[&str] = if cfg!(windows) {
+    &[]
+} else {
+    &["/usr/lib/gcc/x86_64-linux-gnu", "/usr/lib/gcc/x86_64-redhat-linux", "/usr/lib/gcc/x86_64-pc-linux-gnu"]
+};
 
 /// The folders in which libraries are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +50,9 @@ impl Search {
         // On many systems /lib is another name of /usr/lib; nobody wants to read both in a message.
         let mut seen = Vec::new();
         for folder in SYSTEM.iter().map(PathBuf::from).chain(gcc_folder()) {
-            let Ok(metadata) = folder.metadata() else { continue };
-            let identity = (metadata.dev(), metadata.ino());
-            if !seen.contains(&identity) {
-                seen.push(identity);
+            let Ok(real) = folder.canonicalize() else { continue };
+            if !seen.contains(&real) {
+                seen.push(real);
                 folders.push(folder);
             }
         }
@@ -54,9 +66,9 @@ impl Search {
 
     /// The file of `-l NAME` or `-l :FILE`. Errors if no folder has it, with what else is there.
     pub fn library(&self, name: &OsStr) -> Result<PathBuf, Error> {
-        let names = match name.as_bytes().strip_prefix(b":") {
-            Some(file) => vec![OsStr::from_bytes(file).to_owned()],
-            None => vec![file_name(name, ".so"), file_name(name, ".a")],
+        let names = match name.as_encoded_bytes().strip_prefix(b":") {
+            Some(file) => vec![text::from_bytes(file.to_vec())],
+            None => NAMES.iter().map(|around| file_name(name, *around)).collect(),
         };
         let candidates = self.folders.iter().flat_map(|folder| names.iter().map(move |name| folder.join(name)));
         candidates.into_iter().find(|path| is_usable(path)).ok_or_else(|| self.missing(name, &names))
@@ -84,7 +96,7 @@ impl Search {
                     "\n  `{file}` is there without `lib{name}.so`: use `--dylib {file}`, or install its development package"
                 );
             }
-            let stem = file.strip_prefix("lib").and_then(|rest| rest.strip_suffix(".so").or(rest.strip_suffix(".a")));
+            let stem = NAMES.iter().find_map(|(before, after)| file.strip_prefix(before)?.strip_suffix(after));
             stems.extend(stem.map(str::to_owned));
         }
         match &near::nearest(name.as_bytes(), stems, 3)[..] {
@@ -97,10 +109,10 @@ impl Search {
     }
 }
 
-fn file_name(name: &OsStr, suffix: &str) -> OsString {
-    let mut file = OsString::from("lib");
+fn file_name(name: &OsStr, (before, after): (&str, &str)) -> OsString {
+    let mut file = OsString::from(before);
     file.push(name);
-    file.push(suffix);
+    file.push(after);
     file
 }
 

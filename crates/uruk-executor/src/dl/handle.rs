@@ -2,11 +2,8 @@
 //! A handle is a number whose upper 16 bits no user address of x86-64, AArch64 or RISC-V has; then
 //! 16 bits for the session, then 32 for the dylib.
 
+use super::DylibHandle;
 use std::ffi::c_void;
-
-/// A session's number for one of its dylibs. `u32::MAX` is kept for the program as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DylibHandle(pub u32);
 
 /// What a handle of ours stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

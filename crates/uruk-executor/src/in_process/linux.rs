@@ -1,13 +1,17 @@
 //! What this process is asked on Linux only, or has its own way of there: symbols of ELF libraries, backtraces, replaced
 //! functions of libraries.
 
-use super::InProcess;
+use super::{InProcess, Kept, MakeImage};
+use crate::dl::{self, DylibDirectory};
 use crate::interpose::{self, Importer, MallocError, MallocGuard, RebindError};
 use crate::libraries::{self, Definition, SymbolKind};
-use crate::phdr::{self, JitModule, MakeImage, ModuleRegistration, ModuleSegment};
-use crate::{at_exit, darwin, gdb, lifecycle, thread_exit, unwind};
+use crate::phdr::{self, JitModule, ModuleSegment};
+use crate::{at_exit, darwin, gdb, lifecycle, support, thread_exit, unwind};
+use std::fs::File;
+use std::io;
 use std::ops::Range;
-use std::sync::PoisonError;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, PoisonError};
 use uruk_jitlink::memory::Placement;
 
 pub(super) use gdb::debugger_present;
@@ -89,14 +93,34 @@ impl InProcess {
         libraries.iter().find_map(|library| library.find(name))
     }
 
+    /// Reads memory of this process; false if it is not there.
+    pub fn read(address: u64, bytes: &mut [u8]) -> bool {
+        File::open("/proc/self/mem").is_ok_and(|memory| memory.read_exact_at(bytes, address).is_ok())
+    }
+
+    /// Names for which linked code has to use what the process has.
+    pub fn insists_on() -> &'static [&'static [u8]] {
+        &[unwind::FIND_FDE]
+    }
+
+    /// Where debuggers take offsets of thread-local variables from, relative to the thread pointer; `None` if they show none.
+    pub fn debug_thread_base() -> Option<u64> {
+        gdb::thread_base()
+    }
+
+    /// Shows an image to debuggers until what is returned is dropped.
+    pub fn register_debug(&self, image: Vec<u8>) -> io::Result<Kept> {
+        Ok(Box::new(gdb::register(image)))
+    }
+
+    /// Whether backtraces ask for names of linked code.
+    pub fn backtraces_wanted() -> bool {
+        phdr::in_use()
+    }
+
     /// Lets backtraces name functions of linked code, until what is returned is dropped: `base` is added to addresses in the
-    /// image, which is made when a backtrace needs it.
-    pub fn register_names(
-        &self,
-        base: u64,
-        code: Vec<Range<u64>>,
-        image: MakeImage,
-    ) -> Result<ModuleRegistration, unwind::RangeError> {
+    /// image, which is made when a backtrace needs it. Without it functions have no names, which fails nothing.
+    pub fn register_names(&self, base: u64, code: Vec<Range<u64>>, image: MakeImage) -> Option<Kept> {
         /// `PF_R` and `PF_X` (gABI 4.3, "Segment Permissions").
         const EXECUTABLE: u32 = 5;
         let segments = code.into_iter().map(|range| ModuleSegment {
@@ -104,7 +128,23 @@ impl InProcess {
             size: (range.end - range.start) as usize,
             flags: EXECUTABLE,
         });
-        phdr::register(JitModule { base: base as usize, segments: segments.collect(), image })
+        let module = JitModule { base: base as usize, segments: segments.collect(), image };
+        phdr::register(module).ok().map(|registration| Box::new(registration) as Kept)
+    }
+
+    /// Function records are for Windows' unwinder, which is not here.
+    pub fn register_functions(&self, _: u64, _: Range<u64>) -> io::Result<Option<Kept>> {
+        Ok(None)
+    }
+
+    /// Lets linked code find a session's dylibs by `dlopen` until what is returned is dropped.
+    pub fn offer_dylibs(&self, directory: Arc<dyn DylibDirectory>) -> Kept {
+        Box::new(dl::install(directory))
+    }
+
+    /// The object that a static link adds for a name, if there is one.
+    pub fn support_object(name: &[u8]) -> Option<Vec<u8>> {
+        support::object(name)
     }
 
     /// Forgets all that code and data in these ranges have registered, and destructors of these thread-local variables,

@@ -3,6 +3,7 @@
 
 use std::arch::global_asm;
 use std::ffi::{c_int, c_void};
+use std::io::Write;
 use windows_sys::Win32::System::Diagnostics::Debug::{CONTEXT, EXCEPTION_RECORD};
 
 unsafe extern "C" {
@@ -59,4 +60,16 @@ unsafe extern "C" fn at_outermost_frame(
     const CONTINUE_SEARCH: c_int = 1;
     // SAFETY: the system gives a valid record.
     if is_throw(unsafe { &*record }) { CONTINUE_EXECUTION } else { CONTINUE_SEARCH }
+}
+
+/// Ends the process as C's `exit` does, which the standard library does not call here: handlers run, and the C library writes what it
+/// still has.
+pub fn exit(status: i32) -> ! {
+    // A failure would be whoever reads the output being gone.
+    _ = std::io::stdout().flush();
+    unsafe extern "C" {
+        fn exit(status: c_int) -> !;
+    }
+    // SAFETY: handlers that run now may be called.
+    unsafe { exit(status) }
 }

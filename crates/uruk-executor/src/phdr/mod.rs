@@ -15,6 +15,7 @@
 
 mod interpose;
 
+use crate::in_process::MakeImage;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::{self, DirBuilder};
@@ -34,9 +35,6 @@ pub use interpose::{FrameCallback, PhdrCallback, backtrace, iterate_phdr};
 pub use crate::range_index::RangeError;
 use crate::range_index::RangeIndex;
 
-/// Makes a module's ELF image. Called on a thread that makes a backtrace, perhaps of a panic: it must neither panic nor
-/// make a backtrace itself.
-pub type MakeImage = Box<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
 
 /// Part of a module in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

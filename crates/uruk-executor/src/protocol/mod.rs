@@ -13,7 +13,7 @@ pub mod frame;
 pub mod hello;
 pub mod message;
 mod peer;
-#[cfg(unix)]
+#[cfg_attr(windows, path = "spawn/windows.rs")]
 pub mod spawn;
 pub mod transport;
 

@@ -2,20 +2,20 @@
 
 use super::host;
 use super::streams::{self, Opening};
-use super::upcalls::StubResolver;
+use super::upcalls::{Dylibs, StubResolver, image};
 use super::{Done, Options, Target, decode, encode};
-use crate::in_process::InProcess;
+use crate::in_process::{InProcess, Kept};
 use crate::libraries::{self, Library, SymbolKind};
+use crate::lifecycle;
 use crate::memory::{self, InProcessAllocation, InProcessMemory, Options as MemoryOptions};
 use crate::processor;
 use crate::protocol::files::Received;
-use crate::protocol::message::{Answer, Number, Request, ThreadQuestion, ThreadVariable};
+use crate::protocol::message::{Answer, Number, Request, Text, ThreadQuestion, ThreadVariable};
 use crate::protocol::transport::Listener;
 use crate::protocol::{Handler, Incoming, Peer};
 use crate::stubs::{Setup, StubId, StubPool};
 use crate::tls::{TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use crate::windows;
-use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::Read;
@@ -31,7 +31,7 @@ struct Made {
     allocations: HashMap<Number, Box<InProcessAllocation>>,
     libraries: HashMap<Number, Arc<Library>>,
     pools: HashMap<Number, Arc<StubPool>>,
-    others: HashMap<Number, Box<dyn Any + Send>>,
+    others: HashMap<Number, Kept>,
 }
 
 pub(super) struct Server {
@@ -60,7 +60,8 @@ impl Server {
         let memory = Arc::new(InProcessMemory::new(MemoryOptions::default()));
         let process = InProcess::with_memory(memory.clone());
         if options.debugger {
-            process.set_debugger(true);
+            // Where nobody can be shown anything the command line was refused.
+            _ = process.set_debugger(true);
         }
         let main_is_busy = AtomicBool::new(false);
         let (made, main_thread) = (Mutex::default(), thread::current().id());
@@ -91,11 +92,11 @@ impl Server {
             system: std::env::consts::OS.into(),
             features: processor::features(),
             process: self.id,
-            insists_on: host::insists_on(),
+            insists_on: InProcess::insists_on().iter().map(|name| name.to_vec()).collect(),
             windows_functions: windows::functions().map(|(name, address)| (name.into(), address as u64)).into(),
             debug_wanted: self.process.debug_wanted(),
-            debug_thread_base: host::debug_thread_base(),
-            backtraces_wanted: host::backtraces_wanted(),
+            debug_thread_base: InProcess::debug_thread_base(),
+            backtraces_wanted: InProcess::backtraces_wanted(),
             sandbox: self.sandbox,
             lacks_streams: self.listener.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
             file_pages: self.received.is_some().then(memory::page_bytes),
@@ -108,14 +109,14 @@ impl Server {
         if self.main_is_busy.load(Ordering::Acquire) {
             host::end_at_once(1);
         }
-        host::exit(0);
+        lifecycle::exit(0);
     }
 
     /// A process that the program has forked comes back here as well where its code returns. It has nobody to answer to, and
     /// ends as the program would.
     fn end_if_forked(&self, status: i32) {
         if process::id() != self.id {
-            host::exit(status);
+            lifecycle::exit(status);
         }
     }
 
@@ -123,7 +124,7 @@ impl Server {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, number: Number, what: Box<dyn Any + Send>) {
+    fn keep(&self, number: Number, what: Kept) {
         let replaced = self.made().others.insert(number, what);
         drop(replaced);
     }
@@ -135,7 +136,11 @@ impl Server {
     fn carry_out(&self, request: Request) -> Done {
         match request {
             Request::Find { library, names } => self.find(library, &names),
-            Request::Imports => Ok(Answer::Names(host::imports(&self.process))),
+            Request::Imports => {
+                let mut names = Vec::new();
+                self.process.for_each_import(&mut |name| names.push(name.to_vec()));
+                Ok(Answer::Names(names))
+            }
             Request::LoadLibrary { name } => self.process.load_library(&name).map_err(text).map(done),
             Request::OpenLibrary { library, name } => {
                 let loaded = Arc::new(libraries::load(&name).map_err(text)?);
@@ -186,11 +191,12 @@ impl Server {
             Request::Run { function, arguments } => {
                 self.process.call(function, &arguments).map(|value| Answer::Words(vec![value])).map_err(text)
             }
-            Request::Exit { status } => host::exit(status),
+            Request::Exit { status } => lifecycle::exit(status),
             Request::Interpose { definitions } => {
-                host::interpose(&self.process, &definitions.into_iter().collect()).map(done)
+                let definitions: HashMap<Text, u64> = definitions.into_iter().collect();
+                self.process.interpose(&|name| definitions.get(name).copied()).map_err(text).map(done)
             }
-            Request::SupportObject { name } => Ok(Answer::Bytes(host::support_object(&name))),
+            Request::SupportObject { name } => Ok(Answer::Bytes(InProcess::support_object(&name))),
             Request::OpenStreams => {
                 let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let listener = listener.ok_or("this process has its standard streams already")?;
@@ -286,17 +292,19 @@ impl Server {
             Request::RegisterDebug { resource } => {
                 let mut image = Vec::new();
                 payload.read_to_end(&mut image).map_err(text)?;
-                self.keep(resource, host::register_debug(image)?);
+                self.keep(resource, self.process.register_debug(image).map_err(text)?);
             }
             Request::RegisterNames { resource, base, code } => {
-                // Without it the functions have no names, which fails nothing.
-                if let Some(registration) = host::register_names(&self.process, &self.peer, resource, base, code) {
+                let peer = self.peer.clone();
+                let image = Box::new(move || image(&peer, resource));
+                if let Some(registration) = self.process.register_names(base, code, image) {
                     self.keep(resource, registration);
                 }
             }
             Request::RegisterFunctions { resource, base, records } => {
-                let registration = host::register_functions(&self.process, base, records)?;
-                self.keep(resource, registration);
+                if let Some(registration) = self.process.register_functions(base, records).map_err(text)? {
+                    self.keep(resource, registration);
+                }
             }
             Request::Drop { resource } => self.forget(resource),
             Request::StubPool { pool, failure, low } => {
@@ -308,7 +316,7 @@ impl Server {
             Request::Forget { memory, variables } => self.process.forget(&memory, &variables),
             Request::SetArguments { arguments } => self.process.set_arguments(arguments),
             Request::OfferDylibs { resource } => {
-                self.keep(resource, host::offer_dylibs(&self.peer));
+                self.keep(resource, self.process.offer_dylibs(Arc::new(Dylibs { peer: self.peer.clone() })));
             }
             called => return Err(format!("{called:?} is not posted")),
         }

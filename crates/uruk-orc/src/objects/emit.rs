@@ -148,7 +148,7 @@ impl Finished {
             }
             let functions = &member.share.functions;
             if !functions.is_empty() {
-                linked.unwind[1] = executor.register_functions(*image, functions.clone());
+                linked.unwind[1] = executor.register_functions(*image, functions.clone())?;
             }
             if let Some(threads) = threads {
                 linked.variables = thread_variables(member).map(|range| (threads.module, range)).collect();

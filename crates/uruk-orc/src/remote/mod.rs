@@ -150,13 +150,13 @@ impl Executor for Remote {
         Ok(Box::new(kept))
     }
 
-    fn register_functions(&self, base: u64, records: Range<u64>) -> Option<Resource> {
+    fn register_functions(&self, base: u64, records: Range<u64>) -> Result<Option<Resource>, Error> {
         if self.convention() != Convention::Windows {
-            return None;
+            return Ok(None);
         }
         let kept = self.link.keep();
         self.link.post(&Request::RegisterFunctions { resource: kept.number(), base, records });
-        Some(Box::new(kept))
+        Ok(Some(Box::new(kept)))
     }
 
     fn stubs(&self, setup: StubSetup) -> Result<Box<dyn Stubs>, Error> {

@@ -15,6 +15,7 @@ mod failures;
 mod files;
 mod forks;
 mod pages;
+mod places;
 
 const CODE: usize = Lane::Code as usize;
 const READ_ONLY: usize = Lane::ReadOnly as usize;

@@ -7,6 +7,7 @@
 use super::super::crash;
 use super::super::{SandboxError, streams};
 use super::{Options, announce, serve_over, tell_end};
+use crate::in_process::NoDebugger;
 use crate::protocol::transport::{Address, Ends, Stream};
 use std::io;
 use std::net::TcpStream;
@@ -20,7 +21,7 @@ const SOCKET: &str = "socket:";
 
 /// Debuggers are shown nothing.
 pub(super) fn debugger() -> Result<bool, String> {
-    Err("debuggers are not shown linked code on Windows; leave out --debugger".into())
+    Err(format!("{NoDebugger}; leave out --debugger"))
 }
 
 /// There is no sandbox.

@@ -6,7 +6,8 @@
 //! Invariants: every general register and all enabled vector, mask and x87 state reach the body unchanged, so one
 //! entry serves the System V and the Windows convention, static chains and conventions of a compiler's own. (Windows'
 //! shadow space lies above the return address and is not touched; the question below is a System V call on any
-//! system, which needs none.) Meanwhile the floating-point environment is the default one: whoever compiles the body
+//! system, which needs none. What lies below the stack pointer is nobody's there, so the last jump is a return, of which
+//! shadow stacks know nothing; those are for programs that ask for them, and a host that is linked here does not.) Meanwhile the floating-point environment is the default one: whoever compiles the body
 //! is not to round as its caller wishes.
 //! `unsafe` is here for the processor's instructions.
 //! Protection keys and AMX tiles are left alone: no call passes them, and what the resolver does to them is meant.
@@ -71,29 +72,59 @@ fn area_bytes(components: u64) -> u64 {
     standard.max(compacted)
 }
 
+/// What only DWARF's unwinders, or the instructions of one system, are told.
+#[cfg(unix)]
+macro_rules! on {
+    (unix $($text:tt)*) => {
+        concat!($($text)*)
+    };
+    (windows $($text:tt)*) => {
+        ""
+    };
+}
+/// The same for Windows'.
+#[cfg(windows)]
+macro_rules! on {
+    (unix $($text:tt)*) => {
+        ""
+    };
+    (windows $($text:tt)*) => {
+        concat!($($text)*)
+    };
+}
+
 /// One entry by the instructions that save and restore. Its frame, from the return address down: cell, group and
-/// context, as they were pushed; rbp; nine registers; the area, aligned to 64. The cell's word becomes the target's.
+/// context, as they were pushed; rbp; nine registers; the area, aligned to 64. The cell's word becomes the target's. Windows counts
+/// offsets of saved registers from a place below rbp, as if the room for them had been made before rbp was set.
 macro_rules! entry {
     ($name:ident, $save:literal, $restore:literal) => {
         #[unsafe(naked)]
         extern "C" fn $name() {
             std::arch::naked_asm!(
-                ".cfi_startproc",
-                ".cfi_def_cfa_offset 32",
+                on!(unix ".cfi_startproc"),
+                on!(windows ".seh_proc ", stringify!($name)),
+                on!(unix ".cfi_def_cfa_offset 32"),
+                on!(windows ".seh_stackalloc 24"),
                 "endbr64",
                 "push rbp",
-                ".cfi_def_cfa_offset 40",
-                ".cfi_offset rbp, -40",
+                on!(windows ".seh_pushreg rbp"),
+                on!(unix ".cfi_def_cfa_offset 40"),
+                on!(unix ".cfi_offset rbp, -40"),
                 "mov rbp, rsp",
-                ".cfi_def_cfa_register rbp",
+                on!(windows ".seh_stackalloc 80"),
+                on!(windows ".seh_setframe rbp, 80"),
+                on!(unix ".cfi_def_cfa_register rbp"),
                 "push rax",
                 "push rcx",
                 "push rdx",
                 "push rsi",
                 "push rdi",
                 // A caller by the Windows convention expects these two back.
-                ".cfi_offset rsi, -72",
-                ".cfi_offset rdi, -80",
+                on!(unix ".cfi_offset rsi, -72"),
+                on!(unix ".cfi_offset rdi, -80"),
+                on!(windows ".seh_savereg rsi, 48"),
+                on!(windows ".seh_savereg rdi, 40"),
+                on!(windows ".seh_endprologue"),
                 "push r8",
                 "push r9",
                 "push r10",
@@ -133,16 +164,19 @@ macro_rules! entry {
                 "pop rdx",
                 "pop rcx",
                 "pop rax",
-                ".cfi_restore rsi",
-                ".cfi_restore rdi",
+                on!(unix ".cfi_restore rsi"),
+                on!(unix ".cfi_restore rdi"),
                 "pop rbp",
-                ".cfi_def_cfa rsp, 32",
-                ".cfi_restore rbp",
-                "lea rsp, [rsp + 24]",
-                ".cfi_def_cfa_offset 8",
+                on!(unix ".cfi_def_cfa rsp, 32"),
+                on!(unix ".cfi_restore rbp"),
+                on!(unix "lea rsp, [rsp + 24]"),
+                on!(unix ".cfi_def_cfa_offset 8"),
                 // No register is free. Signal handlers keep off the 128 bytes below the stack pointer.
-                "jmp qword ptr [rsp - 8]",
-                ".cfi_endproc",
+                on!(unix "jmp qword ptr [rsp - 8]"),
+                on!(windows "lea rsp, [rsp + 16]"),
+                on!(windows "ret"),
+                on!(unix ".cfi_endproc"),
+                on!(windows ".seh_endproc"),
                 area_bytes = sym AREA_BYTES,
                 components = sym COMPONENTS,
                 mxcsr = sym DEFAULT_MXCSR,
@@ -164,20 +198,30 @@ pub(in super::super) fn default_failure() -> u64 {
 #[unsafe(naked)]
 extern "C" fn fail() {
     std::arch::naked_asm!(
-        ".cfi_startproc",
+        on!(unix ".cfi_startproc"),
+        on!(windows ".seh_proc fail"),
         "endbr64",
         "mov rdi, [rsp]",
         "push rbp",
-        ".cfi_def_cfa_offset 16",
-        ".cfi_offset rbp, -16",
+        on!(unix ".cfi_def_cfa_offset 16"),
+        on!(unix ".cfi_offset rbp, -16"),
+        on!(windows ".seh_pushreg rbp"),
         "mov rbp, rsp",
-        ".cfi_def_cfa_register rbp",
+        on!(unix ".cfi_def_cfa_register rbp"),
+        on!(windows ".seh_setframe rbp, 0"),
+        on!(windows ".seh_endprologue"),
         "and rsp, -16",
-        "call {missing}",
+        "call {called_in_vain}",
         "ud2",
-        ".cfi_endproc",
-        missing = sym missing,
+        on!(unix ".cfi_endproc"),
+        on!(windows ".seh_endproc"),
+        called_in_vain = sym called_in_vain,
     )
+}
+
+/// Passes the caller's address on from where the instructions above put it on any system.
+extern "sysv64" fn called_in_vain(caller: u64) -> ! {
+    missing(caller)
 }
 
 /// Where the call goes that came through this cell.
