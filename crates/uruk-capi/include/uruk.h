@@ -5,8 +5,10 @@
  * Every function returns a status, URUK_OK (0) for success; `uruk_last_message` has the text of this thread's last failure. Handles are
  * numbers in the guise of pointers: never look behind them. One that was destroyed is told as that by every function.
  *
- * Functions that are marked "from callbacks" may be called inside callbacks of memory managers, plugins and listeners; others return
- * URUK_BUSY there. All may be called by several threads at once. Callbacks must neither throw nor longjmp.
+ * Functions that may be called from callbacks, as they say, may be called inside those of memory managers, plugins and listeners, too;
+ * others return URUK_BUSY there. Callbacks that make something, units, generators and dispatchers, may call all. All functions may be
+ * called by several threads at once. Callbacks must neither throw nor longjmp. A context is the library's once the call that gives it has
+ * succeeded; its `destroy` is called once then, on any thread, when nobody needs it any more.
  */
 
 #ifndef URUK_H
@@ -377,11 +379,11 @@ typedef struct uruk_dylib uruk_dylib;
 typedef struct uruk_error uruk_error;
 
 // A process where code runs, perhaps on another machine. It is given to one JIT by its options, and disposed of by who made it, in any
-// order. Addresses of what is linked are that process's: functions there are called by `uruk_dylib_call` and `uruk_dylib_run`.
+// order. Where nobody handles `SIGPIPE`, which would end this process when the other one goes, it is ignored from the first executor on. Addresses of what is linked are that process's: functions there are called by `uruk_dylib_call` and `uruk_dylib_run`.
 typedef struct uruk_executor uruk_executor;
 
-// The graph of an object on its way through a link. It is lent to a callback of a plugin, and gone when that returns. What it has is
-// numbered from 0; numbers stay what they are whatever is changed. All of its functions may be called from callbacks.
+// The graph of an object on its way through a link, lent to a callback of a plugin and gone when that returns, or a retained one. What it
+// has is numbered from 0; numbers stay what they are whatever is changed. All of its functions may be called from callbacks.
 typedef struct uruk_graph uruk_graph;
 
 // A program that is put together and run.
@@ -1081,13 +1083,16 @@ uruk_status uruk_cache_callbacks_init(uruk_cache_callbacks *callbacks,
                                       size_t size);
 
 // Makes a cache of a table of callbacks, which is copied. If this fails, the context stays the caller's.
+// May be called from callbacks.
 uruk_status uruk_cache_create(const uruk_cache_callbacks *callbacks,
                               uruk_cache **cache);
 
 // Makes a cache in memory of so many bytes at most, which loses what was not used for long.
+// May be called from callbacks.
 uruk_status uruk_cache_create_memory(uint64_t limit, uruk_cache **cache);
 
 // Makes a cache in a folder, of so many bytes at most. It is made when something is kept first; several processes may use it at once.
+// May be called from callbacks.
 uruk_status uruk_cache_create_directory(const char *path,
                                         uint64_t limit,
                                         uruk_cache **cache);
@@ -1097,6 +1102,7 @@ uruk_status uruk_cache_dispose(uruk_cache *cache);
 
 // The key of what a compiler makes: it is to be made of all that the result depends on, the compiler's version, options and input. `key` is
 // an array of 32 bytes.
+// May be called from callbacks.
 uruk_status uruk_cache_key(const char *compiler,
                            const uruk_bytes *parts,
                            size_t count,
@@ -1129,6 +1135,7 @@ uruk_status uruk_task_dispose(uruk_task *task);
 
 // Copies a dylib's name, as far as there is room, with a zero byte at the end. Returns how long all of it is, without that byte; 0
 // for what is no dylib.
+// May be called from callbacks.
 size_t uruk_dylib_name(uruk_dylib *dylib,
                        char *buffer,
                        size_t size);
@@ -1182,29 +1189,37 @@ uruk_status uruk_dylib_remove(uruk_dylib *dylib);
 
 // Copies the text of this thread's last failure, as far as there is room, with a zero byte at the end. Returns how long all of
 // it is, without that byte: 0 if nothing has failed. `buffer` may be null if `size` is 0.
+// May be called from callbacks.
 size_t uruk_last_message(char *buffer,
                          size_t size);
 
 // The status of this thread's last failure.
+// May be called from callbacks.
 uruk_status uruk_last_status(void);
 
 // Keeps this thread's last failure, for longer than until the next one or for another thread; null if nothing has failed. It
 // is the caller's to dispose of.
+// May be called from callbacks.
 uruk_error *uruk_error_last(void);
 
 // The status of a failure that was kept; `URUK_OK` for null.
+// May be called from callbacks.
 uruk_status uruk_error_status(uruk_error *error);
 
 // Its text, which lives until it is disposed of; null for null, and for what is no failure.
+// May be called from callbacks.
 const char *uruk_error_message(uruk_error *error);
 
 // Disposes of a failure that was kept. Null is fine.
+// May be called from callbacks.
 uruk_status uruk_error_dispose(uruk_error *error);
 
 // A copy of a text for a callback's `message`: the library frees it, by its own allocator. Null for null.
+// May be called from callbacks.
 char *uruk_message(const char *text);
 
 // Fills in options: the defaults. `size` is `sizeof` the structure.
+// May be called from callbacks.
 uruk_status uruk_executor_options_init(uruk_executor_options *options, size_t size);
 
 // Starts an executor as a child: the program `uruk-executor`, or another that takes `--pipes IN,OUT` behind these arguments, such as `uruk`
@@ -1227,11 +1242,13 @@ uruk_status uruk_executor_serve(const char *const *arguments,
 
 // Copies what compilers call the executor's machine, as `x86_64-unknown-linux-gnu`, as far as there is room, with a zero byte at the end.
 // Returns how long all of it is, without that byte; 0 for what is no executor.
+// May be called from callbacks.
 size_t uruk_executor_triple(uruk_executor *executor,
                             char *buffer,
                             size_t size);
 
 // The number of the executor's process, in the system where it runs.
+// May be called from callbacks.
 uruk_status uruk_executor_process(uruk_executor *executor, uint32_t *process);
 
 // Ends the process as `exit` does, and waits for the rest of its output. `ended`, which may be null, gets the status with which it ended.
@@ -1271,30 +1288,36 @@ uruk_status uruk_suspended_finish(uruk_suspended *suspended,
                                   const char *message);
 
 // How much a graph has.
+// May be called from callbacks.
 uruk_status uruk_graph_count(uruk_graph *graph, uruk_graph_counts *counts);
 
 // A section.
+// May be called from callbacks.
 uruk_status uruk_graph_get_section(uruk_graph *graph,
                                    uint32_t section,
                                    uruk_graph_section *description);
 
 // A block.
+// May be called from callbacks.
 uruk_status uruk_graph_get_block(uruk_graph *graph,
                                  uint32_t block,
                                  uruk_graph_block *description);
 
 // A symbol.
+// May be called from callbacks.
 uruk_status uruk_graph_get_symbol(uruk_graph *graph,
                                   uint32_t symbol,
                                   uruk_graph_symbol *description);
 
 // An edge, by its place among those of a block, which are in order of their offsets.
+// May be called from callbacks.
 uruk_status uruk_graph_get_edge(uruk_graph *graph,
                                 uint32_t block,
                                 uint32_t index,
                                 uruk_graph_edge *edge);
 
 // Copies a section's name as far as there is room, with a zero byte at the end. Returns how long all of it is, without that byte.
+// May be called from callbacks.
 size_t uruk_graph_section_name(uruk_graph *graph,
                                uint32_t section,
                                char *buffer,
@@ -1302,17 +1325,20 @@ size_t uruk_graph_section_name(uruk_graph *graph,
 
 // Copies a symbol's name, as the object has it, as far as there is room, with a zero byte at the end. Returns how long all of it is,
 // without that byte.
+// May be called from callbacks.
 size_t uruk_graph_symbol_name(uruk_graph *graph,
                               uint32_t symbol,
                               char *buffer,
                               size_t size);
 
 // The symbol of a name: one that other objects see, or else the first local one. `URUK_MISSING` if there is none.
+// May be called from callbacks.
 uruk_status uruk_graph_find_symbol(uruk_graph *graph,
                                    const char *name,
                                    uint32_t *symbol);
 
 // Copies bytes of a block: those of the object, or in `post_fixup` what was made of them.
+// May be called from callbacks.
 uruk_status uruk_graph_read(uruk_graph *graph,
                             uint32_t block,
                             uint64_t offset,
@@ -1320,6 +1346,7 @@ uruk_status uruk_graph_read(uruk_graph *graph,
                             size_t size);
 
 // Changes bytes of a block: those of the object before allocation, or in `post_fixup` what will be at its address.
+// May be called from callbacks.
 uruk_status uruk_graph_write(uruk_graph *graph,
                              uint32_t block,
                              uint64_t offset,
@@ -1327,15 +1354,18 @@ uruk_status uruk_graph_write(uruk_graph *graph,
                              size_t size);
 
 // Adds a section of a kind (`URUK_SECTION_…`).
+// May be called from callbacks.
 uruk_status uruk_graph_add_section(uruk_graph *graph,
                                    const char *name,
                                    uint32_t kind,
                                    uint32_t *section);
 
 // Lets a collection of sections keep a section although nothing refers to it.
+// May be called from callbacks.
 uruk_status uruk_graph_retain_section(uruk_graph *graph, uint32_t section);
 
 // Adds a block of bytes, which are copied. `alignment` is a power of two.
+// May be called from callbacks.
 uruk_status uruk_graph_add_block(uruk_graph *graph,
                                  uint32_t section,
                                  const uint8_t *bytes,
@@ -1344,6 +1374,7 @@ uruk_status uruk_graph_add_block(uruk_graph *graph,
                                  uint32_t *block);
 
 // Adds a block of bytes that start as zero, to a section of such a kind.
+// May be called from callbacks.
 uruk_status uruk_graph_add_zero_block(uruk_graph *graph,
                                       uint32_t section,
                                       uint64_t size,
@@ -1351,67 +1382,96 @@ uruk_status uruk_graph_add_zero_block(uruk_graph *graph,
                                       uint32_t *block);
 
 // Gives a block other bytes, perhaps more or fewer; its edges must still lie in it.
+// May be called from callbacks.
 uruk_status uruk_graph_set_content(uruk_graph *graph,
                                    uint32_t block,
                                    const uint8_t *bytes,
                                    size_t size);
 
 // Gives a block another alignment, a power of two.
+// May be called from callbacks.
 uruk_status uruk_graph_set_alignment(uruk_graph *graph, uint32_t block, uint64_t alignment);
 
 // Drops a block: what it defines is defined no more, and who still refers to it is refused.
+// May be called from callbacks.
 uruk_status uruk_graph_drop_block(uruk_graph *graph, uint32_t block);
 
 // Lets a block live if another does.
+// May be called from callbacks.
 uruk_status uruk_graph_tie(uruk_graph *graph, uint32_t block, uint32_t to);
 
 // Adds a symbol: defined in a block, elsewhere, or, if it is local, at an address. Such as other objects see are added by `pre_prune`
 // only. `name` may be null for local ones; `address` and `reserved` of the description do not matter.
+// May be called from callbacks.
 uruk_status uruk_graph_add_symbol(uruk_graph *graph,
                                   const char *name,
                                   const uruk_graph_symbol *description,
                                   uint32_t *symbol);
 
 // The symbol of a name that other objects see, added as one that is defined elsewhere if there is none.
+// May be called from callbacks.
 uruk_status uruk_graph_external(uruk_graph *graph,
                                 const char *name,
                                 uint32_t *symbol);
 
 // Moves a symbol that the object defines to a place in a block: who refers to it refers to that.
+// May be called from callbacks.
 uruk_status uruk_graph_move_symbol(uruk_graph *graph,
                                    uint32_t symbol,
                                    uint32_t block,
                                    uint64_t offset);
 
 // Drops a symbol that no edge refers to any more. Such as other objects see are dropped by `pre_prune` only.
+// May be called from callbacks.
 uruk_status uruk_graph_drop_symbol(uruk_graph *graph,
                                    uint32_t symbol);
 
 // Adds an edge to a block.
+// May be called from callbacks.
 uruk_status uruk_graph_add_edge(uruk_graph *graph, uint32_t block, const uruk_graph_edge *edge);
 
 // Points an edge, by its place among those of its block, at another symbol.
+// May be called from callbacks.
 uruk_status uruk_graph_retarget(uruk_graph *graph,
                                 uint32_t block,
                                 uint32_t index,
                                 uint32_t target);
 
 // Points all edges to one symbol at another, but for those of unwind records. `count`, which may be null, gets how many they were.
+// May be called from callbacks.
 uruk_status uruk_graph_redirect(uruk_graph *graph,
                                 uint32_t from,
                                 uint32_t to,
                                 size_t *count);
 
 // Drops an edge, by its place among those of its block: its field keeps the bytes that the block has there.
+// May be called from callbacks.
 uruk_status uruk_graph_drop_edge(uruk_graph *graph,
                                  uint32_t block,
                                  uint32_t index);
 
 // Adds calls in the process where code runs: one for when the object's memory is final, before anybody is given a symbol of it, and one
 // for when it goes, if the first succeeded. Either may be null. They are copied.
+// May be called from callbacks.
 uruk_status uruk_graph_add_action(uruk_graph *graph,
                                   const uruk_graph_call *finalize,
                                   const uruk_graph_call *deallocate);
+
+// The graphs of a dylib's linked objects, if its JIT retains them: as many as there is room for, and in `count` how many there are. They
+// are as `post_prune` has left them, with addresses, and the caller's to dispose of. `graphs` may be null if `room` is 0.
+uruk_status uruk_dylib_retained_graphs(uruk_dylib *dylib,
+                                       uruk_graph **graphs,
+                                       size_t room,
+                                       size_t *count);
+
+// Copies what messages call the object of a graph, as far as there is room, with a zero byte at the end. Returns how long all of it is,
+// without that byte; 0 for what is no graph. May be called from callbacks.
+size_t uruk_graph_object(uruk_graph *graph,
+                         char *buffer,
+                         size_t size);
+
+// Disposes of a retained graph. One that is lent to a callback goes by itself. Null is fine. May be called from callbacks.
+uruk_status uruk_graph_dispose(uruk_graph *graph);
 
 // Adds an object from memory, of any format; it is copied. `tracker` and `name`, which messages have, may be null.
 uruk_status uruk_dylib_add_object(uruk_dylib *dylib,
@@ -1469,6 +1529,7 @@ uruk_status uruk_dylib_add_source(uruk_dylib *dylib,
                                   const char *text);
 
 // Fills in options: the defaults. `size` is `sizeof` the structure.
+// May be called from callbacks.
 uruk_status uruk_options_init(uruk_options *options, size_t size);
 
 // Makes a JIT. `options` may be null.
@@ -1479,6 +1540,7 @@ uruk_status uruk_jit_create(const uruk_options *options, uruk_jit **jit);
 uruk_status uruk_jit_destroy(uruk_jit *jit);
 
 // The dylib that every JIT has.
+// May be called from callbacks.
 uruk_status uruk_jit_main(uruk_jit *jit, uruk_dylib **dylib);
 
 // Makes another dylib: a part of the program with a name space of its own. It finds what it needs in itself, in those that it is
@@ -1488,6 +1550,7 @@ uruk_status uruk_jit_create_dylib(uruk_jit *jit,
                                   uruk_dylib **dylib);
 
 // The dylib of a name; null if there is none.
+// May be called from callbacks.
 uruk_status uruk_jit_find_dylib(uruk_jit *jit, const char *name, uruk_dylib **dylib);
 
 // Loads a shared library, by path or soname, whose symbols every dylib then sees.
@@ -1505,6 +1568,7 @@ uruk_status uruk_jit_quiesce(uruk_jit *jit);
 
 // The next of the failures that belong to no call, as of a callback that was told something; null if there is none. It is the
 // caller's to dispose of.
+// May be called from callbacks.
 uruk_status uruk_jit_take_report(uruk_jit *jit,
                                  uruk_error **report);
 
@@ -1553,6 +1617,7 @@ uruk_status uruk_pin_create(uruk_dylib *dylib,
 uruk_status uruk_pin_dispose(uruk_pin *pin);
 
 // Fills in a table of callbacks: none. `size` is `sizeof` the structure.
+// May be called from callbacks.
 uruk_status uruk_memory_callbacks_init(uruk_memory_callbacks *callbacks, size_t size);
 
 // Makes a memory manager of a table of callbacks, which is copied. It is given to JITs by their options and disposed of by
@@ -1574,6 +1639,7 @@ uruk_status uruk_memory_manager_create_sections(void *context,
                                                 uruk_memory_manager **manager);
 
 // Fills in options for stock memory: none. `size` is `sizeof` the structure.
+// May be called from callbacks.
 uruk_status uruk_memory_options_init(uruk_memory_options *options, size_t size);
 
 // Makes a manager of the library's own memory, which packs what is linked, and gives it back. `options` may be null.
@@ -1625,22 +1691,26 @@ uruk_status uruk_redirectable_dispose(uruk_redirectable *redirectable);
 
 // Copies what the unit is called, as far as there is room, with a zero byte at the end. Returns how long all of it is, without that
 // byte; 0 for what is no responsibility.
+// May be called from callbacks.
 size_t uruk_responsibility_name(uruk_responsibility *responsibility,
                                 char *buffer,
                                 size_t size);
 
 // The dylib that the definitions are for.
+// May be called from callbacks.
 uruk_status uruk_responsibility_dylib(uruk_responsibility *responsibility,
                                       uruk_dylib **dylib);
 
 // The names that are owed, those that were promised and that no stronger definition has taken: as many as there is room for, and in
 // `count` how many there are. `names` may be null if `room` is 0.
+// May be called from callbacks.
 uruk_status uruk_responsibility_owed(uruk_responsibility *responsibility,
                                      uruk_name *names,
                                      size_t room,
                                      size_t *count);
 
 // Those of the names owed that somebody has asked for by now. The others may be given back by `uruk_responsibility_replace`.
+// May be called from callbacks.
 uruk_status uruk_responsibility_requested(uruk_responsibility *responsibility,
                                           uruk_name *names,
                                           size_t room,
@@ -1739,13 +1809,16 @@ uruk_status uruk_dylib_define_unit(uruk_dylib *dylib,
                                    const uruk_unit *unit);
 
 // The newest version of the interface that the library knows; compare it with `URUK_ABI_VERSION`.
+// May be called from callbacks.
 uint32_t uruk_abi_version(void);
 
 // The library's version, as `1.2.3`.
+// May be called from callbacks.
 const char *uruk_version(void);
 
 // The size of a structure (`URUK_STRUCT_…`) as the library knows it; 0 for one that it does not know. What a header has must not be
 // larger.
+// May be called from callbacks.
 size_t uruk_struct_size(uint32_t structure);
 
 #ifdef __cplusplus

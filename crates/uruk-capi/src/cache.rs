@@ -80,6 +80,7 @@ pub extern "C" fn uruk_cache_callbacks_init(callbacks: Out<uruk_cache_callbacks>
 }
 
 /// Makes a cache of a table of callbacks, which is copied. If this fails, the context stays the caller's.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_cache_create(
     callbacks: List<uruk_cache_callbacks>,
@@ -100,12 +101,14 @@ pub extern "C" fn uruk_cache_create(
 }
 
 /// Makes a cache in memory of so many bytes at most, which loses what was not used for long.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_cache_create_memory(limit: u64, cache: Out<Handle<uruk_cache>>) -> uruk_status {
     enter(Reach::Anywhere, || give(cache, Arc::new(Memory::new(limit))))
 }
 
 /// Makes a cache in a folder, of so many bytes at most. It is made when something is kept first; several processes may use it at once.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_cache_create_directory(path: Text, limit: u64, cache: Out<Handle<uruk_cache>>) -> uruk_status {
     enter(Reach::Anywhere, || {
@@ -138,6 +141,7 @@ pub struct uruk_bytes {
 
 /// The key of what a compiler makes: it is to be made of all that the result depends on, the compiler's version, options and input. `key` is
 /// an array of 32 bytes.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_cache_key(compiler: Text, parts: List<uruk_bytes>, count: usize, key: Out<u8>) -> uruk_status {
     enter(Reach::Anywhere, || {

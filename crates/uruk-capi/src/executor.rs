@@ -66,6 +66,7 @@ unsafe impl Grows for uruk_executor_options {
 }
 
 /// Fills in options: the defaults. `size` is `sizeof` the structure.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_executor_options_init(options: Out<uruk_executor_options>, size: usize) -> uruk_status {
     enter(Reach::Anywhere, || sized::init(options, size))
@@ -166,6 +167,7 @@ pub extern "C" fn uruk_executor_serve(arguments: List<Text>, count: usize) -> ur
 
 /// Copies what compilers call the executor's machine, as `x86_64-unknown-linux-gnu`, as far as there is room, with a zero byte at the end.
 /// Returns how long all of it is, without that byte; 0 for what is no executor.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_executor_triple(executor: Handle<uruk_executor>, buffer: Out<c_char>, size: usize) -> usize {
     enter_value(Reach::Anywhere, 0, || {
@@ -175,6 +177,7 @@ pub extern "C" fn uruk_executor_triple(executor: Handle<uruk_executor>, buffer: 
 }
 
 /// The number of the executor's process, in the system where it runs.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_executor_process(executor: Handle<uruk_executor>, process: Out<u32>) -> uruk_status {
     enter(Reach::Anywhere, || process.put(executor.get()?.remote.target().process))

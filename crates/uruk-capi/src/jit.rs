@@ -44,6 +44,14 @@ struct Children {
     reports: VecDeque<uruk_orc::error::Error>,
 }
 
+impl Drop for Program {
+    /// Whoever waits for something is told that it will not come, though pins and responsibilities may keep the session.
+    fn drop(&mut self) {
+        self.jit.session().finalize();
+        self.jit.session().end();
+    }
+}
+
 impl Program {
     fn children(&self) -> MutexGuard<'_, Children> {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
@@ -134,6 +142,7 @@ unsafe impl Grows for uruk_options {
 }
 
 /// Fills in options: the defaults. `size` is `sizeof` the structure.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_options_init(options: Out<uruk_options>, size: usize) -> uruk_status {
     enter(Reach::Anywhere, || sized::init(options, size))
@@ -236,6 +245,7 @@ pub extern "C" fn uruk_jit_destroy(jit: Handle<uruk_jit>) -> uruk_status {
 }
 
 /// The dylib that every JIT has.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_jit_main(jit: Handle<uruk_jit>, dylib: Out<Handle<uruk_dylib>>) -> uruk_status {
     enter(Reach::Anywhere, || {
@@ -262,6 +272,7 @@ pub extern "C" fn uruk_jit_create_dylib(
 }
 
 /// The dylib of a name; null if there is none.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_jit_find_dylib(
     jit: Handle<uruk_jit>,
@@ -334,6 +345,7 @@ pub extern "C" fn uruk_jit_quiesce(jit: Handle<uruk_jit>) -> uruk_status {
 
 /// The next of the failures that belong to no call, as of a callback that was told something; null if there is none. It is the
 /// caller's to dispose of.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_jit_take_report(jit: Handle<uruk_jit>, report: Out<Handle<uruk_error>>) -> uruk_status {
     enter(Reach::Anywhere, || {

@@ -42,7 +42,9 @@ impl Owed {
         self.responsibility.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is owed, as long as there is somebody to whom.
     fn get(&self) -> Result<Arc<Responsibility>, Failure> {
+        self.program()?;
         self.lock().clone().ok_or_else(gone)
     }
 
@@ -81,6 +83,7 @@ fn take(handle: Handle<uruk_responsibility>) -> Result<(Weak<Program>, Responsib
 
 /// Copies what the unit is called, as far as there is room, with a zero byte at the end. Returns how long all of it is, without that
 /// byte; 0 for what is no responsibility.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_responsibility_name(
     responsibility: Handle<uruk_responsibility>,
@@ -91,6 +94,7 @@ pub extern "C" fn uruk_responsibility_name(
 }
 
 /// The dylib that the definitions are for.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_responsibility_dylib(
     responsibility: Handle<uruk_responsibility>,
@@ -104,6 +108,7 @@ pub extern "C" fn uruk_responsibility_dylib(
 
 /// The names that are owed, those that were promised and that no stronger definition has taken: as many as there is room for, and in
 /// `count` how many there are. `names` may be null if `room` is 0.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_responsibility_owed(
     responsibility: Handle<uruk_responsibility>,
@@ -115,6 +120,7 @@ pub extern "C" fn uruk_responsibility_owed(
 }
 
 /// Those of the names owed that somebody has asked for by now. The others may be given back by `uruk_responsibility_replace`.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_responsibility_requested(
     responsibility: Handle<uruk_responsibility>,

@@ -34,12 +34,14 @@ pub const URUK_STRUCT_CACHE_CALLBACKS: u32 = 9;
 pub const URUK_STRUCT_EXECUTOR_OPTIONS: u32 = 10;
 
 /// The newest version of the interface that the library knows; compare it with `URUK_ABI_VERSION`.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_abi_version() -> u32 {
     URUK_ABI_VERSION
 }
 
 /// The library's version, as `1.2.3`.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_version() -> *const c_char {
     const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
@@ -48,6 +50,7 @@ pub extern "C" fn uruk_version() -> *const c_char {
 
 /// The size of a structure (`URUK_STRUCT_…`) as the library knows it; 0 for one that it does not know. What a header has must not be
 /// larger.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_struct_size(structure: u32) -> usize {
     match structure {

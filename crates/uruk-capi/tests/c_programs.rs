@@ -48,57 +48,42 @@ fn dylibs_take_everything_and_run_it() {
     runs("dylibs", &[&ours, &archive, &from_source, &main]);
 }
 
-/// Runs a program as every language with these arguments.
-fn check(name: &str, arguments: &[&str]) {
-    for language in support::LANGUAGES {
-        let Compiled { path, .. } = program(name, language);
-        assert_eq!(support::run(&path, arguments), format!("{name}: ok\n"), "{language:?}");
-    }
-}
-
 #[test]
 fn units_look_ups_and_pins() {
-    let object = support::object("unit", "int compute(int a) { return a + 2; }");
-    check("units", &[object.as_str()]);
+    runs("units", &[&object("unit", "int compute(int a) { return a + 2; }")]);
 }
 
 #[test]
 fn generators_redirectable_functions_and_sources() {
-    check("generators", &[]);
+    runs("generators", &[]);
 }
 
 #[test]
 fn plugins_and_the_graphs_that_they_see() {
-    let object = support::object("watched", "int value = 5; int compute(int a) { return a + value; }");
-    check("plugins", &[object.as_str()]);
+    runs("plugins", &[&object("watched", "int value = 5; int compute(int a) { return a + value; }")]);
 }
 
 #[test]
 fn listeners() {
-    let object = support::object("heard", "int value = 5; int compute(int a) { return a + value; }");
-    check("listeners", &[object.as_str()]);
+    runs("listeners", &[&object("heard", "int value = 5; int compute(int a) { return a + value; }")]);
 }
 
 #[test]
 fn a_dispatcher_of_ones_own() {
-    check("dispatch", &[]);
+    runs("dispatch", &[]);
 }
 
 #[test]
 fn caches() {
-    for language in support::LANGUAGES {
-        let Compiled { path, .. } = program("cache", language);
+    for language in LANGUAGES {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().join("cache").display().to_string();
-        assert_eq!(support::run(&path, &[cache.as_str()]), "cache: ok\n", "{language:?}");
+        assert_eq!(run(&program("cache", language), &[&cache]), "cache: ok\n", "{language:?}");
     }
 }
 
 #[test]
 fn executors() {
-    let object = support::object(
-        "elsewhere",
-        "int getpid(void); int compute(int a) { return a + 2; } int process(void) { return getpid(); } int main(void) { return 3; }",
-    );
-    check("executor", &[object.as_str()]);
+    let text = "int getpid(void); int compute(int a) { return a + 2; } int process(void) { return getpid(); } int main(void) { return 3; }";
+    runs("executor", &[&object("elsewhere", text)]);
 }

@@ -23,6 +23,7 @@ fn change<T>(
 }
 
 /// Adds a section of a kind (`URUK_SECTION_…`).
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_add_section(
     graph: Handle<uruk_graph>,
@@ -38,12 +39,14 @@ pub extern "C" fn uruk_graph_add_section(
 }
 
 /// Lets a collection of sections keep a section although nothing refers to it.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_retain_section(graph: Handle<uruk_graph>, section: u32) -> uruk_status {
     enter(Reach::Anywhere, || change(graph, |editor| editor.retain_section(SectionId(section))))
 }
 
 /// Adds a block of bytes, which are copied. `alignment` is a power of two.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_add_block(
     graph: Handle<uruk_graph>,
@@ -61,6 +64,7 @@ pub extern "C" fn uruk_graph_add_block(
 }
 
 /// Adds a block of bytes that start as zero, to a section of such a kind.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_add_zero_block(
     graph: Handle<uruk_graph>,
@@ -76,6 +80,7 @@ pub extern "C" fn uruk_graph_add_zero_block(
 }
 
 /// Gives a block other bytes, perhaps more or fewer; its edges must still lie in it.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_set_content(
     graph: Handle<uruk_graph>,
@@ -90,18 +95,21 @@ pub extern "C" fn uruk_graph_set_content(
 }
 
 /// Gives a block another alignment, a power of two.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_set_alignment(graph: Handle<uruk_graph>, block: u32, alignment: u64) -> uruk_status {
     enter(Reach::Anywhere, || change(graph, |editor| editor.set_align(BlockId(block), alignment)))
 }
 
 /// Drops a block: what it defines is defined no more, and who still refers to it is refused.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_drop_block(graph: Handle<uruk_graph>, block: u32) -> uruk_status {
     enter(Reach::Anywhere, || change(graph, |editor| editor.drop_block(BlockId(block))))
 }
 
 /// Lets a block live if another does.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_tie(graph: Handle<uruk_graph>, block: u32, to: u32) -> uruk_status {
     enter(Reach::Anywhere, || change(graph, |editor| editor.tie(BlockId(block), BlockId(to))))
@@ -109,6 +117,7 @@ pub extern "C" fn uruk_graph_tie(graph: Handle<uruk_graph>, block: u32, to: u32)
 
 /// Adds a symbol: defined in a block, elsewhere, or, if it is local, at an address. Such as other objects see are added by `pre_prune`
 /// only. `name` may be null for local ones; `address` and `reserved` of the description do not matter.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_add_symbol(
     graph: Handle<uruk_graph>,
@@ -143,6 +152,7 @@ pub extern "C" fn uruk_graph_add_symbol(
 }
 
 /// The symbol of a name that other objects see, added as one that is defined elsewhere if there is none.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_external(graph: Handle<uruk_graph>, name: Text, symbol: Out<u32>) -> uruk_status {
     enter(Reach::Anywhere, || {
@@ -153,6 +163,7 @@ pub extern "C" fn uruk_graph_external(graph: Handle<uruk_graph>, name: Text, sym
 }
 
 /// Moves a symbol that the object defines to a place in a block: who refers to it refers to that.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_move_symbol(
     graph: Handle<uruk_graph>,
@@ -164,12 +175,14 @@ pub extern "C" fn uruk_graph_move_symbol(
 }
 
 /// Drops a symbol that no edge refers to any more. Such as other objects see are dropped by `pre_prune` only.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_drop_symbol(graph: Handle<uruk_graph>, symbol: u32) -> uruk_status {
     enter(Reach::Anywhere, || change(graph, |editor| editor.drop_symbol(SymbolId(symbol))))
 }
 
 /// Adds an edge to a block.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_add_edge(
     graph: Handle<uruk_graph>,
@@ -186,12 +199,14 @@ pub extern "C" fn uruk_graph_add_edge(
 }
 
 /// Points an edge, by its place among those of its block, at another symbol.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_retarget(graph: Handle<uruk_graph>, block: u32, index: u32, target: u32) -> uruk_status {
     enter(Reach::Anywhere, || change(graph, |editor| editor.retarget(BlockId(block), index as usize, SymbolId(target))))
 }
 
 /// Points all edges to one symbol at another, but for those of unwind records. `count`, which may be null, gets how many they were.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_redirect(graph: Handle<uruk_graph>, from: u32, to: u32, count: Out<usize>) -> uruk_status {
     enter(Reach::Anywhere, || {
@@ -201,6 +216,7 @@ pub extern "C" fn uruk_graph_redirect(graph: Handle<uruk_graph>, from: u32, to: 
 }
 
 /// Drops an edge, by its place among those of its block: its field keeps the bytes that the block has there.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_drop_edge(graph: Handle<uruk_graph>, block: u32, index: u32) -> uruk_status {
     enter(Reach::Anywhere, || {
@@ -243,6 +259,7 @@ pub struct uruk_graph_call {
 
 /// Adds calls in the process where code runs: one for when the object's memory is final, before anybody is given a symbol of it, and one
 /// for when it goes, if the first succeeded. Either may be null. They are copied.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_add_action(
     graph: Handle<uruk_graph>,

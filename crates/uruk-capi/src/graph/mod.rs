@@ -5,6 +5,7 @@
 
 mod edit;
 mod kinds;
+mod retained;
 
 use crate::call::{Reach, enter, enter_value};
 use crate::error::{Failure, copy_text, uruk_status};
@@ -15,12 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uruk_jitlink::edit::Editor;
 use uruk_jitlink::graph::{Block, BlockId, Definition, LinkGraph, SectionId, SymbolId};
 use uruk_jitlink::placed::{Placed, Working};
+use uruk_orc::Retained;
 
 pub use edit::{uruk_graph_argument, uruk_graph_call};
 pub use kinds::*;
 
-/// The graph of an object on its way through a link. It is lent to a callback of a plugin, and gone when that returns. What it has is
-/// numbered from 0; numbers stay what they are whatever is changed. All of its functions may be called from callbacks.
+/// The graph of an object on its way through a link, lent to a callback of a plugin and gone when that returns, or a retained one. What it
+/// has is numbered from 0; numbers stay what they are whatever is changed. All of its functions may be called from callbacks.
 #[allow(non_camel_case_types)]
 pub struct uruk_graph;
 
@@ -37,6 +39,8 @@ pub(crate) enum View {
     Placed(*const Placed<'static>),
     /// Its bytes are written, too.
     Written(*const Placed<'static>, *mut Working<'static, 'static>),
+    /// It stays.
+    Retained(Arc<Retained>),
 }
 
 // SAFETY: what it points at is only used under the lock of a `Graph`, by one thread at a time, while its owner waits in `lend`.
@@ -87,6 +91,10 @@ impl Graph {
             match lent.as_ref().ok_or_else(gone)? {
                 View::Editor(editor) => look(&**editor, None),
                 View::Placed(placed) | View::Written(placed, _) => look(&**placed, Some(&**placed)),
+                View::Retained(retained) => {
+                    let placed = retained.graph();
+                    look(&placed, Some(&placed))
+                }
             }
         }
     }
@@ -98,28 +106,18 @@ impl Graph {
             // SAFETY: as in `look`.
             View::Editor(editor) => edit(unsafe { &mut **editor }),
             _ => Err(Failure::invalid(
-                "memory has been allocated for this graph: it can be changed by `pre_prune` and `post_prune` only",
+                "memory has been allocated for this graph: it can be changed by `pre_prune` and `post_prune` only, its bytes by `post_fixup`, too",
             )),
         }
     }
 
-    /// The bytes of a block, to be read or changed.
-    fn bytes<T>(&self, block: u32, with: impl FnOnce(&mut [u8]) -> Result<T, Failure>) -> Result<T, Failure> {
+    /// The bytes of a block in working memory, if it has some there.
+    fn working<T>(&self, block: u32, with: impl FnOnce(&mut [u8]) -> Result<T, Failure>) -> Result<Option<T>, Failure> {
         let id = self.look(|graph, _| block_of(graph, block).map(|(id, _)| id))?;
-        let lent = self.lock();
-        match lent.as_ref().ok_or_else(gone)? {
+        match self.lock().as_ref().ok_or_else(gone)? {
             // SAFETY: as in `look`.
-            View::Editor(editor) => with(unsafe { &mut **editor }.content_mut(id).map_err(edit::refused)?),
-            View::Written(_, working) => {
-                // SAFETY: as in `look`.
-                let bytes = unsafe { &mut **working }.block(id);
-                with(bytes.ok_or_else(|| {
-                    Failure::invalid(format!(
-                        "block {block} has no bytes: it was dropped, starts as zero, or is thread-local"
-                    ))
-                })?)
-            }
-            View::Placed(_) => Err(Failure::invalid("bytes are changed before allocation, or by `post_fixup`")),
+            View::Written(_, working) => unsafe { &mut **working }.block(id).map(with).transpose(),
+            _ => Ok(None),
         }
     }
 }
@@ -231,6 +229,7 @@ pub struct uruk_graph_edge {
 }
 
 /// How much a graph has.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_count(graph: Handle<uruk_graph>, counts: Out<uruk_graph_counts>) -> uruk_status {
     enter(Reach::Anywhere, || {
@@ -243,6 +242,7 @@ pub extern "C" fn uruk_graph_count(graph: Handle<uruk_graph>, counts: Out<uruk_g
 }
 
 /// A section.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_get_section(
     graph: Handle<uruk_graph>,
@@ -262,6 +262,7 @@ pub extern "C" fn uruk_graph_get_section(
 }
 
 /// A block.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_get_block(
     graph: Handle<uruk_graph>,
@@ -285,6 +286,7 @@ pub extern "C" fn uruk_graph_get_block(
 }
 
 /// A symbol.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_get_symbol(
     graph: Handle<uruk_graph>,
@@ -317,6 +319,7 @@ pub extern "C" fn uruk_graph_get_symbol(
 }
 
 /// An edge, by its place among those of a block, which are in order of their offsets.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_get_edge(
     graph: Handle<uruk_graph>,
@@ -335,6 +338,7 @@ pub extern "C" fn uruk_graph_get_edge(
 }
 
 /// Copies a section's name as far as there is room, with a zero byte at the end. Returns how long all of it is, without that byte.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_section_name(
     graph: Handle<uruk_graph>,
@@ -354,6 +358,7 @@ pub extern "C" fn uruk_graph_section_name(
 
 /// Copies a symbol's name, as the object has it, as far as there is room, with a zero byte at the end. Returns how long all of it is,
 /// without that byte.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_symbol_name(
     graph: Handle<uruk_graph>,
@@ -372,6 +377,7 @@ pub extern "C" fn uruk_graph_symbol_name(
 }
 
 /// The symbol of a name: one that other objects see, or else the first local one. `URUK_MISSING` if there is none.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_find_symbol(graph: Handle<uruk_graph>, name: Text, symbol: Out<u32>) -> uruk_status {
     enter(Reach::Anywhere, || {
@@ -387,6 +393,7 @@ pub extern "C" fn uruk_graph_find_symbol(graph: Handle<uruk_graph>, name: Text, 
 }
 
 /// Copies bytes of a block: those of the object, or in `post_fixup` what was made of them.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_read(
     graph: Handle<uruk_graph>,
@@ -397,11 +404,12 @@ pub extern "C" fn uruk_graph_read(
 ) -> uruk_status {
     enter(Reach::Anywhere, || {
         let graph = graph.get()?;
-        if matches!(&*graph.lock(), Some(View::Written(..))) {
-            return graph.bytes(block, |bytes| {
-                let range = range(bytes.len() as u64, block, offset, size)?;
-                buffer.put_all(bytes[range].iter().copied())
-            });
+        let written = graph.working(block, |bytes| {
+            let range = range(bytes.len() as u64, block, offset, size)?;
+            buffer.put_all(bytes[range].iter().copied())
+        })?;
+        if written.is_some() {
+            return Ok(());
         }
         graph.look(|graph, _| {
             let (_, found) = block_of(graph, block)?;
@@ -415,6 +423,7 @@ pub extern "C" fn uruk_graph_read(
 }
 
 /// Changes bytes of a block: those of the object before allocation, or in `post_fixup` what will be at its address.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_graph_write(
     graph: Handle<uruk_graph>,
@@ -425,10 +434,17 @@ pub extern "C" fn uruk_graph_write(
 ) -> uruk_status {
     enter(Reach::Anywhere, || {
         let new = bytes.get(size, "bytes")?;
-        graph.get()?.bytes(block, |bytes| {
+        let put = |bytes: &mut [u8]| {
             let range = range(bytes.len() as u64, block, offset, size)?;
             bytes[range].copy_from_slice(new);
             Ok(())
+        };
+        let graph = graph.get()?;
+        if !matches!(&*graph.lock(), Some(View::Written(..))) {
+            return graph.edit(|editor| put(editor.content_mut(BlockId(block)).map_err(edit::refused)?));
+        }
+        graph.working(block, put)?.ok_or_else(|| {
+            Failure::invalid(format!("block {block} has no bytes: it was dropped, starts as zero, or is thread-local"))
         })
     })
 }

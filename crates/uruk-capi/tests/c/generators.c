@@ -176,7 +176,7 @@ static void redirectable(uruk_jit *jit, uruk_dylib *dylib) {
   /* All or none. */
   wrong[0].name = "one", wrong[0].address = address_of(six);
   wrong[1].name = "three", wrong[1].address = address_of(six);
-  FAILS(URUK_OTHER, "three", uruk_redirectable_redirect(handle, wrong, 2));
+  FAILS(URUK_INVALID, "three", uruk_redirectable_redirect(handle, wrong, 2));
   CHECK(call_one() == 5);
   six_symbol.name = "answer_six", six_symbol.address = address_of(six);
   OK(uruk_dylib_define(dylib, &six_symbol, 1));

@@ -268,6 +268,8 @@ static int32_t post_fixup(void *context, const uruk_plugin_object *object, uruk_
   OK(uruk_graph_get_block(graph, watcher->counter, &block));
   CHECK(watcher->address + 8 + (uint64_t)(int64_t)(int32_t)distance == block.address);
   watcher->counter_address = block.address;
+  OK(uruk_graph_read(graph, watcher->counter, 0, code, 8));
+  CHECK(code[0] == 0 && code[7] == 0);
   FAILS(URUK_INVALID, "has no bytes", uruk_graph_write(graph, watcher->counter, 0, code, 1));
   return 0;
 }
@@ -278,6 +280,7 @@ static void linked(void *context, const uruk_plugin_object *object, uruk_graph *
   watcher->calls[LINKED]++;
   check_object(object);
   OK(uruk_graph_count(graph, &counts));
+  FAILS(URUK_INVALID, "is lent", uruk_graph_dispose(graph));
   watcher->late = graph;
 }
 
@@ -353,6 +356,39 @@ static void works(void) {
   CHECK(watcher.destroyed == 1 && watcher.calls[FAILED] == 0);
 }
 
+/* Graphs that stay, of an object that was linked without a plugin. */
+static void retained(void) {
+  uruk_options options;
+  uruk_jit *jit;
+  uruk_dylib *dylib;
+  uruk_graph *graphs[2];
+  uruk_graph_symbol symbol;
+  size_t count;
+  uint32_t number;
+  uint64_t address;
+  char name[256];
+  OK(uruk_options_init(&options, sizeof options));
+  options.flags = URUK_JIT_RETAIN_GRAPHS;
+  OK(uruk_jit_create(&options, &jit));
+  OK(uruk_jit_main(jit, &dylib));
+  OK(uruk_dylib_add_object_files(dylib, NULL, &program, 1));
+  OK(uruk_dylib_retained_graphs(dylib, NULL, 0, &count));
+  CHECK(count == 0);
+  OK(uruk_lookup(dylib, "compute", &address));
+  OK(uruk_dylib_retained_graphs(dylib, graphs, 2, &count));
+  CHECK(count == 1 && uruk_graph_object(graphs[0], name, sizeof name) == strlen(program) && strcmp(name, program) == 0);
+  OK(uruk_graph_find_symbol(graphs[0], "compute", &number));
+  OK(uruk_graph_get_symbol(graphs[0], number, &symbol));
+  CHECK(symbol.address == address);
+  FAILS(URUK_INVALID, "can be changed by", uruk_graph_drop_symbol(graphs[0], number));
+  CHECK(uruk_dylib_retained_graphs(dylib, NULL, 1, &count) == URUK_NULL);
+  OK(uruk_jit_destroy(jit));
+  OK(uruk_graph_get_symbol(graphs[0], number, &symbol));
+  OK(uruk_graph_dispose(graphs[0]));
+  FAILS(URUK_GONE, "gone", uruk_graph_get_symbol(graphs[0], number, &symbol));
+  OK(uruk_graph_dispose(NULL));
+}
+
 static void fails(int fault, const char *text, int linked_so_far) {
   struct watcher watcher;
   uruk_jit *jit = open_jit(&watcher);
@@ -371,6 +407,7 @@ int main(int argc, char **argv) {
   CHECK(argc == 2);
   program = argv[1];
   works();
+  retained();
   fails(1, "`pre_prune`: the watcher does not like it", 0);
   fails(2, "`post_allocation` failed with 77 and no message", 1);
   puts("plugins: ok");

@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 /* What a test has its unit do. */
-enum task { WRITE, LINK, FAIL, DISPOSE, LATER, LOOK_UP, SPLIT, TWICE, INITIALISE, NEED };
+enum task { WRITE, HOLD, LINK, FAIL, DISPOSE, LATER, LOOK_UP, SPLIT, TWICE, INITIALISE, NEED };
 
 struct maker {
   enum task task;
@@ -112,6 +112,10 @@ static void split(struct maker *maker, uruk_responsibility *responsibility) {
   unit.destroy = gone;
   FAILS(URUK_NULL, "`materialize`", uruk_responsibility_replace(responsibility, &unit));
   unit.materialize = make;
+  definition.name = intern(maker->jit, "never promised");
+  FAILS(URUK_INVALID, "never promised", uruk_responsibility_replace(responsibility, &unit));
+  CHECK(maker->other->destroyed == 0);
+  definition.name = maker->names[2];
   OK(uruk_responsibility_replace(responsibility, &unit));
   OK(uruk_responsibility_owed(responsibility, NULL, 0, &count));
   CHECK(count == 1);
@@ -136,6 +140,9 @@ static void make(void *context, uruk_responsibility *responsibility) {
   OK(uruk_responsibility_dylib(responsibility, &dylib));
   CHECK(uruk_dylib_name(dylib, text, sizeof text) == 4 && strcmp(text, "main") == 0);
   switch (maker->task) {
+  case HOLD:
+    maker->left = responsibility;
+    break;
   case WRITE:
     FAILS(URUK_INVALID, "no kind of memory",
           uruk_responsibility_write(responsibility, 77, (const uint8_t *)"x", 1, 1, &address));
@@ -171,7 +178,7 @@ static void make(void *context, uruk_responsibility *responsibility) {
   case TWICE:
     CHECK(uruk_responsibility_resolve(responsibility, NULL, 1) == URUK_NULL);
     /* Not all that was promised has an address. */
-    FAILS(URUK_OTHER, "promised to define", uruk_responsibility_emit(responsibility, NULL, 0));
+    FAILS(URUK_INVALID, "promised to define", uruk_responsibility_emit(responsibility, NULL, 0));
     FAILS(URUK_GONE, "gone", uruk_responsibility_emit(responsibility, NULL, 0));
     FAILS(URUK_GONE, "gone", uruk_responsibility_link(responsibility, NULL, (const uint8_t *)bytes, size));
     FAILS(URUK_GONE, "gone", uruk_responsibility_dispose(responsibility));
@@ -251,7 +258,7 @@ static void units(uruk_jit *jit, uruk_dylib *dylib) {
   CHECK(maker->found == address);
   maker++, maker->task = TWICE;
   OK(add(dylib, NULL, maker, "twice", 0));
-  FAILS(URUK_OTHER, "promised to define", uruk_lookup(dylib, "twice", &address));
+  FAILS(URUK_INVALID, "promised to define", uruk_lookup(dylib, "twice", &address));
   maker++, maker->task = NEED;
   OK(add(dylib, NULL, maker, "needy", 0));
   FAILS(URUK_MISSING, "nowhere to be found", uruk_lookup(dylib, "needy", &address));
@@ -352,6 +359,43 @@ static void pins(uruk_jit *jit, uruk_dylib *dylib) {
   FAILS(URUK_NULL, "pin", uruk_pin_create(dylib, "answer", NULL, NULL));
 }
 
+/* A JIT goes while a unit is being made, another waits, and something is pinned. */
+static void left_behind(void) {
+  struct maker held, waiting, pinned;
+  struct answer answer;
+  uruk_jit *jit;
+  uruk_dylib *dylib;
+  uruk_pin *pin;
+  uruk_name name;
+  size_t count;
+  uint64_t address;
+  int *variable;
+  const char *names[] = {"held"};
+  memset(&held, 0, sizeof held);
+  memset(&answer, 0, sizeof answer);
+  OK(uruk_jit_create(NULL, &jit));
+  OK(uruk_jit_main(jit, &dylib));
+  held.jit = jit;
+  waiting = pinned = held;
+  held.task = HOLD;
+  OK(add(dylib, NULL, &held, "held", 0));
+  OK(add(dylib, NULL, &waiting, "waiting", 0));
+  OK(add(dylib, NULL, &pinned, "pinned", 0));
+  OK(uruk_pin_create(dylib, "pinned", &address, &pin));
+  OK(uruk_lookup_start(dylib, names, 1, 0, told, &answer));
+  CHECK(held.materialized == 1 && answer.times == 0);
+  OK(uruk_jit_destroy(jit));
+  CHECK(answer.times == 1 && answer.status == URUK_REMOVED && strstr(answer.message, "ended") != NULL);
+  FUNCTION(int *, variable, address);
+  CHECK(*variable == 42);
+  FAILS(URUK_GONE, "JIT", uruk_responsibility_owed(held.left, &name, 1, &count));
+  FAILS(URUK_GONE, "JIT", uruk_responsibility_dylib(held.left, &dylib));
+  OK(uruk_responsibility_dispose(held.left));
+  CHECK(waiting.destroyed == 0);
+  OK(uruk_pin_dispose(pin));
+  CHECK(waiting.destroyed == 1 && waiting.materialized == 0 && held.destroyed == 0);
+}
+
 int main(int argc, char **argv) {
   uruk_jit *jit;
   uruk_dylib *dylib;
@@ -366,6 +410,7 @@ int main(int argc, char **argv) {
   pins(jit, dylib);
   OK(uruk_jit_destroy(jit));
   FAILS(URUK_GONE, "uruk_jit is gone", uruk_name_intern(jit, "x", &name));
+  left_behind();
   free(bytes);
   puts("units: ok");
   return 0;
