@@ -128,6 +128,8 @@ pub extern "C" fn uruk_dylib_add_ir(
         let (dylib, tracker) = place(dylib, tracker)?;
         let program = &dylib.program;
         let object = program.ir.object(&copied(name, bytes, size)?)?;
+        // By the ending of its name it would be taken for IR once more.
+        let object = Input::from_bytes(format!("{}.o", object.name()), object.to_vec());
         Ok(program.jit.add_objects(dylib.id, tracker.map(|tracker| tracker.id), &[object])?)
     })
 }

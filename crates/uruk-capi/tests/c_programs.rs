@@ -78,7 +78,7 @@ fn caches() {
     for language in LANGUAGES {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().join("cache").display().to_string();
-        assert_eq!(run(&program("cache", language), &[&cache]), "cache: ok\n", "{language:?}");
+        assert_eq!(run(&program("cache", language), &[cache.as_str()]), "cache: ok\n", "{language:?}");
     }
 }
 

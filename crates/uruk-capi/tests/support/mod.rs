@@ -49,7 +49,7 @@ pub fn program(name: &str, language: &Language) -> PathBuf {
         .arg("-o")
         .arg(&path)
         .arg("-L")
-        .arg(&library)
+        .arg(library)
         .arg("-luruk_c")
         .arg(format!("-Wl,-rpath,{}", library.display()));
     let output = command.output().unwrap_or_else(|error| panic!("{}: {error}", language.compiler));
