@@ -141,8 +141,8 @@ impl Executor for Machine {
         Ok(())
     }
 
-    fn support_object(&self, _: &[u8]) -> Option<Vec<u8>> {
-        None
+    fn support_object(&self, _: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(None)
     }
 }
 

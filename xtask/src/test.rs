@@ -79,6 +79,7 @@ const LONG: &[(&str, &str)] = &[
     ("URUK_INTERLEAVINGS",  "100000"),
     ("URUK_ROUNDS",         "1000000"),
     ("URUK_STRESS_SECONDS", "60"),
+    ("URUK_FAULTS",         "40"),
 ];
 
 /// Runs all steps, also after one has failed.

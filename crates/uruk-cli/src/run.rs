@@ -58,7 +58,7 @@ pub fn execute(mut plan: Plan) -> ExitCode {
         Ok(status) => lifecycle::exit(status),
         Err(failure) => match failure.signal() {
             Some(signal) => {
-                complain(&format!("uruk: error: {}", failure.error));
+                complain(&failure.reported(format!("uruk: error: {}", failure.error)));
                 ExitCode::from(BY_SIGNAL.wrapping_add(signal as u8))
             }
             None => refuse(&plan, &failure),
@@ -89,6 +89,12 @@ impl Failure {
         let mut reports: Vec<_> = jit.session().take_reports().iter().map(ToString::to_string).collect();
         reports.dedup();
         Failure { error: error.into(), known: jit.session().defined_names(), reports }
+    }
+
+    /// A message with the reports below it.
+    fn reported(&self, message: String) -> String {
+        let reports = self.reports.iter().map(|report| format!("\n  while looking for names: {report}"));
+        message + &reports.collect::<String>()
     }
 
     /// The signal that ended the program in another process.
@@ -198,11 +204,7 @@ fn refuse(plan: &Plan, failure: &Failure) -> ExitCode {
     {
         return fail(&format!("cannot start again with more room for thread-local variables: {error}"));
     }
-    let mut text = explain(plan, failure);
-    for report in &failure.reports {
-        text += &format!("\n  while looking for names: {report}");
-    }
-    fail(&text)
+    fail(&failure.reported(explain(plan, failure)))
 }
 
 fn explain(plan: &Plan, failure: &Failure) -> String {

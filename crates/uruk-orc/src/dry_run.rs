@@ -101,7 +101,7 @@ impl Executor for DryRun {
         Ok(Box::new(()))
     }
 
-    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
-        if self.is_native() { Executor::support_object(&self.process, name) } else { None }
+    fn support_object(&self, name: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        if self.is_native() { Executor::support_object(&self.process, name) } else { Ok(None) }
     }
 }

@@ -293,6 +293,9 @@ impl Error {
         match self {
             Error::ExecutorLost { .. } => Some(self),
             Error::Dependency { cause, .. } | Error::Chain { cause, .. } => cause.executor_lost(),
+            Error::Plugin { cause, .. } | Error::Compile { cause, .. } => {
+                cause.downcast_ref::<Error>()?.executor_lost()
+            }
             Error::Link(error) => match &**error {
                 LinkError::Memory(MemoryError::Other(cause)) => cause.downcast_ref::<Error>()?.executor_lost(),
                 _ => None,
@@ -332,8 +335,12 @@ impl Error {
         Error::Dependency { who, symbol, whose, steps: steps + 1, cause: Arc::new(cause) }
     }
 
-    /// One error for many: all missing names together, else the first that is not a mere consequence.
+    /// One error for many: the loss of the executor, as other things may be wrong because of it; else all missing names
+    /// together, else the first that is not a mere consequence.
     pub(crate) fn of_many(errors: Vec<Error>) -> Result<(), Error> {
+        if let Some(lost) = errors.iter().find_map(Error::executor_lost) {
+            return Err(lost.clone());
+        }
         let mut all: Vec<Missing> = Vec::new();
         let mut places = None;
         for error in &errors {

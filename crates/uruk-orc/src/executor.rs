@@ -253,7 +253,7 @@ pub trait Executor: Send + Sync {
 
     /// Code and data that a static link adds to every program: the object that defines a name, if there is one. They
     /// are searched like archives after everything else.
-    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>>;
+    fn support_object(&self, name: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 }
 
 fn unsupported(what: &str) -> Error {

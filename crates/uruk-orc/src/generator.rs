@@ -150,10 +150,15 @@ impl DefinitionGenerator for LibrariesOnDemand {
         loop {
             let next = turn.with(|waiting| waiting.last().cloned());
             let (false, Some(soname)) = (missing.is_empty(), next) else { return Ok(()) };
-            // A library that is not installed defines nothing.
-            let loaded = session.executor().load_library(&soname).is_ok();
+            let loaded = session.executor().load_library(&soname);
+            if let Err(error) = &loaded
+                && error.executor_lost().is_some()
+            {
+                return loaded;
+            }
             turn.with(|waiting| waiting.retain(|waiting| *waiting != soname));
-            if loaded {
+            // A library that is not installed defines nothing.
+            if loaded.is_ok() {
                 ProcessSymbols.generate(session, dylib, Wanted { names: &missing, ..wanted })?;
                 missing.retain(|(name, _)| !session.defines(dylib, *name));
             }

@@ -162,8 +162,8 @@ impl Executor for InProcess {
         Ok(InProcess::offer_dylibs(self, directory))
     }
 
-    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
-        InProcess::support_object(name)
+    fn support_object(&self, name: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(InProcess::support_object(name))
     }
 }
 

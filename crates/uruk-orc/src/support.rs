@@ -45,7 +45,7 @@ impl DefinitionGenerator for SupportSymbols {
                 continue;
             }
             let text = session.names().bytes(*name);
-            match session.executor().support_object(&text) {
+            match session.executor().support_object(&text)? {
                 Some(bytes) => {
                     let name = String::from_utf8_lossy(&text);
                     inputs.push(Input::from_bytes(format!("{name} (built in)"), bytes));

@@ -118,7 +118,8 @@ impl Builder {
     }
 
     /// Where calls go whose body cannot be had, instead of a message and the end of the process: code that is entered
-    /// with the arguments of the call, and may throw into its caller. See [`Dylib::lazy_reexport`](crate::Dylib::lazy_reexport).
+    /// with the arguments of the call, and may throw into its caller. It is code of the process where the program runs; why a
+    /// body cannot be had is reported here, in the session. See [`Dylib::lazy_reexport`](crate::Dylib::lazy_reexport).
     pub fn lazy_failure(mut self, address: u64) -> Self {
         self.lazy_failure = Some(address);
         self

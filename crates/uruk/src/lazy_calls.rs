@@ -170,7 +170,7 @@ impl Inner {
         let executor = self.session.executor();
         in_archive()
             || self.in_source(dylib, &text)
-            || (matches!(find_one(executor, &text), Ok(None)) && executor.support_object(&text).is_none())
+            || (matches!(find_one(executor, &text), Ok(None)) && matches!(executor.support_object(&text), Ok(None)))
     }
 
     #[cfg(feature = "cc")]

@@ -147,3 +147,33 @@ fn an_executor_without_a_controller_ends() {
     let mut rest = String::new();
     assert_eq!(output.read_line(&mut rest).unwrap(), 0);
 }
+
+#[test]
+fn what_would_need_a_thread_fails_where_there_can_be_none() {
+    let options = Options { patience: Some(Duration::from_secs(20)), heartbeat: None, ..Options::default() };
+    let remote = spawn(&options);
+    let jit = jit(&remote);
+    add_c(&jit, PROGRAM);
+    add_c(
+        &jit,
+        "#include <sys/resource.h>
+         int limit(void) { struct rlimit none = {1, 1}; return setrlimit(RLIMIT_AS, &none); }",
+    );
+    for function in ["fine", "wait_long"] {
+        jit.main().address(function).unwrap();
+    }
+    assert_eq!(call(&jit, "limit", &[]).unwrap(), 0);
+    std::thread::scope(|scope| {
+        // The main thread is busy from some moment on.
+        let waiting = scope.spawn(|| call(&jit, "wait_long", &[]).unwrap_err());
+        let error = loop {
+            match call(&jit, "fine", &[]) {
+                Ok(value) => assert_eq!(value, 1),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(error.contains("no thread can be made that carries it out"), "{error}");
+        signal(remote.target().process, "KILL");
+        lost(waiting.join().unwrap());
+    });
+}

@@ -12,7 +12,7 @@ use uruk_executor::protocol::hello::{self, Role};
 use uruk_executor::protocol::message::Answer;
 use uruk_executor::protocol::transport::Stream;
 use uruk_executor::serve::{Target, encode};
-use uruk_jitlink::memory::Placement;
+use uruk_jitlink::memory::{Placement, checked};
 
 fn options() -> Options {
     Options { patience: Some(Duration::from_secs(5)), heartbeat: None, ..Options::default() }
@@ -155,10 +155,11 @@ fn addresses_that_make_no_sense_are_refused() {
     let mut demand = uruk_jitlink::memory::Demand::default();
     demand.lanes[0].size = 64;
     demand.lanes[0].align = 16;
-    let error = uruk_jitlink::memory::allocate(remote.memory(), &demand).err().unwrap().to_string();
+    let allocate = |remote: &Remote| checked(remote.memory().allocate(&demand)?, &demand);
+    let error = allocate(&remote).err().unwrap().to_string();
     assert!(error.contains("0x1001"), "{error}");
     let remote = with(vec![Answer::Words(vec![0x1000])]);
-    let error = uruk_jitlink::memory::allocate(remote.memory(), &demand).err().unwrap().to_string();
+    let error = allocate(&remote).err().unwrap().to_string();
     assert!(error.contains("does not fit"), "{error}");
 }
 

@@ -3,8 +3,10 @@
 mod faults;
 mod link;
 mod loader;
+mod lost;
 mod lying;
 mod programs;
+mod repeated;
 mod sandbox;
 mod shared;
 mod support;

@@ -152,7 +152,7 @@ impl Handler for Nobody {
 
 /// What becomes of an executor that is given this file for 100 kB of variables: the first byte, or nothing if it ends.
 fn given(file: impl FnOnce(u64) -> (File, u64)) -> Option<()> {
-    let (mut child, ends) = start(Path::new(URUK), ["executor"], true).unwrap();
+    let (mut child, ends) = start(Path::new(URUK), ["executor"], true, None).unwrap();
     let Ends { mut from, mut to, socket, .. } = ends;
     hello::exchange(&mut *from, &mut *to, Role::Controller, b"").unwrap();
     let header = Header::read(&mut *from, Limits::default()).unwrap();

@@ -16,5 +16,6 @@ mod peer;
 #[cfg_attr(windows, path = "spawn/windows.rs")]
 pub mod spawn;
 pub mod transport;
+mod vanished;
 
 pub use peer::{Gone, Handler, Incoming, Peer};

@@ -19,6 +19,7 @@ use std::net::Shutdown;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Posts are sent at the latest when there are so many bytes of them.
@@ -31,6 +32,9 @@ pub enum Gone {
     /// The connection has ended.
     #[error("{0}")]
     Ended(Arc<str>),
+    /// The other side has said something that is not of the protocol, or is not accepted.
+    #[error("{0}")]
+    Misled(Arc<str>),
     /// The other side could not do what it was asked for.
     #[error("{0}")]
     Failed(String),
@@ -81,7 +85,7 @@ struct Sender {
 #[derive(Default)]
 struct Calls {
     waiting: HashMap<u32, mpsc::Sender<Event>>,
-    ended: Option<Arc<str>>,
+    ended: Option<Gone>,
 }
 
 struct Shared {
@@ -95,7 +99,7 @@ impl Locks for Shared {
     }
 
     fn in_child(&self) {
-        self.end("the connection belongs to the process that this one is a copy of");
+        self.end(Gone::Ended("the connection belongs to the process that this one is a copy of".into()));
         // Closed here, and not ended for that process.
         self.sender().close();
     }
@@ -119,9 +123,9 @@ impl Shared {
     }
 
     /// Lets whoever waits know. The first reason counts.
-    fn end(&self, reason: &str) {
+    fn end(&self, reason: Gone) {
         let mut calls = self.calls();
-        calls.ended.get_or_insert_with(|| reason.into());
+        calls.ended.get_or_insert(reason);
         calls.waiting.clear();
     }
 }
@@ -182,8 +186,18 @@ impl Peer {
         if let Some(socket) = &sender.socket
             && let Err(error) = files::send(socket, &bytes, file)
         {
-            self.shared.end(&format!("the connection broke: {error}"));
+            self.broken(&error);
         }
+    }
+
+    /// Ends it since something could not be sent. Whoever reads may know more of the reason, and then has said so before.
+    fn broken(&self, error: &io::Error) {
+        self.shared.end(Gone::Ended(match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                "it has not taken anything of what it was sent for as long as there was patience".into()
+            }
+            _ => format!("the connection broke: {error}").into(),
+        }));
     }
 
     /// Says it at once if the sender is free: for a process that is about to end.
@@ -203,8 +217,7 @@ impl Peer {
         let posts = std::mem::take(&mut sender.posts);
         let parts: Vec<&[u8]> = [&posts[..]].into_iter().chain(parts.iter().copied()).collect();
         if let Err(error) = frame::write_all(&mut *sender.to, &parts) {
-            // Whoever reads may know more of the reason, and then has said so before.
-            self.shared.end(&format!("the connection broke: {error}"));
+            self.broken(&error);
         }
         sender.posts = posts;
         sender.posts.clear();
@@ -216,7 +229,7 @@ impl Peer {
         let number = {
             let mut calls = self.shared.calls();
             if let Some(reason) = &calls.ended {
-                return Err(Gone::Ended(reason.clone()));
+                return Err(reason.clone());
             }
             let number = self.unused(&calls);
             calls.waiting.insert(number, events);
@@ -237,18 +250,16 @@ impl Peer {
                     self.shared.calls().waiting.remove(&number);
                     return Err(Gone::Late(limit.unwrap_or_default()));
                 }
-                Err(RecvTimeoutError::Disconnected) => return Err(Gone::Ended(self.reason())),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(self.ended().unwrap_or_else(|| Gone::Ended("the connection has ended".into())));
+                }
             }
         }
     }
 
     /// Why the connection ended, if it did.
-    pub fn ended(&self) -> Option<Arc<str>> {
+    pub fn ended(&self) -> Option<Gone> {
         self.shared.calls().ended.clone()
-    }
-
-    fn reason(&self) -> Arc<str> {
-        self.ended().unwrap_or_else(|| "the connection has ended".into())
     }
 
     fn unused(&self, calls: &Calls) -> u32 {
@@ -271,6 +282,19 @@ impl Peer {
         self.answer(incoming, answer);
     }
 
+    /// The same on a thread of its own, which then drops what it is given to keep. If there can be no thread, the call fails.
+    pub fn execute_elsewhere(self: &Arc<Self>, incoming: Incoming, keep: impl Send + 'static) {
+        let (peer, number) = (self.clone(), incoming.number);
+        let started = thread::Builder::new().spawn(move || {
+            peer.execute(incoming);
+            drop(keep);
+        });
+        if let Err(error) = started {
+            let incoming = Incoming { number, message: Vec::new() };
+            self.answer(incoming, Err(format!("no thread can be made that carries it out: {error}")));
+        }
+    }
+
     /// Answers a call; an error is the text that the caller gets.
     pub fn answer(&self, incoming: Incoming, answer: Result<Vec<u8>, String>) {
         let (kind, message) = match answer {
@@ -283,20 +307,32 @@ impl Peer {
 
     /// Ends it from this side: whoever waits gets the reason, and nothing more is said.
     pub fn end(&self, reason: &str) {
-        self.shared.end(reason);
+        self.shared.end(Gone::Ended(reason.into()));
         // So that the other side learns of it. It may have ended the connection before.
         let socket = self.shared.sender().close();
         socket.map(|socket| socket.shut(Shutdown::Both));
     }
 
+    /// Lets the other side know that nothing more will be said. What it says is still read.
+    pub fn hang_up(&self) {
+        let mut sender = self.shared.sender();
+        sender.to = Box::new(io::sink());
+        // It may have ended the connection before.
+        _ = sender.socket.as_ref().map(|socket| socket.shut(Shutdown::Write));
+    }
+
     /// Takes what comes until the connection ends, and returns the reason.
     pub fn read(&self, from: &mut dyn Read, limits: Limits) -> String {
-        let reason = loop {
+        let error = loop {
             if let Err(error) = self.read_one(from, limits) {
-                break error.to_string();
+                break error;
             }
         };
-        self.shared.end(&reason);
+        let reason = error.to_string();
+        self.shared.end(match error {
+            ReadError::Frame(FrameError::Closed | FrameError::Io(_)) => Gone::Ended(reason.as_str().into()),
+            _ => Gone::Misled(reason.as_str().into()),
+        });
         reason
     }
 

@@ -3,22 +3,25 @@
 use super::transport::{Ends, Stream};
 use std::ffi::{OsStr, c_int};
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::time::Duration;
 
 /// What fits into a pipe before who writes has to wait.
 const PIPE: c_int = 1 << 20;
 
 /// Starts a program as `uruk-executor --pipes IN,OUT`, with further arguments before that. It has this process's standard
-/// streams. Where `files` are to be handed over, both numbers are those of one socket.
+/// streams. Where `files` are to be handed over, both numbers are those of one socket. One that takes nothing of what it is
+/// sent for as long as there is patience is an error of who writes.
 pub fn spawn<S: AsRef<OsStr>>(
     program: &Path,
     arguments: impl IntoIterator<Item = S>,
     files: bool,
+    patience: Option<Duration>,
 ) -> io::Result<(Child, Ends)> {
     if files {
         let (ours, its) = UnixStream::pair()?;
@@ -28,7 +31,56 @@ pub fn spawn<S: AsRef<OsStr>>(
     let (its_from, to) = pipe()?;
     let (from, its_to) = pipe()?;
     let child = start(program, arguments, [&its_from, &its_to].map(AsRawFd::as_raw_fd))?;
-    Ok((child, Ends::new(File::from(from), File::from(to))))
+    Ok((child, Ends::new(File::from(from), Writer::new(to, patience)?)))
+}
+
+/// The end of a pipe that is written. Pipes have no time limits of their own.
+struct Writer {
+    pipe: File,
+    /// As `poll` has it: in milliseconds, or less than zero.
+    patience: c_int,
+}
+
+impl Writer {
+    fn new(pipe: OwnedFd, patience: Option<Duration>) -> io::Result<Writer> {
+        // SAFETY: the descriptor is open, and nobody else has this end of the pipe.
+        if unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let patience = patience.map_or(-1, |patience| patience.as_millis().clamp(1, c_int::MAX as u128) as c_int);
+        Ok(Writer { pipe: pipe.into(), patience })
+    }
+
+    /// Writes once there is room.
+    fn when_ready(&mut self, write: impl Fn(&mut File) -> io::Result<usize>) -> io::Result<usize> {
+        loop {
+            match write(&mut self.pipe) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return written,
+            }
+            let mut wanted = libc::pollfd { fd: self.pipe.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+            // SAFETY: there is one structure, and its descriptor is open.
+            match unsafe { libc::poll(&mut wanted, 1, self.patience) } {
+                0 => return Err(io::ErrorKind::TimedOut.into()),
+                ready if ready < 0 => return Err(io::Error::last_os_error()),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.when_ready(|pipe| pipe.write(bytes))
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.when_ready(|pipe| pipe.write_vectored(slices))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Starts it; its ends of the connection are open until this returns.

@@ -1,6 +1,7 @@
 //! What connections run over.
 
 use super::files::Received;
+use super::vanished;
 use std::fmt;
 use std::io::{self, BufReader, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
@@ -193,7 +194,10 @@ impl Stream {
     /// Both directions of it.
     pub fn into_ends(self) -> io::Result<Ends> {
         match &self {
-            Stream::Tcp(stream) => stream.set_nodelay(true)?,
+            Stream::Tcp(stream) => {
+                stream.set_nodelay(true)?;
+                vanished::notice(stream)?;
+            }
             #[cfg(unix)]
             Stream::Unix(_) => {}
         }
@@ -242,6 +246,11 @@ impl Stream {
     /// How long reading waits.
     pub fn set_patience(&self, patience: Option<Duration>) -> io::Result<()> {
         with_socket!(self, socket => socket.set_read_timeout(patience))
+    }
+
+    /// How long writing waits for the other side to take something, however little.
+    pub fn set_write_patience(&self, patience: Option<Duration>) -> io::Result<()> {
+        with_socket!(self, socket => socket.set_write_timeout(patience))
     }
 }
 

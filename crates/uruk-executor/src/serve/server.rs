@@ -362,8 +362,8 @@ impl Server {
         drop(made);
         drop((other, pool));
         if let Some(library) = library {
-            // Its destructors are foreign code, which may ask the controller something.
-            thread::spawn(move || drop(library));
+            // Its destructors are foreign code, which may ask the controller something. If there can be no thread, they run here.
+            _ = thread::Builder::new().spawn(move || drop(library));
         }
     }
 }
@@ -401,10 +401,7 @@ impl Handler for Server {
                 // The main thread waits for as long as the process serves.
                 _ = self.main.send(incoming);
             }
-            Ok(_) => {
-                let peer = self.peer.clone();
-                thread::spawn(move || peer.execute(incoming));
-            }
+            Ok(_) => self.peer.execute_elsewhere(incoming, ()),
         }
     }
 }

@@ -255,8 +255,9 @@ impl Engine {
             let missing: Vec<&[u8]> =
                 texts.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(name, _)| *name).collect();
             // What a static link adds without being told.
-            let added: BTreeSet<_> = missing.iter().filter_map(|name| self.executor.support_object(name)).collect();
-            for object in added {
+            let added = missing.iter().map(|name| self.executor.support_object(name));
+            let added = added.collect::<Result<BTreeSet<_>, _>>()?;
+            for object in added.into_iter().flatten() {
                 self.objects.push(self.loader.load(&Input::from_bytes("support", object))?);
             }
             answers.extend(names.iter().cloned().zip(found));

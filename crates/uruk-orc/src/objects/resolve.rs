@@ -49,6 +49,8 @@ pub(super) struct Closure {
     pub jobs: Vec<Job>,
     pub failed: Vec<(UnitId, Error)>,
     pub passes: Passes,
+    /// The executor was lost while names were looked for, so that nobody knows whether it has them.
+    lost: Option<Error>,
 }
 
 impl Closure {
@@ -73,6 +75,7 @@ impl Closure {
         self.jobs.extend(other.jobs);
         self.failed.extend(other.failed);
         self.passes.absorb(other.passes);
+        self.lost = self.lost.take().or(other.lost);
     }
 
     fn read(&mut self, session: &Session, frontier: &[UnitId]) {
@@ -139,8 +142,10 @@ impl Closure {
             for ((dylib, convention), names) in missing {
                 let order = session.lock().order_for(dylib, convention);
                 let wanted = Wanted { kind: LookupKind::Static, names: &names };
-                if let Err(error) = session.generate_in(&order, wanted) {
-                    session.report(error);
+                match session.generate_in(&order, wanted) {
+                    Err(error) if error.executor_lost().is_some() => self.lost = Some(error),
+                    Err(error) => session.report(error),
+                    Ok(()) => {}
                 }
             }
         }
@@ -276,7 +281,8 @@ impl Closure {
                 None => self.jobs.push(job),
                 Some((_, missing)) => {
                     let (missing, searched) = (Arc::new(missing), searched.clone());
-                    self.failed.push((job.unit, Error::Missing { missing, searched }));
+                    let error = self.lost.clone().unwrap_or(Error::Missing { missing, searched });
+                    self.failed.push((job.unit, error));
                 }
             }
         }

@@ -9,7 +9,8 @@ use std::ffi::OsStr;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::Child;
-use std::sync::{Arc, Weak};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use uruk_executor::protocol::Peer;
 use uruk_executor::protocol::frame::{FrameError, Header, Kind, Limits, read_bytes};
@@ -28,7 +29,8 @@ const PAGE_BYTES: RangeInclusive<u64> = 4096..=2 << 20;
 pub struct Options {
     /// What both sides have to know.
     pub secret: Vec<u8>,
-    /// How long it may take to answer what runs no code of the program; then it is ended.
+    /// How long it may take to answer what runs no code of the program, and to take anything of what it is sent; then it is
+    /// ended.
     pub patience: Option<Duration>,
     /// How long code may run that is called; then the executor is ended.
     pub run_limit: Option<Duration>,
@@ -62,7 +64,7 @@ impl Remote {
         options: &Options,
     ) -> Result<Remote, Error> {
         let name = format!("executor `{}`", program.display());
-        match uruk_executor::protocol::spawn::spawn(program, arguments, options.share_memory) {
+        match uruk_executor::protocol::spawn::spawn(program, arguments, options.share_memory, options.patience) {
             Ok((child, ends)) => Remote::over(ends, name, Some(child), options),
             Err(error) => Err(Error::Executor { what: format!("starting {name}"), reason: error.to_string() }),
         }
@@ -79,11 +81,52 @@ impl Remote {
 
     /// Uses a connection of one's own to an executor.
     pub fn over(ends: Ends, name: String, child: Option<Child>, options: &Options) -> Result<Remote, Error> {
+        let child = Mutex::new(child);
+        let kill = || {
+            if let Some(child) = &mut *lock(&child) {
+                // It may have ended by itself.
+                _ = child.kill();
+            }
+        };
+        let (set_up, waiting) = mpsc::channel::<()>();
+        let remote = std::thread::scope(|scope| {
+            if let (None, Some(patience)) = (&ends.socket, options.patience) {
+                // Reading from a pipe has no limit of its own, but ends with who writes. Without the thread there is none.
+                let watch = move || {
+                    if waiting.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+                        kill();
+                    }
+                };
+                _ = std::thread::Builder::new().spawn_scoped(scope, watch);
+            }
+            let remote = Remote::set_up(ends, name, &child, options);
+            drop(set_up);
+            remote
+        });
+        // Nobody talks to one that is still here.
+        kill();
+        if let Some(mut child) = lock(&child).take() {
+            _ = child.wait();
+        }
+        remote
+    }
+
+    /// Takes the child if all is well.
+    fn set_up(ends: Ends, name: String, child: &Mutex<Option<Child>>, options: &Options) -> Result<Remote, Error> {
         let Ends { mut from, mut to, socket, received: _ } = ends;
         let failed = |reason: String| Error::Executor { what: format!("setting up {name}"), reason };
+        if let Some(socket) = &socket {
+            // For as long as nothing else limits what is waited for.
+            let patient =
+                socket.set_write_patience(options.patience).and_then(|()| socket.set_patience(options.patience));
+            patient.map_err(|error| failed(error.to_string()))?;
+        }
         hello::exchange(&mut *from, &mut *to, Role::Controller, &options.secret)
             .map_err(|error| failed(error.to_string()))?;
         let target = target(&mut *from, options.limits).map_err(&failed)?;
+        if let Some(socket) = &socket {
+            socket.set_patience(None).map_err(|error| failed(error.to_string()))?;
+        }
         let architecture = architecture(&target.architecture)
             .ok_or_else(|| failed(format!("there is no linker for its architecture, {}", target.architecture)))?;
         let passes_files = options.share_memory && socket.as_ref().is_some_and(Stream::passes_files);
@@ -104,7 +147,8 @@ impl Remote {
             })
         };
         reader.map_err(|error| failed(error.to_string()))?;
-        let link = Arc::new(Link::new(peer, questions, name, [options.patience, options.run_limit], child));
+        let link =
+            Arc::new(Link::new(peer, questions, name, [options.patience, options.run_limit], lock(child).take()));
         if let Some(interval) = options.heartbeat {
             watch(&link, interval);
         }
@@ -113,20 +157,27 @@ impl Remote {
     }
 }
 
+fn lock(child: &Mutex<Option<Child>>) -> MutexGuard<'_, Option<Child>> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Asks at intervals whether the executor is there, until it or the session is gone.
 fn watch(link: &Arc<Link>, interval: Duration) {
-    let link = Arc::downgrade(link);
-    // Without it, an executor that hangs is noticed by who waits for it.
-    _ = std::thread::Builder::new().name("uruk heartbeat".into()).spawn(move || {
+    let watched = Arc::downgrade(link);
+    let watcher = std::thread::Builder::new().name("uruk heartbeat".into()).spawn(move || {
         loop {
             std::thread::park_timeout(interval);
-            let Some(link) = link.upgrade() else { return };
+            let Some(link) = watched.upgrade() else { return };
             // Who does not answer is ended, and whoever waits gets the reason.
             if link.peer.ended().is_some() || link.ask("answering", &Request::Ping).is_err() {
                 return;
             }
         }
     });
+    // Without it, an executor that hangs is noticed by who waits for it.
+    if let Ok(watcher) = watcher {
+        _ = link.watcher.set(watcher.thread().clone());
+    }
 }
 
 /// What an executor says of itself first.

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::process::{Child, ExitStatus};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 use uruk_executor::protocol::message::{Answer, Number, Request};
 use uruk_executor::protocol::{Gone, Peer};
@@ -29,6 +30,8 @@ pub(super) struct Link {
     child: Mutex<Process>,
     /// Why it was ended from here, if it was.
     given_up: OnceLock<String>,
+    /// Asks now and then whether the executor is there.
+    pub watcher: OnceLock<Thread>,
     last: AtomicU64,
 }
 
@@ -49,7 +52,8 @@ impl Link {
     ) -> Link {
         let child = Mutex::new(child.map_or(Process::Foreign, Process::Running));
         let [patience, run_limit] = limits;
-        Link { peer, questions, name, patience, run_limit, child, given_up: OnceLock::new(), last: AtomicU64::new(0) }
+        let (given_up, watcher, last) = (OnceLock::new(), OnceLock::new(), AtomicU64::new(0));
+        Link { peer, questions, name, patience, run_limit, child, given_up, watcher, last }
     }
 
     fn child(&self) -> MutexGuard<'_, Process> {
@@ -108,7 +112,15 @@ impl Link {
                 self.give_up(&reason);
                 return Err(self.lost(&reason));
             }
-            Err(gone) => return Err(self.lost(&gone.to_string())),
+            Err(gone) => {
+                let reason = gone.to_string();
+                match gone {
+                    Gone::Misled(_) => self.give_up(&reason),
+                    // It may not know yet.
+                    _ => self.peer.hang_up(),
+                }
+                return Err(self.lost(&reason));
+            }
         };
         decode(&answer).map_err(|reason| self.failed(what, &reason))
     }
@@ -139,17 +151,17 @@ impl Link {
 
     /// The executor is gone. Says how it ended, where that can be known.
     fn lost(&self, reason: &str) -> Error {
-        let ended = self.wait();
+        let ended = self.wait(reason);
         let crash = self.questions.crash();
         let said = self.questions.end();
         // Whoever passes on how it ended may have no signals.
         let status = ended.and_then(|ended| ended.code()).or(said.0).filter(|_| crash.is_none());
         let signal = ended.and_then(signal).or(said.1).or(crash.as_ref().map(|(signal, _)| *signal));
-        let mut report = match (status, signal) {
-            _ if self.given_up.get().is_some_and(|given_up| given_up == reason) => reason.to_string(),
-            (Some(status), _) => format!("it ended with status {status}"),
-            (None, Some(signal)) => format!("it was ended by signal {signal}"),
-            (None, None) => reason.to_string(),
+        let mut report = match (self.given_up.get(), status, signal) {
+            (Some(given_up), ..) => given_up.clone(),
+            (None, Some(status), _) => format!("it ended with status {status}"),
+            (None, None, Some(signal)) => format!("it was ended by signal {signal}"),
+            (None, None, None) => reason.to_string(),
         };
         report.extend(crash.map(|(_, frames)| frames));
         Error::ExecutorLost { executor: self.name.clone(), report, status, signal }
@@ -158,18 +170,24 @@ impl Link {
     /// Ends an executor that does not do what it should.
     pub fn give_up(&self, reason: &str) {
         let reason = self.given_up.get_or_init(|| reason.into());
-        self.peer.end(reason);
+        // First, since whoever learns that the connection has ended waits for the process.
         if let Process::Running(child) = &mut *self.child() {
             // It may have ended by itself.
             _ = child.kill();
         }
+        self.peer.end(reason);
     }
 
-    /// How the child ended, once its connection has.
-    fn wait(&self) -> Option<ExitStatus> {
+    /// How the child ended, once its connection has. One that does not end is given up for the reason why that has.
+    fn wait(&self, reason: &str) -> Option<ExitStatus> {
         let mut child = self.child();
         if let Process::Running(running) = &mut *child {
-            let status = wait_for(running);
+            let status = wait_for(running).or_else(|| {
+                self.given_up.get_or_init(|| reason.into());
+                // It may have ended by itself.
+                _ = running.kill();
+                running.wait().ok()
+            });
             *child = Process::Ended(status);
         }
         match &*child {
@@ -189,7 +207,7 @@ fn signal(_: ExitStatus) -> Option<i32> {
     None
 }
 
-/// Waits for a child that is about to end; one that does not is ended.
+/// Waits for a child that is about to end, if it is.
 fn wait_for(child: &mut Child) -> Option<ExitStatus> {
     let until = Instant::now() + PATIENCE;
     let mut pause = Duration::from_micros(50);
@@ -201,16 +219,18 @@ fn wait_for(child: &mut Child) -> Option<ExitStatus> {
         }
         pause = (2 * pause).min(Duration::from_millis(5));
     }
-    // It may have ended by itself.
-    _ = child.kill();
-    child.wait().ok()
+    None
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         self.peer.flush();
-        self.peer.end("the session is over");
-        self.wait();
+        const REASON: &str = "the session is over";
+        self.peer.end(REASON);
+        self.wait(REASON);
+        if let Some(watcher) = self.watcher.get() {
+            watcher.unpark();
+        }
     }
 }
 

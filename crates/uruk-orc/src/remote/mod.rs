@@ -250,10 +250,11 @@ impl Executor for Remote {
         Ok(Box::new(kept))
     }
 
-    fn support_object(&self, name: &[u8]) -> Option<Vec<u8>> {
-        match self.link.ask("looking for support code", &Request::SupportObject { name: name.into() }) {
-            Ok(Answer::Bytes(bytes)) => bytes,
-            _ => None,
+    fn support_object(&self, name: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let what = "looking for support code";
+        match self.link.ask(what, &Request::SupportObject { name: name.into() })? {
+            Answer::Bytes(bytes) => Ok(bytes),
+            _ => Err(self.link.unexpected(what)),
         }
     }
 }

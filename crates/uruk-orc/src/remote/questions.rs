@@ -159,14 +159,20 @@ impl Handler for Questions {
 
     fn dispatch(&self, incoming: Incoming) {
         let Some(peer) = self.peer.get().and_then(Weak::upgrade) else { return };
-        let answering = self.answering.clone();
-        if MANY <= answering.fetch_add(1, Ordering::Relaxed) {
-            answering.fetch_sub(1, Ordering::Relaxed);
+        let before = self.answering.fetch_add(1, Ordering::Relaxed);
+        let answering = Answering(self.answering.clone());
+        if MANY <= before {
             return peer.answer(incoming, Err("too many threads ask at once".into()));
         }
-        std::thread::spawn(move || {
-            peer.execute(incoming);
-            answering.fetch_sub(1, Ordering::Relaxed);
-        });
+        peer.execute_elsewhere(incoming, answering);
+    }
+}
+
+/// One of the threads that answer.
+struct Answering(Arc<AtomicUsize>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -106,8 +106,8 @@ impl Executor for Nowhere {
         Ok(())
     }
 
-    fn support_object(&self, _: &[u8]) -> Option<Vec<u8>> {
-        None
+    fn support_object(&self, _: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(None)
     }
 }
 
