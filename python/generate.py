@@ -102,6 +102,8 @@ def declarations(text):
         elif plain.startswith("typedef ") and "(*" in plain:
             result, name, parameters = re.fullmatch(r"typedef (.*?)\(\*(\w+)\)\((.*)\)", plain).groups()
             yield "callback", name, (result, parameters)
+        elif (number := re.fullmatch(r"typedef (\w+_t) (\w+)", plain)) and number[2] not in NUMBERS:
+            yield "number", number[2], number[1]
         elif function := re.fullmatch(r"(.*?)(uruk_\w+)\((.*)\)", plain):
             yield "function", function[2], (function[1], function[3])
 
@@ -129,6 +131,8 @@ def generate(header):
             lines.append(f"\n\nclass {name}(Structure):\n    _fields_ = [")
             lines.extend(f'        ("{field}", {type}),' for field, type in fields(types, rest))
             lines.append("    ]")
+        elif kind == "number":
+            lines.append(f"\n\n{name} = {types.type(rest)}")
         elif kind == "callback":
             types.functions.add(name)
             lines.append(f"\n\n{name} = {types.function(*rest)}")

@@ -48,8 +48,11 @@ fn nothing_is_leaked_or_read_before_it_is_written() {
     for (name, arguments) in programs() {
         let program = compile(&path(name), &Language { compiler: "gcc", standard: "c99" }, "-valgrind", &["-O1"]);
         let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--quiet", "--error-exitcode=9", "--leak-check=full"]);
+        // Rust's library has threads' own data by addresses inside it, which looks like a possible leak.
+        valgrind.args(["--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
         // Linked code is written where other code was before, without telling anybody.
-        valgrind.args(["--quiet", "--error-exitcode=9", "--leak-check=full", "--smc-check=all-non-file"]);
+        valgrind.arg("--smc-check=all-non-file");
         let printed = succeeds(valgrind.arg(program).args(arguments), name);
         assert_eq!(printed, format!("{name}: ok\n"));
     }
@@ -58,7 +61,8 @@ fn nothing_is_leaked_or_read_before_it_is_written() {
 #[test]
 fn sanitizers_find_nothing() {
     for (name, arguments) in programs() {
-        let options = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+        // Clang looks for a function's type before its first byte, where no other compiler puts one.
+        let options = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize=function", "-fno-sanitize-recover=all"];
         let program = compile(&path(name), &Language { compiler: "clang-22", standard: "c17" }, "-sanitized", &options);
         let printed = succeeds(Command::new(program).args(arguments), name);
         assert_eq!(printed, format!("{name}: ok\n"));
