@@ -391,6 +391,18 @@ class Tracker : public detail::Owner<uruk_tracker, uruk_tracker_dispose> {
   Result<void> transfer(const Tracker &to) { return detail::checked(uruk_tracker_transfer(handle(), to.handle())); }
 };
 
+/// Keeps a function or a variable, and all that it refers to, from going when it is removed. The memory of its JIT stays until then.
+class Pin : public detail::Owner<uruk_pin, uruk_pin_dispose> {
+ public:
+  /// Takes a handle over, of what is at this address.
+  Pin(uruk_pin *handle, std::uint64_t address) : Owner(handle), address_(address) {}
+
+  std::uint64_t address() const { return address_; }
+
+ private:
+  std::uint64_t address_;
+};
+
 class SearchEntry;
 
 /// A part of a program with a name space of its own. It is its JIT's, and this only says which.
@@ -436,6 +448,16 @@ class Dylib {
 
   /// Adds a source file, which is compiled when something is missing that it may define.
   Result<void> add_source_file(Text path) const { return detail::checked(uruk_dylib_add_source_file(handle_, path)); }
+
+  /// Adds the text of a source, which is compiled at once. `language` is the ending that files in it have.
+  Result<void> add_source(Text language, Text text, Text name = nullptr, const Tracker *tracker = nullptr) const {
+    return detail::checked(uruk_dylib_add_source(handle_, of(tracker), language, name, text));
+  }
+
+  /// Adds LLVM IR, text or bitcode, which LLVM's plugin compiles.
+  Result<void> add_ir(Bytes bytes, Text name = nullptr, const Tracker *tracker = nullptr) const {
+    return detail::checked(uruk_dylib_add_ir(handle_, of(tracker), name, bytes.data(), bytes.size()));
+  }
 
   /// Adds functions in Cranelift's language.
   Result<void> add_clif(Text text, Text name = nullptr, const Tracker *tracker = nullptr) const {
@@ -485,6 +507,14 @@ class Dylib {
   Result<std::vector<std::uint64_t>> lookup_all(const Texts &names, std::uint32_t flags = 0) const {
     std::vector<std::uint64_t> addresses(names.size());
     return detail::checked(uruk_lookup_all(handle_, names.data(), names.size(), flags, addresses.data()), addresses);
+  }
+
+  /// Looks a symbol up, and keeps it.
+  Result<Pin> pin(Text name) const {
+    std::uint64_t address = 0;
+    uruk_pin *pin = nullptr;
+    if (uruk_pin_create(handle_, name, &address, &pin) != URUK_OK) return Error::last();
+    return Pin(pin, address);
   }
 
   /// A function of this type, as `function<int(int)>("f")`. Nobody checks that it is of this type.
@@ -562,6 +592,12 @@ struct Options {
   std::uint64_t lazy_failure = 0;
   /// Who gives memory; null: the library.
   const MemoryManager *memory = nullptr;
+  /// Where tasks run; null: as `compile_threads` says.
+  const uruk_dispatcher_callbacks *dispatcher = nullptr;
+  /// Where what compilers make is kept; null: nowhere.
+  uruk_cache *cache = nullptr;
+  /// Where code runs; null: in this process.
+  uruk_executor *executor = nullptr;
 };
 
 /// A program that is put together and run. None of its code may run when it goes.
@@ -578,6 +614,9 @@ class Jit : public detail::Owner<uruk_jit, uruk_jit_destroy> {
     options.compile_threads = wanted.compile_threads;
     options.lazy_failure = wanted.lazy_failure;
     options.memory_manager = wanted.memory ? wanted.memory->handle() : nullptr;
+    options.dispatcher = wanted.dispatcher;
+    options.cache = wanted.cache;
+    options.executor = wanted.executor;
     uruk_jit *jit = nullptr;
     if (uruk_jit_create(&options, &jit) != URUK_OK) return Error::last();
     return Jit(jit);

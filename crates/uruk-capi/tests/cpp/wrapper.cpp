@@ -56,8 +56,15 @@ void owners() {
   CHECK(uruk_jit_quiesce(plain) == URUK_GONE);
 }
 
+uruk::Options with(std::uint32_t flags) {
+  uruk::Options options;
+  options.flags = flags;
+  options.link_threads = 1;
+  return options;
+}
+
 void inputs(char **files) {
-  uruk::Jit jit = uruk::Jit::make({URUK_JIT_GC_SECTIONS, 1, 0, 0, nullptr}).value();
+  uruk::Jit jit = uruk::Jit::make(with(URUK_JIT_GC_SECTIONS)).value();
   uruk::Dylib objects = jit.create_dylib("objects").value(), archives = jit.create_dylib(std::string("archives")).value();
   CHECK(objects.name() == "objects" && jit.find_dylib("objects").value()->handle() == objects.handle());
   CHECK(!jit.find_dylib("none").value());
@@ -83,6 +90,17 @@ void inputs(char **files) {
   CHECK(call(objects, "cube", 3) == 27);
   CHECK(objects.add_source_file(files[3]) && call(objects, "from_source", 1) == 501);
 
+  CHECK(objects.add_source("c", "int text(int a) { return a - 1; }", "text.c", &other) && call(objects, "text", 1) == 0);
+  fails(objects.add_source("c", "int text(", "half.c"), URUK_COMPILE, "half.c");
+  {
+    uruk::Pin pin = objects.pin("text").value();
+    CHECK(other.remove() && reinterpret_cast<int (*)(int)>(static_cast<std::uintptr_t>(pin.address()))(8) == 7);
+    CHECK(pin.close() && jit.quiesce());
+  }
+  fails(objects.pin("text"), URUK_MISSING, "`text`");
+  uruk::Result<void> ir = objects.add_ir(std::string("no IR"), "no.ll");
+  CHECK(!ir && (ir.error().status() == URUK_UNSUPPORTED || ir.error().text().find("no.ll") != std::string::npos));
+
   CHECK(archives.add_file(files[2]) && call(archives, "member", 2) == 102);
   CHECK(archives.clear() && archives.add_archive(read_whole(files[2]), "copy.a") && call(archives, "member", 3) == 103);
   CHECK(archives.clear() && archives.add_whole_archive(std::string(files[2])) && archives.initialize());
@@ -101,8 +119,7 @@ void inputs(char **files) {
 }
 
 void programs(const char *file) {
-  uruk::Options options;
-  options.flags = URUK_JIT_LAZY_CALLS;
+  uruk::Options options = with(URUK_JIT_LAZY_CALLS);
   uruk::StockMemory stock;
   stock.flags = URUK_STOCK_LOW;
   uruk::MemoryManager memory = uruk::MemoryManager::make(stock).value();
