@@ -149,8 +149,9 @@ pub extern "C" fn uruk_dylib_add_source(
         let (ending, name) = (language.get("language")?, name.or("name", "<memory>")?);
         let language =
             Language::of(ending).ok_or_else(|| Failure::invalid(format!("`{ending}` is no language's ending")))?;
-        let object = compile(language, ending, text.bytes("text")?)?;
-        let object = Input::from_bytes(name, object);
+        // What the compiler says names a file that nobody knows.
+        let named = |failure: Failure| Failure::new(failure.status, format!("{name}: {failure}"));
+        let object = Input::from_bytes(name, compile(language, ending, text.bytes("text")?).map_err(named)?);
         Ok(dylib.program.jit.add_objects(dylib.id, tracker.map(|tracker| tracker.id), &[object])?)
     })
 }
