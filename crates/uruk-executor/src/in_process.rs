@@ -71,7 +71,7 @@ impl InProcess {
 
     fn arguments(&self) -> &'static Arguments {
         let mut arguments = self.arguments.write().unwrap_or_else(PoisonError::into_inner);
-        *arguments.get_or_insert_with(|| keep(Arguments::new(["uruk"])))
+        arguments.get_or_insert_with(|| keep(Arguments::new(["uruk"])))
     }
 
     /// Loads a shared library, by path or soname, for as long as this executor lives.
