@@ -7,7 +7,8 @@ use std::path::Path;
 fn called(text: &str) -> BTreeSet<&str> {
     let ends = text.match_indices('(').map(|(end, _)| &text[..end]);
     let names = ends.map(|before| {
-        let start = before.rfind(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').map_or(0, |at| at + 1);
+        let start =
+            before.rfind(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').map_or(0, |at| at + 1);
         &before[start..]
     });
     names.filter(|name| name.starts_with("uruk_")).collect()
@@ -17,7 +18,8 @@ fn called(text: &str) -> BTreeSet<&str> {
 fn every_function_is_called_by_a_test() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let header = std::fs::read_to_string(package.join("include/uruk.h")).unwrap();
-    let declared: String = header.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let declared: String =
+        header.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let (_, declared) = declared.split_once("extern \"C\" {").unwrap();
     let functions = called(declared);
     assert!(functions.contains("uruk_jit_create") && 50 < functions.len(), "{functions:?}");
