@@ -6,7 +6,7 @@
  * numbers in the guise of pointers: never look behind them. One that was destroyed is told as that by every function.
  *
  * Functions that may be called from callbacks, as they say, may be called inside those of memory managers, plugins and listeners, too;
- * others return URUK_BUSY there. Callbacks that make something, units, generators and dispatchers, may call all. All functions may be
+ * others return URUK_BUSY there. Callbacks of units, generators, caches and dispatchers, and of look-ups, may call all. All functions may be
  * called by several threads at once. Callbacks must neither throw nor longjmp. A context is the library's once the call that gives it has
  * succeeded; its `destroy` is called once then, on any thread, when nobody needs it any more.
  */
