@@ -44,6 +44,7 @@ pub struct uruk_symbol {
 
 /// Copies a dylib's name, as far as there is room, with a zero byte at the end. Returns how long all of it is, without that byte; 0
 /// for what is no dylib.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_dylib_name(dylib: Handle<uruk_dylib>, buffer: Out<c_char>, size: usize) -> usize {
     enter_value(Reach::Anywhere, 0, || {

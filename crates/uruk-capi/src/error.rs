@@ -132,14 +132,19 @@ fn status_of(error: &uruk_orc::error::Error) -> uruk_status {
         Link(_) | Archive { .. } | Unlike { .. } | Disagree { .. } => uruk_status::URUK_LINK,
         File { .. } => uruk_status::URUK_FILE,
         Dependency { cause, .. } | Chain { cause, .. } => status_of(cause),
-        Compile { cause, .. } | Translate { cause, .. } => {
-            cause.downcast_ref::<Failure>().map_or(uruk_status::URUK_COMPILE, |failure| failure.status)
-        }
+        Compile { cause, .. } | Translate { cause, .. } => said(cause, uruk_status::URUK_COMPILE),
+        Generator { cause, .. } => said(cause, uruk_status::URUK_CALLBACK),
         Plugin { .. } | Action { .. } | Panicked { .. } => uruk_status::URUK_CALLBACK,
+        NotPromised { .. } | NotDefined { .. } | WrongKind { .. } | OtherDylib { .. } => uruk_status::URUK_INVALID,
         Removed { .. } | Abandoned { .. } | Ended => uruk_status::URUK_REMOVED,
         Executor { .. } | ExecutorLost { .. } | StaticThreadStorage { .. } => uruk_status::URUK_EXECUTOR,
         _ => uruk_status::URUK_OTHER,
     }
+}
+
+/// The status of a cause that is a failure of this crate's, or another.
+fn said(cause: &(dyn std::error::Error + Send + Sync + 'static), otherwise: uruk_status) -> uruk_status {
+    cause.downcast_ref::<Failure>().map_or(otherwise, |failure| failure.status)
 }
 
 thread_local! {
@@ -186,6 +191,7 @@ pub(crate) fn copy_text(text: &str, buffer: Out<c_char>, size: usize) -> Result<
 
 /// Copies the text of this thread's last failure, as far as there is room, with a zero byte at the end. Returns how long all of
 /// it is, without that byte: 0 if nothing has failed. `buffer` may be null if `size` is 0.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_last_message(buffer: Out<c_char>, size: usize) -> usize {
     let text = LAST.with(|last| last.borrow().as_ref().map(|failure| failure.text.clone()));
@@ -195,6 +201,7 @@ pub extern "C" fn uruk_last_message(buffer: Out<c_char>, size: usize) -> usize {
 }
 
 /// The status of this thread's last failure.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_last_status() -> uruk_status {
     LAST.with(|last| last.borrow().as_ref().map_or(uruk_status::URUK_OK, |failure| failure.status))
@@ -202,12 +209,14 @@ pub extern "C" fn uruk_last_status() -> uruk_status {
 
 /// Keeps this thread's last failure, for longer than until the next one or for another thread; null if nothing has failed. It
 /// is the caller's to dispose of.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_error_last() -> Handle<uruk_error> {
     LAST.with(|last| last.borrow().clone()).map_or_else(Handle::default, put)
 }
 
 /// The status of a failure that was kept; `URUK_OK` for null.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_error_status(error: Handle<uruk_error>) -> uruk_status {
     enter_value(Reach::Anywhere, uruk_status::URUK_NOT_A_HANDLE, || {
@@ -216,6 +225,7 @@ pub extern "C" fn uruk_error_status(error: Handle<uruk_error>) -> uruk_status {
 }
 
 /// Its text, which lives until it is disposed of; null for null, and for what is no failure.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_error_message(error: Handle<uruk_error>) -> *const c_char {
     let message = enter_value(Reach::Anywhere, 0, || {
@@ -226,12 +236,14 @@ pub extern "C" fn uruk_error_message(error: Handle<uruk_error>) -> *const c_char
 }
 
 /// Disposes of a failure that was kept. Null is fine.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_error_dispose(error: Handle<uruk_error>) -> uruk_status {
     enter(Reach::Anywhere, || error.take().map(drop))
 }
 
 /// A copy of a text for a callback's `message`: the library frees it, by its own allocator. Null for null.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_message(text: Text) -> *mut c_char {
     let copy = text.bytes("text").ok().map(|text| CString::new(text).unwrap_or_default());

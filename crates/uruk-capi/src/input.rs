@@ -8,10 +8,11 @@ use crate::raw::{List, Text};
 use crate::tracker::{Tracker, uruk_tracker};
 use std::path::Path;
 use std::sync::Arc;
+use uruk::uruk_cc::{Folder, Language, Toolchain};
 use uruk::{Input, read_file};
 
 /// The dylib and the tracker that something is added with, which belong together.
-fn place(
+pub(crate) fn place(
     dylib: Handle<uruk_dylib>,
     tracker: Handle<uruk_tracker>,
 ) -> Result<(Arc<Dylib>, Option<Arc<Tracker>>), Failure> {
@@ -25,7 +26,7 @@ fn place(
     Ok((dylib, tracker))
 }
 
-fn copied(name: Text, bytes: List<u8>, size: usize) -> Result<Input, Failure> {
+pub(crate) fn copied(name: Text, bytes: List<u8>, size: usize) -> Result<Input, Failure> {
     Ok(Input::from_bytes(name.or("name", "<memory>")?, bytes.get(size, "bytes")?.to_vec()))
 }
 
@@ -110,4 +111,58 @@ pub extern "C" fn uruk_dylib_add_clif(
         let (name, text) = (name.or("name", "<memory>")?, text.get("text")?);
         Ok(dylib.program.jit.add_clif(dylib.id, tracker.map(|tracker| tracker.id), name, text)?)
     })
+}
+
+/// Adds LLVM IR from memory, text or bitcode: it is compiled by LLVM's plugin, whole and at once. `URUK_UNSUPPORTED` if that is not there;
+/// the text says where it was looked for. Bitcode in files, in archives and among objects is compiled without this. `tracker` and `name`
+/// may be null.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_dylib_add_ir(
+    dylib: Handle<uruk_dylib>,
+    tracker: Handle<uruk_tracker>,
+    name: Text,
+    bytes: List<u8>,
+    size: usize,
+) -> uruk_status {
+    enter(Reach::OutsideLinks, || {
+        let (dylib, tracker) = place(dylib, tracker)?;
+        let program = &dylib.program;
+        let object = program.ir.object(&copied(name, bytes, size)?)?;
+        // By the ending of its name it would be taken for IR once more.
+        let object = Input::from_bytes(format!("{}.o", object.name()), object.to_vec());
+        Ok(program.jit.add_objects(dylib.id, tracker.map(|tracker| tracker.id), &[object])?)
+    })
+}
+
+/// Adds the text of a source, which the system's compiler compiles at once. `language` is the ending that files in it have: "c", "cpp",
+/// "s" and so on. `URUK_COMPILE` with what the compiler said, if it said something. `tracker` and `name` may be null.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_dylib_add_source(
+    dylib: Handle<uruk_dylib>,
+    tracker: Handle<uruk_tracker>,
+    language: Text,
+    name: Text,
+    text: Text,
+) -> uruk_status {
+    enter(Reach::OutsideLinks, || {
+        let (dylib, tracker) = place(dylib, tracker)?;
+        let (ending, name) = (language.get("language")?, name.or("name", "<memory>")?);
+        let language =
+            Language::of(ending).ok_or_else(|| Failure::invalid(format!("`{ending}` is no language's ending")))?;
+        let object = compile(language, ending, text.bytes("text")?)?;
+        let object = Input::from_bytes(name, object);
+        Ok(dylib.program.jit.add_objects(dylib.id, tracker.map(|tracker| tracker.id), &[object])?)
+    })
+}
+
+/// The object of a source.
+fn compile(language: Language, ending: &str, text: &[u8]) -> Result<Vec<u8>, Failure> {
+    let failed = |error: uruk::uruk_cc::Error| Failure::new(uruk_status::URUK_COMPILE, error.to_string());
+    let folder = Folder::new().map_err(failed)?;
+    let source = folder.path().join(format!("source.{ending}"));
+    let file = |error: std::io::Error| Failure::new(uruk_status::URUK_FILE, format!("{}: {error}", source.display()));
+    std::fs::write(&source, text).map_err(file)?;
+    let job = folder.job(&source, language);
+    Toolchain::default().compile(&job).map_err(failed)?;
+    std::fs::read(&job.object).map_err(file)
 }

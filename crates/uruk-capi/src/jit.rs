@@ -1,9 +1,14 @@
 //! JITs: how they are set up, and what belongs to all of one.
 
+use crate::cache::uruk_cache;
 use crate::call::{Reach, enter};
+use crate::context::Context;
+use crate::dispatcher::{self, uruk_dispatcher_callbacks};
 use crate::dylib::{self, uruk_dylib};
 use crate::error::{self, Failure, uruk_error, uruk_status};
+use crate::executor::uruk_executor;
 use crate::handle::{self, Handle, Key, Kind};
+use crate::ir::Ir;
 use crate::memory::uruk_memory_manager;
 use crate::raw::{List, Out, Text};
 use crate::sized::{self, Grows};
@@ -11,6 +16,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uruk::Jit;
 use uruk_orc::DylibId;
+use uruk_orc::executor::Executor;
 
 /// A program that is put together and run.
 #[allow(non_camel_case_types)]
@@ -24,6 +30,8 @@ impl Kind for uruk_jit {
 /// A JIT and the handles that end with it.
 pub struct Program {
     pub(crate) jit: Jit,
+    /// Compiles LLVM IR.
+    pub(crate) ir: Arc<Ir>,
     children: Mutex<Children>,
 }
 
@@ -34,6 +42,14 @@ struct Children {
     others: Vec<Box<dyn FnOnce() + Send>>,
     /// What nobody has asked for yet.
     reports: VecDeque<uruk_orc::error::Error>,
+}
+
+impl Drop for Program {
+    /// Whoever waits for something is told that it will not come, though pins and responsibilities may keep the session.
+    fn drop(&mut self) {
+        self.jit.session().finalize();
+        self.jit.session().end();
+    }
 }
 
 impl Program {
@@ -111,6 +127,12 @@ pub struct uruk_options {
     pub lazy_failure: u64,
     /// Who gives memory; null: the library.
     pub memory_manager: Handle<uruk_memory_manager>,
+    /// Where tasks run; null: as `compile_threads` says. The table is copied. Its context is the JIT's if that could be made.
+    pub dispatcher: List<uruk_dispatcher_callbacks>,
+    /// Where what compilers make is kept; null: nowhere.
+    pub cache: Handle<uruk_cache>,
+    /// Where code runs; null: in this process. Its memory is the executor's then.
+    pub executor: Handle<uruk_executor>,
 }
 
 // SAFETY: `repr(C)`, it begins as it must, and numbers and handles, which are numbers, are all that follows.
@@ -120,6 +142,7 @@ unsafe impl Grows for uruk_options {
 }
 
 /// Fills in options: the defaults. `size` is `sizeof` the structure.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_options_init(options: Out<uruk_options>, size: usize) -> uruk_status {
     enter(Reach::Anywhere, || sized::init(options, size))
@@ -130,13 +153,48 @@ pub extern "C" fn uruk_options_init(options: Out<uruk_options>, size: usize) -> 
 pub extern "C" fn uruk_jit_create(options: List<uruk_options>, jit: Out<Handle<uruk_jit>>) -> uruk_status {
     enter(Reach::OutsideLinks, || {
         jit.check("jit")?;
-        let builder = match options.first("options")? {
-            Some(_) => builder(&sized::copy(options)?)?,
-            None => Jit::builder(),
+        let Plan { builder, ir, dispatcher } = match options.first("options")? {
+            Some(_) => plan(&sized::copy(options)?)?,
+            None => Plan { builder: Jit::builder(), ir: Arc::new(Ir::new(None, None)), dispatcher: None },
         };
-        let program = Arc::new(Program { jit: builder.build()?, children: Mutex::default() });
+        let built = builder.translator(ir.clone()).build()?;
+        if let Some(context) = dispatcher {
+            context.own();
+        }
+        let program = Arc::new(Program { jit: built, ir, children: Mutex::default() });
         jit.put(handle::put::<uruk_jit>(program).handle())
     })
+}
+
+/// What options come to.
+struct Plan {
+    builder: uruk::Builder,
+    ir: Arc<Ir>,
+    /// The context of a dispatcher, which becomes the JIT's.
+    dispatcher: Option<Arc<Context>>,
+}
+
+fn plan(options: &uruk_options) -> Result<Plan, Failure> {
+    let mut builder = builder(options)?;
+    let cache = options.cache.get_if_any()?.map(|cache| Arc::clone(&*cache));
+    if let Some(cache) = &cache {
+        builder = builder.cache(cache.clone());
+    }
+    let mut processor = None;
+    if let Some(place) = options.executor.get_if_any()? {
+        if !options.memory_manager.is_null() {
+            return Err(Failure::invalid("uruk_options: an executor has memory of its own; take no memory manager"));
+        }
+        processor = place.remote.processor();
+        builder = builder.executor(place.remote.clone());
+    }
+    let mut dispatcher = None;
+    if options.dispatcher.first("dispatcher")?.is_some() {
+        let (made, context) = dispatcher::dispatcher(options.dispatcher)?;
+        builder = builder.dispatcher(made);
+        dispatcher = Some(context);
+    }
+    Ok(Plan { builder, ir: Arc::new(Ir::new(processor, cache)), dispatcher })
 }
 
 fn builder(options: &uruk_options) -> Result<uruk::Builder, Failure> {
@@ -187,6 +245,7 @@ pub extern "C" fn uruk_jit_destroy(jit: Handle<uruk_jit>) -> uruk_status {
 }
 
 /// The dylib that every JIT has.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_jit_main(jit: Handle<uruk_jit>, dylib: Out<Handle<uruk_dylib>>) -> uruk_status {
     enter(Reach::Anywhere, || {
@@ -213,6 +272,7 @@ pub extern "C" fn uruk_jit_create_dylib(
 }
 
 /// The dylib of a name; null if there is none.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_jit_find_dylib(
     jit: Handle<uruk_jit>,
@@ -285,6 +345,7 @@ pub extern "C" fn uruk_jit_quiesce(jit: Handle<uruk_jit>) -> uruk_status {
 
 /// The next of the failures that belong to no call, as of a callback that was told something; null if there is none. It is the
 /// caller's to dispose of.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_jit_take_report(jit: Handle<uruk_jit>, report: Out<Handle<uruk_error>>) -> uruk_status {
     enter(Reach::Anywhere, || {

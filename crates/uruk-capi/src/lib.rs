@@ -8,15 +8,28 @@
 //! [`uruk_status`](error::uruk_status), or has a result that says that it failed. A handle that is gone, of another kind or made up
 //! is told as that, never used. Structures that clients fill in are copied once, and grow at their end only.
 
+pub mod cache;
 pub mod call;
+mod context;
+pub mod dispatcher;
 pub mod dylib;
 pub mod error;
+pub mod executor;
+pub mod generator;
+pub mod graph;
 pub mod handle;
 pub mod input;
+mod ir;
 pub mod jit;
+pub mod listener;
 pub mod lookup;
 pub mod memory;
+pub mod name;
+pub mod plugin;
 pub mod raw;
+pub mod redirect;
+pub mod responsibility;
 pub mod sized;
 pub mod tracker;
+pub mod unit;
 pub mod version;

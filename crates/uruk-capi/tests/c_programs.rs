@@ -47,3 +47,43 @@ fn dylibs_take_everything_and_run_it() {
     let main = object("main", "int main(int count, char **words) { return count + words[count - 1][0]; }");
     runs("dylibs", &[&ours, &archive, &from_source, &main]);
 }
+
+#[test]
+fn units_look_ups_and_pins() {
+    runs("units", &[&object("unit", "int compute(int a) { return a + 2; }")]);
+}
+
+#[test]
+fn generators_redirectable_functions_and_sources() {
+    runs("generators", &[]);
+}
+
+#[test]
+fn plugins_and_the_graphs_that_they_see() {
+    runs("plugins", &[&object("watched", "int value = 5; int compute(int a) { return a + value; }")]);
+}
+
+#[test]
+fn listeners() {
+    runs("listeners", &[&object("heard", "int value = 5; int compute(int a) { return a + value; }")]);
+}
+
+#[test]
+fn a_dispatcher_of_ones_own() {
+    runs("dispatch", &[]);
+}
+
+#[test]
+fn caches() {
+    for language in LANGUAGES {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = folder.path().join("cache").display().to_string();
+        assert_eq!(run(&program("cache", language), &[cache.as_str()]), "cache: ok\n", "{language:?}");
+    }
+}
+
+#[test]
+fn executors() {
+    let text = "int getpid(void); int compute(int a) { return a + 2; } int process(void) { return getpid(); } int main(void) { return 3; }";
+    runs("executor", &[&object("elsewhere", text)]);
+}

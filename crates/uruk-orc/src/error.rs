@@ -224,6 +224,14 @@ pub enum Error {
         /// A unit of the circle.
         unit: String,
     },
+    /// A generator has failed.
+    #[error("{generator}: {cause}")]
+    Generator {
+        /// The generator.
+        generator: String,
+        /// What it said.
+        cause: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// A generator looks for what it is asked for.
     #[error("{generator} asks for something that it is asked for itself")]
     Endless {

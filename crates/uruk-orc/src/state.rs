@@ -96,6 +96,13 @@ impl DylibId {
     }
 }
 
+impl UnitId {
+    /// The id as a number, for messages and for other languages.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// The unit of symbols that are just addresses.
 pub(crate) const NO_UNIT: UnitId = UnitId(u32::MAX);
 /// The unit of symbols whose definition was removed; another object that defines the name may take it over.

@@ -17,6 +17,7 @@ use uruk::memory::{
 };
 
 /// Fills in a table of callbacks: none. `size` is `sizeof` the structure.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_memory_callbacks_init(callbacks: Out<uruk_memory_callbacks>, size: usize) -> uruk_status {
     enter(Reach::Anywhere, || sized::init(callbacks, size))

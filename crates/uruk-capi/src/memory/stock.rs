@@ -9,6 +9,7 @@ use crate::sized;
 use uruk::memory::{InProcessMemory, Options, Place};
 
 /// Fills in options for stock memory: none. `size` is `sizeof` the structure.
+/// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_memory_options_init(options: Out<uruk_memory_options>, size: usize) -> uruk_status {
     enter(Reach::Anywhere, || sized::init(options, size))
