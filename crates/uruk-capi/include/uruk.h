@@ -908,9 +908,6 @@ typedef struct {
   void (*destroy)(void *context);
 } uruk_memory_callbacks;
 
-// The table that a client passes.
-typedef const uruk_memory_callbacks *Callbacks;
-
 // Gives so many bytes for code.
 typedef uint8_t *(*uruk_allocate_code_section)(void *context,
                                                size_t size,
@@ -1532,8 +1529,9 @@ uruk_status uruk_dylib_add_source(uruk_dylib *dylib,
 // May be called from callbacks.
 uruk_status uruk_options_init(uruk_options *options, size_t size);
 
-// Makes a JIT. `options` may be null.
-uruk_status uruk_jit_create(const uruk_options *options, uruk_jit **jit);
+// Makes a JIT. `options` may be null. Of the system's libraries, those of C, C++ and mathematics are there if something needs them.
+uruk_status uruk_jit_create(const uruk_options *options,
+                            uruk_jit **jit);
 
 // Destroys a JIT: its finalisers run, and its code goes, with the handles of its dylibs and whatever else is its. None of its code
 // may run. Calls that other threads are in go on; the last of them takes the JIT with it. Null is fine.
@@ -1622,7 +1620,7 @@ uruk_status uruk_memory_callbacks_init(uruk_memory_callbacks *callbacks, size_t 
 
 // Makes a memory manager of a table of callbacks, which is copied. It is given to JITs by their options and disposed of by
 // `uruk_memory_manager_dispose`, in any order.
-uruk_status uruk_memory_manager_create(Callbacks callbacks,
+uruk_status uruk_memory_manager_create(const uruk_memory_callbacks *callbacks,
                                        uruk_memory_manager **manager);
 
 // Disposes of a manager: it goes with the last JIT that has it. Null is fine.

@@ -7,7 +7,7 @@ use super::*;
 use crate::call::{Reach, answer, enter, linking};
 use crate::error::{Failure, uruk_status};
 use crate::handle::{self, Handle};
-use crate::raw::Out;
+use crate::raw::{List, Out};
 use crate::sized;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -27,7 +27,7 @@ pub extern "C" fn uruk_memory_callbacks_init(callbacks: Out<uruk_memory_callback
 /// `uruk_memory_manager_dispose`, in any order.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_memory_manager_create(
-    callbacks: Callbacks,
+    callbacks: List<uruk_memory_callbacks>,
     manager: Out<Handle<uruk_memory_manager>>,
 ) -> uruk_status {
     enter(Reach::OutsideLinks, || {

@@ -13,7 +13,7 @@ mod stock;
 mod table;
 
 use crate::handle::Kind;
-use crate::raw::{List, Opaque};
+use crate::raw::Opaque;
 use crate::sized::Grows;
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
@@ -299,6 +299,3 @@ pub const URUK_STOCK_HUGE_PAGES: u32 = 8;
 fn pointer<T>(list: &[T]) -> *const T {
     if list.is_empty() { std::ptr::null() } else { list.as_ptr() }
 }
-
-/// The table that a client passes.
-pub(crate) type Callbacks = List<uruk_memory_callbacks>;

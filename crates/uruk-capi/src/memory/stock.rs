@@ -4,7 +4,7 @@ use super::*;
 use crate::call::{Reach, enter};
 use crate::error::{Failure, uruk_status};
 use crate::handle::{self, Handle};
-use crate::raw::Out;
+use crate::raw::{List, Out};
 use crate::sized;
 use uruk::memory::{InProcessMemory, Options, Place};
 
