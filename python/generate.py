@@ -37,6 +37,7 @@ class Types:
         self.structures = set()
         self.handles = set()
         self.functions = set()
+        self.numbers = dict(NUMBERS)
 
     def type(self, text):
         """The ctypes type of a C type."""
@@ -56,7 +57,7 @@ class Types:
             # What is constant is read as a text, what is not is only passed on.
             inner, stars = ("c_char_p" if "const" in text else "c_void_p"), stars - 1
         else:
-            inner = NUMBERS.get(name, name)
+            inner = self.numbers.get(name, name)
         for _ in range(stars):
             inner = f"POINTER({inner})"
         return inner
@@ -102,7 +103,7 @@ def declarations(text):
         elif plain.startswith("typedef ") and "(*" in plain:
             result, name, parameters = re.fullmatch(r"typedef (.*?)\(\*(\w+)\)\((.*)\)", plain).groups()
             yield "callback", name, (result, parameters)
-        elif (number := re.fullmatch(r"typedef (\w+_t) (\w+)", plain)) and number[2] not in NUMBERS:
+        elif number := re.fullmatch(r"typedef (\w+) (uruk_\w+)", plain):
             yield "number", number[2], number[1]
         elif function := re.fullmatch(r"(.*?)(uruk_\w+)\((.*)\)", plain):
             yield "function", function[2], (function[1], function[3])
@@ -126,13 +127,13 @@ def generate(header):
             lines.append(f"{name} = {rest}")
         elif kind == "handle":
             types.handles.add(name)
+        elif kind == "number":
+            types.numbers[name] = NUMBERS[rest]
         elif kind == "structure":
             types.structures.add(name)
             lines.append(f"\n\nclass {name}(Structure):\n    _fields_ = [")
             lines.extend(f'        ("{field}", {type}),' for field, type in fields(types, rest))
             lines.append("    ]")
-        elif kind == "number":
-            lines.append(f"\n\n{name} = {types.type(rest)}")
         elif kind == "callback":
             types.functions.add(name)
             lines.append(f"\n\n{name} = {types.function(*rest)}")

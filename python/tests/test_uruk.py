@@ -75,6 +75,17 @@ class Package(unittest.TestCase):
             with self.assertRaises(OverflowError):
                 jit["f"](1 << 64)
 
+    def test_sources_are_texts(self):
+        with uruk.Jit() as jit:
+            jit.add_c("int f(int x) { return x + 1; }")
+            self.assertEqual(jit["f"](41), 42)
+            jit.add_cpp('#include <string>\nextern "C" int g() { return std::to_string(1234).size(); }')
+            self.assertEqual(jit["g"](), 4)
+            with self.assertRaises(uruk.Error) as caught:
+                jit.add_c("int broken(", name="broken.c")
+                jit.address("broken")
+            self.assertIn("broken.c", str(caught.exception))
+
     def test_buffers_and_texts_are_passed(self):
         text = """
             int sum(const int *numbers, long count) { int s = 0; while (count--) s += *numbers++; return s; }

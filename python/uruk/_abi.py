@@ -190,12 +190,9 @@ class uruk_executor_options(Structure):
     ]
 
 
-uruk_name = c_uint32
-
-
 class uruk_wanted_name(Structure):
     _fields_ = [
-        ("name", uruk_name),
+        ("name", c_uint32),
         ("required", c_uint32),
     ]
 
@@ -509,7 +506,7 @@ class uruk_redirection(Structure):
 
 class uruk_resolved(Structure):
     _fields_ = [
-        ("name", uruk_name),
+        ("name", c_uint32),
         ("reserved", c_uint32),
         ("address", c_uint64),
     ]
@@ -517,7 +514,7 @@ class uruk_resolved(Structure):
 
 class uruk_definition(Structure):
     _fields_ = [
-        ("name", uruk_name),
+        ("name", c_uint32),
         ("flags", c_uint32),
     ]
 
@@ -539,7 +536,7 @@ class uruk_unit(Structure):
 class uruk_need(Structure):
     _fields_ = [
         ("dylib", c_void_p),
-        ("name", uruk_name),
+        ("name", c_uint32),
         ("reserved", c_uint32),
     ]
 
@@ -659,8 +656,8 @@ FUNCTIONS = {
     "uruk_memory_manager_create_sections": (c_int32, [c_void_p, uruk_allocate_code_section, uruk_allocate_data_section, uruk_finalize_memory, uruk_destroy_memory, POINTER(c_void_p)]),
     "uruk_memory_options_init": (c_int32, [POINTER(uruk_memory_options), c_size_t]),
     "uruk_memory_manager_create_stock": (c_int32, [POINTER(uruk_memory_options), POINTER(c_void_p)]),
-    "uruk_name_intern": (c_int32, [c_void_p, c_char_p, POINTER(uruk_name)]),
-    "uruk_name_text": (c_size_t, [c_void_p, uruk_name, c_void_p, c_size_t]),
+    "uruk_name_intern": (c_int32, [c_void_p, c_char_p, POINTER(c_uint32)]),
+    "uruk_name_text": (c_size_t, [c_void_p, c_uint32, c_void_p, c_size_t]),
     "uruk_plugin_callbacks_init": (c_int32, [POINTER(uruk_plugin_callbacks), c_size_t]),
     "uruk_jit_add_plugin": (c_int32, [c_void_p, POINTER(uruk_plugin_callbacks)]),
     "uruk_dylib_define_redirectable": (c_int32, [c_void_p, c_void_p, POINTER(uruk_symbol), c_size_t, POINTER(c_void_p)]),
@@ -669,20 +666,20 @@ FUNCTIONS = {
     "uruk_redirectable_dispose": (c_int32, [c_void_p]),
     "uruk_responsibility_name": (c_size_t, [c_void_p, c_void_p, c_size_t]),
     "uruk_responsibility_dylib": (c_int32, [c_void_p, POINTER(c_void_p)]),
-    "uruk_responsibility_owed": (c_int32, [c_void_p, POINTER(uruk_name), c_size_t, POINTER(c_size_t)]),
-    "uruk_responsibility_requested": (c_int32, [c_void_p, POINTER(uruk_name), c_size_t, POINTER(c_size_t)]),
+    "uruk_responsibility_owed": (c_int32, [c_void_p, POINTER(c_uint32), c_size_t, POINTER(c_size_t)]),
+    "uruk_responsibility_requested": (c_int32, [c_void_p, POINTER(c_uint32), c_size_t, POINTER(c_size_t)]),
     "uruk_responsibility_resolve": (c_int32, [c_void_p, POINTER(uruk_resolved), c_size_t]),
     "uruk_responsibility_write": (c_int32, [c_void_p, c_uint32, POINTER(c_uint8), c_size_t, c_uint64, POINTER(c_uint64)]),
     "uruk_responsibility_add_initialisers": (c_int32, [c_void_p, POINTER(c_uint64), c_size_t]),
     "uruk_responsibility_keep": (c_int32, [c_void_p, c_void_p, uruk_destroy]),
     "uruk_responsibility_define": (c_int32, [c_void_p, POINTER(uruk_definition), c_size_t]),
-    "uruk_responsibility_delegate": (c_int32, [c_void_p, POINTER(uruk_name), c_size_t, POINTER(c_void_p)]),
+    "uruk_responsibility_delegate": (c_int32, [c_void_p, POINTER(c_uint32), c_size_t, POINTER(c_void_p)]),
     "uruk_responsibility_replace": (c_int32, [c_void_p, POINTER(uruk_unit)]),
     "uruk_responsibility_emit": (c_int32, [c_void_p, POINTER(uruk_need), c_size_t]),
     "uruk_responsibility_link": (c_int32, [c_void_p, c_char_p, POINTER(c_uint8), c_size_t]),
     "uruk_responsibility_fail": (c_int32, [c_void_p, c_char_p]),
     "uruk_responsibility_dispose": (c_int32, [c_void_p]),
-    "uruk_responsibility_look_up": (c_int32, [c_void_p, POINTER(uruk_name), c_size_t, c_uint32, uruk_responsibility_callback, c_void_p]),
+    "uruk_responsibility_look_up": (c_int32, [c_void_p, POINTER(c_uint32), c_size_t, c_uint32, uruk_responsibility_callback, c_void_p]),
     "uruk_tracker_create": (c_int32, [c_void_p, POINTER(c_void_p)]),
     "uruk_tracker_remove": (c_int32, [c_void_p]),
     "uruk_tracker_transfer": (c_int32, [c_void_p, c_void_p]),

@@ -85,6 +85,24 @@ class Dylib:
         """Adds a source in C, C++ or another language of the system's compilers, compiled when something of it is needed."""
         check(library.uruk_dylib_add_source_file(self._handle, os.fsencode(path)))
 
+    def add_c(self, text, *, name=None, tracker=None):
+        """Compiles a text in C by the system's compiler and adds it."""
+        self.add_source("c", text, name=name, tracker=tracker)
+
+    def add_cpp(self, text, *, name=None, tracker=None):
+        """Compiles a text in C++ by the system's compiler and adds it."""
+        self.add_source("cpp", text, name=name, tracker=tracker)
+
+    def add_source(self, language, text, *, name=None, tracker=None):
+        """Compiles a text by the system's compiler and adds it; `language` is what files in it end with: "c", "cpp", "s"."""
+        check(library.uruk_dylib_add_source(self._handle, _handle(tracker), language.encode(), _text(name), text.encode()))
+
+    def add_ir(self, content, *, name=None, tracker=None):
+        """Adds LLVM IR: bitcode as bytes, or a text. That needs the library's plugin, and so an installed LLVM."""
+        content = content.encode() if isinstance(content, str) else bytes(content)
+        pointer = ctypes.cast(ctypes.c_char_p(content), ctypes.POINTER(ctypes.c_uint8))
+        check(library.uruk_dylib_add_ir(self._handle, _handle(tracker), _text(name), pointer, len(content)))
+
     def add_clif(self, text, *, name=None, tracker=None):
         """Adds functions in Cranelift's language."""
         check(library.uruk_dylib_add_clif(self._handle, _handle(tracker), _text(name), text.encode()))

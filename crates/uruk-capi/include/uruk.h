@@ -6,7 +6,7 @@
  * numbers in the guise of pointers: never look behind them. One that was destroyed is told as that by every function.
  *
  * Functions that may be called from callbacks, as they say, may be called inside those of memory managers, plugins and listeners, too;
- * others return URUK_BUSY there. Callbacks that make something, units, generators and dispatchers, may call all. All functions may be
+ * others return URUK_BUSY there. Callbacks of units, generators, caches and dispatchers, and of look-ups, may call all. All functions may be
  * called by several threads at once. Callbacks must neither throw nor longjmp. A context is the library's once the call that gives it has
  * succeeded; its `destroy` is called once then, on any thread, when nobody needs it any more.
  */
@@ -1529,8 +1529,9 @@ uruk_status uruk_dylib_add_source(uruk_dylib *dylib,
 // May be called from callbacks.
 uruk_status uruk_options_init(uruk_options *options, size_t size);
 
-// Makes a JIT. `options` may be null.
-uruk_status uruk_jit_create(const uruk_options *options, uruk_jit **jit);
+// Makes a JIT. `options` may be null. Of the system's libraries, those of C, C++ and mathematics are there if something needs them.
+uruk_status uruk_jit_create(const uruk_options *options,
+                            uruk_jit **jit);
 
 // Destroys a JIT: its finalisers run, and its code goes, with the handles of its dylibs and whatever else is its. None of its code
 // may run. Calls that other threads are in go on; the last of them takes the JIT with it. Null is fine.

@@ -1,7 +1,7 @@
 //! Handles: what C holds of the objects in here.
 //!
-//! Data flow: an object is [put](put) in the table → its key goes out as a pointer that points at nothing → each call
-//! [gets](get) the object of a key, and keeps it alive while it uses it → [take] ends the key. Invariants: a key is never
+//! Data flow: an object is [`put`] in the table → its key goes out as a pointer that points at nothing → each call
+//! [gets](Handle::get) the object of a key, and keeps it alive while it uses it → [`Handle::take`] ends the key. Invariants: a key is never
 //! dereferenced, and never given out twice: one that has ended, or was never one, or is another kind's, is told as that. The
 //! table's lock is held for no more than reading or changing one entry.
 

@@ -149,20 +149,23 @@ pub extern "C" fn uruk_dylib_add_source(
         let (ending, name) = (language.get("language")?, name.or("name", "<memory>")?);
         let language =
             Language::of(ending).ok_or_else(|| Failure::invalid(format!("`{ending}` is no language's ending")))?;
-        // What the compiler says names a file that nobody knows.
-        let named = |failure: Failure| Failure::new(failure.status, format!("{name}: {failure}"));
-        let object = Input::from_bytes(name, compile(language, ending, text.bytes("text")?).map_err(named)?);
+        let object = compile(language, ending, name, text.bytes("text")?)?;
+        let object = Input::from_bytes(name, object);
         Ok(dylib.program.jit.add_objects(dylib.id, tracker.map(|tracker| tracker.id), &[object])?)
     })
 }
 
-/// The object of a source.
-fn compile(language: Language, ending: &str, text: &[u8]) -> Result<Vec<u8>, Failure> {
+/// The object of a source. Where the language has a way to say it, compilers and debuggers call the source by its name.
+fn compile(language: Language, ending: &str, name: &str, text: &[u8]) -> Result<Vec<u8>, Failure> {
     let failed = |error: uruk::uruk_cc::Error| Failure::new(uruk_status::URUK_COMPILE, error.to_string());
     let folder = Folder::new().map_err(failed)?;
     let source = folder.path().join(format!("source.{ending}"));
     let file = |error: std::io::Error| Failure::new(uruk_status::URUK_FILE, format!("{}: {error}", source.display()));
-    std::fs::write(&source, text).map_err(file)?;
+    let line = match ending {
+        "c" | "cc" | "cpp" | "cxx" | "C" => format!("#line 1 {name:?}\n"),
+        _ => String::new(),
+    };
+    std::fs::write(&source, [line.as_bytes(), text].concat()).map_err(file)?;
     let job = folder.job(&source, language);
     Toolchain::default().compile(&job).map_err(failed)?;
     std::fs::read(&job.object).map_err(file)

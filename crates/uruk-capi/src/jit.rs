@@ -148,7 +148,7 @@ pub extern "C" fn uruk_options_init(options: Out<uruk_options>, size: usize) -> 
     enter(Reach::Anywhere, || sized::init(options, size))
 }
 
-/// Makes a JIT. `options` may be null.
+/// Makes a JIT. `options` may be null. Of the system's libraries, those of C, C++ and mathematics are there if something needs them.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_jit_create(options: List<uruk_options>, jit: Out<Handle<uruk_jit>>) -> uruk_status {
     enter(Reach::OutsideLinks, || {
@@ -158,6 +158,7 @@ pub extern "C" fn uruk_jit_create(options: List<uruk_options>, jit: Out<Handle<u
             None => Plan { builder: Jit::builder(), ir: Arc::new(Ir::new(None, None)), dispatcher: None },
         };
         let built = builder.translator(ir.clone()).build()?;
+        built.load_libraries_on_demand(USUAL_LIBRARIES);
         if let Some(context) = dispatcher {
             context.own();
         }
@@ -165,6 +166,9 @@ pub extern "C" fn uruk_jit_create(options: List<uruk_options>, jit: Out<Handle<u
         jit.put(handle::put::<uruk_jit>(program).handle())
     })
 }
+
+/// What programs in C++ and such as calculate are linked to without being told.
+const USUAL_LIBRARIES: &[&str] = if cfg!(windows) { &[] } else { &["libm.so.6", "libstdc++.so.6", "libatomic.so.1"] };
 
 /// What options come to.
 struct Plan {

@@ -3,6 +3,7 @@
 //! - `measure again @OBJECTS [-- ARGUMENT…]`: links a program, removes it, and links it again; times the second link,
 //!   from the first byte read to callable, prints to standard error, and ends as the program does.
 //! - `measure cycle OBJECT [strict]`: adds an object in memory, links it, calls its `cycle` and removes it, many times.
+//! - `measure lookup OBJECT`: looks its `cycle` up, which was found before.
 //! - `measure mappings OBJECT @OBJECTS`: how many more mappings the kernel has after the second link than after the first.
 
 use std::error::Error;
@@ -26,6 +27,7 @@ fn main() -> Result<()> {
         ["again", objects, rest @ ..] => again(&paths(objects)?, rest.strip_prefix(&["--"]).unwrap_or(rest)),
         ["cycle", object] => cycle(object, false),
         ["cycle", object, "strict"] => cycle(object, true),
+        ["lookup", object] => lookup(object),
         ["mappings", object, objects] => mappings(object, &paths(objects)?),
         _ => Err("usage: see the head of this example's source".into()),
     }
@@ -87,6 +89,26 @@ fn cycle(object: &str, strict: bool) -> Result<()> {
     }
     rounds.sort_by(f64::total_cmp);
     println!("{{\"cycle_us\":{:.3}}}", rounds[ROUNDS / 2]);
+    Ok(())
+}
+
+fn lookup(object: &str) -> Result<()> {
+    const ROUNDS: usize = 101;
+    const LOOKUPS: u32 = 2000;
+    let jit = Jit::new()?;
+    let main = jit.main();
+    main.add_file(object.as_ref())?;
+    let mut rounds = Vec::with_capacity(ROUNDS);
+    let mut sum = 0u64;
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        for _ in 0..LOOKUPS {
+            sum = sum.wrapping_add(main.address("cycle")?);
+        }
+        rounds.push(start.elapsed().as_secs_f64() * 1e9 / f64::from(LOOKUPS));
+    }
+    rounds.sort_by(f64::total_cmp);
+    println!("{{\"lookup_ns\":{:.3},\"sum\":{sum}}}", rounds[ROUNDS / 2]);
     Ok(())
 }
 

@@ -64,9 +64,7 @@ pub fn figures(measure: &Path, filter: &str, samples: usize) -> Result<Vec<Figur
 
 fn sources(measure: &Path) -> Result<Vec<Source>> {
     let folder = paths::target_folder("bench-run")?;
-    let (source, object) = (folder.join("cycle.c"), folder.join("cycle.o"));
-    fs::write(&source, OBJECT)?;
-    process::capture(Command::new("cc").args(["-c", "-O1", "-fPIC"]).arg(&source).arg("-o").arg(&object))?;
+    small_object(&folder)?;
     let list = folder.join("mappings");
     let set = SETS.iter().find(|set| set.name == MAPPINGS_SET).context("the set of many objects is gone")?;
     let files: Vec<String> = set.files()?.0.iter().map(|file| file.display().to_string()).collect();
@@ -89,6 +87,14 @@ fn sources(measure: &Path) -> Result<Vec<Source>> {
             command: ours(&["mappings", "cycle.o", "@mappings"]),
         },
     ])
+}
+
+/// Makes the small object in a folder.
+pub fn small_object(folder: &Path) -> Result<PathBuf> {
+    let (source, object) = (folder.join("cycle.c"), folder.join("cycle.o"));
+    fs::write(&source, OBJECT)?;
+    process::capture(Command::new("cc").args(["-c", "-O1", "-fPIC"]).arg(&source).arg("-o").arg(&object))?;
+    Ok(object)
 }
 
 /// The program that does the same with LLJIT.

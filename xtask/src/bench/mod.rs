@@ -6,6 +6,7 @@
 //! target/report/link.md.
 
 mod alone;
+mod capi;
 mod compile;
 mod compile_llvm;
 pub mod floor;
@@ -71,8 +72,9 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         Some((kind, rest)) if kind == "compile" => compile::run(rest),
         Some((kind, rest)) if kind == "formats" => formats::run(rest),
         Some((kind, rest)) if kind == "remote" => remote::run(rest),
-        Some((kind, _)) => bail!("no benchmark `{kind}`; there are: link, session, compile, formats, remote"),
-        None => bail!("usage: cargo xtask bench link …, session …, compile …, formats … or remote …"),
+        Some((kind, rest)) if kind == "c" => capi::run(rest),
+        Some((kind, _)) => bail!("no benchmark `{kind}`; there are: link, session, compile, formats, remote, c"),
+        None => bail!("usage: cargo xtask bench link …, session …, compile …, formats …, remote … or c …"),
     }
 }
 

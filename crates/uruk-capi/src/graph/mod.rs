@@ -1,6 +1,6 @@
 //! Link graphs as plugins see them: an object's sections, blocks, symbols and edges.
 //!
-//! A graph is lent: [`lend`] makes a handle for the time of a callback, and clears what is behind it when that returns.
+//! A graph is lent: `lend` makes a handle for the time of a callback, and clears what is behind it when that returns.
 //! Everything goes by number and is copied, so that C holds nothing that a change would move.
 
 mod edit;

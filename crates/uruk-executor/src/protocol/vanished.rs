@@ -16,13 +16,12 @@ const AGAIN_SECONDS: u32 = 10;
 /// Questions without an answer that end the connection.
 const QUESTIONS: u32 = 3;
 
-/// What was sent and has not arrived for so long ends it, too.
-const UNDELIVERED_MILLISECONDS: u32 = 60_000;
-
 /// Has the system end a connection whose other machine is gone, after about a minute.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn notice(stream: &TcpStream) -> io::Result<()> {
     use std::os::fd::AsRawFd;
+    /// What was sent and has not arrived for so long ends it, too.
+    const UNDELIVERED_MILLISECONDS: u32 = 60_000;
     let options = [
         (libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1),
         (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, QUIET_SECONDS),

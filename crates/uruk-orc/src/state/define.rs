@@ -86,8 +86,10 @@ impl State {
 
     /// Whether a symbol has been defined at an address, which may be anywhere. What others resolve may change instead.
     pub fn is_absolute(&self, symbol: &Symbol) -> bool {
-        let unit = symbol.unit;
-        unit == NO_UNIT || symbol.resolved && self.lots[self.unit(unit).lot].absolute == Some(unit)
+        let id = symbol.unit;
+        let holds_absolute = |unit: &Unit| self.lots[unit.lot].absolute == Some(id);
+        // One that was removed has no unit; what was bound to it before fails.
+        id == NO_UNIT || symbol.resolved && self.units.get(id.index()).is_some_and(holds_absolute)
     }
 
     pub(super) fn add_unit(&mut self, dylib: DylibId, lot: LotId, name: Arc<str>) -> UnitId {
