@@ -37,44 +37,45 @@ static double middle(double *samples, int count) {
   return samples[count / 2];
 }
 
-/* Each allocation is a mapping, of which there is one at a time. */
-struct mapping {
+/* One mapping, all of which is given to one batch at a time. */
+#define ARENA_SIZE ((uint64_t)64 << 20)
+
+struct arena {
   char *start;
-  uint64_t size, starts[3], sizes[3];
+  uint64_t used, starts[3], sizes[3];
   int protections[3];
 };
 
-static uint64_t pages(uint64_t size) {
-  return (size + 4095) / 4096 * 4096;
-}
-
-static int32_t allocate(void *context, const uruk_memory_request *request, uruk_memory_answer *answers, char **message) {
-  struct mapping *mapping = context;
-  (void)message;
-  memset(mapping, 0, sizeof *mapping);
-  for (uint64_t i = 0; i < request->segment_count; i++) {
-    mapping->starts[i] = mapping->size;
-    mapping->sizes[i] = pages(request->segments[i].size);
-    mapping->protections[i] = PROT_READ | (request->segments[i].kind == URUK_KIND_CODE ? PROT_EXEC : 0);
-    mapping->protections[i] |= request->segments[i].kind == URUK_KIND_DATA ? PROT_WRITE : 0;
-    mapping->size += mapping->sizes[i];
-  }
-  mapping->start = mmap(NULL, mapping->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapping->start == MAP_FAILED) {
-    return 1;
-  }
-  for (uint64_t i = 0; i < request->segment_count; i++) {
-    answers[i].working = mapping->start + mapping->starts[i];
-    answers[i].target = (uint64_t)(uintptr_t)answers[i].working;
-  }
+static int32_t span(void *context, uint32_t placement, uint64_t *start, uint64_t *end, char **message) {
+  struct arena *arena = context;
+  (void)placement, (void)message;
+  *start = (uint64_t)(uintptr_t)arena->start;
+  *end = *start + ARENA_SIZE;
   return 0;
 }
 
+static int32_t allocate(void *context, const uruk_memory_request *request, uruk_memory_answer *answers, char **message) {
+  struct arena *arena = context;
+  (void)message;
+  arena->used = 0;
+  memset(arena->sizes, 0, sizeof arena->sizes);
+  for (uint64_t i = 0; i < request->segment_count; i++) {
+    arena->starts[i] = arena->used;
+    arena->sizes[i] = (request->segments[i].size + 4095) / 4096 * 4096;
+    arena->protections[i] = PROT_READ | (request->segments[i].kind == URUK_KIND_CODE ? PROT_EXEC : 0);
+    arena->protections[i] |= request->segments[i].kind == URUK_KIND_DATA ? PROT_WRITE : 0;
+    arena->used += arena->sizes[i];
+    answers[i].working = arena->start + arena->starts[i];
+    answers[i].target = (uint64_t)(uintptr_t)answers[i].working;
+  }
+  return ARENA_SIZE < arena->used || mprotect(arena->start, arena->used, PROT_READ | PROT_WRITE) != 0;
+}
+
 static int32_t finalize(void *context, uint64_t allocation, char **message) {
-  struct mapping *mapping = context;
+  struct arena *arena = context;
   (void)allocation, (void)message;
-  for (int i = 0; i < 3 && mapping->sizes[i] != 0; i++) {
-    if (mprotect(mapping->start + mapping->starts[i], mapping->sizes[i], mapping->protections[i]) != 0) {
+  for (int i = 0; i < 3; i++) {
+    if (arena->sizes[i] != 0 && mprotect(arena->start + arena->starts[i], arena->sizes[i], arena->protections[i]) != 0) {
       return 1;
     }
   }
@@ -82,14 +83,13 @@ static int32_t finalize(void *context, uint64_t allocation, char **message) {
 }
 
 static void deallocate(void *context, uint64_t allocation) {
-  struct mapping *mapping = context;
-  (void)allocation;
-  munmap(mapping->start, mapping->size);
+  (void)context, (void)allocation;
 }
 
 static void link_all(int custom, const char *const *objects, size_t count) {
   static double samples[ROUNDS];
-  static struct mapping mapping;
+  static struct arena arena;
+  arena.start = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   for (int round = 0; round < ROUNDS; round++) {
     uruk_options options;
     uruk_memory_callbacks callbacks;
@@ -102,8 +102,8 @@ static void link_all(int custom, const char *const *objects, size_t count) {
     options.link_threads = 1;
     if (custom) {
       must(uruk_memory_callbacks_init(&callbacks, sizeof callbacks));
-      callbacks.context = &mapping;
-      callbacks.flags = URUK_MEMORY_ZEROED;
+      callbacks.context = &arena;
+      callbacks.span = span;
       callbacks.allocate = allocate;
       callbacks.finalize = finalize;
       callbacks.deallocate = deallocate;
