@@ -6,6 +6,7 @@ mod cross;
 mod fuzz;
 #[cfg(test)]
 mod guide;
+mod install;
 mod matrix;
 mod paths;
 mod process;
@@ -62,6 +63,12 @@ const TASKS: &[Task] = &[
         usage: "[--test]",
         about: "build the executor for other architectures and Windows, in the folder executors of the target folder; or test it",
         run: cross::run,
+    },
+    Task {
+        name: "install-c",
+        usage: "--prefix DIR [--profile NAME]",
+        about: "build the library for C and install it, with headers, and files for pkg-config and CMake",
+        run: install::run,
     },
     Task {
         name: "fuzz",

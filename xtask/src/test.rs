@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::count::Count;
-use crate::{cross, fuzz, matrix, paths, support, tools};
+use crate::{cross, fuzz, install, matrix, paths, support, tools};
 
 /// One step: its name, what it runs, and about how many minutes it takes on two cores, the first time: in a plain run, which
 /// leaves it out if it says nothing, and with `--all`.
@@ -37,13 +37,17 @@ enum Action {
     Fuzz(u64),
     /// The executor's tests on other architectures, in emulators, and on Windows.
     Cross,
+    /// The installed library for C, and programs that are built with it.
+    InstalledC,
     /// The table of formats and architectures.
     Support,
     /// The program matrix.
     Matrix,
 }
 
-use Action::{Cargo, Cross, Examples, Fuzz, Install, Interleavings, Kaleidoscope, Matrix, Races, Support, Tests};
+use Action::{
+    Cargo, Cross, Examples, Fuzz, Install, InstalledC, Interleavings, Kaleidoscope, Matrix, Races, Support, Tests,
+};
 
 /// What does not need LLVM is built without it.
 const MOST: &[&str] = &["--workspace", "--exclude=uruk-llvm", "--exclude=uruk-llvm-plugin"];
@@ -62,6 +66,7 @@ const STEPS: &[Step] = &[
     step("kaleidoscope",  Kaleidoscope,                              (Some(1), 1)),
     step("examples",      Examples(MOST),                            (Some(1), 1)),
     step("interleavings", Interleavings,                             (Some(2), 5)),
+    step("install-c",     InstalledC,                                (None, 10)),
     step("cross",         Cross,                                     (Some(10), 10)),
     step("races",         Races,                                     (None, 5)),
     step("fuzz",          Fuzz(180),                                 (None, 20)),
@@ -80,6 +85,8 @@ const LONG: &[(&str, &str)] = &[
     ("URUK_ROUNDS",         "1000000"),
     ("URUK_STRESS_SECONDS", "60"),
     ("URUK_FAULTS",         "40"),
+    // Tests that take the network, or more minutes than they are worth every day.
+    ("URUK_ALL_TESTS",      "1"),
 ];
 
 /// Runs all steps, also after one has failed.
@@ -134,6 +141,7 @@ impl Action {
                 }
                 Ok(count)
             }
+            InstalledC => install::test(),
             Cross => cross::test(),
             Support => support::run(&[]).map(Count::of),
             Matrix => matrix::run_cases(&matrix::Options { all, ..Default::default() }),

@@ -22,6 +22,7 @@ use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
 use std::any::Any;
 use std::ops::Range;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use uruk_jitlink::memory::MemoryManager;
 
@@ -35,7 +36,8 @@ pub type MakeImage = Box<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
 /// This process, as the place where linked code runs.
 pub struct InProcess {
     memory: Arc<dyn MemoryManager>,
-    arguments: RwLock<&'static Arguments>,
+    /// None as long as nobody has asked.
+    arguments: RwLock<Option<&'static Arguments>>,
     /// Held across `fork`.
     libraries: Arc<Mutex<Vec<Library>>>,
     debugger: OnceLock<bool>,
@@ -50,7 +52,7 @@ impl InProcess {
     /// The same with another's memory, whose target addresses are those of this process.
     pub fn with_memory(memory: Arc<dyn MemoryManager>) -> InProcess {
         system::hold_across_fork();
-        let arguments = RwLock::new(leak(Arguments::new(["uruk"])));
+        let arguments = RwLock::default();
         let libraries = at_fork::hold_while_alive(Mutex::default());
         InProcess { memory, arguments, libraries, debugger: OnceLock::new() }
     }
@@ -63,12 +65,13 @@ impl InProcess {
     /// The arguments that initialisers and `main` get, the program's name first. They stay for good: a program may
     /// keep pointers to them.
     pub fn set_arguments<T: Into<Vec<u8>>>(&self, arguments: impl IntoIterator<Item = T>) {
-        let arguments = leak(Arguments::new(arguments));
-        *self.arguments.write().unwrap_or_else(PoisonError::into_inner) = arguments;
+        let arguments = keep(Arguments::new(arguments));
+        *self.arguments.write().unwrap_or_else(PoisonError::into_inner) = Some(arguments);
     }
 
     fn arguments(&self) -> &'static Arguments {
-        *self.arguments.read().unwrap_or_else(PoisonError::into_inner)
+        let mut arguments = self.arguments.write().unwrap_or_else(PoisonError::into_inner);
+        arguments.get_or_insert_with(|| keep(Arguments::new(["uruk"])))
     }
 
     /// Loads a shared library, by path or soname, for as long as this executor lives.
@@ -172,7 +175,14 @@ pub struct NoDebugger;
 #[error("{0} arguments were given, and {MAX_ARGUMENTS} are passed at most; pass the address of a structure")]
 pub struct TooManyArguments(pub usize);
 
-/// Arguments that a program may keep pointers to.
-fn leak(arguments: Arguments) -> &'static Arguments {
-    Box::leak(Box::new(arguments))
+/// Arguments that a program may keep pointers to. A list has them all, so that checkers of leaks find them.
+fn keep(arguments: Arguments) -> &'static Arguments {
+    struct Node {
+        arguments: Arguments,
+        next: AtomicPtr<Node>,
+    }
+    static LAST: AtomicPtr<Node> = AtomicPtr::new(std::ptr::null_mut());
+    let node: &'static Node = Box::leak(Box::new(Node { arguments, next: AtomicPtr::default() }));
+    node.next.store(LAST.swap(std::ptr::from_ref(node).cast_mut(), Ordering::AcqRel), Ordering::Release);
+    &node.arguments
 }

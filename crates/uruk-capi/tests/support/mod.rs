@@ -1,5 +1,8 @@
 //! Compiling and running programs against the library.
 
+// Each test has its own copy of this, and none needs all of it.
+#![allow(dead_code)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -15,8 +18,21 @@ pub struct Language {
 pub const LANGUAGES: &[Language] =
     &[Language { compiler: "gcc", standard: "c99" }, Language { compiler: "clang-22", standard: "c17" }];
 
+/// What every program in C++ is compiled as.
+pub const CPP_LANGUAGES: &[Language] = &[
+    Language { compiler: "g++", standard: "c++17" },
+    Language { compiler: "g++", standard: "c++20" },
+    Language { compiler: "clang++-22", standard: "c++17" },
+    Language { compiler: "clang++-22", standard: "c++20" },
+];
+
+/// The package's folder, where the header is.
+pub fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// Where the tests' files are; it goes with the target folder.
-fn folder() -> &'static Path {
+pub fn folder() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
@@ -38,13 +54,18 @@ pub fn library_folder() -> &'static Path {
 
 /// Compiles a program of `tests/c`, without warnings.
 pub fn program(name: &str, language: &Language) -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let path = folder().join(format!("{name}-{}-{}", language.compiler, language.standard));
+    compile(&package().join(format!("tests/c/{name}.c")), language, "", &["-O1"])
+}
+
+/// Compiles a program with more options, without warnings, to a file of its name and this ending.
+pub fn compile(source: &Path, language: &Language, ending: &str, options: &[&str]) -> PathBuf {
+    let name = source.file_stem().unwrap_or_default().display();
+    let path = folder().join(format!("{name}-{}-{}{ending}", language.compiler, language.standard));
     let library = library_folder();
     let mut command = Command::new(language.compiler);
     command.arg(format!("-std={}", language.standard));
-    command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g", "-O1", "-pthread"]);
-    command.arg("-I").arg(package.join("include")).arg(package.join(format!("tests/c/{name}.c")));
+    command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g", "-pthread"]).args(options);
+    command.arg("-I").arg(package().join("include")).arg(source);
     command
         .arg("-o")
         .arg(&path)
@@ -52,9 +73,16 @@ pub fn program(name: &str, language: &Language) -> PathBuf {
         .arg(library)
         .arg("-luruk_c")
         .arg(format!("-Wl,-rpath,{}", library.display()));
-    let output = command.output().unwrap_or_else(|error| panic!("{}: {error}", language.compiler));
-    assert!(output.status.success(), "{name} as {language:?}:\n{}", String::from_utf8_lossy(&output.stderr));
+    succeeds(&mut command, &format!("{name} as {language:?}"));
     path
+}
+
+/// Runs a command to its end, which has to be a good one, and returns what it printed.
+pub fn succeeds(command: &mut Command, what: &str) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{what}: {}\n{}\n{}", output.status, text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
 }
 
 /// Writes a text in C to a file, and says where it is.
@@ -83,8 +111,5 @@ pub fn archive(name: &str, object: &str) -> String {
 
 /// Runs a program to its end, which has to be a good one, and returns what it printed.
 pub fn run(program: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().expect("the program starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}: {}\n{}", program.display(), output.status, text(&output.stderr));
-    text(&output.stdout)
+    succeeds(Command::new(program).args(arguments), &program.display().to_string())
 }
