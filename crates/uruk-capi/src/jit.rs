@@ -12,6 +12,7 @@ use crate::ir::Ir;
 use crate::memory::uruk_memory_manager;
 use crate::raw::{List, Out, Text};
 use crate::sized::{self, Grows};
+use ::uruk_executor::at_fork;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uruk::Jit;
@@ -32,7 +33,7 @@ pub struct Program {
     pub(crate) jit: Jit,
     /// Compiles LLVM IR.
     pub(crate) ir: Arc<Ir>,
-    children: Mutex<Children>,
+    children: Arc<Mutex<Children>>,
 }
 
 #[derive(Default)]
@@ -162,7 +163,7 @@ pub extern "C" fn uruk_jit_create(options: List<uruk_options>, jit: Out<Handle<u
         if let Some(context) = dispatcher {
             context.own();
         }
-        let program = Arc::new(Program { jit: built, ir, children: Mutex::default() });
+        let program = Arc::new(Program { jit: built, ir, children: at_fork::hold_while_alive(Mutex::default()) });
         jit.put(handle::put::<uruk_jit>(program).handle())
     })
 }
