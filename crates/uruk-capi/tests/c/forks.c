@@ -30,9 +30,12 @@ static void cycle(int number) {
 
 static void *busy(void *none) {
   for (int number = 0; !__atomic_load_n(&stop, __ATOMIC_SEQ_CST); number++) {
-    uruk_tracker *tracker;
-    OK(uruk_tracker_create(program, &tracker));
-    OK(uruk_tracker_dispose(tracker));
+    /* Most of the time is spent in the table of handles. */
+    for (int i = 0; i < 20000; i++) {
+      uruk_tracker *tracker;
+      OK(uruk_tracker_create(program, &tracker));
+      OK(uruk_tracker_dispose(tracker));
+    }
     cycle(number);
   }
   return none;
