@@ -140,6 +140,11 @@ fn not_a_handle(kind: &str) -> String {
 }
 
 impl<K: Kind> Handle<K> {
+    /// Its number, which no other handle has.
+    pub fn number(self) -> usize {
+        self.0.addr()
+    }
+
     /// What C passed is null.
     pub fn is_null(self) -> bool {
         self.0.is_null()

@@ -39,8 +39,8 @@ pub struct Program {
 #[derive(Default)]
 struct Children {
     dylibs: HashMap<DylibId, Key<uruk_dylib>>,
-    /// Ends the handle of everything else that is the JIT's.
-    others: Vec<Box<dyn FnOnce() + Send>>,
+    /// Ends the handle of everything else that is the JIT's, by its number.
+    others: HashMap<usize, Box<dyn FnOnce() + Send>>,
     /// What nobody has asked for yet.
     reports: VecDeque<uruk_orc::error::Error>,
 }
@@ -85,8 +85,13 @@ impl Program {
     /// A handle of something that is this JIT's, and ends with it at the latest.
     pub(crate) fn own<K: Kind>(&self, object: Arc<K::Object>) -> Handle<K> {
         let key = handle::put::<K>(object);
-        self.children().others.push(Box::new(move || drop(key.handle().take())));
+        self.children().others.insert(key.handle().number(), Box::new(move || drop(key.handle().take())));
         key.handle()
+    }
+
+    /// A handle of such has been ended.
+    pub(crate) fn disown<K: Kind>(&self, handle: Handle<K>) {
+        self.children().others.remove(&handle.number());
     }
 }
 
@@ -243,7 +248,7 @@ pub extern "C" fn uruk_jit_destroy(jit: Handle<uruk_jit>) -> uruk_status {
         let Some(program) = jit.take()? else { return Ok(()) };
         let Children { dylibs, others, .. } = std::mem::take(&mut *program.children());
         dylibs.into_values().for_each(|key| drop(key.handle().take()));
-        others.into_iter().rev().for_each(|end| end());
+        others.into_values().for_each(|end| end());
         drop(program);
         Ok(())
     })
