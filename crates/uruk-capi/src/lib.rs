@@ -33,3 +33,8 @@ pub mod sized;
 pub mod tracker;
 pub mod unit;
 pub mod version;
+
+/// The chapter's programs are no Rust; `tests/guide.rs` runs them.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/c.md")]
+mod guide {}

@@ -42,7 +42,8 @@ fn its_tests_pass() {
 fn it_is_installed_from_the_tree() {
     let project = std::fs::read_to_string(folder().join("pyproject.toml")).unwrap();
     assert!(project.contains(concat!("\nversion = \"", env!("CARGO_PKG_VERSION"), "\"\n")), "{project}");
-    assert!(project.contains("\npath = \"../crates/uruk-capi/Cargo.toml\"\n"), "{project}");
+    let manifest = "../crates/uruk-capi/Cargo.toml";
+    assert!(project.contains(&format!("\npath = \"{manifest}\"\n")), "{project}");
     if std::env::var_os("URUK_ALL_TESTS").is_none() {
         return;
     }
@@ -50,15 +51,15 @@ fn it_is_installed_from_the_tree() {
     let python = venv.path().join("bin/python").display().to_string();
     succeeds(limited(120, "python3").args(["-m", "venv"]).arg(venv.path()), "venv");
     // Setuptools leaves its own folders beside what it builds.
-    let tree = venv.path().join("tree/python");
+    let tree = venv.path().join("tree");
     std::fs::create_dir_all(tree.join("uruk")).unwrap();
     for file in std::fs::read_dir(folder().join("uruk")).unwrap().map(Result::unwrap) {
         if file.path().extension().is_some_and(|ending| ending == "py") {
             std::fs::copy(file.path(), tree.join("uruk").join(file.file_name())).unwrap();
         }
     }
-    std::fs::copy(folder().join("pyproject.toml"), tree.join("pyproject.toml")).unwrap();
-    std::os::unix::fs::symlink(package().join(".."), venv.path().join("tree/crates")).unwrap();
+    let absolute = folder().join(manifest).canonicalize().unwrap().display().to_string();
+    std::fs::write(tree.join("pyproject.toml"), project.replace(manifest, &absolute)).unwrap();
     // The libraries that these tests were built with: two folders above theirs.
     let tests = std::env::current_exe().unwrap();
     let target = tests.ancestors().nth(3).unwrap();
