@@ -6,8 +6,12 @@
 //! table's lock is held for no more than reading or changing one entry.
 
 use crate::error::{Failure, uruk_status};
+#[cfg(unix)]
+use ::uruk_executor::at_fork;
 use std::any::Any;
 use std::marker::PhantomData;
+#[cfg(unix)]
+use std::sync::Once;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A kind of handle, as the header calls it.
@@ -72,6 +76,10 @@ const NONE: u32 = u32::MAX;
 /// What keys have in their upper half at least, so that small numbers and most addresses are none.
 const FIRST_GENERATION: u32 = 0x4000_0000;
 
+/// A forked child never finds the table locked.
+#[cfg(unix)]
+static HELD: Once = Once::new();
+
 static TABLE: RwLock<Table> = RwLock::new(Table { slots: Vec::new(), free: NONE });
 
 fn read() -> RwLockReadGuard<'static, Table> {
@@ -84,6 +92,8 @@ fn write() -> RwLockWriteGuard<'static, Table> {
 
 /// Makes a handle for an object.
 pub fn put<K: Kind>(object: Arc<K::Object>) -> Key<K> {
+    #[cfg(unix)]
+    HELD.call_once(|| at_fork::hold(|| Box::new(write()), || ()));
     let mut table = write();
     let index = match table.free {
         NONE => {
@@ -130,6 +140,11 @@ fn not_a_handle(kind: &str) -> String {
 }
 
 impl<K: Kind> Handle<K> {
+    /// Its number, which no other handle has.
+    pub fn number(self) -> usize {
+        self.0.addr()
+    }
+
     /// What C passed is null.
     pub fn is_null(self) -> bool {
         self.0.is_null()

@@ -12,6 +12,7 @@ use crate::ir::Ir;
 use crate::memory::uruk_memory_manager;
 use crate::raw::{List, Out, Text};
 use crate::sized::{self, Grows};
+use ::uruk_executor::at_fork;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uruk::Jit;
@@ -32,14 +33,14 @@ pub struct Program {
     pub(crate) jit: Jit,
     /// Compiles LLVM IR.
     pub(crate) ir: Arc<Ir>,
-    children: Mutex<Children>,
+    children: Arc<Mutex<Children>>,
 }
 
 #[derive(Default)]
 struct Children {
     dylibs: HashMap<DylibId, Key<uruk_dylib>>,
-    /// Ends the handle of everything else that is the JIT's.
-    others: Vec<Box<dyn FnOnce() + Send>>,
+    /// Ends the handle of everything else that is the JIT's, by its number.
+    others: HashMap<usize, Box<dyn FnOnce() + Send>>,
     /// What nobody has asked for yet.
     reports: VecDeque<uruk_orc::error::Error>,
 }
@@ -84,8 +85,13 @@ impl Program {
     /// A handle of something that is this JIT's, and ends with it at the latest.
     pub(crate) fn own<K: Kind>(&self, object: Arc<K::Object>) -> Handle<K> {
         let key = handle::put::<K>(object);
-        self.children().others.push(Box::new(move || drop(key.handle().take())));
+        self.children().others.insert(key.handle().number(), Box::new(move || drop(key.handle().take())));
         key.handle()
+    }
+
+    /// A handle of such has been ended.
+    pub(crate) fn disown<K: Kind>(&self, handle: Handle<K>) {
+        self.children().others.remove(&handle.number());
     }
 }
 
@@ -162,7 +168,7 @@ pub extern "C" fn uruk_jit_create(options: List<uruk_options>, jit: Out<Handle<u
         if let Some(context) = dispatcher {
             context.own();
         }
-        let program = Arc::new(Program { jit: built, ir, children: Mutex::default() });
+        let program = Arc::new(Program { jit: built, ir, children: at_fork::hold_while_alive(Mutex::default()) });
         jit.put(handle::put::<uruk_jit>(program).handle())
     })
 }
@@ -242,7 +248,7 @@ pub extern "C" fn uruk_jit_destroy(jit: Handle<uruk_jit>) -> uruk_status {
         let Some(program) = jit.take()? else { return Ok(()) };
         let Children { dylibs, others, .. } = std::mem::take(&mut *program.children());
         dylibs.into_values().for_each(|key| drop(key.handle().take()));
-        others.into_iter().rev().for_each(|end| end());
+        others.into_values().for_each(|end| end());
         drop(program);
         Ok(())
     })

@@ -112,5 +112,10 @@ pub extern "C" fn uruk_redirectable_redirect_to(
 /// Disposes of the handle. The functions stay as they are, until their tracker is removed. Null is fine.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_redirectable_dispose(redirectable: Handle<uruk_redirectable>) -> uruk_status {
-    enter(Reach::OutsideLinks, || redirectable.take().map(drop))
+    enter(Reach::OutsideLinks, || {
+        if let Some(program) = redirectable.take()?.and_then(|functions| functions.program.upgrade()) {
+            program.disown(redirectable);
+        }
+        Ok(())
+    })
 }

@@ -62,9 +62,10 @@ pub extern "C" fn uruk_tracker_transfer(from: Handle<uruk_tracker>, to: Handle<u
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_tracker_dispose(tracker: Handle<uruk_tracker>) -> uruk_status {
     enter(Reach::OutsideLinks, || {
-        if let Some(tracker) = tracker.take()? {
+        if let Some(taken) = tracker.take()? {
+            taken.program.disown(tracker);
             // It is gone with its dylib, or it is there.
-            let _ = tracker.program.jit.session().drop_tracker(tracker.id);
+            let _ = taken.program.jit.session().drop_tracker(taken.id);
         }
         Ok(())
     })

@@ -32,6 +32,11 @@ fn managers_of_all_sorts() {
 }
 
 #[test]
+fn forked_children_go_on() {
+    runs("forks", &[&object("forked", "int two = 2; int compute(int a) { return a + two; }")]);
+}
+
+#[test]
 fn mistakes_are_told_from_each_other() {
     runs("misuse", &[]);
 }
