@@ -170,6 +170,10 @@
 // Debuggers see nothing, even if one is attached.
 #define URUK_JIT_NO_DEBUGGER 64
 
+// Nothing is ever run: code is linked for the target addresses that the memory manager, which has to be given, answers, wherever they
+// are. What the process has is not found.
+#define URUK_JIT_LINK_ONLY 128
+
 // Names are looked up that may be missing: their address is 0 then.
 #define URUK_LOOKUP_WEAK 1
 

@@ -17,6 +17,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uruk::Jit;
 use uruk_orc::DylibId;
+use uruk_orc::dry_run::DryRun;
 use uruk_orc::executor::Executor;
 
 /// A program that is put together and run.
@@ -109,6 +110,10 @@ pub const URUK_JIT_LAZY_CALLS: u32 = 16;
 pub const URUK_JIT_DEBUGGER: u32 = 32;
 /// Debuggers see nothing, even if one is attached.
 pub const URUK_JIT_NO_DEBUGGER: u32 = 64;
+
+/// Nothing is ever run: code is linked for the target addresses that the memory manager, which has to be given, answers, wherever they
+/// are. What the process has is not found.
+pub const URUK_JIT_LINK_ONLY: u32 = 128;
 
 /// How a JIT is set up.
 #[repr(C)]
@@ -208,7 +213,7 @@ fn plan(options: &uruk_options) -> Result<Plan, Failure> {
 }
 
 fn builder(options: &uruk_options) -> Result<uruk::Builder, Failure> {
-    const FLAGS: u32 = 2 * URUK_JIT_NO_DEBUGGER - 1;
+    const FLAGS: u32 = 2 * URUK_JIT_LINK_ONLY - 1;
     let has = |flag| options.flags & flag != 0;
     if options.flags & !FLAGS != 0 || options.reserved != 0 {
         return Err(Failure::invalid(format!("uruk_options: {:#x} has unknown flags", options.flags)));
@@ -234,7 +239,13 @@ fn builder(options: &uruk_options) -> Result<uruk::Builder, Failure> {
     if options.lazy_failure != 0 {
         builder = builder.lazy_failure(options.lazy_failure);
     }
-    if let Some(manager) = options.memory_manager.get_if_any()? {
+    let manager = options.memory_manager.get_if_any()?;
+    if has(URUK_JIT_LINK_ONLY) {
+        let text = "uruk_options: what is only linked needs a memory manager, which says for which addresses";
+        let manager = manager.ok_or_else(|| Failure::new(uruk_status::URUK_HALF_PAIR, text))?;
+        return Ok(builder.executor(Arc::new(DryRun::native(Arc::clone(&manager)))));
+    }
+    if let Some(manager) = manager {
         builder = builder.memory_manager(move || Ok(Arc::clone(&manager)));
     }
     Ok(builder)

@@ -1,5 +1,6 @@
-//! An executor that executes nothing: links are laid out and fixed up in a [`Slab`], for any architecture, so that what the
-//! linker does can be looked at wherever it is built.
+//! An executor that executes nothing: links are laid out and fixed up in memory that is nobody's process, as a
+//! [`Slab`](uruk_jitlink::slab::Slab) is, for any architecture. So what the linker does can be looked at wherever it is built, and
+//! images be made for other address spaces.
 //!
 //! Names of this process are found, if that is wanted, since programs refer to them; nothing is ever called there.
 
@@ -13,20 +14,27 @@ use uruk_executor::in_process::InProcess;
 use uruk_executor::memory::Options;
 use uruk_jitlink::arch::Architecture;
 use uruk_jitlink::memory::MemoryManager;
-use uruk_jitlink::slab::Slab;
 use uruk_jitlink::tls::static_answer;
 
 /// A target that is only linked for.
 pub struct DryRun {
     architecture: &'static Architecture,
-    memory: Arc<Slab>,
+    memory: Arc<dyn MemoryManager>,
     process: InProcess,
+    /// Names of this process are found.
+    finds_process: bool,
 }
 
 impl DryRun {
-    /// Links for an architecture in a slab.
-    pub fn new(architecture: &'static Architecture, memory: Arc<Slab>) -> DryRun {
-        DryRun { architecture, memory, process: InProcess::new(Options::default()) }
+    /// Links for an architecture in memory of this manager, whose target addresses nothing is ever called or read at.
+    pub fn new(architecture: &'static Architecture, memory: Arc<dyn MemoryManager>) -> DryRun {
+        DryRun { architecture, memory, process: InProcess::new(Options::default()), finds_process: true }
+    }
+
+    /// For the architecture of this process and another one's addresses: names of this process are not found.
+    pub fn native(memory: Arc<dyn MemoryManager>) -> DryRun {
+        let process = InProcess::new(Options::default());
+        DryRun { architecture: Executor::architecture(&process), memory, process, finds_process: false }
     }
 
     /// Whether the code could run in this process, so that what belongs into every program here is right for it.
@@ -49,7 +57,7 @@ impl Executor for DryRun {
     }
 
     fn find(&self, names: &[&[u8]]) -> Result<Vec<Option<Found>>, Error> {
-        Executor::find(&self.process, names)
+        if self.finds_process { Executor::find(&self.process, names) } else { Ok(vec![None; names.len()]) }
     }
 
     fn for_each_import(&self, _: &mut dyn FnMut(&[u8])) -> Result<(), Error> {

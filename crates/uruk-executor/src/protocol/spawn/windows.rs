@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// Starts a program as `uruk-executor --pipes -`, with further arguments before that. It has this process's standard error,
 /// and asks for other streams. Files are not handed over.
@@ -12,6 +13,7 @@ pub fn spawn<S: AsRef<OsStr>>(
     program: &Path,
     arguments: impl IntoIterator<Item = S>,
     _files: bool,
+    _patience: Option<Duration>,
 ) -> io::Result<(Child, Ends)> {
     let mut command = Command::new(program);
     command.args(arguments).args(["--pipes", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
