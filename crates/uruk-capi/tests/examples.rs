@@ -13,7 +13,8 @@ fn example(name: &str) -> Vec<PathBuf> {
 
 #[test]
 fn an_image_is_run_by_a_process_that_has_no_linker() {
-    let text = "static int table[] = {10, 20, 30}; static int *where = table; int compute(int a) { return where[a]++ + a; }";
+    let text =
+        "static int table[] = {10, 20, 30}; static int *where = table; int compute(int a) { return where[a]++ + a; }";
     let object = object("image", text);
     for program in example("image") {
         let file = folder().join("image.bin");
