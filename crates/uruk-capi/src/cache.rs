@@ -12,7 +12,6 @@ use uruk::cache::{CacheError, Directory, Key, KeyBuilder, Memory, ObjectCache};
 
 /// Keeps what compilers make, by a key of 32 bytes that says what it was made of. It is given to JITs by their options, and disposed of by
 /// who made it, in any order.
-#[allow(non_camel_case_types)]
 pub struct uruk_cache;
 
 impl Kind for uruk_cache {
@@ -21,7 +20,6 @@ impl Kind for uruk_cache {
 }
 
 /// Where `get` of a client's cache puts bytes. It is lent, and gone when that returns.
-#[allow(non_camel_case_types)]
 pub struct uruk_sink;
 
 impl Kind for uruk_sink {
@@ -32,7 +30,6 @@ impl Kind for uruk_sink {
 /// The callbacks of a cache of a client's own. Several threads may call them at once. One that fails has less, and no more than that.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_cache_callbacks {
     /// Filled in by `uruk_cache_callbacks_init`.
     pub struct_size: u32,
@@ -131,7 +128,6 @@ pub extern "C" fn uruk_cache_dispose(cache: Handle<uruk_cache>) -> uruk_status {
 /// Something that a key is made of.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_bytes {
     /// Where it begins.
     pub bytes: List<u8>,

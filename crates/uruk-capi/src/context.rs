@@ -5,7 +5,6 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Ends a context: the library will not use it again. Called once, on any thread.
-#[allow(non_camel_case_types)]
 pub type uruk_destroy = Option<unsafe extern "C" fn(context: *mut c_void)>;
 
 /// A client's context. Once it is the library's, it is destroyed when nobody has this any more.

@@ -17,7 +17,6 @@ pub const URUK_PRIORITY_IDLE: u32 = 1;
 
 /// Something to be run once, on any thread: a unit to be made, say. It is the dispatcher's until it is run or disposed of. Until then the
 /// memory of its JIT stays.
-#[allow(non_camel_case_types)]
 pub struct uruk_task;
 
 impl Kind for uruk_task {
@@ -28,7 +27,6 @@ impl Kind for uruk_task {
 /// The callbacks of a dispatcher, which may be called by several threads at once.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_dispatcher_callbacks {
     /// Filled in by `uruk_dispatcher_callbacks_init`.
     pub struct_size: u32,

@@ -11,7 +11,6 @@ use uruk_jitlink::graph::SymbolKind;
 use uruk_orc::{DylibId, SearchEntry};
 
 /// A part of a program with a name space of its own. It is its JIT's.
-#[allow(non_camel_case_types)]
 pub struct uruk_dylib;
 
 impl Kind for uruk_dylib {
@@ -34,7 +33,6 @@ impl Dylib {
 /// A name with an address.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_symbol {
     /// The name, as C has it.
     pub name: Text,
@@ -113,7 +111,6 @@ pub extern "C" fn uruk_dylib_link_against(
 /// Where a dylib looks: another one, and whether what that hides is found, too.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_search_entry {
     /// The dylib.
     pub dylib: Handle<uruk_dylib>,

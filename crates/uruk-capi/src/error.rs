@@ -14,7 +14,6 @@ use uruk_jitlink::error::LinkError;
 
 /// What became of a call: 0 if it succeeded. New ones are added at the end.
 #[repr(i32)]
-#[allow(non_camel_case_types)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum uruk_status {
     /// It succeeded.
@@ -160,7 +159,6 @@ pub(crate) fn note(failure: Failure) -> uruk_status {
 }
 
 /// A failure that is kept: see `uruk_error_last`.
-#[allow(non_camel_case_types)]
 pub struct uruk_error;
 
 impl Kind for uruk_error {

@@ -15,7 +15,6 @@ use uruk_orc::remote::{Address, Options, Remote, Streams};
 
 /// A process where code runs, perhaps on another machine. It is given to one JIT by its options, and disposed of by who made it, in any
 /// order. Where nobody handles `SIGPIPE`, which would end this process when the other one goes, it is ignored from the first executor on. Addresses of what is linked are that process's: functions there are called by `uruk_dylib_call` and `uruk_dylib_run`.
-#[allow(non_camel_case_types)]
 pub struct uruk_executor;
 
 impl Kind for uruk_executor {
@@ -37,7 +36,6 @@ pub const URUK_EXECUTOR_PASS_STREAMS: u32 = 2;
 /// What is expected of an executor.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_executor_options {
     /// Filled in by `uruk_executor_options_init`.
     pub struct_size: u32,

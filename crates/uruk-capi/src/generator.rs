@@ -24,7 +24,6 @@ pub const URUK_LOOKED_UP_DYNAMICALLY: u32 = 1;
 /// A name that a look-up misses.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_wanted_name {
     /// The name.
     pub name: uruk_name,
@@ -34,7 +33,6 @@ pub struct uruk_wanted_name {
 
 /// What a look-up misses in a dylib. It is the library's, and valid during the call.
 #[repr(C)]
-#[allow(non_camel_case_types)]
 pub struct uruk_wanted {
     /// Of this structure; fields are only ever appended.
     pub struct_size: u32,
@@ -49,7 +47,6 @@ pub struct uruk_wanted {
 }
 
 /// A look-up that waits for a generator. It is the generator's, on any thread, until it is finished by `uruk_suspended_finish`, once.
-#[allow(non_camel_case_types)]
 pub struct uruk_suspended;
 
 impl Kind for uruk_suspended {
@@ -61,7 +58,6 @@ impl Kind for uruk_suspended {
 /// asked for.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_generator_callbacks {
     /// Filled in by `uruk_generator_callbacks_init`.
     pub struct_size: u32,

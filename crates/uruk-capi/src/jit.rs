@@ -21,7 +21,6 @@ use uruk_orc::dry_run::DryRun;
 use uruk_orc::executor::Executor;
 
 /// A program that is put together and run.
-#[allow(non_camel_case_types)]
 pub struct uruk_jit;
 
 impl Kind for uruk_jit {
@@ -118,7 +117,6 @@ pub const URUK_JIT_LINK_ONLY: u32 = 128;
 /// How a JIT is set up.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_options {
     /// Filled in by `uruk_options_init`.
     pub struct_size: u32,
@@ -326,7 +324,6 @@ pub extern "C" fn uruk_jit_set_arguments(jit: Handle<uruk_jit>, arguments: List<
 /// What linked code and data take, in bytes. Arrays are of code, read-only data and variables.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_memory_statistics {
     /// Given out and not given back.
     pub live: [u64; 3],

@@ -8,6 +8,9 @@
 //! [`uruk_status`](error::uruk_status), or has a result that says that it failed. A handle that is gone, of another kind or made up
 //! is told as that, never used. Structures that clients fill in are copied once, and grow at their end only.
 
+// Types have the names that they have in the header.
+#![allow(non_camel_case_types)]
+
 pub mod cache;
 pub mod call;
 mod context;

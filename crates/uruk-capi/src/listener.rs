@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use uruk_orc::listener::{Listener, LoadId, Loaded};
 
 /// An object that was just linked: lent to `loaded` of a listener, and gone when that returns.
-#[allow(non_camel_case_types)]
 pub struct uruk_loaded_image;
 
 impl Kind for uruk_loaded_image {
@@ -35,7 +34,6 @@ unsafe impl Send for Lent {}
 
 /// A function or variable of a loaded object.
 #[repr(C)]
-#[allow(non_camel_case_types)]
 pub struct uruk_loaded_symbol {
     /// The linker's name for it.
     pub name: *const c_char,
@@ -51,7 +49,6 @@ pub struct uruk_loaded_symbol {
 
 /// An object that has been linked. It is the library's, and valid during the call.
 #[repr(C)]
-#[allow(non_camel_case_types)]
 pub struct uruk_loaded {
     /// Of this structure; fields are only ever appended.
     pub struct_size: u32,
@@ -79,7 +76,6 @@ pub struct uruk_loaded {
 /// which the header says so; others return `URUK_BUSY`.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_listener_callbacks {
     /// Filled in by `uruk_listener_callbacks_init`.
     pub struct_size: u32,

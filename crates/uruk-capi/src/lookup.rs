@@ -48,7 +48,6 @@ pub extern "C" fn uruk_lookup_all(
 
 /// Is told what a look-up has found. With `URUK_OK` there are as many addresses as names, in their order, and `message` is null;
 /// otherwise there are none, and `message` says why. Both are the library's, and valid during the call.
-#[allow(non_camel_case_types)]
 pub type uruk_lookup_callback = Option<
     unsafe extern "C" fn(
         context: *mut c_void,
@@ -133,7 +132,6 @@ pub(crate) fn request(session: &Session, dylib: DylibId, names: &[Name], flags: 
 
 /// Keeps a function or a variable, and all that it refers to, from going when it is removed. It is who made it that disposes of it; the
 /// memory of its JIT stays until then.
-#[allow(non_camel_case_types)]
 pub struct uruk_pin;
 
 impl Kind for uruk_pin {

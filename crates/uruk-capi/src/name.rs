@@ -10,7 +10,6 @@ use uruk_jitlink::names::{Name, Names};
 
 /// A name of a JIT: a plain number, which equal texts have in common, and which means nothing in another JIT. It is never given back,
 /// and belongs to nobody. 0 is no name.
-#[allow(non_camel_case_types)]
 pub type uruk_name = u32;
 
 /// The number of a name.

@@ -17,7 +17,6 @@ use uruk_orc::plugin::{self, PassResult, Plugin};
 
 /// The object that a plugin is called for. It is the library's, and valid during the call.
 #[repr(C)]
-#[allow(non_camel_case_types)]
 pub struct uruk_plugin_object {
     /// Of this structure; fields are only ever appended.
     pub struct_size: u32,
@@ -32,7 +31,6 @@ pub struct uruk_plugin_object {
 }
 
 /// A phase of a link: 0 for success; otherwise `*message` may be set to a text made by `uruk_message`, and the object fails.
-#[allow(non_camel_case_types)]
 pub type uruk_plugin_phase = Option<
     unsafe extern "C" fn(
         context: *mut c_void,
@@ -46,7 +44,6 @@ pub type uruk_plugin_phase = Option<
 /// may be called of which the header says so, all of `uruk_graph` among them; others return `URUK_BUSY`.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_plugin_callbacks {
     /// Filled in by `uruk_plugin_callbacks_init`.
     pub struct_size: u32,

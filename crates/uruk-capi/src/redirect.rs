@@ -14,7 +14,6 @@ use uruk_orc::lazy::Redirectable;
 use uruk_orc::unit::Definition;
 
 /// Functions that can be led elsewhere. The functions are their tracker's; this is their JIT's.
-#[allow(non_camel_case_types)]
 pub struct uruk_redirectable;
 
 impl Kind for uruk_redirectable {
@@ -83,7 +82,6 @@ pub extern "C" fn uruk_redirectable_redirect(
 /// A name that is led to another.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_redirection {
     /// The function.
     pub name: Text,

@@ -22,7 +22,6 @@ use uruk_orc::responsibility::Responsibility;
 /// it is settled, once: by `uruk_responsibility_emit`, `…_link`, `…_look_up`, `…_fail` or `…_dispose`. From then on the
 /// handle is gone, even if settling failed. Nobody who needs the unit gets an answer before. If the unit was removed meanwhile, or its
 /// JIT destroyed, all that is said of it fails, and it is still to be disposed of.
-#[allow(non_camel_case_types)]
 pub struct uruk_responsibility;
 
 impl Kind for uruk_responsibility {
@@ -140,7 +139,6 @@ fn list(found: &[Name], names: Out<uruk_name>, room: usize, count: Out<usize>) -
 /// A name with its address.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_resolved {
     /// The name.
     pub name: uruk_name,
@@ -270,7 +268,6 @@ pub extern "C" fn uruk_responsibility_replace(
 /// A symbol that a unit needs.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_need {
     /// The dylib along whose search order it is found; null: the unit's own.
     pub dylib: Handle<uruk_dylib>,
@@ -343,7 +340,6 @@ pub extern "C" fn uruk_responsibility_dispose(responsibility: Handle<uruk_respon
 
 /// Is told what a responsibility has looked up, with that under another handle, which is the client's. The rest is as for
 /// `uruk_lookup_callback`.
-#[allow(non_camel_case_types)]
 pub type uruk_responsibility_callback = Option<
     unsafe extern "C" fn(
         context: *mut c_void,

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use uruk_orc::{DylibId, TrackerId};
 
 /// Things of a dylib that are removed together. It is its JIT's.
-#[allow(non_camel_case_types)]
 pub struct uruk_tracker;
 
 impl Kind for uruk_tracker {

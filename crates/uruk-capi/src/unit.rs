@@ -35,7 +35,6 @@ pub const URUK_DEFINITION_THREAD_LOCAL: u32 = 32;
 /// A name that a unit promises to define.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_definition {
     /// The name.
     pub name: uruk_name,
@@ -46,7 +45,6 @@ pub struct uruk_definition {
 /// A unit of materialization: what it promises, and who makes it.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_unit {
     /// Filled in by `uruk_unit_init`.
     pub struct_size: u32,

@@ -234,7 +234,6 @@ pub extern "C" fn uruk_graph_drop_edge(graph: Handle<uruk_graph>, block: u32, in
 /// What a function of an action is given.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_graph_argument {
     /// The address of this symbol, and `value` bytes more; 0: only `value`.
     pub symbol: u32,
@@ -247,7 +246,6 @@ pub struct uruk_graph_argument {
 /// A call of a function of C with integers, which returns one of 64 bits, 0 if it succeeded.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_graph_call {
     /// The symbol of the function.
     pub function: u32,

@@ -23,7 +23,6 @@ pub use kinds::*;
 
 /// The graph of an object on its way through a link, lent to a callback of a plugin and gone when that returns, or a retained one. What it
 /// has is numbered from 0; numbers stay what they are whatever is changed. All of its functions may be called from callbacks.
-#[allow(non_camel_case_types)]
 pub struct uruk_graph;
 
 impl Kind for uruk_graph {
@@ -138,7 +137,6 @@ fn unknown(what: &str, number: u32, count: usize) -> Failure {
 /// How much a graph has.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_graph_counts {
     /// Sections.
     pub sections: u32,
@@ -153,7 +151,6 @@ pub struct uruk_graph_counts {
 /// A section.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_graph_section {
     /// `URUK_SECTION_…`.
     pub kind: u32,
@@ -168,7 +165,6 @@ pub struct uruk_graph_section {
 /// A block: bytes that stay together.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_graph_block {
     /// The section that it is part of.
     pub section: u32,
@@ -189,7 +185,6 @@ pub struct uruk_graph_block {
 /// A symbol.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_graph_symbol {
     /// `URUK_SYMBOL_…`: where it is defined.
     pub definition: u32,
@@ -214,7 +209,6 @@ pub struct uruk_graph_symbol {
 /// An edge: a field of a block that depends on a symbol.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_graph_edge {
     /// Where the field is in its block.
     pub offset: u32,

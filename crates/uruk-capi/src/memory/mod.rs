@@ -24,7 +24,6 @@ pub use sections::uruk_memory_manager_create_sections;
 pub use stock::{uruk_memory_manager_create_stock, uruk_memory_options_init};
 
 /// Who gives memory to linked code.
-#[allow(non_camel_case_types)]
 pub struct uruk_memory_manager;
 
 impl Kind for uruk_memory_manager {
@@ -78,7 +77,6 @@ pub const URUK_MEMORY_ZEROED: u32 = 8;
 
 /// A section of an object.
 #[repr(C)]
-#[allow(non_camel_case_types)]
 pub struct uruk_memory_section {
     /// Its name, with a zero byte at its end; empty for common symbols.
     pub name: *const c_char,
@@ -98,7 +96,6 @@ pub struct uruk_memory_section {
 
 /// An object of a batch.
 #[repr(C)]
-#[allow(non_camel_case_types)]
 pub struct uruk_memory_object {
     /// What messages call it: a path, or `archive(member)`.
     pub name: *const c_char,
@@ -108,7 +105,6 @@ pub struct uruk_memory_object {
 
 /// Memory of one protection that a batch needs.
 #[repr(C)]
-#[allow(non_camel_case_types)]
 pub struct uruk_memory_segment {
     /// `URUK_KIND_CODE`, `URUK_KIND_RODATA` or `URUK_KIND_DATA`.
     pub kind: u32,
@@ -128,7 +124,6 @@ pub struct uruk_memory_segment {
 
 /// What a manager is asked for: all memory of a batch of objects. It is the library's, and valid during the call.
 #[repr(C)]
-#[allow(non_camel_case_types)]
 pub struct uruk_memory_request {
     /// Of this structure; fields are only ever appended.
     pub struct_size: u32,
@@ -165,7 +160,6 @@ pub struct uruk_memory_request {
 /// Where a segment is: what `allocate` fills in.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_memory_answer {
     /// Where its bytes are written, in this process: `size` of them until `finalize` or `abandon` is called.
     pub working: *mut c_void,
@@ -175,7 +169,6 @@ pub struct uruk_memory_answer {
 
 /// A part of a segment that nobody needs any more.
 #[repr(C)]
-#[allow(non_camel_case_types)]
 pub struct uruk_memory_piece {
     /// The first target address.
     pub target: u64,
@@ -189,7 +182,6 @@ pub struct uruk_memory_piece {
 /// and must not `longjmp` out.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_memory_callbacks {
     /// Filled in by `uruk_memory_callbacks_init`.
     pub struct_size: u32,
@@ -262,7 +254,6 @@ impl uruk_memory_callbacks {
 /// Stock memory: the library's own.
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
 pub struct uruk_memory_options {
     /// Filled in by `uruk_memory_options_init`.
     pub struct_size: u32,

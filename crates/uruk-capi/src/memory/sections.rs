@@ -9,7 +9,6 @@ use std::ops::Range;
 use uruk::memory::{Allocation, Demand, Lane, MemoryError, MemoryManager, Placement, Segment};
 
 /// Gives so many bytes for code.
-#[allow(non_camel_case_types)]
 pub type uruk_allocate_code_section = Option<
     unsafe extern "C" fn(
         context: *mut c_void,
@@ -20,7 +19,6 @@ pub type uruk_allocate_code_section = Option<
     ) -> *mut u8,
 >;
 /// Gives so many bytes for data.
-#[allow(non_camel_case_types)]
 pub type uruk_allocate_data_section = Option<
     unsafe extern "C" fn(
         context: *mut c_void,
@@ -32,10 +30,8 @@ pub type uruk_allocate_data_section = Option<
     ) -> *mut u8,
 >;
 /// Protects all that was given so far. Returns 0 for success, else it sets the message to one made by `uruk_message`.
-#[allow(non_camel_case_types)]
 pub type uruk_finalize_memory = Option<unsafe extern "C" fn(context: *mut c_void, message: *mut *mut c_char) -> i32>;
 /// The end: everything that was given can go.
-#[allow(non_camel_case_types)]
 pub type uruk_destroy_memory = Option<unsafe extern "C" fn(context: *mut c_void)>;
 
 /// Makes a memory manager of four functions, as MCJIT's users have them; all are needed. For each batch of objects they are asked
