@@ -23,7 +23,7 @@ use crate::unwind::{self, Registration};
 use std::any::Any;
 use std::ops::Range;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use uruk_jitlink::memory::MemoryManager;
 
 /// Something that is undone when it is dropped.
@@ -36,8 +36,8 @@ pub type MakeImage = Box<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
 /// This process, as the place where linked code runs.
 pub struct InProcess {
     memory: Arc<dyn MemoryManager>,
-    /// None as long as nobody has asked.
-    arguments: RwLock<Option<&'static Arguments>>,
+    /// Such as stay for good; null as long as nobody has asked. No lock, which a forked child might find taken.
+    arguments: AtomicPtr<Arguments>,
     /// Held across `fork`.
     libraries: Arc<Mutex<Vec<Library>>>,
     debugger: OnceLock<bool>,
@@ -52,7 +52,7 @@ impl InProcess {
     /// The same with another's memory, whose target addresses are those of this process.
     pub fn with_memory(memory: Arc<dyn MemoryManager>) -> InProcess {
         system::hold_across_fork();
-        let arguments = RwLock::default();
+        let arguments = AtomicPtr::default();
         let libraries = at_fork::hold_while_alive(Mutex::default());
         InProcess { memory, arguments, libraries, debugger: OnceLock::new() }
     }
@@ -66,12 +66,19 @@ impl InProcess {
     /// keep pointers to them.
     pub fn set_arguments<T: Into<Vec<u8>>>(&self, arguments: impl IntoIterator<Item = T>) {
         let arguments = keep(Arguments::new(arguments));
-        *self.arguments.write().unwrap_or_else(PoisonError::into_inner) = Some(arguments);
+        self.arguments.store(std::ptr::from_ref(arguments).cast_mut(), Ordering::Release);
     }
 
     fn arguments(&self) -> &'static Arguments {
-        let mut arguments = self.arguments.write().unwrap_or_else(PoisonError::into_inner);
-        arguments.get_or_insert_with(|| keep(Arguments::new(["uruk"])))
+        let mut known = self.arguments.load(Ordering::Acquire);
+        if known.is_null() {
+            let made = std::ptr::from_ref(keep(Arguments::new(["uruk"]))).cast_mut();
+            // Another thread may have been faster.
+            let was = self.arguments.compare_exchange(known, made, Ordering::AcqRel, Ordering::Acquire);
+            known = was.map_or_else(|faster| faster, |_| made);
+        }
+        // SAFETY: not null, and so what `keep` has returned, which stays.
+        unsafe { &*known }
     }
 
     /// Loads a shared library, by path or soname, for as long as this executor lives.
