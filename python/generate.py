@@ -82,7 +82,10 @@ class Types:
         return self.type(re.fullmatch(r"(.*?)(\w+)", text)[1])
 
     def function(self, result, parameters):
-        return f"CFUNCTYPE({', '.join([self.type(result)] + self.parameters(parameters))})"
+        """The type of a callback; of pointers, ctypes lets one return plain ones only."""
+        returned = self.type(result)
+        returned = "c_void_p" if returned.startswith("POINTER") else returned
+        return f"CFUNCTYPE({', '.join([returned] + self.parameters(parameters))})"
 
 
 def declarations(text):

@@ -1,10 +1,9 @@
-//! Gives the shared object its name for loaders, and the version that its symbols have.
+//! Gives the shared object its name for loaders.
 
 fn main() {
-    println!("cargo::rerun-if-changed=uruk.map");
+    println!("cargo::rerun-if-changed=build.rs");
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-        let folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo says where the package is");
+        // Which symbols are exported is in the version script that the compiler makes; linkers refuse a second one, or pass over it.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,liburuk_c.so.0");
-        println!("cargo::rustc-cdylib-link-arg=-Wl,--version-script={folder}/uruk.map");
     }
 }

@@ -3,11 +3,12 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::marker::PhantomData;
 use std::sync::{Arc, Weak};
 use uruk_executor::protocol::frame::Limits;
 use uruk_executor::protocol::message::{Answer, Question, Reply, Request};
+use uruk_executor::protocol::transport::Ends;
 use uruk_executor::protocol::{Handler, Incoming, Peer};
 use uruk_executor::serve::{Target, decode, encode};
 
@@ -41,8 +42,9 @@ fn both_ways<T: DeserializeOwned + Serialize + PartialEq + Debug>(message: &[u8]
 fn read<T: DeserializeOwned + Serialize + PartialEq + Debug + 'static>(data: &[u8]) {
     let handler = Arc::new(Decoding::<T>(PhantomData));
     let weak: Weak<Decoding<T>> = Arc::downgrade(&handler);
-    let peer = Peer::new(Box::new(std::io::sink()), None, weak);
-    let reason = peer.read(&mut &data[..], Limits { message: 1 << 16, payload: 1 << 16 });
+    let ends = Ends::new(Cursor::new(data.to_vec()), std::io::sink());
+    let peer = Peer::new(ends, Limits { message: 1 << 16, payload: 1 << 16 }, weak);
+    let reason = peer.read();
     assert_eq!(peer.ended().map(|gone| gone.to_string()), Some(reason));
     assert!(peer.call(b"", None).is_err(), "nothing is sent once a connection has ended");
 }

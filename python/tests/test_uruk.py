@@ -2,67 +2,28 @@
 
 import array
 import ctypes
-import mmap
+import gc
+import os
 import subprocess
-import tempfile
+import sys
 import unittest
-from pathlib import Path
+import weakref
 
 import uruk
-from uruk import memory
+from support import Case
 
 
-def compile_c(folder, name, text):
-    source, target = Path(folder, f"{name}.c"), Path(folder, f"{name}.o")
-    source.write_text(text)
-    subprocess.run(["gcc", "-c", "-fPIC", source, "-o", target], check=True)
-    return target
+def numpy_arrays():
+    """The numbers from 0 to 5 in NumPy's arrays, if it is installed."""
+    try:
+        import numpy
+    except ImportError:
+        return []
+    flat = numpy.arange(6, dtype=numpy.int32)
+    return [flat, flat.reshape(2, 3)]
 
 
-class Arena(memory.MemoryManager):
-    """Pages of one anonymous mapping, given out from its start."""
-
-    each_object = True
-
-    def __init__(self):
-        self.pages = mmap.mmap(-1, 1 << 20)
-        self.start = ctypes.addressof(ctypes.c_char.from_buffer(self.pages))
-        self.used = 0
-        self.fail = None
-        self.requests, self.live, self.released = [], set(), 0
-        super().__init__()
-
-    def span(self, low):
-        return self.start, self.start + len(self.pages)
-
-    def allocate(self, request):
-        if self.fail:
-            raise self.fail
-        self.requests.append(request)
-        self.live.add(request.allocation)
-        places = []
-        for segment in request.segments:
-            align = max(segment.alignment, mmap.PAGESIZE)
-            self.used = (self.used + align - 1) // align * align
-            places.append(self.start + self.used)
-            self.used += segment.size
-        return places
-
-    def release(self, allocation, address, size):
-        self.released += size
-
-    def deallocate(self, allocation):
-        self.live.remove(allocation)
-
-
-class Package(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-
-    def object(self, name, text):
-        return compile_c(self.folder.name, name, text)
-
+class Package(Case):
     def test_objects_are_called(self):
         with uruk.Jit() as jit:
             jit.add_file(self.object("f", "int f(int x) { return x + 1; } double half(double x) { return x / 2; }"))
@@ -86,6 +47,21 @@ class Package(unittest.TestCase):
                 jit.address("broken")
             self.assertIn("broken.c", str(caught.exception))
 
+    def test_compilers_are_told_how(self):
+        text = """
+            int level(void) {
+            #ifdef __OPTIMIZE__
+                return LEVEL;
+            #else
+                return -LEVEL;
+            #endif
+            }
+        """
+        for optimize, level in ((uruk.Optimize.NONE, -7), (uruk.Optimize.MUCH, 7)):
+            with uruk.Jit(optimize=optimize, compiler_flags=["-DLEVEL=7"]) as jit:
+                jit.add_c(text)
+                self.assertEqual(jit["level"](), level)
+
     def test_buffers_and_texts_are_passed(self):
         text = """
             int sum(const int *numbers, long count) { int s = 0; while (count--) s += *numbers++; return s; }
@@ -103,11 +79,12 @@ class Package(unittest.TestCase):
             self.assertEqual((jit["is_null"](None), jit["is_null"](bytearray())), (1, 1))
             with self.assertRaises(TypeError):
                 jit["sum"](memoryview(b"1234"), 1)
-            try:
-                import numpy
-            except ImportError:
-                return
-            self.assertEqual(jit["sum"](numpy.arange(5, dtype=numpy.int32), 5), 10)
+            # What NumPy's arrays are, too: buffers of numbers with dimensions.
+            grid = memoryview(bytearray(array.array("i", range(6)))).cast("i", [2, 3])
+            for numbers in (grid, (ctypes.c_int * 6)(*range(6)), *numpy_arrays()):
+                self.assertEqual(jit["sum"](numbers, 6), 15)
+            with self.assertRaises(TypeError):
+                jit["sum"](memoryview(array.array("i", range(12)))[::2], 6)
 
     def test_dylibs_find_each_other(self):
         with uruk.Jit() as jit:
@@ -154,42 +131,10 @@ class Package(unittest.TestCase):
     def test_programs_run(self):
         with uruk.Jit(lazy=True) as jit:
             jit.set_arguments("program", "seven")
-            source = Path(self.folder.name, "program.c")
+            source = self.folder / "program.c"
             source.write_text("#include <string.h>\nint main(int n, char **words) { return n * 10 + (int)strlen(words[1]); }")
             jit.add_source_file(source)
             self.assertEqual(jit.run(), 25)
-
-    def test_a_memory_manager_in_python(self):
-        arena = Arena()
-        jit = uruk.Jit(memory=arena)
-        arena.close()
-        tracker = jit.create_tracker()
-        objects = [self.object("a", "int b(int); int a(int x) { return b(x) + 1; }"), self.object("b", "static int two = 2; int b(int x) { return x * two; }")]
-        jit.add_object_files(*objects, tracker=tracker)
-        address = jit.address("a")
-        self.assertTrue(arena.start <= address < arena.start + len(arena.pages))
-        self.assertEqual(jit["a"](20), 41)
-        self.assertEqual([request.objects for request in arena.requests], [[(str(path), "main")] for path in objects])
-        text = [section for segment in arena.requests[0].segments for section in segment.sections if section.name == ".text"]
-        self.assertEqual([(section.kind, section.object) for section in text], [(memory.CODE, str(objects[0]))])
-        tracker.remove()
-        jit.quiesce()
-        self.assertEqual((arena.live, arena.released), (set(), sum(segment.size for request in arena.requests for segment in request.segments)))
-        arena.fail = RuntimeError("the arena is closed")
-        jit.add_object_files(self.object("c", "int c(void) { return 1; }"))
-        with self.assertRaises(uruk.Error) as caught:
-            jit.address("c")
-        self.assertIn("RuntimeError: the arena is closed", str(caught.exception))
-        jit.close()
-
-    def test_stock_memory_and_wrong_options(self):
-        with uruk.Jit(memory=memory.StockMemory(low=True, strict=True), gc_sections=True) as jit:
-            jit.add_file(self.object("f", "int f(void) { return 3; }"))
-            self.assertLess(jit.address("f"), 1 << 31)
-        with self.assertRaises(uruk.Error):
-            memory.StockMemory(low=True, at=(1 << 32, 1 << 20))
-        with self.assertRaises(TypeError):
-            uruk.Jit(no_such_option=True)
 
     def test_a_jit_that_was_closed_is_told(self):
         jit = uruk.Jit()
@@ -197,6 +142,58 @@ class Package(unittest.TestCase):
         with self.assertRaises(uruk.Error) as caught:
             jit.address("f")
         self.assertIn("gone", str(caught.exception))
+
+    def test_archives_and_libraries_are_searched(self):
+        archive = self.folder / "libparts.a"
+        parts = [self.object("part", "int part(void) { return 1; }"), self.object("other", "int other = 2;")]
+        subprocess.run(["ar", "rcs", archive, *parts], check=True)
+        with uruk.Jit(retain_graphs=True) as jit:
+            jit.add_archive(archive.read_bytes(), name=archive)
+            alone = jit.create_dylib("alone")
+            alone.set_search_order(alone)
+            alone.add_library(self.library("shared", "int shared(void) { return 3; }"))
+            self.assertEqual((jit["part"](), alone["shared"]()), (1, 3))
+            whole = jit.create_dylib("whole")
+            whole.add_whole_archive(archive)
+            whole.initialize()
+            self.assertEqual([len(dylib.retained_graphs()) for dylib in (jit, whole)], [1, 2])
+            whole.remove()
+            self.assertEqual((jit.find_dylib("main"), jit.find_dylib("whole")), (jit, None))
+            another = jit.create_dylib("another")
+            self.assertEqual(another.addresses("loaded", weak=True), [0])
+            jit.load_library(self.library("loaded", "int loaded(void) { return 4; }"))
+            self.assertEqual(another["loaded"](), 4)
+            with self.assertRaises(uruk.Error) as caught:
+                whole.address("part")
+            self.assertEqual(caught.exception.status, uruk.Status.GONE)
+
+    def test_ir_is_compiled_by_the_plugin(self):
+        with uruk.Jit() as jit:
+            try:
+                jit.add_ir("define i32 @three() { ret i32 3 }", name="three.ll")
+            except uruk.Error as error:
+                self.assertEqual(error.status, uruk.Status.UNSUPPORTED)
+            else:
+                self.assertEqual(jit["three"](), 3)
+
+    def test_a_library_of_another_kind_is_refused(self):
+        variables = os.environ | {"URUK_LIBRARY": str(self.library("older", "int uruk_abi_version(void) { return 0; }"))}
+        done = subprocess.run([sys.executable, "-c", "import uruk"], env=variables, capture_output=True, text=True)
+        self.assertRegex(done.stderr, "ImportError: the library is older than this package: it has no `uruk_")
+
+    def test_a_jit_goes_with_its_last_reference(self):
+        jit = uruk.Jit()
+        kept = weakref.ref(jit)
+        jit.add_generator(uruk.Resolver(lambda name: None))
+        jit.add_c("int f(void) { return 42; }")
+        f = jit["f"]
+        del jit
+        gc.collect()
+        # Whoever has a function has its JIT.
+        self.assertEqual((f(), kept() is None), (42, False))
+        del f
+        gc.collect()
+        self.assertIsNone(kept())
 
 
 if __name__ == "__main__":

@@ -7,12 +7,73 @@
 42
 """
 
-from ._library import Error, library
+from ._library import library
+from .cache import Cache, DirectoryCache, MemoryCache, cache_key
+from .constants import Binding, Definition, EdgeKind, Kind, Optimize, Place, SectionKind, Status, SymbolType, Visibility
+from .dispatcher import Dispatcher, PoolDispatcher, Task
+from .dylib import Dylib
+from .errors import Error
+from .executor import Executor, serve
 from .function import Function
-from .jit import Dylib, Jit, Tracker
-from .memory import MemoryManager, StockMemory
+from .generator import Generator, Resolver, Suspended, Wanted
+from .graph import Block, Edge, Graph, Section, Symbol
+from .jit import Jit
+from .listener import Listener, Loaded, LoadedSymbol
+from .memory import Allocator, Batch, MemoryManager, Request, SectionMemory, StockMemory
+from .plugin import Plugin, PluginObject
+from .tracker import Pin, Redirectable, Tracker
+from .unit import Responsibility, Unit
 
-__all__ = ["Dylib", "Error", "Function", "Jit", "MemoryManager", "StockMemory", "Tracker"]
+__all__ = [
+    "Allocator",
+    "Batch",
+    "Binding",
+    "Block",
+    "Cache",
+    "Definition",
+    "DirectoryCache",
+    "Dispatcher",
+    "Dylib",
+    "Edge",
+    "EdgeKind",
+    "Error",
+    "Executor",
+    "Function",
+    "Generator",
+    "Graph",
+    "Jit",
+    "Kind",
+    "Listener",
+    "Loaded",
+    "LoadedSymbol",
+    "MemoryCache",
+    "MemoryManager",
+    "Optimize",
+    "Pin",
+    "Place",
+    "Plugin",
+    "PluginObject",
+    "PoolDispatcher",
+    "Redirectable",
+    "Request",
+    "Resolver",
+    "Responsibility",
+    "Section",
+    "SectionKind",
+    "SectionMemory",
+    "Status",
+    "StockMemory",
+    "Suspended",
+    "Symbol",
+    "SymbolType",
+    "Task",
+    "Tracker",
+    "Unit",
+    "Visibility",
+    "Wanted",
+    "cache_key",
+    "serve",
+]
 
 #: The library's version.
-__version__ = library.uruk_version().decode()
+__version__: str = library.uruk_version().decode()

@@ -2,6 +2,11 @@
 
 from ctypes import *
 
+URUK_OPTIMIZE_NONE = 1
+URUK_OPTIMIZE_LITTLE = 2
+URUK_OPTIMIZE_MUCH = 3
+URUK_OPTIMIZE_MOST = 4
+URUK_OPTIMIZE_SIZE = 5
 URUK_PRIORITY_NORMAL = 0
 URUK_PRIORITY_IDLE = 1
 URUK_EXECUTOR_NO_SHARED_MEMORY = 1
@@ -124,6 +129,10 @@ URUK_REMOVED = 23
 URUK_UNSUPPORTED = 24
 URUK_OTHER = 25
 URUK_PANIC = 26
+URUK_BAD_ALIGNMENT = 27
+URUK_OVERLAP = 28
+URUK_PAST_END = 29
+URUK_OUT_OF_REACH = 30
 
 
 uruk_destroy = CFUNCTYPE(None, c_void_p)
@@ -305,6 +314,9 @@ class uruk_options(Structure):
         ("dispatcher", POINTER(uruk_dispatcher_callbacks)),
         ("cache", c_void_p),
         ("executor", c_void_p),
+        ("compiler_flags", POINTER(c_char_p)),
+        ("compiler_flag_count", c_uint32),
+        ("optimize", c_uint32),
     ]
 
 
@@ -442,10 +454,10 @@ class uruk_memory_callbacks(Structure):
     ]
 
 
-uruk_allocate_code_section = CFUNCTYPE(POINTER(c_uint8), c_void_p, c_size_t, c_uint32, c_uint32, c_char_p)
+uruk_allocate_code_section = CFUNCTYPE(c_void_p, c_void_p, c_size_t, c_uint32, c_uint32, c_char_p)
 
 
-uruk_allocate_data_section = CFUNCTYPE(POINTER(c_uint8), c_void_p, c_size_t, c_uint32, c_uint32, c_char_p, c_int32)
+uruk_allocate_data_section = CFUNCTYPE(c_void_p, c_void_p, c_size_t, c_uint32, c_uint32, c_char_p, c_int32)
 
 
 uruk_finalize_memory = CFUNCTYPE(c_int32, c_void_p, POINTER(c_void_p))
@@ -678,6 +690,7 @@ FUNCTIONS = {
     "uruk_responsibility_replace": (c_int32, [c_void_p, POINTER(uruk_unit)]),
     "uruk_responsibility_emit": (c_int32, [c_void_p, POINTER(uruk_need), c_size_t]),
     "uruk_responsibility_link": (c_int32, [c_void_p, c_char_p, POINTER(c_uint8), c_size_t]),
+    "uruk_responsibility_compile": (c_int32, [c_void_p, c_char_p, c_char_p, POINTER(c_uint8), c_size_t]),
     "uruk_responsibility_fail": (c_int32, [c_void_p, c_char_p]),
     "uruk_responsibility_dispose": (c_int32, [c_void_p]),
     "uruk_responsibility_look_up": (c_int32, [c_void_p, POINTER(c_uint32), c_size_t, c_uint32, uruk_responsibility_callback, c_void_p]),

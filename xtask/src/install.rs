@@ -83,16 +83,22 @@ fn install(prefix: &Path, profile: &str) -> Result<()> {
     // Cargo calls the folder of one profile otherwise.
     let built = paths::target().join(if profile == "dev" { "debug" } else { profile });
     let headers = paths::root().join("crates/uruk-capi/include");
-    for (file, place) in [
-        (headers.join("uruk.h"), "include/uruk.h"),
-        (headers.join("uruk.hpp"), "include/uruk.hpp"),
-        (built.join("liburuk_c.so"), "lib/liburuk_c.so.0"),
-        (built.join("liburuk_c.a"), "lib/liburuk_c.a"),
-    ] {
+    let mut files = vec![
+        (headers.join("uruk.h"), "include/uruk.h".to_owned()),
+        (headers.join("uruk.hpp"), "include/uruk.hpp".to_owned()),
+        (headers.join("uruk_llvm.h"), "include/uruk_llvm.h".to_owned()),
+        (built.join("liburuk_c.so"), "lib/liburuk_c.so.0".to_owned()),
+        (built.join("liburuk_c.a"), "lib/liburuk_c.a".to_owned()),
+    ];
+    for part in fs::read_dir(headers.join("uruk")).context("there are no parts of uruk.hpp")? {
+        let part = part.context("cannot list the parts of uruk.hpp")?;
+        files.push((part.path(), format!("include/uruk/{}", part.file_name().display())));
+    }
+    for (file, place) in files {
         // A library that is there may be in use: it is replaced, not written to.
-        let partial = paths::partial(&made(prefix, place)?);
+        let partial = paths::partial(&made(prefix, &place)?);
         fs::copy(&file, &partial).with_context(|| format!("cannot copy {}", file.display()))?;
-        fs::rename(&partial, prefix.join(place)).with_context(|| format!("cannot write {place}"))?;
+        fs::rename(&partial, prefix.join(&place)).with_context(|| format!("cannot write {place}"))?;
     }
     let link = prefix.join("lib/liburuk_c.so");
     let _ = fs::remove_file(&link);
@@ -128,51 +134,72 @@ fn descriptions() -> [(&'static str, String); 4] {
     texts.map(|(place, text)| (place, text.replace("@VERSION@", VERSION)))
 }
 
-/// Installs, and builds and runs a program with what was installed, in each way that there are tools for.
+/// Installs, and builds and runs programs with what was installed, in each way.
 pub fn test() -> Result<Count> {
     let prefix = paths::target_folder("install-c")?;
-    install(&prefix, "release")?;
+    install(&prefix, "dev")?;
     let mut count = Count::default();
     for package in ["uruk", "uruk-static"] {
-        count += Count::of(with_pkg_config(&prefix, package)?);
-    }
-    match Command::new("cmake").arg("--version").output() {
-        Ok(_) => {
-            for target in ["uruk", "uruk_static"] {
-                count += Count::of(with_cmake(&prefix, target)?);
-            }
+        for program in [IN_C, IN_CPP] {
+            count += Count::of(with_pkg_config(&prefix, package, program)?);
         }
-        Err(_) => println!("no CMake: its files were not tried"),
+    }
+    for target in ["uruk", "uruk_static"] {
+        count += Count::of(with_cmake(&prefix, target)?);
     }
     Ok(count)
 }
 
-/// The program, and an object for it to link.
-fn program(folder: &Path) -> Result<(PathBuf, PathBuf)> {
+/// A program of the library's tests.
+#[derive(Clone, Copy)]
+struct Program {
+    compiler: &'static str,
+    path: &'static str,
+    prints: &'static str,
+}
+
+const IN_C: Program = Program { compiler: "gcc", path: "tests/c/arena.c", prints: "arena: ok\n" };
+
+const IN_CPP: Program = Program { compiler: "g++", path: "tests/cpp/own_memory.cpp", prints: "own_memory: ok\n" };
+
+impl Program {
+    fn source(self) -> PathBuf {
+        paths::root().join("crates/uruk-capi").join(self.path)
+    }
+
+    /// Whether it has found nothing wrong.
+    fn runs(self, command: &mut Command) -> Result<bool> {
+        Ok(succeeds(command)? == self.prints)
+    }
+}
+
+/// An object for the programs to link.
+fn object(folder: &Path) -> Result<PathBuf> {
     let (source, object) = (folder.join("compute.c"), folder.join("compute.o"));
     let text = "static int two = 2; const char *name = \"x\"; int zeros[999]; int compute(int a) { return a + two + zeros[7]; }\n";
     paths::write_whole(&source, text.as_bytes())?;
     succeeds(Command::new("gcc").arg("-c").arg(&source).arg("-o").arg(&object))?;
-    Ok((paths::root().join("crates/uruk-capi/tests/c/arena.c"), object))
+    Ok(object)
 }
 
-fn with_pkg_config(prefix: &Path, package: &str) -> Result<bool> {
+fn with_pkg_config(prefix: &Path, package: &str, program: Program) -> Result<bool> {
     let folder = paths::target_folder("install-c-programs")?;
-    let (source, object) = program(&folder)?;
+    let object = object(&folder)?;
     let mut pkg_config = Command::new("pkg-config");
     pkg_config.args(["--static", "--cflags", "--libs", package]).env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
     let flags = succeeds(&mut pkg_config)?;
-    let built = folder.join(package);
-    succeeds(Command::new("gcc").arg(source).arg("-o").arg(&built).args(flags.split_whitespace()))?;
-    runs(Command::new(built).arg(object).env("LD_LIBRARY_PATH", prefix.join("lib")))
+    let built = folder.join(format!("{package}-{}", program.compiler));
+    let mut compiler = Command::new(program.compiler);
+    succeeds(compiler.arg(program.source()).arg("-o").arg(&built).args(flags.split_whitespace()))?;
+    program.runs(Command::new(built).arg(object).env("LD_LIBRARY_PATH", prefix.join("lib")))
 }
 
 fn with_cmake(prefix: &Path, target: &str) -> Result<bool> {
     let folder = paths::target_folder(&format!("install-c-programs/cmake-{target}"))?;
-    let (source, object) = program(&folder)?;
+    let object = object(&folder)?;
     let text = format!(
         "cmake_minimum_required(VERSION 3.10)\nproject(test C)\nfind_package(Uruk {VERSION} REQUIRED CONFIG)\nadd_executable(test \"{}\")\ntarget_link_libraries(test Uruk::{target})\n",
-        source.display()
+        IN_C.source().display()
     );
     paths::write_whole(&folder.join("CMakeLists.txt"), text.as_bytes())?;
     let build = folder.join("build");
@@ -180,12 +207,7 @@ fn with_cmake(prefix: &Path, target: &str) -> Result<bool> {
     configure.arg("-S").arg(&folder).arg("-B").arg(&build).arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display()));
     succeeds(&mut configure)?;
     succeeds(Command::new("cmake").arg("--build").arg(&build))?;
-    runs(Command::new(build.join("test")).arg(object))
-}
-
-/// Whether the program has found nothing wrong.
-fn runs(program: &mut Command) -> Result<bool> {
-    Ok(succeeds(program)? == "arena: ok\n")
+    IN_C.runs(Command::new(build.join("test")).arg(object))
 }
 
 /// What a command prints that ends well.

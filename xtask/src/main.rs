@@ -30,7 +30,7 @@ struct Task {
 const TASKS: &[Task] = &[
     Task {
         name: "test",
-        usage: "[--all]",
+        usage: "[--all] [STEP]...",
         about: "install what is missing, check the code, run every test and the program matrix",
         run: test::run,
     },

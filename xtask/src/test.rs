@@ -25,8 +25,8 @@ enum Action {
     Cargo(&'static [&'static str]),
     /// The tests of the crates that these arguments select.
     Tests(&'static [&'static str]),
-    /// The tests of Kaleidoscope, with LLVM's plugin too.
-    Kaleidoscope,
+    /// Tests that do more where there is LLVM's plugin.
+    WithPlugin(&'static [&'static str]),
     /// The examples in their documentation.
     Examples(&'static [&'static str]),
     /// The orders in which the session's threads can run, tried by a scheduler.
@@ -46,7 +46,7 @@ enum Action {
 }
 
 use Action::{
-    Cargo, Cross, Examples, Fuzz, Install, InstalledC, Interleavings, Kaleidoscope, Matrix, Races, Support, Tests,
+    Cargo, Cross, Examples, Fuzz, Install, InstalledC, Interleavings, Matrix, Races, Support, Tests, WithPlugin,
 };
 
 /// What does not need LLVM is built without it.
@@ -63,10 +63,11 @@ const STEPS: &[Step] = &[
     step("support",       Support,                                   (Some(1), 1)),
     step("cache",         Cargo(&["test", "-p", "uruk-cache", "--features", "object_store", "--quiet"]), (Some(1), 1)),
     step("llvm",          Tests(LLVM),                               (Some(2), 2)),
-    step("kaleidoscope",  Kaleidoscope,                              (Some(1), 1)),
+    step("kaleidoscope",  WithPlugin(&["--package=uruk-kaleidoscope"]), (Some(1), 1)),
+    step("llvm-c",        WithPlugin(&["--workspace", "--exclude=uruk-llvm", "--exclude=uruk-llvm-plugin", "--test=llvm"]), (Some(1), 1)),
     step("examples",      Examples(MOST),                            (Some(1), 1)),
     step("interleavings", Interleavings,                             (Some(2), 5)),
-    step("install-c",     InstalledC,                                (None, 10)),
+    step("install-c",     InstalledC,                                (Some(1), 1)),
     step("cross",         Cross,                                     (Some(10), 10)),
     step("races",         Races,                                     (None, 5)),
     step("fuzz",          Fuzz(180),                                 (None, 20)),
@@ -89,15 +90,26 @@ const LONG: &[(&str, &str)] = &[
     ("URUK_ALL_TESTS",      "1"),
 ];
 
-/// Runs all steps, also after one has failed.
+/// Runs the steps that are named, or all, also after one has failed.
 pub fn run(arguments: &[String]) -> Result<bool> {
-    let all = match arguments {
+    const USAGE: &str = "usage: cargo xtask test [--all] [STEP]...";
+    let (options, names): (Vec<_>, Vec<_>) = arguments.iter().partition(|argument| argument.starts_with("--"));
+    let all = match options[..] {
         [] => false,
-        [argument] if argument == "--all" => true,
-        _ => bail!("usage: cargo xtask test [--all]"),
+        [option] if option == "--all" => true,
+        _ => bail!("{USAGE}"),
     };
-    let minutes = |step: &Step| if all { Some(step.minutes.1) } else { step.minutes.0 };
-    let steps = STEPS.iter().filter_map(|step| Some((step, minutes(step)?)));
+    if let Some(name) = names.iter().find(|name| STEPS.iter().all(|step| step.name != **name)) {
+        let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        bail!("there is no step `{name}`, but {}\n{USAGE}", known.join(", "));
+    }
+    let minutes = |step: &Step| match (all, names.is_empty()) {
+        (true, _) => Some(step.minutes.1),
+        (false, true) => step.minutes.0,
+        (false, false) => step.minutes.0.or(Some(step.minutes.1)),
+    };
+    let chosen = STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| *name == step.name));
+    let steps = chosen.filter_map(|step| Some((step, minutes(step)?)));
     println!("about {} minutes on two cores", steps.clone().map(|(_, minutes)| minutes).sum::<u32>());
     let mut total = Count::default();
     let mut lines = Vec::new();
@@ -126,7 +138,7 @@ impl Action {
                 Ok(Count::of(status.success()))
             }
             Tests(selection) => count_tests(tests(selection), all),
-            Kaleidoscope => count_tests(kaleidoscope()?, all),
+            WithPlugin(selection) => count_tests(with_plugin(selection)?, all),
             Examples(selection) => {
                 let mut command = cargo(&["test", "--doc", "--no-fail-fast"]);
                 command.args(*selection);
@@ -157,21 +169,22 @@ fn cargo(arguments: &[&str]) -> Command {
 
 /// Runs all tests, which benchmarks are not: with nextest, where it is installed, each in a process of its own.
 fn tests(selection: &[&str]) -> Command {
+    let all_targets = selection.iter().all(|argument| !argument.starts_with("--test=")).then_some("--tests");
     let has_nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     let mut command = if has_nextest {
-        cargo(&["nextest", "run", "--tests", "--no-fail-fast", "--no-tests=pass"])
+        cargo(&["nextest", "run", "--no-fail-fast", "--no-tests=pass"])
     } else {
-        cargo(&["test", "--tests", "--no-fail-fast"])
+        cargo(&["test", "--no-fail-fast"])
     };
-    command.args(selection);
+    command.args(all_targets).args(selection);
     command
 }
 
-/// They compare with LLVM where they are told of a plugin.
-fn kaleidoscope() -> Result<Command> {
+/// What tests more where it is told of a plugin.
+fn with_plugin(selection: &[&str]) -> Result<Command> {
     let built = cargo(&["build", "--quiet", "--package=uruk-llvm-plugin"]).status().context("cannot start cargo")?;
     ensure!(built.success(), "the plugin cannot be built");
-    let mut command = tests(&["--package=uruk-kaleidoscope"]);
+    let mut command = tests(selection);
     command.env("URUK_LLVM", paths::target().join("debug/liburuk_llvm_plugin.so"));
     Ok(command)
 }

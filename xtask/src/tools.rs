@@ -35,6 +35,7 @@ const TOOLS: &[Tool] = &[
     tool("g++-mingw-w64-x86-64", "/usr/bin/x86_64-w64-mingw32-g++",                           "C++ objects for Windows"),
     tool("wine64",             "/usr/lib/wine/wine64",                                        "testing the executor for Windows"),
     tool("valgrind",             "/usr/bin/valgrind",                                           "the tests of the library for C"),
+    tool("cmake",                "/usr/bin/cmake",                                              "the test of the installed library for C"),
     tool("pkgconf",              "/usr/bin/pkg-config",                                         "the test of the installed library for C"),
     tool("qemu-user",          "/usr/bin/qemu-riscv64",                                       "running relaxed programs"),
     tool("rustc-web",          "/usr/bin/rustc",                                              "executors for other architectures and Windows"),

@@ -74,7 +74,7 @@ static int term(struct code *code) {
   if (strcmp(text, code->function->parameter) == 0) {
     return 0;
   }
-  if (isdigit((unsigned char)text[0])) {
+  if (text[0] == 0 || isdigit((unsigned char)text[0])) {
     snprintf(line, sizeof line, "iconst.i64 %s", text);
     return emit(code, line);
   }

@@ -9,6 +9,10 @@
  * others return URUK_BUSY there. Callbacks of units, generators, caches and dispatchers, and of look-ups, may call all. All functions may be
  * called by several threads at once. Callbacks must neither throw nor longjmp. A context is the library's once the call that gives it has
  * succeeded; its `destroy` is called once then, on any thread, when nobody needs it any more.
+ *
+ * What is declared here stays for as long as the library is called liburuk_c.so.0: no function, constant or field goes, or gets another
+ * meaning, and no function takes other arguments. What would have to is a new function, under a new name, beside the old one. A release
+ * that removes anything has another soname, liburuk_c.so.1, which can be installed beside this one.
  */
 
 #ifndef URUK_H
@@ -16,6 +20,21 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+// Compilers leave code as it is written, as with `-O0`.
+#define URUK_OPTIMIZE_NONE 1
+
+// Compilers do what takes little time, as with `-O1`.
+#define URUK_OPTIMIZE_LITTLE 2
+
+// Compilers do what is mostly worth its time, as with `-O2`.
+#define URUK_OPTIMIZE_MUCH 3
+
+// Compilers do whatever they can, as with `-O3`.
+#define URUK_OPTIMIZE_MOST 4
+
+// Compilers make small code, as with `-Os`.
+#define URUK_OPTIMIZE_SIZE 5
 
 // Somebody waits for the task.
 #define URUK_PRIORITY_NORMAL 0
@@ -234,7 +253,8 @@
 // No two callbacks of the manager run at once: the library waits.
 #define URUK_MEMORY_SERIALIZE 2
 
-// The table of callbacks is checked each time before one is called.
+// The table of callbacks is checked each time before one is called. If it was altered, none is called any more: what would have been
+// called for a link fails as `URUK_TAMPERED`, and each other call that is left out is a report (`uruk_jit_take_report`).
 #define URUK_MEMORY_HARDENED 4
 
 // What `allocate` gives is zero already; otherwise the library clears all of it.
@@ -363,6 +383,14 @@ enum uruk_status
   URUK_OTHER = 25,
   // A mistake of the library: it panicked. Nothing is left half done, but please report it.
   URUK_PANIC = 26,
+  // Memory at an address that is no multiple of the alignment that was asked for.
+  URUK_BAD_ALIGNMENT = 27,
+  // Memory that something else has.
+  URUK_OVERLAP = 28,
+  // Memory that would end beyond the last address.
+  URUK_PAST_END = 29,
+  // Memory that is further from other memory than instructions reach.
+  URUK_OUT_OF_REACH = 30,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -693,6 +721,12 @@ typedef struct {
   uruk_cache *cache;
   // Where code runs; null: in this process. Its memory is the executor's then.
   uruk_executor *executor;
+  // What compilers of sources are told beside that, as on a command line, for C, C++, assembler and Fortran. May be null.
+  const char *const *compiler_flags;
+  // How many these are.
+  uint32_t compiler_flag_count;
+  // How much compilers optimise: `URUK_OPTIMIZE_…`; 0: what each does by itself, which for Cranelift is as much as it can.
+  uint32_t optimize;
 } uruk_options;
 
 // What linked code and data take, in bytes. Arrays are of code, read-only data and variables.
@@ -1169,7 +1203,8 @@ uruk_status uruk_dylib_add_library(uruk_dylib *dylib, const char *path_or_soname
 // Links everything that was added, and runs the initialisers that have not run.
 uruk_status uruk_dylib_initialize(uruk_dylib *dylib);
 
-// Links and initialises a dylib and calls a function of it with the arguments of `main`, wherever code runs.
+// Links and initialises a dylib and calls a function of it with the arguments of `main`, wherever code runs. `entry` may be null, for
+// `main`, and so may `status`.
 uruk_status uruk_dylib_run(uruk_dylib *dylib,
                            const char *entry,
                            int32_t *status);
@@ -1522,7 +1557,7 @@ uruk_status uruk_dylib_add_ir(uruk_dylib *dylib,
                               size_t size);
 
 // Adds the text of a source, which the system's compiler compiles at once. `language` is the ending that files in it have: "c", "cpp",
-// "s" and so on. `URUK_COMPILE` with what the compiler said, if it said something. `tracker` and `name` may be null.
+// "s" and so on; "ll" is LLVM IR. `URUK_COMPILE` with what the compiler said, if it said something. `tracker` and `name` may be null.
 uruk_status uruk_dylib_add_source(uruk_dylib *dylib,
                                   uruk_tracker *tracker,
                                   const char *language,
@@ -1539,6 +1574,7 @@ uruk_status uruk_jit_create(const uruk_options *options,
 
 // Destroys a JIT: its finalisers run, and its code goes, with the handles of its dylibs and whatever else is its. None of its code
 // may run. Calls that other threads are in go on; the last of them takes the JIT with it. Null is fine.
+// `URUK_TAMPERED` if the memory manager's callbacks were altered: the JIT is gone all the same.
 uruk_status uruk_jit_destroy(uruk_jit *jit);
 
 // The dylib that every JIT has.
@@ -1565,7 +1601,8 @@ uruk_status uruk_jit_set_arguments(uruk_jit *jit, const char *const *arguments, 
 uruk_status uruk_jit_memory_statistics(uruk_jit *jit,
                                        uruk_memory_statistics *statistics);
 
-// Waits until everything that was removed is gone: no handle and no other code holds it.
+// Waits until everything that was removed is gone: no handle and no other code holds it. `URUK_BUSY` where that is what is going on:
+// in `destroy` of what a unit keeps.
 uruk_status uruk_jit_quiesce(uruk_jit *jit);
 
 // The next of the failures that belong to no call, as of a callback that was told something; null if there is none. It is the
@@ -1627,12 +1664,14 @@ uruk_status uruk_memory_callbacks_init(uruk_memory_callbacks *callbacks, size_t 
 uruk_status uruk_memory_manager_create(const uruk_memory_callbacks *callbacks,
                                        uruk_memory_manager **manager);
 
-// Disposes of a manager: it goes with the last JIT that has it. Null is fine.
+// Disposes of a manager: it goes with the last JIT that has it. Null is fine. `URUK_TAMPERED` if `destroy` could not be called, or there
+// is a report that nobody has taken: it is disposed of all the same.
 uruk_status uruk_memory_manager_dispose(uruk_memory_manager *manager);
 
 // Makes a memory manager of four functions, as MCJIT's users have them; all are needed. For each batch of objects they are asked
 // for one section of code, one of constants and one of variables, called `.text`, `.rodata` and `.data`. Nothing is given back
-// before the end, and several JITs must not have one such manager at a time.
+// before the end, and several JITs must not have one such manager at a time. No two of the functions run at once. What is given is
+// cleared at once, and written right before `finalize` is called for it; calls of that for other batches may come in between.
 uruk_status uruk_memory_manager_create_sections(void *context,
                                                 uruk_allocate_code_section allocate_code,
                                                 uruk_allocate_data_section allocate_data,
@@ -1738,6 +1777,7 @@ uruk_status uruk_responsibility_add_initialisers(uruk_responsibility *responsibi
                                                  size_t count);
 
 // Keeps something until the unit is removed, or its JIT destroyed; then `destroy` is called with it. If this fails it is not.
+// In `destroy`, `uruk_jit_quiesce` returns `URUK_BUSY`.
 uruk_status uruk_responsibility_keep(uruk_responsibility *responsibility,
                                      void *context,
                                      uruk_destroy destroy);
@@ -1770,6 +1810,15 @@ uruk_status uruk_responsibility_link(uruk_responsibility *responsibility,
                                      const char *name,
                                      const uint8_t *bytes,
                                      size_t size);
+
+// Has a text compiled that defines what was promised, and the object linked. `language` is as for `uruk_dylib_add_source`, or "clif", of
+// which there has to be one function, or "bc". `name`, which messages have, may be null. Settles the responsibility; if this fails, the
+// unit has failed. What is wrong with a function in Cranelift's language those are told who asked for it.
+uruk_status uruk_responsibility_compile(uruk_responsibility *responsibility,
+                                        const char *language,
+                                        const char *name,
+                                        const uint8_t *bytes,
+                                        size_t size);
 
 // Says that the definitions cannot be had, and why; whatever needs them fails, too. Settles the responsibility.
 uruk_status uruk_responsibility_fail(uruk_responsibility *responsibility,

@@ -154,7 +154,8 @@ pub extern "C" fn uruk_dylib_initialize(dylib: Handle<uruk_dylib>) -> uruk_statu
     enter(Reach::OutsideLinks, || Ok(dylib.get()?.get().initialize()?))
 }
 
-/// Links and initialises a dylib and calls a function of it with the arguments of `main`, wherever code runs.
+/// Links and initialises a dylib and calls a function of it with the arguments of `main`, wherever code runs. `entry` may be null, for
+/// `main`, and so may `status`.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_dylib_run(dylib: Handle<uruk_dylib>, entry: Text, status: Out<i32>) -> uruk_status {
     enter(Reach::OutsideLinks, || {

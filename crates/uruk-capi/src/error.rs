@@ -11,6 +11,7 @@ use std::ffi::{CString, c_char};
 use std::fmt;
 use std::sync::Arc;
 use uruk_jitlink::error::LinkError;
+use uruk_jitlink::memory::MemoryError;
 
 /// What became of a call: 0 if it succeeded. New ones are added at the end.
 #[repr(i32)]
@@ -70,6 +71,14 @@ pub enum uruk_status {
     URUK_OTHER = 25,
     /// A mistake of the library: it panicked. Nothing is left half done, but please report it.
     URUK_PANIC = 26,
+    /// Memory at an address that is no multiple of the alignment that was asked for.
+    URUK_BAD_ALIGNMENT = 27,
+    /// Memory that something else has.
+    URUK_OVERLAP = 28,
+    /// Memory that would end beyond the last address.
+    URUK_PAST_END = 29,
+    /// Memory that is further from other memory than instructions reach.
+    URUK_OUT_OF_REACH = 30,
 }
 
 /// A status with its text.
@@ -108,7 +117,7 @@ impl From<uruk::Error> for Failure {
     fn from(error: uruk::Error) -> Failure {
         let status = match &error {
             uruk::Error::Session(error) => status_of(error),
-            uruk::Error::Memory(_) => uruk_status::URUK_MEMORY,
+            uruk::Error::Memory(error) => status_of_memory(error),
             uruk::Error::Source(_) | uruk::Error::Cranelift(_) => uruk_status::URUK_COMPILE,
             _ => uruk_status::URUK_OTHER,
         };
@@ -127,8 +136,11 @@ fn status_of(error: &uruk_orc::error::Error) -> uruk_status {
     match error {
         Missing { .. } | Collected { .. } => uruk_status::URUK_MISSING,
         Duplicate { .. } | DylibExists(_) => uruk_status::URUK_DUPLICATE,
-        Link(error) if matches!(**error, LinkError::Memory(_)) => uruk_status::URUK_MEMORY,
-        Link(_) | Archive { .. } | Unlike { .. } | Disagree { .. } => uruk_status::URUK_LINK,
+        Link(error) => match &**error {
+            LinkError::Memory(error) => status_of_memory(error),
+            _ => uruk_status::URUK_LINK,
+        },
+        Archive { .. } | Unlike { .. } | Disagree { .. } => uruk_status::URUK_LINK,
         File { .. } => uruk_status::URUK_FILE,
         Dependency { cause, .. } | Chain { cause, .. } => status_of(cause),
         Compile { cause, .. } | Translate { cause, .. } => said(cause, uruk_status::URUK_COMPILE),
@@ -138,6 +150,15 @@ fn status_of(error: &uruk_orc::error::Error) -> uruk_status {
         Removed { .. } | Abandoned { .. } | Ended => uruk_status::URUK_REMOVED,
         Executor { .. } | ExecutorLost { .. } | StaticThreadStorage { .. } => uruk_status::URUK_EXECUTOR,
         _ => uruk_status::URUK_OTHER,
+    }
+}
+
+fn status_of_memory(error: &MemoryError) -> uruk_status {
+    match error {
+        MemoryError::Other(cause) => said(&**cause, uruk_status::URUK_MEMORY),
+        MemoryError::Unfit { address, align, .. } if !address.is_multiple_of(*align) => uruk_status::URUK_BAD_ALIGNMENT,
+        MemoryError::Scattered { .. } => uruk_status::URUK_OUT_OF_REACH,
+        _ => uruk_status::URUK_MEMORY,
     }
 }
 
@@ -156,6 +177,11 @@ pub(crate) fn note(failure: Failure) -> uruk_status {
     // A thread that ends has nobody to ask.
     let _ = LAST.try_with(|last| last.replace(Some(failure)));
     status
+}
+
+/// This thread's last failure. A thread that ends, and runs what it has to run then, has none any more.
+pub(crate) fn last() -> Option<Failure> {
+    LAST.try_with(|last| last.borrow().clone()).ok().flatten()
 }
 
 /// A failure that is kept: see `uruk_error_last`.
@@ -192,17 +218,16 @@ pub(crate) fn copy_text(text: &str, buffer: Out<c_char>, size: usize) -> Result<
 /// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_last_message(buffer: Out<c_char>, size: usize) -> usize {
-    let text = LAST.with(|last| last.borrow().as_ref().map(|failure| failure.text.clone()));
-    enter_value(Reach::Anywhere, 0, || {
-        text.map_or_else(|| copy_text("", buffer, size), |text| copy_text(&text, buffer, size))
-    })
+    enter_value(Reach::Anywhere, 0, || copy_text(last().as_ref().map_or("", |failure| &failure.text), buffer, size))
 }
 
 /// The status of this thread's last failure.
 /// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_last_status() -> uruk_status {
-    LAST.with(|last| last.borrow().as_ref().map_or(uruk_status::URUK_OK, |failure| failure.status))
+    enter_value(Reach::Anywhere, uruk_status::URUK_OK, || {
+        Ok(last().map_or(uruk_status::URUK_OK, |failure| failure.status))
+    })
 }
 
 /// Keeps this thread's last failure, for longer than until the next one or for another thread; null if nothing has failed. It
@@ -210,7 +235,7 @@ pub extern "C" fn uruk_last_status() -> uruk_status {
 /// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_error_last() -> Handle<uruk_error> {
-    LAST.with(|last| last.borrow().clone()).map_or_else(Handle::default, put)
+    enter_value(Reach::Anywhere, Handle::default(), || Ok(last().map_or_else(Handle::default, put)))
 }
 
 /// The status of a failure that was kept; `URUK_OK` for null.
@@ -244,8 +269,10 @@ pub extern "C" fn uruk_error_dispose(error: Handle<uruk_error>) -> uruk_status {
 /// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_message(text: Text) -> *mut c_char {
-    let copy = text.bytes("text").ok().map(|text| CString::new(text).unwrap_or_default());
-    copy.map_or(std::ptr::null_mut(), CString::into_raw)
+    enter_value(Reach::Anywhere, std::ptr::null_mut(), || {
+        let copy = text.bytes("text").ok().map(|text| CString::new(text).unwrap_or_default());
+        Ok(copy.map_or(std::ptr::null_mut(), CString::into_raw))
+    })
 }
 
 /// A message that a callback has made by [`uruk_message`], freed.

@@ -5,17 +5,17 @@ use crate::dylib::{Dylib, uruk_dylib};
 use crate::error::{Failure, uruk_status};
 use crate::handle::Handle;
 use crate::raw::{List, Text};
-use crate::tracker::{Tracker, uruk_tracker};
+use crate::tracker::uruk_tracker;
 use std::path::Path;
 use std::sync::Arc;
-use uruk::uruk_cc::{Folder, Language, Toolchain};
 use uruk::{Input, read_file};
+use uruk_orc::TrackerId;
 
 /// The dylib and the tracker that something is added with, which belong together.
 pub(crate) fn place(
     dylib: Handle<uruk_dylib>,
     tracker: Handle<uruk_tracker>,
-) -> Result<(Arc<Dylib>, Option<Arc<Tracker>>), Failure> {
+) -> Result<(Arc<Dylib>, Option<TrackerId>), Failure> {
     let (dylib, tracker) = (dylib.get()?, tracker.get_if_any()?);
     if tracker
         .as_ref()
@@ -23,7 +23,7 @@ pub(crate) fn place(
     {
         return Err(Failure::invalid("the tracker is one of another dylib"));
     }
-    Ok((dylib, tracker))
+    Ok((dylib, tracker.map(|tracker| tracker.id)))
 }
 
 pub(crate) fn copied(name: Text, bytes: List<u8>, size: usize) -> Result<Input, Failure> {
@@ -42,7 +42,7 @@ pub extern "C" fn uruk_dylib_add_object(
     enter(Reach::OutsideLinks, || {
         let (dylib, tracker) = place(dylib, tracker)?;
         let object = copied(name, bytes, size)?;
-        Ok(dylib.program.jit.add_objects(dylib.id, tracker.map(|tracker| tracker.id), &[object])?)
+        Ok(dylib.program.jit.add_objects(dylib.id, tracker, &[object])?)
     })
 }
 
@@ -59,7 +59,7 @@ pub extern "C" fn uruk_dylib_add_object_files(
         let paths = paths.get(count, "paths")?.iter().map(|path| path.get("a path"));
         let jit = &dylib.program.jit;
         let objects = jit.read_files(&paths.collect::<Result<Vec<_>, _>>()?)?;
-        Ok(jit.add_objects(dylib.id, tracker.map(|tracker| tracker.id), &objects)?)
+        Ok(jit.add_objects(dylib.id, tracker, &objects)?)
     })
 }
 
@@ -109,7 +109,7 @@ pub extern "C" fn uruk_dylib_add_clif(
     enter(Reach::OutsideLinks, || {
         let (dylib, tracker) = place(dylib, tracker)?;
         let (name, text) = (name.or("name", "<memory>")?, text.get("text")?);
-        Ok(dylib.program.jit.add_clif(dylib.id, tracker.map(|tracker| tracker.id), name, text)?)
+        Ok(dylib.program.jit.add_clif(dylib.id, tracker, name, text)?)
     })
 }
 
@@ -126,16 +126,14 @@ pub extern "C" fn uruk_dylib_add_ir(
 ) -> uruk_status {
     enter(Reach::OutsideLinks, || {
         let (dylib, tracker) = place(dylib, tracker)?;
-        let program = &dylib.program;
-        let object = program.ir.object(&copied(name, bytes, size)?)?;
-        // By the ending of its name it would be taken for IR once more.
-        let object = Input::from_bytes(format!("{}.o", object.name()), object.to_vec());
-        Ok(program.jit.add_objects(dylib.id, tracker.map(|tracker| tracker.id), &[object])?)
+        let name = name.or("name", "<memory>")?;
+        let object = dylib.program.compilers.object("bc", name, bytes.get(size, "bytes")?)?;
+        Ok(dylib.program.jit.add_objects(dylib.id, tracker, &[object])?)
     })
 }
 
 /// Adds the text of a source, which the system's compiler compiles at once. `language` is the ending that files in it have: "c", "cpp",
-/// "s" and so on. `URUK_COMPILE` with what the compiler said, if it said something. `tracker` and `name` may be null.
+/// "s" and so on; "ll" is LLVM IR. `URUK_COMPILE` with what the compiler said, if it said something. `tracker` and `name` may be null.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_dylib_add_source(
     dylib: Handle<uruk_dylib>,
@@ -146,27 +144,8 @@ pub extern "C" fn uruk_dylib_add_source(
 ) -> uruk_status {
     enter(Reach::OutsideLinks, || {
         let (dylib, tracker) = place(dylib, tracker)?;
-        let (ending, name) = (language.get("language")?, name.or("name", "<memory>")?);
-        let language =
-            Language::of(ending).ok_or_else(|| Failure::invalid(format!("`{ending}` is no language's ending")))?;
-        let object = compile(language, ending, name, text.bytes("text")?)?;
-        let object = Input::from_bytes(name, object);
-        Ok(dylib.program.jit.add_objects(dylib.id, tracker.map(|tracker| tracker.id), &[object])?)
+        let (language, name) = (language.get("language")?, name.or("name", "<memory>")?);
+        let object = dylib.program.compilers.object(language, name, text.bytes("text")?)?;
+        Ok(dylib.program.jit.add_objects(dylib.id, tracker, &[object])?)
     })
-}
-
-/// The object of a source. Where the language has a way to say it, compilers and debuggers call the source by its name.
-fn compile(language: Language, ending: &str, name: &str, text: &[u8]) -> Result<Vec<u8>, Failure> {
-    let failed = |error: uruk::uruk_cc::Error| Failure::new(uruk_status::URUK_COMPILE, error.to_string());
-    let folder = Folder::new().map_err(failed)?;
-    let source = folder.path().join(format!("source.{ending}"));
-    let file = |error: std::io::Error| Failure::new(uruk_status::URUK_FILE, format!("{}: {error}", source.display()));
-    let line = match ending {
-        "c" | "cc" | "cpp" | "cxx" | "C" => format!("#line 1 {name:?}\n"),
-        _ => String::new(),
-    };
-    std::fs::write(&source, [line.as_bytes(), text].concat()).map_err(file)?;
-    let job = folder.job(&source, language);
-    Toolchain::default().compile(&job).map_err(failed)?;
-    std::fs::read(&job.object).map_err(file)
 }

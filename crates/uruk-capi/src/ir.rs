@@ -10,7 +10,10 @@ use uruk_orc::executor::Processor;
 use uruk_orc::translate::Translate;
 
 /// Makes objects of IR, unless a cache has them.
+#[derive(Default)]
 pub struct Ir {
+    /// The letter behind `-O`.
+    optimize: Option<char>,
     processor: Option<Processor>,
     cache: Option<Arc<dyn ObjectCache>>,
     compiler: OnceLock<Result<Compiler, Failure>>,
@@ -18,12 +21,12 @@ pub struct Ir {
 
 impl Ir {
     /// For this processor, if code runs elsewhere.
-    pub fn new(processor: Option<Processor>, cache: Option<Arc<dyn ObjectCache>>) -> Ir {
-        Ir { processor, cache, compiler: OnceLock::new() }
+    pub fn new(optimize: Option<char>, processor: Option<Processor>, cache: Option<Arc<dyn ObjectCache>>) -> Ir {
+        Ir { optimize, processor, cache, compiler: OnceLock::new() }
     }
 
     fn compiler(&self) -> Result<&Compiler, Failure> {
-        let make = || Compiler::new(Plugin::find()?, None, self.processor.as_ref());
+        let make = || Compiler::new(Plugin::find()?, self.optimize, self.processor.as_ref());
         let unsupported =
             |error: uruk_llvm_loader::Error| Failure::new(uruk_status::URUK_UNSUPPORTED, error.to_string());
         self.compiler.get_or_init(|| make().map_err(unsupported)).as_ref().map_err(Failure::clone)

@@ -2,14 +2,14 @@
 
 use crate::cache::uruk_cache;
 use crate::call::{Reach, enter};
+use crate::compile::Compilers;
 use crate::context::Context;
 use crate::dispatcher::{self, uruk_dispatcher_callbacks};
 use crate::dylib::{self, uruk_dylib};
 use crate::error::{self, Failure, uruk_error, uruk_status};
 use crate::executor::uruk_executor;
 use crate::handle::{self, Handle, Key, Kind};
-use crate::ir::Ir;
-use crate::memory::uruk_memory_manager;
+use crate::memory::{Reports, uruk_memory_manager};
 use crate::raw::{List, Out, Text};
 use crate::sized::{self, Grows};
 use ::uruk_executor::at_fork;
@@ -31,9 +31,10 @@ impl Kind for uruk_jit {
 /// A JIT and the handles that end with it.
 pub struct Program {
     pub(crate) jit: Jit,
-    /// Compiles LLVM IR.
-    pub(crate) ir: Arc<Ir>,
+    pub(crate) compilers: Compilers,
     children: Arc<Mutex<Children>>,
+    /// What its memory manager could not tell.
+    memory: Arc<Reports>,
 }
 
 #[derive(Default)]
@@ -43,6 +44,8 @@ struct Children {
     others: HashMap<usize, Box<dyn FnOnce() + Send>>,
     /// What nobody has asked for yet.
     reports: VecDeque<uruk_orc::error::Error>,
+    /// The JIT was destroyed: calls that go on make handles that are gone, for one that stayed would keep the JIT for ever.
+    destroyed: bool,
 }
 
 impl Drop for Program {
@@ -61,7 +64,13 @@ impl Program {
     /// The handle of a dylib, which is one and the same each time.
     pub(crate) fn dylib(self: &Arc<Self>, id: DylibId) -> Handle<uruk_dylib> {
         let new = || handle::put(Arc::new(dylib::Dylib { program: self.clone(), id }));
-        self.children().dylibs.entry(id).or_insert_with(new).handle()
+        let mut children = self.children();
+        if children.destroyed {
+            let handle = new().handle();
+            _ = handle.take();
+            return handle;
+        }
+        children.dylibs.entry(id).or_insert_with(new).handle()
     }
 
     /// Ends the handle of a dylib.
@@ -75,18 +84,33 @@ impl Program {
         if Arc::ptr_eq(self, other) { Ok(()) } else { Err(Failure::invalid("these belong to two JITs")) }
     }
 
-    fn next_report(&self) -> Option<uruk_orc::error::Error> {
+    fn next_report(&self) -> Option<Failure> {
         let new = self.jit.session().take_reports();
         let reports = &mut self.children().reports;
         reports.extend(new);
-        reports.pop_front()
+        reports.pop_front().map(Failure::from).or_else(|| self.memory.take())
     }
 
     /// A handle of something that is this JIT's, and ends with it at the latest.
     pub(crate) fn own<K: Kind>(&self, object: Arc<K::Object>) -> Handle<K> {
         let key = handle::put::<K>(object);
-        self.children().others.insert(key.handle().number(), Box::new(move || drop(key.handle().take())));
+        let end = move || drop(key.handle().take());
+        let mut children = self.children();
+        if children.destroyed {
+            drop(children);
+            end();
+        } else {
+            children.others.insert(key.handle().number(), Box::new(end));
+        }
         key.handle()
+    }
+
+    /// Ends all handles of what is this JIT's.
+    fn end_handles(&self) {
+        let ended = Children { destroyed: true, ..Children::default() };
+        let Children { dylibs, others, .. } = std::mem::replace(&mut *self.children(), ended);
+        dylibs.into_values().for_each(|key| drop(key.handle().take()));
+        others.into_values().for_each(|end| end());
     }
 
     /// A handle of such has been ended.
@@ -142,6 +166,12 @@ pub struct uruk_options {
     pub cache: Handle<uruk_cache>,
     /// Where code runs; null: in this process. Its memory is the executor's then.
     pub executor: Handle<uruk_executor>,
+    /// What compilers of sources are told beside that, as on a command line, for C, C++, assembler and Fortran. May be null.
+    pub compiler_flags: List<Text>,
+    /// How many these are.
+    pub compiler_flag_count: u32,
+    /// How much compilers optimise: `URUK_OPTIMIZE_…`; 0: what each does by itself, which for Cranelift is as much as it can.
+    pub optimize: u32,
 }
 
 // SAFETY: `repr(C)`, it begins as it must, and numbers and handles, which are numbers, are all that follows.
@@ -162,16 +192,20 @@ pub extern "C" fn uruk_options_init(options: Out<uruk_options>, size: usize) -> 
 pub extern "C" fn uruk_jit_create(options: List<uruk_options>, jit: Out<Handle<uruk_jit>>) -> uruk_status {
     enter(Reach::OutsideLinks, || {
         jit.check("jit")?;
-        let Plan { builder, ir, dispatcher } = match options.first("options")? {
+        let Plan { builder, compilers, dispatcher, memory } = match options.first("options")? {
             Some(_) => plan(&sized::copy(options)?)?,
-            None => Plan { builder: Jit::builder(), ir: Arc::new(Ir::new(None, None)), dispatcher: None },
+            None => {
+                let compilers = Compilers::default();
+                Plan { builder: compilers.tell(Jit::builder()), compilers, dispatcher: None, memory: Arc::default() }
+            }
         };
-        let built = builder.translator(ir.clone()).build()?;
+        let built = builder.build()?;
         built.load_libraries_on_demand(USUAL_LIBRARIES);
         if let Some(context) = dispatcher {
             context.own();
         }
-        let program = Arc::new(Program { jit: built, ir, children: at_fork::hold_while_alive(Mutex::default()) });
+        let program =
+            Arc::new(Program { jit: built, compilers, children: at_fork::hold_while_alive(Mutex::default()), memory });
         jit.put(handle::put::<uruk_jit>(program).handle())
     })
 }
@@ -182,9 +216,10 @@ const USUAL_LIBRARIES: &[&str] = if cfg!(windows) { &[] } else { &["libm.so.6", 
 /// What options come to.
 struct Plan {
     builder: uruk::Builder,
-    ir: Arc<Ir>,
+    compilers: Compilers,
     /// The context of a dispatcher, which becomes the JIT's.
     dispatcher: Option<Arc<Context>>,
+    memory: Arc<Reports>,
 }
 
 fn plan(options: &uruk_options) -> Result<Plan, Failure> {
@@ -207,7 +242,9 @@ fn plan(options: &uruk_options) -> Result<Plan, Failure> {
         builder = builder.dispatcher(made);
         dispatcher = Some(context);
     }
-    Ok(Plan { builder, ir: Arc::new(Ir::new(processor, cache)), dispatcher })
+    let compilers = Compilers::new(options, processor, cache)?;
+    let memory = options.memory_manager.get_if_any()?.map_or_else(Arc::default, |manager| manager.reports.clone());
+    Ok(Plan { builder: compilers.tell(builder), compilers, dispatcher, memory })
 }
 
 fn builder(options: &uruk_options) -> Result<uruk::Builder, Failure> {
@@ -241,25 +278,25 @@ fn builder(options: &uruk_options) -> Result<uruk::Builder, Failure> {
     if has(URUK_JIT_LINK_ONLY) {
         let text = "uruk_options: what is only linked needs a memory manager, which says for which addresses";
         let manager = manager.ok_or_else(|| Failure::new(uruk_status::URUK_HALF_PAIR, text))?;
-        return Ok(builder.executor(Arc::new(DryRun::native(Arc::clone(&manager)))));
+        return Ok(builder.executor(Arc::new(DryRun::native(manager.memory.clone()))));
     }
     if let Some(manager) = manager {
-        builder = builder.memory_manager(move || Ok(Arc::clone(&manager)));
+        builder = builder.memory_manager(move || Ok(manager.memory.clone()));
     }
     Ok(builder)
 }
 
 /// Destroys a JIT: its finalisers run, and its code goes, with the handles of its dylibs and whatever else is its. None of its code
 /// may run. Calls that other threads are in go on; the last of them takes the JIT with it. Null is fine.
+/// `URUK_TAMPERED` if the memory manager's callbacks were altered: the JIT is gone all the same.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_jit_destroy(jit: Handle<uruk_jit>) -> uruk_status {
     enter(Reach::OutsideLinks, || {
         let Some(program) = jit.take()? else { return Ok(()) };
-        let Children { dylibs, others, .. } = std::mem::take(&mut *program.children());
-        dylibs.into_values().for_each(|key| drop(key.handle().take()));
-        others.into_values().for_each(|end| end());
+        program.end_handles();
+        let memory = program.memory.clone();
         drop(program);
-        Ok(())
+        memory.finish()
     })
 }
 
@@ -352,10 +389,11 @@ pub extern "C" fn uruk_jit_memory_statistics(
     })
 }
 
-/// Waits until everything that was removed is gone: no handle and no other code holds it.
+/// Waits until everything that was removed is gone: no handle and no other code holds it. `URUK_BUSY` where that is what is going on:
+/// in `destroy` of what a unit keeps.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_jit_quiesce(jit: Handle<uruk_jit>) -> uruk_status {
-    enter(Reach::OutsideLinks, || {
+    enter(Reach::OutsideRemovals, || {
         jit.get()?.jit.session().quiesce();
         Ok(())
     })
@@ -369,6 +407,6 @@ pub extern "C" fn uruk_jit_take_report(jit: Handle<uruk_jit>, report: Out<Handle
     enter(Reach::Anywhere, || {
         report.check("report")?;
         let next = jit.get()?.next_report();
-        report.put(next.map_or_else(Handle::default, |error| error::put(error.into())))
+        report.put(next.map_or_else(Handle::default, error::put))
     })
 }

@@ -13,6 +13,7 @@
 
 pub mod cache;
 pub mod call;
+pub mod compile;
 mod context;
 pub mod dispatcher;
 pub mod dylib;
@@ -41,3 +42,8 @@ pub mod version;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/c.md")]
 mod guide {}
+
+/// These are run by `python/tests/test_guide.py`.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/python.md")]
+mod guide_python {}

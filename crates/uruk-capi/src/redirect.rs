@@ -55,8 +55,7 @@ pub extern "C" fn uruk_dylib_define_redirectable(
             .iter()
             .map(|function| Ok((Definition::function(interned(&dylib.program, function.name)?), function.address)));
         let functions = functions.collect::<Result<Vec<_>, Failure>>()?;
-        let (session, tracker) = (dylib.program.jit.session(), tracker.map(|tracker| tracker.id));
-        let functions = session.define_redirectable(dylib.id, tracker, &functions)?;
+        let functions = dylib.program.jit.session().define_redirectable(dylib.id, tracker, &functions)?;
         let made = Arc::new(Functions { program: Arc::downgrade(&dylib.program), functions });
         redirectable.put(dylib.program.own::<uruk_redirectable>(made))
     })

@@ -1,6 +1,6 @@
 //! Responsibilities: what a client owes that makes a unit, from the first address to the end.
 
-use crate::call::{Reach, enter, enter_value};
+use crate::call::{Reach, enter, enter_value, removing};
 use crate::context::{Context, uruk_destroy};
 use crate::dylib::uruk_dylib;
 use crate::error::{Failure, copy_text, uruk_status};
@@ -203,7 +203,17 @@ pub extern "C" fn uruk_responsibility_add_initialisers(
     })
 }
 
+/// What a unit keeps. Waiting for removals would wait for its end.
+struct Kept(Option<Arc<Context>>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        removing(|| drop(self.0.take()));
+    }
+}
+
 /// Keeps something until the unit is removed, or its JIT destroyed; then `destroy` is called with it. If this fails it is not.
+/// In `destroy`, `uruk_jit_quiesce` returns `URUK_BUSY`.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_responsibility_keep(
     responsibility: Handle<uruk_responsibility>,
@@ -215,7 +225,7 @@ pub extern "C" fn uruk_responsibility_keep(
         destroy.ok_or_else(|| Failure::null("destroy"))?;
         let context = Arc::new(Context::new(context, destroy));
         context.own();
-        Ok(responsibility.keep(context.clone()).inspect_err(|_| _ = context.release())?)
+        Ok(responsibility.keep(Kept(Some(context.clone()))).inspect_err(|_| _ = context.release())?)
     })
 }
 
@@ -319,6 +329,37 @@ pub extern "C" fn uruk_responsibility_link(
     enter(Reach::OutsideLinks, || {
         let object = copied(name, bytes, size)?;
         Ok(take(responsibility)?.1.link(object)?)
+    })
+}
+
+/// Has a text compiled that defines what was promised, and the object linked. `language` is as for `uruk_dylib_add_source`, or "clif", of
+/// which there has to be one function, or "bc". `name`, which messages have, may be null. Settles the responsibility; if this fails, the
+/// unit has failed. What is wrong with a function in Cranelift's language those are told who asked for it.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_responsibility_compile(
+    responsibility: Handle<uruk_responsibility>,
+    language: Text,
+    name: Text,
+    bytes: List<u8>,
+    size: usize,
+) -> uruk_status {
+    enter(Reach::OutsideLinks, || {
+        let (language, name) = (language.get("language")?, name.or("name", "<memory>")?);
+        let bytes = bytes.get(size, "bytes")?;
+        let (program, responsibility) = take(responsibility)?;
+        let program = program.upgrade().ok_or_else(gone)?;
+        if language == "clif" {
+            let text = std::str::from_utf8(bytes).map_err(|_| Failure::invalid("bytes: this is no text in UTF-8"))?;
+            program.jit.compile_clif(responsibility, name, text);
+            return Ok(());
+        }
+        match program.compilers.object(language, name, bytes) {
+            Ok(object) => Ok(responsibility.link(object)?),
+            Err(failure) => {
+                responsibility.fail_to_compile(failure.clone());
+                Err(failure)
+            }
+        }
     })
 }
 

@@ -91,8 +91,7 @@ pub extern "C" fn uruk_dylib_define_unit(
         let (dylib, tracker) = place(dylib, tracker)?;
         let session = dylib.program.jit.session();
         let unit = Unit::of(unit, session.names(), Arc::downgrade(&dylib.program))?;
-        let define = |unit| Ok(session.define(dylib.id, tracker.map(|tracker| tracker.id), unit)?);
-        unit.give(define)
+        unit.give(|unit| Ok(session.define(dylib.id, tracker, unit)?))
     })
 }
 

@@ -1,14 +1,18 @@
-//! Programs in C and C++ with the header and the shared library: each checks what it does itself, and says so at its end.
+//! Programs in C with the header and the shared library, plain and under checkers of memory: each checks what it does itself, and
+//! says so at its end.
 
 mod support;
 
-use support::{LANGUAGES, archive, object, program, run, source};
+use std::path::{Path, PathBuf};
+use support::{LANGUAGES, archive, object, object_with, package, runs_as, source};
 
-/// Runs a program as each language, with these arguments.
+fn path(name: &str) -> PathBuf {
+    package().join(format!("tests/c/{name}.c"))
+}
+
+/// Runs a program with these arguments.
 fn runs(name: &str, arguments: &[&str]) {
-    for language in LANGUAGES {
-        assert_eq!(run(&program(name, language), arguments), format!("{name}: ok\n"), "{language:?}");
-    }
+    runs_as(&path(name), LANGUAGES, true, |_| arguments.iter().map(ToString::to_string).collect());
 }
 
 /// Three objects that call each other.
@@ -31,9 +35,46 @@ fn managers_of_all_sorts() {
     runs("managers", &objects.each_ref().map(String::as_str));
 }
 
+/// What managers are asked to hold in tests of what becomes of it.
+fn small() -> String {
+    object("small", "int two = 2; const int one = 1; int compute(int a) { return a + two * one; }")
+}
+
+#[test]
+fn managers_whose_callbacks_fail() {
+    runs("steps", &[&small()]);
+}
+
+#[test]
+fn managers_whose_answers_cannot_be_used() {
+    runs("answers", &[&small()]);
+}
+
+#[test]
+fn managers_whose_callbacks_somebody_alters() {
+    runs("tampering", &[&small()]);
+}
+
+#[test]
+fn managers_are_told_what_goes_where() {
+    let rich = "int zeros[300]; int ones[2] __attribute__((aligned(64))) = {1, 1}; const int seven __attribute__((aligned(256))) = 7; __thread int own = 5;
+        int f(int a) { zeros[3] += a; ones[1] += 1; own += 1; return zeros[3] + ones[1] + seven + own; }";
+    let low = "unsigned long variable = 77; unsigned long *where(void) { return &variable; }";
+    let large = "char huge[1 << 30]; int sum; int f(int a) { huge[a] = 1; sum += a; return sum; }";
+    let far = "int helper(int); int outside(int a) { return helper(a) + 2; }";
+    let objects = [
+        object("rich", rich),
+        object_with("low", low, &["-O1", "-fno-pic"]),
+        object_with("large", large, &["-O1", "-fno-pic", "-mcmodel=large"]),
+        object_with("far", far, &["-fno-pic"]),
+    ];
+    runs("requests", &objects.each_ref().map(String::as_str));
+}
+
 #[test]
 fn forked_children_go_on() {
-    runs("forks", &[&object("forked", "int two = 2; int compute(int a) { return a + two; }")]);
+    let object = object("forked", "int two = 2; int compute(int a) { return a + two; }");
+    runs_as(&path("forks"), LANGUAGES, false, |_| vec![object.clone()]);
 }
 
 #[test]
@@ -59,6 +100,21 @@ fn units_look_ups_and_pins() {
 }
 
 #[test]
+fn callbacks_of_all_sorts_call_back() {
+    runs("callbacks", &[&object("callbacks", "int two = 2; int compute(int a) { return a + two; }")]);
+}
+
+#[test]
+fn threads_have_one_jit() {
+    runs("threads", &[&object("threads", "int two = 2; int compute(int a) { return a + two; }")]);
+}
+
+#[test]
+fn compilers_are_told_and_units_compiled() {
+    runs("compile", &[&source("other", "int other(void) { return OTHER; }")]);
+}
+
+#[test]
 fn generators_redirectable_functions_and_sources() {
     runs("generators", &[]);
 }
@@ -80,11 +136,8 @@ fn a_dispatcher_of_ones_own() {
 
 #[test]
 fn caches() {
-    for language in LANGUAGES {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = folder.path().join("cache").display().to_string();
-        assert_eq!(run(&program("cache", language), &[cache.as_str()]), "cache: ok\n", "{language:?}");
-    }
+    let cache = |folder: &Path| vec![folder.join("cache").display().to_string()];
+    runs_as(&path("cache"), LANGUAGES, true, cache);
 }
 
 #[test]

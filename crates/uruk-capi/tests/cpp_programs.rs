@@ -2,16 +2,18 @@
 
 mod support;
 
+use std::path::Path;
 use std::process::Command;
-use support::{CPP_LANGUAGES, Language, archive, compile, object, package, run, source, succeeds};
+use support::{CPP_LANGUAGES, Language, archive, object, package, runs_as, source, succeeds};
 
-/// Runs a program of `tests/cpp` as each language, with these arguments.
+/// Runs a program of `tests/cpp` with these arguments.
 fn runs(name: &str, arguments: &[&str]) {
-    let path = package().join(format!("tests/cpp/{name}.cpp"));
-    for language in CPP_LANGUAGES {
-        let program = compile(&path, language, "", &["-O1", "-fno-exceptions", "-fno-rtti"]);
-        assert_eq!(run(&program, arguments), format!("{name}: ok\n"), "{language:?}");
-    }
+    runs_each(name, |_| arguments.iter().map(ToString::to_string).collect());
+}
+
+/// The same with arguments that name an empty folder.
+fn runs_each(name: &str, arguments: impl Fn(&Path) -> Vec<String>) {
+    runs_as(&package().join(format!("tests/cpp/{name}.cpp")), CPP_LANGUAGES, true, arguments);
 }
 
 #[test]
@@ -33,6 +35,28 @@ fn a_memory_manager_of_ones_own() {
 }
 
 #[test]
+fn units_and_look_ups() {
+    runs("units", &[&object("cpp_unit", "int compute(int a) { return a + 2; }")]);
+}
+
+#[test]
+fn generators_and_redirectable_functions() {
+    runs("generators", &[]);
+}
+
+#[test]
+fn plugins_graphs_and_listeners() {
+    runs("plugins", &[&object("cpp_watched", "int value = 5; int compute(int a) { return a + value; }")]);
+}
+
+#[test]
+fn executors_dispatchers_and_caches() {
+    let text = "int getpid(void); int compute(int a) { return a + 2; } int process(void) { return getpid(); } int main(void) { return 3; }";
+    let object = object("cpp_elsewhere", text);
+    runs_each("processes", |folder| vec![object.clone(), folder.join("cache").display().to_string()]);
+}
+
+#[test]
 fn each_header_stands_alone() {
     let in_c =
         ["c99", "c11", "c17"].map(|standard| ["gcc", "clang-22"].map(|compiler| Language { compiler, standard }));
@@ -51,7 +75,12 @@ fn each_header_stands_alone() {
     for language in languages {
         header("uruk.h", language, if language.standard.starts_with("c++") { "c++" } else { "c" });
     }
+    let folder = std::fs::read_dir(package().join("include/uruk")).unwrap();
+    let parts: Vec<String> = folder.map(|entry| format!("uruk/{}", entry.unwrap().file_name().display())).collect();
     for language in CPP_LANGUAGES {
         header("uruk.hpp", language, "c++");
+    }
+    for part in &parts {
+        header(part, &CPP_LANGUAGES[0], "c++");
     }
 }

@@ -4,33 +4,34 @@ mod support;
 
 use std::path::PathBuf;
 use std::process::Command;
-use support::{CPP_LANGUAGES, LANGUAGES, compile, folder, library_folder, object, package, source, succeeds};
+use support::{CPP_LANGUAGES, LANGUAGES, compile, folder, object, package, source, succeeds};
 
-/// The first block of the chapter in a language.
-fn block(language: &str) -> String {
+/// The blocks of the chapter in a language.
+fn blocks<const COUNT: usize>(language: &str) -> [String; COUNT] {
     let chapter = std::fs::read_to_string(package().join("../../docs/guide/c.md")).unwrap();
-    let (_, rest) = chapter.split_once(&format!("\n```{language}\n")).unwrap();
-    rest.split_once("\n```\n").unwrap().0.to_owned() + "\n"
+    let fence = format!("\n```{language}\n");
+    let parts = chapter.split(&fence).skip(1);
+    let blocks: Vec<String> = parts.map(|rest| rest.split_once("\n```\n").unwrap().0.to_owned() + "\n").collect();
+    blocks.try_into().unwrap_or_else(|blocks: Vec<_>| panic!("{} blocks in {language}", blocks.len()))
 }
 
 #[test]
 fn the_programs_in_c_and_cpp_add() {
     object("add", "int add(int a, int b) { return a + b; }");
-    let cpp = folder().join("guide_cpp.cpp");
-    std::fs::write(&cpp, block("cpp")).unwrap();
-    let c = PathBuf::from(source("guide_c", &block("c")));
-    for (text, languages) in [(c, LANGUAGES), (cpp, CPP_LANGUAGES)] {
+    let [in_c] = blocks("c");
+    let in_cpp: [String; 2] = blocks("cpp");
+    let [first, second] = ["guide_cpp", "guide_cpp_more"].map(|name| folder().join(format!("{name}.cpp")));
+    for (path, text) in [&first, &second].into_iter().zip(in_cpp) {
+        std::fs::write(path, text).unwrap();
+    }
+    let c = PathBuf::from(source("guide_c", &in_c));
+    for (text, languages, prints) in
+        [(c, LANGUAGES, "42\n"), (first, CPP_LANGUAGES, "42\n"), (second, CPP_LANGUAGES, " bytes\n44\n")]
+    {
         for language in languages {
             let program = compile(&text, language, "", &[]);
-            assert_eq!(succeeds(Command::new(program).current_dir(folder()), "the guide"), "42\n", "{language:?}");
+            let printed = succeeds(Command::new(program).current_dir(folder()), "the guide");
+            assert!(printed.ends_with(prints), "{language:?}: {printed}");
         }
     }
-}
-
-#[test]
-fn the_program_in_python_calls() {
-    let mut python = Command::new("python3");
-    python.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONPATH", package().join("../../python"));
-    python.env("URUK_LIBRARY", library_folder().join("liburuk_c.so")).arg("-c").arg(block("python"));
-    assert_eq!(succeeds(&mut python, "the guide's program in Python"), "42\n");
 }

@@ -20,6 +20,7 @@ use uruk_c::plugin::*;
 use uruk_c::redirect::*;
 use uruk_c::responsibility::*;
 use uruk_c::unit::*;
+use uruk_c::version::*;
 
 /// What Python's structures are, a line for each: its name and size; and for each field: names, offset, size.
 const CTYPES: &str = "
@@ -125,7 +126,7 @@ fn structures_are_laid_out_as_in_rust() {
         uruk_need { dylib, name, reserved }
         uruk_options {
             struct_size, abi_version, magic, flags, link_threads, compile_threads, reserved, lazy_failure,
-            memory_manager, dispatcher, cache, executor,
+            memory_manager, dispatcher, cache, executor, compiler_flags, compiler_flag_count, optimize,
         }
         uruk_plugin_callbacks {
             struct_size, abi_version, magic, context, name, pre_prune, post_prune, post_allocation, pre_fixup,
@@ -143,4 +144,24 @@ fn structures_are_laid_out_as_in_rust() {
         uruk_wanted_name { name, required }
     };
     assert_eq!(rust, ctypes());
+}
+
+/// What `uruk_struct_size` says of each structure that has a number.
+#[test]
+fn the_library_says_how_large_structures_are() {
+    let sizes = [
+        size_of::<uruk_memory_callbacks>(),
+        size_of::<uruk_memory_options>(),
+        size_of::<uruk_options>(),
+        size_of::<uruk_unit>(),
+        size_of::<uruk_generator_callbacks>(),
+        size_of::<uruk_plugin_callbacks>(),
+        size_of::<uruk_listener_callbacks>(),
+        size_of::<uruk_dispatcher_callbacks>(),
+        size_of::<uruk_cache_callbacks>(),
+        size_of::<uruk_executor_options>(),
+    ];
+    let said: Vec<_> = (1..=10).map(|number| uruk_struct_size(number)).collect();
+    assert_eq!(said, sizes);
+    assert_eq!([uruk_struct_size(0), uruk_struct_size(11)], [0, 0]);
 }

@@ -3,14 +3,9 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use support::{LANGUAGES, Language, compile, folder, object, package, run, source};
-
-/// The headers that were ever released: their folders, which are called by their versions.
-fn released() -> Vec<PathBuf> {
-    let folders = std::fs::read_dir(package().join("tests/headers")).unwrap();
-    folders.map(|folder| folder.unwrap().path()).collect()
-}
+use support::{LANGUAGES, Language, compile, folder, object, package, released, run, source};
 
 fn present() -> String {
     std::fs::read_to_string(package().join("include/uruk.h")).unwrap()
@@ -31,21 +26,21 @@ fn header(name: &str, text: &str) -> PathBuf {
     headers
 }
 
-#[test]
-fn programs_with_released_headers_run() {
-    let text = "static int two = 2; const char *name = \"x\"; int zeros[999]; int compute(int a) { return a + two + zeros[7]; }";
-    let object = object("version_compute", text);
-    let headers = released();
-    assert!(!headers.is_empty());
-    for headers in headers {
-        let ending = format!("-{}", headers.file_name().unwrap().display());
-        let printed = run_with(&headers, &package().join("tests/c/arena.c"), &ending, &[&object]);
-        assert_eq!(printed, "arena: ok\n", "{}", headers.display());
-    }
+/// What a header declares, without comments and in one spelling.
+#[derive(Debug)]
+struct Header {
+    /// Functions, constants, types of callbacks and names of types.
+    plain: BTreeSet<String>,
+    /// Structures with their fields.
+    structures: BTreeMap<String, String>,
+    /// Structures whose users step by a size that a field has, as its comment says.
+    stepped: BTreeSet<String>,
 }
 
-/// The functions and constants of a header, and its structures with their fields, without comments and in one spelling.
-fn declarations(text: &str) -> (BTreeSet<String>, BTreeMap<String, String>) {
+fn declarations(text: &str) -> Header {
+    let stepped = text.lines().filter_map(|line| line.trim().strip_prefix("// The size of `"));
+    let stepped = stepped.filter_map(|rest| rest.split_once("`, which may grow: step by it."));
+    let stepped = stepped.map(|(name, _)| name.to_owned()).collect();
     let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
     let text = lines.collect::<Vec<_>>().join("\n");
     let spelled = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -55,46 +50,96 @@ fn declarations(text: &str) -> (BTreeSet<String>, BTreeMap<String, String>) {
     );
     let (types, functions) = text.split_once("extern \"C\" {").unwrap();
     plain.extend(functions.split(';').map(spelled).filter(|text| text.contains("uruk_")));
-    let bodies = types.split("typedef struct {").skip(1).map(|rest| rest.split_once('}').unwrap());
+    let (structures, others): (Vec<_>, Vec<_>) =
+        types.split("typedef ").skip(1).partition(|rest| rest.starts_with("struct {"));
+    plain.extend(others.iter().map(|rest| spelled(rest.split(';').next().unwrap())));
+    let bodies = structures.iter().map(|rest| rest.strip_prefix("struct {").unwrap().split_once('}').unwrap());
     let structures = bodies.map(|(fields, rest)| (spelled(rest.split(';').next().unwrap()), spelled(fields)));
-    (plain, structures.collect())
+    Header { plain, structures: structures.collect(), stepped }
+}
+
+impl Header {
+    /// The other side knows how large a structure of this name is.
+    fn grows(&self, name: &str) -> bool {
+        self.structures[name].starts_with("uint32_t struct_size;") || self.stepped.contains(name)
+    }
+
+    /// What a program with this header would not find in a library of the other one.
+    fn broken_by(&self, now: &Header) -> Vec<String> {
+        let kept = |(name, fields): &(&String, &String)| match now.structures.get(*name) {
+            Some(now) if self.grows(name) => now.starts_with(*fields),
+            now => now == Some(fields),
+        };
+        let changed = self.structures.iter().filter(|structure| !kept(structure)).map(|(name, _)| name);
+        self.plain.difference(&now.plain).chain(changed).cloned().collect()
+    }
 }
 
 #[test]
 fn nothing_that_was_released_is_changed() {
-    let (plain, structures) = declarations(&present());
-    assert!(100 < plain.len() && 10 < structures.len());
+    let now = declarations(&present());
+    assert!(100 < now.plain.len() && 10 < now.structures.len() && 3 < now.stepped.len(), "{now:#?}");
+    assert!(!released().is_empty());
     for headers in released() {
-        let (old_plain, old_structures) = declarations(&std::fs::read_to_string(headers.join("uruk.h")).unwrap());
-        let missing: Vec<_> = old_plain.difference(&plain).collect();
-        assert!(missing.is_empty(), "{}: {missing:#?}", headers.display());
-        for (name, fields) in old_structures {
-            assert!(structures.get(&name).is_some_and(|now| now.starts_with(&fields)), "{}: {name}", headers.display());
-        }
+        let old = declarations(&std::fs::read_to_string(headers.join("uruk.h")).unwrap());
+        let broken = old.broken_by(&now);
+        assert!(broken.is_empty(), "{}: {broken:#?}", headers.display());
     }
 }
 
-const NEWER: &str = r#"
-#include "check.h"
-
-int main(void) {
-  uruk_memory_callbacks callbacks;
-  CHECK(uruk_struct_size(URUK_STRUCT_MEMORY_CALLBACKS) < sizeof callbacks);
-  FAILS(URUK_TOO_LARGE, "newer than the library", uruk_memory_callbacks_init(&callbacks, sizeof callbacks));
-  puts("newer: ok");
-  return 0;
+/// The check itself: what may be changed, and what may not.
+#[test]
+fn changes_are_told_from_additions() {
+    let text = present();
+    let old = declarations(&text);
+    let broken = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        old.broken_by(&declarations(&text.replace(from, to)))
+    };
+    let appended = |name: &str| {
+        let end = format!("}} {name};");
+        broken(&end, &format!("  uint64_t more;\n{end}"))
+    };
+    let growing: Vec<_> = old.structures.keys().filter(|name| old.grows(name)).collect();
+    assert!(14 < growing.len() && growing.len() < old.structures.len(), "{growing:?}");
+    for name in old.structures.keys() {
+        let expected: &[&String] = if growing.contains(&name) { &[] } else { &[name] };
+        assert_eq!(appended(name).iter().collect::<Vec<_>>(), expected);
+    }
+    assert!(["uruk_memory_answer", "uruk_symbol", "uruk_definition"].iter().all(|name| !old.grows(name)));
+    let callbacks = text.lines().filter(|line| line.starts_with("typedef ") && line.contains("(*uruk_"));
+    let callbacks: Vec<_> = callbacks.collect();
+    assert_eq!(callbacks.len(), 8, "{callbacks:?}");
+    for callback in callbacks {
+        assert_eq!(broken(callback, &callback.replace("(void *context", "(int more, void *context")).len(), 1);
+    }
+    assert_eq!(broken("typedef uint32_t uruk_name;", "typedef uint64_t uruk_name;"), ["uint32_t uruk_name"]);
+    assert_eq!(broken("uint32_t uruk_abi_version(void);", "").len(), 1);
+    assert_eq!(broken("URUK_GONE = 6,", "URUK_GONE = 60,"), ["URUK_GONE = 6,"]);
+    assert_eq!(broken("#define URUK_ABI_VERSION 1", "").len(), 1);
+    assert_eq!(broken("  uint32_t code_model;", "  uint64_t code_model;"), ["uruk_memory_request"]);
 }
-"#;
 
 #[test]
 fn a_header_newer_than_the_library_is_refused() {
-    let text = present();
-    let end = "} uruk_memory_callbacks;";
-    assert!(text.contains(end));
-    let headers = header("newer", &text.replace(end, &format!("  void *appended;\n{end}")));
+    let mut text = present();
+    let structures = declarations(&text).structures;
+    let filled_in: Vec<_> = structures.iter().filter(|(_, fields)| fields.contains("uint64_t magic;")).collect();
+    assert_eq!(filled_in.len(), 10);
+    let mut checks = String::new();
+    for (name, _) in filled_in {
+        let end = format!("}} {name};");
+        text = text.replace(&end, &format!("  void *appended;\n{end}"));
+        let number = name.replace("uruk_", "URUK_STRUCT_").to_uppercase();
+        writeln!(checks, "  CHECK(uruk_struct_size({number}) == offsetof({name}, appended));").unwrap();
+        writeln!(checks, "  {{ {name} newer; FAILS(URUK_TOO_LARGE, \"newer than the library\", {name}_init(&newer, sizeof newer)); }}")
+            .unwrap();
+    }
+    let headers = header("newer", &text);
     std::fs::copy(package().join("tests/c/check.h"), headers.join("check.h")).unwrap();
-    let program = source("version_newer", NEWER);
-    assert_eq!(run_with(&headers, program.as_ref(), "", &[]), "newer: ok\n");
+    let program =
+        format!("#include \"check.h\"\n\nint main(void) {{\n{checks}  puts(\"newer: ok\");\n  return 0;\n}}\n");
+    assert_eq!(run_with(&headers, source("version_newer", &program).as_ref(), "", &[]), "newer: ok\n");
 }
 
 const OLDER: &str = r#"
@@ -134,7 +179,7 @@ int main(int argc, char **argv) {
   OK(uruk_memory_manager_dispose(manager));
   OK(uruk_jit_main(jit, &dylib));
   OK(uruk_dylib_add_file(dylib, argv[1]));
-  FAILS(URUK_MEMORY, "the arena is closed", uruk_lookup(dylib, "f", &address));
+  FAILS(URUK_CALLBACK, "the arena is closed", uruk_lookup(dylib, "f", &address));
   OK(uruk_jit_destroy(jit));
   puts("older: ok");
   return 0;

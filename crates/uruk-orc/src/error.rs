@@ -238,6 +238,14 @@ pub enum Error {
         /// The generator.
         generator: String,
     },
+    /// A lazy function's body is another one, and so on, and the last leads back to the first.
+    #[error(
+        "`{symbol}`, called through lazy re-exports, leads back to itself; let the dylib where it is looked for find its definition first"
+    )]
+    EndlessCall {
+        /// The name under which the body was looked for.
+        symbol: String,
+    },
     /// A tracker's content can be transferred within its dylib only.
     #[error("a tracker of dylib `{dylib}` cannot be transferred to one of dylib `{other}`")]
     OtherDylib {

@@ -62,7 +62,7 @@ impl Executor for InProcess {
     }
 
     fn open_library(&self, path_or_soname: &str) -> Result<Box<dyn Exports>, Error> {
-        match libraries::load(path_or_soname) {
+        match libraries::load_apart(path_or_soname) {
             Ok(library) => Ok(Box::new(library)),
             Err(error) => Err(Error::Executor { what: "loading a library".into(), reason: error.to_string() }),
         }

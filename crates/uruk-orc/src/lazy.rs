@@ -60,8 +60,23 @@ struct Known {
     lazy: Map<StubId, Body>,
     /// The same stubs by address.
     by_address: Map<u64, StubId>,
+    /// Which of them lead to which.
+    onward: Map<StubId, StubId>,
     /// Bodies in the order of their first calls.
     called: Vec<Body>,
+}
+
+impl Known {
+    /// Notes where a stub leads, and says whether calls arrive anywhere.
+    fn lead(&mut self, stub: StubId, address: u64) -> bool {
+        let Some(next) = self.by_address.get(&address).copied() else { return true };
+        let mut onward = std::iter::successors(Some(next), |stub| self.onward.get(stub).copied());
+        let arrives = onward.all(|passed| passed != stub);
+        if arrives {
+            self.onward.insert(stub, next);
+        }
+        arrives
+    }
 }
 
 impl Bodies {
@@ -75,7 +90,10 @@ impl Resolver for Bodies {
         let session = self.session.upgrade()?;
         let body = self.lock().lazy.get(&stub)?.clone();
         let (source, name) = (body.source, body.name);
-        let found = session.body(body.unit, &session.search_order(source), name);
+        let found = session.body(body.unit, &session.search_order(source), name).and_then(|address| {
+            let arrives = self.lock().lead(stub, address);
+            arrives.then_some(address).ok_or_else(|| Error::EndlessCall { symbol: session.names().text(name) })
+        });
         match found.and_then(|address| session.prepare_first_call(source).map(|()| address)) {
             Ok(address) => {
                 if let Some(hook) = body.hook {
@@ -115,6 +133,7 @@ impl Drop for Owned {
             let mut known = self.stubs.bodies.lock();
             for Stub { id, address } in &self.made {
                 known.lazy.remove(id);
+                known.onward.remove(id);
                 known.by_address.remove(address);
             }
         }
@@ -300,6 +319,7 @@ impl Session {
         };
         let (id, unit) = found.ok_or_else(|| Error::Removed { unit: self.names().text(name) })?;
         let address = self.body(unit, &[SearchEntry { dylib: source, all_symbols: true }], name)?;
+        stubs.bodies.lock().onward.remove(&id);
         stubs.pool.redirect(&[(id, address)])
     }
 

@@ -5,7 +5,9 @@ use crate::dylib::{Dylib, Tracker};
 use crate::jit::{Error, Inner, Jit};
 use std::sync::{Arc, OnceLock};
 use uruk_cranelift::{Function, Options, UrukBuilder, UrukModule};
+use uruk_orc::error::Cause;
 use uruk_orc::layer::{CompileLayer, Layer, OnDemandLayer, Whole};
+use uruk_orc::responsibility::Responsibility;
 use uruk_orc::session::Session;
 use uruk_orc::{DylibId, TrackerId};
 
@@ -86,6 +88,21 @@ impl Jit {
     /// Adds the functions of a text to a dylib by its id; see [`Dylib::add_clif`].
     pub fn add_clif(&self, dylib: DylibId, tracker: Option<TrackerId>, file: &str, text: &str) -> Result<(), Error> {
         self.inner().add_functions(dylib, tracker, self.inner().read_clif(file, text)?)
+    }
+
+    /// Has the one function of a text compiled and linked for a unit of one's own that has promised it. Errors are the unit's.
+    pub fn compile_clif(&self, responsibility: Responsibility, file: &str, text: &str) {
+        let read = || {
+            let functions = self.inner().read_clif(file, text)?;
+            let count = functions.len();
+            let one = <[Function; 1]>::try_from(functions);
+            let [function] = one.map_err(|_| format!("{file}: {count} functions are in a text that is to have one"))?;
+            Ok::<_, Cause>((self.inner().cranelift()?, function))
+        };
+        match read() {
+            Ok((layer, function)) => layer.emit(responsibility, function),
+            Err(cause) => responsibility.fail_to_compile(cause),
+        }
     }
 }
 

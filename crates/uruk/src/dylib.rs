@@ -190,7 +190,8 @@ impl<'jit> Dylib<'jit> {
         Tracker { jit: self.jit, dylib: self.id, id: self.jit.session().create_tracker(self.id) }
     }
 
-    /// Loads a shared library, by path or soname, and offers those of its symbols that are accepted.
+    /// Loads a shared library, by path or soname, and offers those of its symbols that are accepted, in this dylib only:
+    /// others, and libraries that do not say that they need it, do not see them (`RTLD_LOCAL`).
     pub fn add_library(
         &self,
         path_or_soname: &str,

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -114,6 +115,27 @@ fn a_call_that_cannot_be_linked_goes_to_the_failure_handler() {
     assert_eq!(absent(4), 40);
 }
 
+/// Of stubs that lead to each other, the first call that would never arrive fails.
+#[test]
+fn a_call_that_leads_back_to_itself_goes_to_the_failure_handler() {
+    extern "C" fn failed(number: i32) -> i32 {
+        -number
+    }
+    let jit = Jit::builder().lazy_failure((failed as Number).to_address()).build().unwrap();
+    let [one, two, three] = ["one", "two", "three"].map(|name| jit.create_dylib(name).unwrap());
+    one.lazy_reexport(&one, &["own"]).unwrap();
+    one.lazy_reexport(&two, &["far"]).unwrap();
+    two.lazy_reexport(&three, &["far"]).unwrap();
+    three.lazy_reexport(&one, &["far"]).unwrap();
+    for (name, function) in [("own", 1), ("far", 2)] {
+        // SAFETY: as declared.
+        assert_eq!(unsafe { one.handle::<Number>(name) }.unwrap()(function), -function);
+        let reports: Vec<String> = jit.session().take_reports().iter().map(ToString::to_string).collect();
+        let [report] = &reports[..] else { panic!("{reports:?}") };
+        assert!(report.starts_with(&format!("`{name}`, called through lazy")), "{report}");
+    }
+}
+
 #[test]
 fn functions_are_replaced_together_while_others_call_them() {
     let jit = Jit::new().unwrap();
@@ -217,4 +239,27 @@ fn an_alias_and_a_filtered_library_serve_linked_code() {
         (jit.main().handle::<Number>("g").unwrap(), jit.main().handle::<extern "C" fn() -> f64>("zero").unwrap())
     };
     assert_eq!((g(5), zero()), (4, 0.0));
+}
+
+/// Neither another dylib nor another JIT sees what was loaded for one; what was loaded for all they see.
+#[test]
+fn a_library_of_one_dylib_is_that_dylibs_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = |name: &str| {
+        let (source, library) = (folder.path().join(format!("{name}.c")), folder.path().join(format!("lib{name}.so")));
+        std::fs::write(&source, format!("int {name}(int x) {{ return x + 1; }}")).unwrap();
+        let mut compiler = Command::new("gcc");
+        assert!(compiler.args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status().unwrap().success());
+        library.display().to_string()
+    };
+    let (jit, other_jit) = (Jit::new().unwrap(), Jit::new().unwrap());
+    let other = jit.create_dylib("other").unwrap();
+    jit.main().add_library(&library("seen_by_one"), |_| true).unwrap();
+    // SAFETY: as declared.
+    assert_eq!(unsafe { jit.main().handle::<Number>("seen_by_one") }.unwrap()(1), 2);
+    assert!(other.find("seen_by_one").is_err() && other_jit.main().find("seen_by_one").is_err());
+    jit.load_library(&library("seen_by_all")).unwrap();
+    // SAFETY: as declared.
+    assert_eq!(unsafe { other.handle::<Number>("seen_by_all") }.unwrap()(1), 2);
+    assert!(other_jit.main().find("seen_by_all").is_ok());
 }

@@ -181,7 +181,8 @@ extern "C" fn note(text: *const u8, length: u64, number: u64) -> u64 {
 
 extern "C" fn forget(number: u64) -> u64 {
     CALLS.lock().unwrap().push((number, Vec::new()));
-    0
+    // One that fails does not keep the others from being made.
+    if number == 12 { 0x66 } else { 0 }
 }
 
 /// Adds two actions to each object: the first notes a text in a scratch section.
@@ -231,6 +232,9 @@ fn actions_are_called_when_memory_is_final_and_when_it_goes_and_scratch_goes_fir
     drop(object.remove());
     let called = std::mem::take(&mut *CALLS.lock().unwrap());
     assert_eq!(called.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [13, 12, 11]);
+    let reports: Vec<String> = jit.session().take_reports().iter().map(ToString::to_string).collect();
+    let [report] = &reports[..] else { panic!("{reports:?}") };
+    assert!(report.contains("f.c: an action before its memory goes failed") && report.contains("0x66"), "{report}");
     assert_eq!(memory.memory.statistics().live, [0; 3]);
 }
 

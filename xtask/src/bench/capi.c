@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <uruk.h>
+#include "segments.h"
 
 #define ROUNDS 101
 #define LOOKUPS 200000
@@ -42,8 +41,7 @@ static double middle(double *samples, int count) {
 
 struct arena {
   char *start;
-  uint64_t used, starts[3], sizes[3];
-  int protections[3];
+  struct segments batch;
 };
 
 static int32_t span(void *context, uint32_t placement, uint64_t *start, uint64_t *end, char **message) {
@@ -57,29 +55,19 @@ static int32_t span(void *context, uint32_t placement, uint64_t *start, uint64_t
 static int32_t allocate(void *context, const uruk_memory_request *request, uruk_memory_answer *answers, char **message) {
   struct arena *arena = context;
   (void)message;
-  arena->used = 0;
-  memset(arena->sizes, 0, sizeof arena->sizes);
+  uint64_t used = 0;
+  arena->batch.count = 0;
   for (uint64_t i = 0; i < request->segment_count; i++) {
-    arena->starts[i] = arena->used;
-    arena->sizes[i] = (request->segments[i].size + 4095) / 4096 * 4096;
-    arena->protections[i] = PROT_READ | (request->segments[i].kind == URUK_KIND_CODE ? PROT_EXEC : 0);
-    arena->protections[i] |= request->segments[i].kind == URUK_KIND_DATA ? PROT_WRITE : 0;
-    arena->used += arena->sizes[i];
-    answers[i].working = arena->start + arena->starts[i];
-    answers[i].target = (uint64_t)(uintptr_t)answers[i].working;
+    place(&arena->batch, &request->segments[i], arena->start + used, &answers[i]);
+    used += (request->segments[i].size + 4095) / 4096 * 4096;
   }
-  return ARENA_SIZE < arena->used || mprotect(arena->start, arena->used, PROT_READ | PROT_WRITE) != 0;
+  return ARENA_SIZE < used || mprotect(arena->start, used, PROT_READ | PROT_WRITE) != 0;
 }
 
 static int32_t finalize(void *context, uint64_t allocation, char **message) {
   struct arena *arena = context;
   (void)allocation, (void)message;
-  for (int i = 0; i < 3; i++) {
-    if (arena->sizes[i] != 0 && mprotect(arena->start + arena->starts[i], arena->sizes[i], arena->protections[i]) != 0) {
-      return 1;
-    }
-  }
-  return 0;
+  return protect(&arena->batch);
 }
 
 static void deallocate(void *context, uint64_t allocation) {

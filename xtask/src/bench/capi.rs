@@ -23,7 +23,10 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     let (folder, release) = (paths::target_folder("bench-run")?, paths::target().join("release"));
     let program = folder.join("capi");
     let mut compiler = Command::new("cc");
-    compiler.arg("-O2").arg("-I").arg(paths::root().join("crates/uruk-capi/include"));
+    compiler.arg("-O2");
+    for headers in ["include", "tests/c"] {
+        compiler.arg("-I").arg(paths::root().join("crates/uruk-capi").join(headers));
+    }
     compiler.arg(paths::root().join("xtask/src/bench/capi.c")).arg("-o").arg(&program);
     // Linked whole, so that no loader has to be told where it is.
     compiler.arg(release.join("liburuk_c.a")).args(["-lm", "-lpthread", "-ldl", "-lgcc_s"]);

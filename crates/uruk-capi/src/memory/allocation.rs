@@ -1,10 +1,12 @@
 //! What a client has given: looked at before it is used, written, and made final or given back.
 
-use super::manager::{Piece, Shared, end_context, other};
+use super::claims::Live;
+use super::manager::{Shared, other};
 use super::request::Request;
 use super::*;
 use crate::call::answer;
 use crate::error::{Failure, uruk_status};
+use std::ops::Range;
 use uruk::memory::{Allocation, Demand, Lane, MemoryError};
 
 /// No answer.
@@ -34,50 +36,63 @@ pub(super) struct Memory {
 unsafe impl Send for Memory {}
 
 impl Memory {
-    /// Whether what the client answered can be used: addresses that are there, aligned, apart, in reach of each other.
+    /// Whether what the client answered can be used by itself: addresses that are there, aligned, in reach of each other.
     pub fn check(&self, request: &Request) -> Result<(), Failure> {
-        let invalid = |text: String| {
-            Err(Failure::new(uruk_status::URUK_MEMORY, format!("`allocate` of the memory manager: {text}")))
+        let invalid = |status, text: String| {
+            Err(Failure::new(
+                status,
+                format!("`allocate` of the memory manager, for allocation {}: {text}", self.number),
+            ))
         };
-        let mut targets: Vec<(u64, u64, Lane)> = Vec::new();
-        let mut workings: Vec<(u64, u64, Lane)> = Vec::new();
+        let (mut first, mut last) = (u64::MAX, 0);
         for lane in &request.lanes {
             let (place, wanted) = (&self.places[*lane as usize], &self.demand.lanes[*lane as usize]);
             let name = segment_name(*lane);
             if place.working.is_null() || place.target == 0 {
-                return invalid(format!("it left the {name} segment without an address"));
+                let which = if place.working.is_null() { "working" } else { "target" };
+                return invalid(
+                    uruk_status::URUK_NULL,
+                    format!("it left the {name} segment without a {which} address"),
+                );
             }
             let working = place.working.addr() as u64;
             let ends = (place.target.checked_add(wanted.size), working.checked_add(wanted.size));
-            let (Some(target_end), Some(working_end)) = ends else {
-                return invalid(format!("the {name} segment at {:#x} would end beyond the last address", place.target));
+            let (Some(end), Some(_)) = ends else {
+                let text = format!("the {name} segment at {:#x} would end beyond the last address", place.target);
+                return invalid(uruk_status::URUK_PAST_END, text);
             };
             if !place.target.is_multiple_of(wanted.align) {
-                return invalid(format!(
-                    "the {name} segment is at {:#x}, not at a multiple of {}",
-                    place.target, wanted.align
-                ));
+                let text =
+                    format!("the {name} segment is at {:#x}, not at a multiple of {}", place.target, wanted.align);
+                return invalid(uruk_status::URUK_BAD_ALIGNMENT, text);
             }
-            targets.push((place.target, target_end, *lane));
-            workings.push((working, working_end, *lane));
+            (first, last) = (first.min(place.target), last.max(end));
         }
-        for mut places in [targets.clone(), workings] {
-            places.sort_unstable_by_key(|(start, ..)| *start);
-            if let Some([(.., first), (start, _, second)]) =
-                places.array_windows().find(|[(_, end, _), (start, ..)]| start < end)
-            {
-                let (first, second) = (segment_name(*first), segment_name(*second));
-                return invalid(format!("the {second} segment at {start:#x} lies in the {first} segment"));
-            }
-        }
-        let spread = targets.iter().map(|(_, end, _)| *end).max().unwrap_or(0)
-            - targets.iter().map(|(start, ..)| *start).min().unwrap_or(0);
+        let spread = last.saturating_sub(first);
         match self.demand.reach() {
-            Some(reach) if reach < spread => invalid(format!(
-                "its segments are {spread:#x} bytes apart; {reach:#x} is the most that instructions reach"
-            )),
+            Some(reach) if reach < spread => invalid(
+                uruk_status::URUK_OUT_OF_REACH,
+                format!("its segments are {spread:#x} bytes apart; {reach:#x} is the most that instructions reach"),
+            ),
             _ => Ok(()),
         }
+    }
+
+    /// Claims the answer's addresses, none of which may be another segment's, of this allocation or of others. What was claimed before
+    /// an error is given back with the rest.
+    pub fn claim(&self, live: &mut Live, request: &Request) -> Result<(), Failure> {
+        for lane in &request.lanes {
+            let [target, working] = self.ranges(*lane);
+            live.targets.take(target, self.number, *lane)?;
+            live.workings.take(working, self.number, *lane)?;
+        }
+        Ok(())
+    }
+
+    /// Where a segment runs, and where it is written; `check` has found both to end.
+    fn ranges(&self, lane: Lane) -> [Range<u64>; 2] {
+        let (place, size) = (&self.places[lane as usize], self.demand.lanes[lane as usize].size);
+        [place.target, place.working.addr() as u64].map(|start| start..start.saturating_add(size))
     }
 
     pub fn clear(&mut self) {
@@ -109,7 +124,7 @@ impl Memory {
     }
 }
 
-fn segment_name(lane: Lane) -> &'static str {
+pub(super) fn segment_name(lane: Lane) -> &'static str {
     match lane {
         Lane::Code => "code",
         Lane::ReadOnly => "read-only",
@@ -129,7 +144,7 @@ impl Allocation for Memory {
                 return &mut [][..];
             }
             let size = (wanted.size - wanted.zero_fill) as usize;
-            // SAFETY: the client has given so many bytes to this allocation alone, which `check` has found not to overlap;
+            // SAFETY: the client has given so many bytes to this allocation alone, which `claim` has found not to overlap;
             // they are initialised, by `clear` or by the client's word.
             unsafe { std::slice::from_raw_parts_mut(place.working.cast::<u8>(), size) }
         })
@@ -153,10 +168,10 @@ impl Allocation for Memory {
         let live = &mut *self.shared.live();
         let mut left = 0;
         for lane in Lane::ALL {
-            let (start, size) = (self.places[lane as usize].target, self.demand.lanes[lane as usize].size);
-            if size != 0 {
-                live.pieces.insert(start, Piece { end: start + size, allocation: number });
-                left += size;
+            let [target, working] = self.ranges(lane);
+            left += target.end - target.start;
+            if target != working {
+                live.workings.free(working, number);
             }
         }
         live.allocations.insert(number, (self.context, left));
@@ -170,13 +185,20 @@ impl Drop for Memory {
             return;
         }
         let (context, number) = (self.context, self.number);
-        // As in `release`.
-        let _ = self.shared.with(|callbacks| {
+        {
+            let live = &mut *self.shared.live();
+            for lane in Lane::ALL {
+                let [target, working] = self.ranges(lane);
+                live.targets.free(target, number);
+                live.workings.free(working, number);
+            }
+        }
+        self.shared.tell("abandon", number, |callbacks| {
             if let Some(end) = callbacks.abandon.or(callbacks.deallocate) {
                 // SAFETY: the client's callback, once for what it allocated and was not finalized.
                 unsafe { end(context.0, number) };
             }
-            end_context(callbacks, context);
         });
+        self.shared.end_context(number, context);
     }
 }

@@ -1,6 +1,7 @@
 //! A table of callbacks as a memory manager, and its life.
 
 use super::allocation::{EMPTY, Memory, State};
+use super::claims::{Claim, Live};
 use super::request::Request;
 use super::table::Table;
 use super::*;
@@ -9,7 +10,6 @@ use crate::error::{Failure, uruk_status};
 use crate::handle::{self, Handle};
 use crate::raw::{List, Out};
 use crate::sized;
-use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use uruk::memory::{
@@ -33,18 +33,27 @@ pub extern "C" fn uruk_memory_manager_create(
     enter(Reach::OutsideLinks, || {
         manager.check("manager")?;
         let callbacks = sized::copy(callbacks)?;
-        let made: Arc<dyn MemoryManager> = match check(&callbacks)? {
-            true => Arc::new(Custom(Arc::new(Shared::new(&callbacks)?))),
-            false => Arc::new(Stock { memory: InProcessMemory::new(Options::default()), _end: End(callbacks) }),
+        let allocates = check(&callbacks)?;
+        let reports = Arc::new(Reports::default());
+        let client = Client::new(&callbacks, reports.clone())?;
+        let memory: Arc<dyn MemoryManager> = match allocates {
+            true => Arc::new(Custom(Arc::new(Shared::new(&callbacks, client)))),
+            false => Arc::new(Stock { memory: InProcessMemory::new(Options::default()), _client: client }),
         };
-        manager.put(handle::put::<uruk_memory_manager>(Arc::new(made)).handle())
+        manager.put(handle::put::<uruk_memory_manager>(Arc::new(Manager { memory, reports })).handle())
     })
 }
 
-/// Disposes of a manager: it goes with the last JIT that has it. Null is fine.
+/// Disposes of a manager: it goes with the last JIT that has it. Null is fine. `URUK_TAMPERED` if `destroy` could not be called, or there
+/// is a report that nobody has taken: it is disposed of all the same.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_memory_manager_dispose(manager: Handle<uruk_memory_manager>) -> uruk_status {
-    enter(Reach::OutsideLinks, || manager.take().map(drop))
+    enter(Reach::OutsideLinks, || {
+        let Some(manager) = manager.take()? else { return Ok(()) };
+        let reports = manager.reports.clone();
+        drop(manager);
+        reports.finish()
+    })
 }
 
 /// Whether a table allocates; an error if half of a pair is missing, or there is a flag that is none.
@@ -81,19 +90,28 @@ fn check(callbacks: &uruk_memory_callbacks) -> Result<bool, Failure> {
     }
 }
 
-/// Tells the client that it is over.
-struct End(uruk_memory_callbacks);
+/// A client's callbacks. It is told when it is over.
+struct Client {
+    table: Table,
+    reports: Arc<Reports>,
+}
 
-// SAFETY: the client is told that callbacks come from any thread.
-unsafe impl Send for End {}
-// SAFETY: as above.
-unsafe impl Sync for End {}
+impl Client {
+    fn new(callbacks: &uruk_memory_callbacks, reports: Arc<Reports>) -> Result<Client, Failure> {
+        Ok(Client { table: Table::new(callbacks, callbacks.flags & URUK_MEMORY_HARDENED != 0)?, reports })
+    }
+}
 
-impl Drop for End {
+impl Drop for Client {
     fn drop(&mut self) {
-        if let Some(destroy) = self.0.destroy {
-            // SAFETY: the client's callback with its context, once.
-            linking(|| unsafe { destroy(self.0.context) });
+        match self.table.get() {
+            Ok(callbacks) => {
+                if let Some(destroy) = callbacks.destroy {
+                    // SAFETY: the client's callback with its context, once.
+                    linking(|| unsafe { destroy(callbacks.context) });
+                }
+            }
+            Err(failure) => self.reports.add("`destroy` of the memory manager was not called".into(), &failure),
         }
     }
 }
@@ -101,7 +119,7 @@ impl Drop for End {
 /// The library's own memory, for a table that allocates nothing.
 struct Stock {
     memory: InProcessMemory,
-    _end: End,
+    _client: Client,
 }
 
 impl MemoryManager for Stock {
@@ -122,26 +140,13 @@ impl MemoryManager for Stock {
 struct Custom(Arc<Shared>);
 
 pub(super) struct Shared {
-    table: Table,
+    client: Client,
     flags: u32,
+    /// Each request has a context of its own.
+    contexts: bool,
     /// Held around callbacks if the client wants that.
     serial: Mutex<()>,
     live: Mutex<Live>,
-    _end: End,
-}
-
-/// What was finalized and has not all been released.
-#[derive(Default)]
-pub(super) struct Live {
-    /// By first address.
-    pub pieces: BTreeMap<u64, Piece>,
-    /// The context of each, and its bytes that have not been released.
-    pub allocations: HashMap<u64, (Opaque, u64)>,
-}
-
-pub(super) struct Piece {
-    pub end: u64,
-    pub allocation: u64,
 }
 
 pub(super) fn other(failure: Failure) -> MemoryError {
@@ -149,10 +154,9 @@ pub(super) fn other(failure: Failure) -> MemoryError {
 }
 
 impl Shared {
-    fn new(callbacks: &uruk_memory_callbacks) -> Result<Shared, Failure> {
-        let table = Table::new(callbacks, callbacks.flags & URUK_MEMORY_HARDENED != 0)?;
+    fn new(callbacks: &uruk_memory_callbacks, client: Client) -> Shared {
         let (serial, live) = Default::default();
-        Ok(Shared { table, flags: callbacks.flags, serial, live, _end: End(*callbacks) })
+        Shared { client, flags: callbacks.flags, contexts: callbacks.create_context.is_some(), serial, live }
     }
 
     pub fn live(&self) -> MutexGuard<'_, Live> {
@@ -163,8 +167,28 @@ impl Shared {
     pub fn with<T>(&self, call: impl FnOnce(&uruk_memory_callbacks) -> T) -> Result<T, Failure> {
         let wanted = self.flags & URUK_MEMORY_SERIALIZE != 0;
         let _turn = wanted.then(|| self.serial.lock().unwrap_or_else(PoisonError::into_inner));
-        let callbacks = self.table.get()?;
+        let callbacks = self.client.table.get()?;
         Ok(linking(|| call(callbacks)))
+    }
+
+    /// Calls the client where nobody waits for what comes of it.
+    pub fn tell(&self, what: &str, number: u64, call: impl FnOnce(&uruk_memory_callbacks)) {
+        if let Err(failure) = self.with(call) {
+            let text = format!("`{what}` of the memory manager was not called for allocation {number}");
+            self.client.reports.add(text, &failure);
+        }
+    }
+
+    /// A context is seen for the last time, if it was made for one allocation.
+    pub fn end_context(&self, number: u64, context: Opaque) {
+        if self.contexts {
+            self.tell("destroy_context", number, |callbacks| {
+                if let Some(destroy) = callbacks.destroy_context {
+                    // SAFETY: what `create_context` has made, once.
+                    unsafe { destroy(context.0) };
+                }
+            });
+        }
     }
 
     fn allocate(
@@ -186,47 +210,44 @@ impl Shared {
         if request.lanes.is_empty() {
             return Ok(Box::new(allocation));
         }
-        let mut answers = vec![EMPTY; request.lanes.len()];
-        self.with(|callbacks| {
-            allocation.context = self.make_context(callbacks, &request)?;
-            let context = allocation.context.0;
-            let done = answer("`allocate` of the memory manager", |message| match callbacks.allocate {
-                // SAFETY: the client's callback with what it has been promised: a request, as many places, and one for a message.
-                Some(allocate) => unsafe { allocate(context, &request.request, answers.as_mut_ptr(), message) },
-                None => 0,
-            });
-            match done {
-                Ok(()) => allocation.state = State::Allocated,
-                Err(_) => end_context(callbacks, allocation.context),
-            }
-            done
-        })??;
+        let context = self.with(|callbacks| make_context(callbacks, &request))??;
+        let answers = self.with(|callbacks| ask(callbacks, context, &request)).and_then(|answers| answers);
+        let answers = answers.inspect_err(|_| self.end_context(number, context))?;
+        (allocation.context, allocation.state) = (context, State::Allocated);
         for (lane, answer) in request.lanes.iter().zip(answers) {
             allocation.places[*lane as usize] = answer;
         }
         allocation.check(&request)?;
+        allocation.claim(&mut self.live(), &request)?;
         if self.flags & URUK_MEMORY_ZEROED == 0 {
             allocation.clear();
         }
         Ok(Box::new(allocation))
     }
-
-    fn make_context(&self, callbacks: &uruk_memory_callbacks, request: &Request) -> Result<Opaque, Failure> {
-        let Some(create) = callbacks.create_context else { return Ok(callbacks.context()) };
-        let mut created = std::ptr::null_mut();
-        // SAFETY: as for `allocate`.
-        let create = |message| unsafe { create(callbacks.context, &request.request, &mut created, message) };
-        answer("`create_context` of the memory manager", create)?;
-        Ok(Opaque(created))
-    }
 }
 
-/// A context that the client has made for one allocation is seen for the last time.
-pub(super) fn end_context(callbacks: &uruk_memory_callbacks, context: Opaque) {
-    if let Some(destroy) = callbacks.destroy_context {
-        // SAFETY: what `create_context` has made, once.
-        unsafe { destroy(context.0) };
-    }
+fn make_context(callbacks: &uruk_memory_callbacks, request: &Request) -> Result<Opaque, Failure> {
+    let Some(create) = callbacks.create_context else { return Ok(callbacks.context()) };
+    let mut created = std::ptr::null_mut();
+    // SAFETY: as for `allocate`.
+    let create = |message| unsafe { create(callbacks.context, &request.request, &mut created, message) };
+    answer("`create_context` of the memory manager", create)?;
+    Ok(Opaque(created))
+}
+
+/// What the client answers to a request, by lane.
+fn ask(
+    callbacks: &uruk_memory_callbacks,
+    context: Opaque,
+    request: &Request,
+) -> Result<Vec<uruk_memory_answer>, Failure> {
+    let mut answers = vec![EMPTY; request.lanes.len()];
+    answer("`allocate` of the memory manager", |message| match callbacks.allocate {
+        // SAFETY: the client's callback with what it has been promised: a request, as many places, and one for a message.
+        Some(allocate) => unsafe { allocate(context.0, &request.request, answers.as_mut_ptr(), message) },
+        None => 0,
+    })?;
+    Ok(answers)
 }
 
 /// The triple of code for an architecture.
@@ -277,36 +298,36 @@ impl MemoryManager for Custom {
         {
             let live = &mut *self.0.live();
             for segment in segments {
-                let found = live.pieces.range(..=segment.address).next_back();
-                let Some((_, piece)) = found.filter(|(_, piece)| segment.address < piece.end) else { continue };
-                let Some((context, left)) = live.allocations.get_mut(&piece.allocation) else { continue };
+                let Some(Claim { allocation: number, .. }) = live.targets.at(segment.address) else { continue };
+                let Some((context, left)) = live.allocations.get_mut(&number) else { continue };
+                let range = segment.address..segment.address.saturating_add(segment.size);
+                live.targets.free(range.clone(), number);
+                live.workings.free(range, number);
                 *left = left.saturating_sub(segment.size);
-                let number = piece.allocation;
                 pieces.push((number, *context, uruk_memory_piece { target: segment.address, size: segment.size }));
                 if *left == 0 {
                     over.push((number, *context));
                     live.allocations.remove(&number);
                 }
             }
-            if !over.is_empty() {
-                live.pieces.retain(|_, piece| live.allocations.contains_key(&piece.allocation));
-            }
         }
-        // A table that was altered cannot be told: nothing in it is called any more.
-        let _ = self.0.with(|callbacks| {
-            for (number, context, piece) in &pieces {
+        for (number, context, piece) in pieces {
+            // If the table was altered, what is reported is that nobody is told of the end.
+            let _ = self.0.with(|callbacks| {
                 if let Some(release) = callbacks.release {
                     // SAFETY: the client's callback with its context and a part of what it allocated.
-                    unsafe { release(context.0, *number, piece) };
+                    unsafe { release(context.0, number, &piece) };
                 }
-            }
-            for (number, context) in &over {
+            });
+        }
+        for (number, context) in over {
+            self.0.tell("deallocate", number, |callbacks| {
                 if let Some(deallocate) = callbacks.deallocate {
                     // SAFETY: the client's callback, once for what it allocated.
-                    unsafe { deallocate(context.0, *number) };
+                    unsafe { deallocate(context.0, number) };
                 }
-                end_context(callbacks, *context);
-            }
-        });
+            });
+            self.0.end_context(number, context);
+        }
     }
 }

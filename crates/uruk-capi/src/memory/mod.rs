@@ -6,7 +6,9 @@
 //! as many as those of the last, and `destroy` comes after all of them, once.
 
 mod allocation;
+mod claims;
 mod manager;
+mod reports;
 mod request;
 mod sections;
 mod stock;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use uruk::memory::MemoryManager;
 
 pub use manager::{uruk_memory_callbacks_init, uruk_memory_manager_create, uruk_memory_manager_dispose};
+pub(crate) use reports::Reports;
 pub use sections::uruk_memory_manager_create_sections;
 pub use stock::{uruk_memory_manager_create_stock, uruk_memory_options_init};
 
@@ -28,7 +31,19 @@ pub struct uruk_memory_manager;
 
 impl Kind for uruk_memory_manager {
     const NAME: &'static str = "uruk_memory_manager";
-    type Object = Arc<dyn MemoryManager>;
+    type Object = Manager;
+}
+
+/// A memory manager, and what it could not tell.
+pub struct Manager {
+    pub(crate) memory: Arc<dyn MemoryManager>,
+    pub(crate) reports: Arc<Reports>,
+}
+
+impl Manager {
+    fn new(memory: Arc<dyn MemoryManager>) -> Arc<Manager> {
+        Arc::new(Manager { memory, reports: Arc::default() })
+    }
 }
 
 /// Kinds of sections and of segments.
@@ -70,7 +85,8 @@ pub const URUK_CODE_MODEL_LARGE: u32 = 1;
 pub const URUK_MEMORY_EACH_OBJECT: u32 = 1;
 /// No two callbacks of the manager run at once: the library waits.
 pub const URUK_MEMORY_SERIALIZE: u32 = 2;
-/// The table of callbacks is checked each time before one is called.
+/// The table of callbacks is checked each time before one is called. If it was altered, none is called any more: what would have been
+/// called for a link fails as `URUK_TAMPERED`, and each other call that is left out is a report (`uruk_jit_take_report`).
 pub const URUK_MEMORY_HARDENED: u32 = 4;
 /// What `allocate` gives is zero already; otherwise the library clears all of it.
 pub const URUK_MEMORY_ZEROED: u32 = 8;

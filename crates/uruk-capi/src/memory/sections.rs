@@ -1,12 +1,18 @@
 //! A memory manager of four functions, for those who have them from `LLVMCreateSimpleMCJITMemoryManager`.
+//!
+//! Data flow: a batch is given memory → its bytes are made aside → right before `finalize` is called for it they are written there.
+//! For `finalize` protects all that was given so far, and a batch that waits for another one's addresses must not hold that one up:
+//! its memory may be protected before it has bytes. Invariants: one function at a time is called, and nothing is given twice.
 
 use super::*;
 use crate::call::{Reach, answer, enter, linking};
 use crate::error::{Failure, uruk_status};
 use crate::handle::{self, Handle};
 use crate::raw::Out;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use uruk::memory::{Allocation, Demand, Lane, MemoryError, MemoryManager, Placement, Segment};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use uruk::memory::{Allocation, Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment};
 
 /// Gives so many bytes for code.
 pub type uruk_allocate_code_section = Option<
@@ -36,7 +42,8 @@ pub type uruk_destroy_memory = Option<unsafe extern "C" fn(context: *mut c_void)
 
 /// Makes a memory manager of four functions, as MCJIT's users have them; all are needed. For each batch of objects they are asked
 /// for one section of code, one of constants and one of variables, called `.text`, `.rodata` and `.data`. Nothing is given back
-/// before the end, and several JITs must not have one such manager at a time.
+/// before the end, and several JITs must not have one such manager at a time. No two of the functions run at once. What is given is
+/// cleared at once, and written right before `finalize` is called for it; calls of that for other batches may come in between.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_memory_manager_create_sections(
     context: *mut c_void,
@@ -54,10 +61,17 @@ pub extern "C" fn uruk_memory_manager_create_sections(
             let text = "one of the four functions is NULL; `uruk_memory_manager_create` has defaults for each";
             return Err(Failure::new(uruk_status::URUK_HALF_PAIR, text));
         };
-        let functions =
-            Arc::new(Functions { context: Opaque(context), allocate_code, allocate_data, finalize, destroy });
+        let functions = Functions {
+            context: Opaque(context),
+            allocate_code,
+            allocate_data,
+            finalize,
+            destroy,
+            turn: Mutex::default(),
+        };
+        let functions = Arc::new(functions);
         let made: Arc<dyn MemoryManager> = Arc::new(Sections(functions));
-        manager.put(handle::put::<uruk_memory_manager>(Arc::new(made)).handle())
+        manager.put(handle::put::<uruk_memory_manager>(Manager::new(made)).handle())
     })
 }
 
@@ -67,6 +81,64 @@ struct Functions {
     allocate_data: unsafe extern "C" fn(*mut c_void, usize, u32, u32, *const c_char, i32) -> *mut u8,
     finalize: unsafe extern "C" fn(*mut c_void, *mut *mut c_char) -> i32,
     destroy: unsafe extern "C" fn(*mut c_void),
+    /// Locked while one of the functions is called.
+    turn: Mutex<Turn>,
+}
+
+#[derive(Default)]
+struct Turn {
+    /// Where what was given begins and ends. Nothing is ever given back.
+    given: BTreeMap<u64, u64>,
+    /// How often `finalize` was called.
+    finalized: u64,
+}
+
+impl Functions {
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a section, and clears it.
+    fn section(&self, turn: &mut Turn, lane: Lane, wanted: &LaneDemand) -> Result<*mut u8, MemoryError> {
+        let Functions { context, allocate_code, allocate_data, .. } = self;
+        let unsatisfiable = || MemoryError::Unsatisfiable { size: wanted.size, align: wanted.align };
+        let size = usize::try_from(wanted.size).map_err(|_| unsatisfiable())?;
+        let (align, id) = (u32::try_from(wanted.align).map_err(|_| unsatisfiable())?, lane as u32);
+        // SAFETY: the client's functions with their context and what they are said to be given.
+        let place = linking(|| unsafe {
+            match lane {
+                Lane::Code => allocate_code(context.0, size, align, id, c".text".as_ptr()),
+                Lane::ReadOnly => allocate_data(context.0, size, align, id, c".rodata".as_ptr(), 1),
+                Lane::Data => allocate_data(context.0, size, align, id, c".data".as_ptr(), 0),
+            }
+        });
+        turn.give(place.addr() as u64, wanted)?;
+        // SAFETY: so many bytes, as the client was asked for, that are nobody else's.
+        unsafe { place.write_bytes(0, size) };
+        Ok(place)
+    }
+}
+
+impl Turn {
+    /// Notes what a client has given. Errors if that cannot be.
+    fn give(&mut self, start: u64, wanted: &LaneDemand) -> Result<(), MemoryError> {
+        let LaneDemand { size, align, .. } = *wanted;
+        let fail = |text: String| Err(MemoryError::Other(Box::new(Failure::new(uruk_status::URUK_MEMORY, text))));
+        if start == 0 {
+            return fail(format!("the memory manager has no {size} bytes aligned to {align}"));
+        }
+        if !start.is_multiple_of(align) {
+            return fail(format!("the memory manager gave {start:#x}, which is not a multiple of {align}"));
+        }
+        let Some(end) = start.checked_add(size) else {
+            return fail(format!("the memory manager gave {start:#x}, where {size} bytes end beyond the last address"));
+        };
+        if self.given.range(..end).next_back().is_some_and(|(_, before)| start < *before) {
+            return fail(format!("the memory manager gave {size} bytes at {start:#x}, some of which it gave before"));
+        }
+        self.given.insert(start, end);
+        Ok(())
+    }
 }
 
 impl Drop for Functions {
@@ -84,33 +156,17 @@ impl MemoryManager for Sections {
     }
 
     fn allocate(&self, demand: &Demand) -> Result<Box<dyn Allocation>, MemoryError> {
-        let Functions { context, allocate_code, allocate_data, .. } = &*self.0;
+        let mut turn = self.0.turn();
         let mut places = [std::ptr::null_mut(); 3];
+        let mut bytes: [Vec<u8>; 3] = Default::default();
         for lane in Lane::ALL {
             let wanted = &demand.lanes[lane as usize];
-            if wanted.size == 0 {
-                continue;
+            if wanted.size != 0 {
+                places[lane as usize] = self.0.section(&mut turn, lane, wanted)?;
+                bytes[lane as usize] = vec![0; (wanted.size - wanted.zero_fill) as usize];
             }
-            let (size, id) = (wanted.size as usize, lane as u32);
-            let align = u32::try_from(wanted.align)
-                .map_err(|_| MemoryError::Unsatisfiable { size: wanted.size, align: wanted.align })?;
-            // SAFETY: the client's functions with their context and what they are said to be given.
-            let place = linking(|| unsafe {
-                match lane {
-                    Lane::Code => allocate_code(context.0, size, align, id, c".text".as_ptr()),
-                    Lane::ReadOnly => allocate_data(context.0, size, align, id, c".rodata".as_ptr(), 1),
-                    Lane::Data => allocate_data(context.0, size, align, id, c".data".as_ptr(), 0),
-                }
-            });
-            if place.is_null() {
-                let text = format!("the memory manager has no {size} bytes aligned to {align}");
-                return Err(MemoryError::Other(Box::new(Failure::new(uruk_status::URUK_MEMORY, text))));
-            }
-            // SAFETY: so many bytes, as the client was asked for.
-            unsafe { place.write_bytes(0, size) };
-            places[lane as usize] = place;
         }
-        Ok(Box::new(Given { functions: self.0.clone(), demand: *demand, places }))
+        Ok(Box::new(Given { functions: self.0.clone(), places, bytes, since: turn.finalized }))
     }
 
     fn release(&self, _: &[Segment]) {}
@@ -118,13 +174,48 @@ impl MemoryManager for Sections {
 
 struct Given {
     functions: Arc<Functions>,
-    demand: Demand,
-    /// By lane.
+    /// By lane, as `bytes`.
     places: [*mut u8; 3],
+    bytes: [Vec<u8>; 3],
+    /// How often `finalize` had been called when this was given.
+    since: u64,
 }
 
 // SAFETY: the memory is this allocation's alone, as the client promises.
 unsafe impl Send for Given {}
+
+impl Given {
+    /// Puts the bytes where they are to be, though that may be protected already.
+    fn write(&self, protected: bool) -> Result<(), MemoryError> {
+        for (place, bytes) in self.places.iter().zip(&self.bytes).filter(|(_, bytes)| !bytes.is_empty()) {
+            if protected {
+                let address = place.addr() as u64;
+                write_protected(address, bytes).map_err(|error| {
+                    let text = format!(
+                        "the memory at {address:#x} was protected, with that of another batch, before it was written: {error}"
+                    );
+                    MemoryError::Other(Box::new(Failure::new(uruk_status::URUK_MEMORY, text)))
+                })?;
+            } else {
+                // SAFETY: so many bytes were asked for and cleared, and are this allocation's alone.
+                unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes to memory of this process, whatever it allows.
+#[cfg(target_os = "linux")]
+fn write_protected(address: u64, bytes: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    std::fs::OpenOptions::new().write(true).open("/proc/self/mem")?.write_all_at(bytes, address)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn write_protected(_: u64, _: &[u8]) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
 
 impl Allocation for Given {
     fn address(&self, lane: Lane) -> u64 {
@@ -132,18 +223,14 @@ impl Allocation for Given {
     }
 
     fn working(&mut self) -> [&mut [u8]; 3] {
-        Lane::ALL.map(|lane| {
-            let (place, wanted) = (self.places[lane as usize], &self.demand.lanes[lane as usize]);
-            if wanted.size == 0 {
-                return &mut [][..];
-            }
-            // SAFETY: so many bytes were asked for and cleared, and are this allocation's alone.
-            unsafe { std::slice::from_raw_parts_mut(place, (wanted.size - wanted.zero_fill) as usize) }
-        })
+        self.bytes.each_mut().map(Vec::as_mut_slice)
     }
 
     fn finalize(self: Box<Self>) -> Result<(), MemoryError> {
         let Functions { context, finalize, .. } = &*self.functions;
+        let mut turn = self.functions.turn();
+        self.write(turn.finalized != self.since)?;
+        turn.finalized += 1;
         // SAFETY: the client's function with its context and a place for a message.
         let call = |message| unsafe { finalize(context.0, message) };
         linking(|| answer("`finalize` of the memory manager", call))

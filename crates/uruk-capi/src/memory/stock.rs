@@ -28,7 +28,7 @@ pub extern "C" fn uruk_memory_manager_create_stock(
             None => Options::default(),
         };
         let made: Arc<dyn MemoryManager> = Arc::new(InProcessMemory::new(options));
-        manager.put(handle::put::<uruk_memory_manager>(Arc::new(made)).handle())
+        manager.put(handle::put::<uruk_memory_manager>(Manager::new(made)).handle())
     })
 }
 

@@ -1,6 +1,6 @@
 /* Dylibs: what goes in, where they look, what is run. */
 
-#include "check.h"
+#include "linked.h"
 
 static const char *files[4]; /* an object, an archive, a source, a program */
 
@@ -12,14 +12,6 @@ static uint64_t address_of(int (*function)(int)) {
   uint64_t address;
   memcpy(&address, &function, sizeof address);
   return address;
-}
-
-static int call(uruk_dylib *dylib, const char *name, int argument) {
-  uint64_t address;
-  int (*function)(int);
-  OK(uruk_lookup(dylib, name, &address));
-  FUNCTION(int (*)(int), function, address);
-  return function(argument);
 }
 
 static char *read_whole(const char *path, size_t *size) {

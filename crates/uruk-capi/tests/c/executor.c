@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *program;
+static const char *program, *own_path;
 
 /* Runs the object in an executor, twice, and ends that. */
 static void run(uruk_executor *executor, int status) {
@@ -44,19 +44,19 @@ static void starts(void) {
   const char *arguments[] = {"serve"}, *wrong[] = {"serve", "--nonsense"};
   uruk_executor_options options;
   uruk_executor *executor = NULL;
-  OK(uruk_executor_start("/proc/self/exe", arguments, 1, NULL, &executor));
+  OK(uruk_executor_start(own_path, arguments, 1, NULL, &executor));
   run(executor, 5);
   OK(uruk_executor_options_init(&options, sizeof options));
   options.flags = URUK_EXECUTOR_NO_SHARED_MEMORY;
   options.patience = 60000, options.run_limit = 60000;
-  OK(uruk_executor_start("/proc/self/exe", arguments, 1, &options, &executor));
+  OK(uruk_executor_start(own_path, arguments, 1, &options, &executor));
   run(executor, 0);
   options.flags = 128;
-  FAILS(URUK_INVALID, "unknown flags", uruk_executor_start("/proc/self/exe", arguments, 1, &options, &executor));
+  FAILS(URUK_INVALID, "unknown flags", uruk_executor_start(own_path, arguments, 1, &options, &executor));
   FAILS(URUK_EXECUTOR, "/nowhere", uruk_executor_start("/nowhere", NULL, 0, NULL, &executor));
-  CHECK(uruk_executor_start("/proc/self/exe", wrong, 2, NULL, &executor) == URUK_EXECUTOR);
+  CHECK(uruk_executor_start(own_path, wrong, 2, NULL, &executor) == URUK_EXECUTOR);
   CHECK(uruk_executor_start(NULL, NULL, 0, NULL, &executor) == URUK_NULL);
-  CHECK(uruk_executor_start("/proc/self/exe", NULL, 1, NULL, &executor) == URUK_NULL);
+  CHECK(uruk_executor_start(own_path, NULL, 1, NULL, &executor) == URUK_NULL);
 }
 
 /* Connects to an executor that listens at a socket of its own, and has a secret. */
@@ -74,7 +74,7 @@ static void connects(void) {
     dup2(pipes[1], 1);
     close(pipes[0]);
     setenv("URUK_SECRET", "mellon", 1);
-    execl("/proc/self/exe", "executor", "serve", "--listen", "tcp::0", (char *)NULL);
+    execl(own_path, "executor", "serve", "--listen", "tcp::0", (char *)NULL);
     _exit(127);
   }
   close(pipes[1]);
@@ -103,7 +103,7 @@ static void refuses(void) {
   uruk_jit *jit;
   char triple[8];
   OK(uruk_options_init(&options, sizeof options));
-  OK(uruk_executor_start("/proc/self/exe", arguments, 1, NULL, &executor));
+  OK(uruk_executor_start(own_path, arguments, 1, NULL, &executor));
   OK(uruk_memory_manager_create_stock(NULL, &manager));
   options.executor = executor, options.memory_manager = manager;
   FAILS(URUK_INVALID, "memory of its own", uruk_jit_create(&options, &jit));
@@ -121,6 +121,7 @@ int main(int argc, char **argv) {
     return uruk_executor_serve((const char *const *)&argv[2], (size_t)argc - 2) == URUK_OK ? 0 : 1;
   }
   CHECK(argc == 2);
+  own_path = argv[0];
   program = argv[1];
   starts();
   connects();

@@ -2,15 +2,47 @@
  * the library's own. */
 
 #define _GNU_SOURCE
-#include "check.h"
+#include "linked.h"
 #include <pthread.h>
 #include <sys/mman.h>
+#include <time.h>
 
 static const char *files[3];
 
 struct counts {
-  int allocated, finalized, deallocated, destroyed, contexts, live_contexts, inside, most_inside, at_once;
+  int allocated, deallocated, destroyed, contexts, live_contexts, inside, most_inside;
+  /* How long an `allocate` waits for another thread's callback, until there was one; 0: not at all. */
+  int patience;
+  pthread_mutex_t lock;
+  pthread_cond_t met;
 };
+
+/* A callback begins. Each takes the chance to meet one of another thread. */
+static void come_in(struct counts *counts, int patience) {
+  struct timespec until;
+  CHECK(pthread_mutex_lock(&counts->lock) == 0);
+  counts->inside++;
+  if (counts->most_inside < counts->inside) {
+    counts->most_inside = counts->inside;
+    CHECK(pthread_cond_broadcast(&counts->met) == 0);
+  }
+  CHECK(clock_gettime(CLOCK_REALTIME, &until) == 0);
+  until.tv_sec += patience;
+  while (patience != 0 && counts->most_inside < 2 && pthread_cond_timedwait(&counts->met, &counts->lock, &until) == 0) {
+  }
+  CHECK(pthread_mutex_unlock(&counts->lock) == 0);
+}
+
+static void go_out(struct counts *counts) {
+  CHECK(pthread_mutex_lock(&counts->lock) == 0);
+  counts->inside--;
+  CHECK(pthread_mutex_unlock(&counts->lock) == 0);
+}
+
+static void no_counts(struct counts *counts) {
+  memset(counts, 0, sizeof *counts);
+  CHECK(pthread_mutex_init(&counts->lock, NULL) == 0 && pthread_cond_init(&counts->met, NULL) == 0);
+}
 
 static char *pages(uint64_t size) {
   char *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -28,27 +60,29 @@ static int32_t create_context(void *shared, const uruk_memory_request *request, 
   struct counts *counts = shared;
   struct context *context = calloc(1, sizeof *context);
   (void)request, (void)message;
+  come_in(counts, 0);
   context->counts = counts;
   __atomic_add_fetch(&counts->contexts, 1, __ATOMIC_SEQ_CST);
   __atomic_add_fetch(&counts->live_contexts, 1, __ATOMIC_SEQ_CST);
   *created = context;
+  go_out(counts);
   return 0;
 }
 
 static void destroy_context(void *created) {
-  __atomic_sub_fetch(&((struct context *)created)->counts->live_contexts, 1, __ATOMIC_SEQ_CST);
+  struct counts *counts = ((struct context *)created)->counts;
+  come_in(counts, 0);
+  __atomic_sub_fetch(&counts->live_contexts, 1, __ATOMIC_SEQ_CST);
   free(created);
+  go_out(counts);
 }
 
 /* One mapping for each allocation, below 2 GiB apart from the others, as it happens. */
 static int32_t allocate(void *created, const uruk_memory_request *request, uruk_memory_answer *answers, char **message) {
   struct context *context = created;
   uint64_t size = 0;
-  int inside = __atomic_add_fetch(&context->counts->inside, 1, __ATOMIC_SEQ_CST);
   (void)message;
-  if (context->counts->most_inside < inside) {
-    context->counts->most_inside = inside;
-  }
+  come_in(context->counts, __atomic_exchange_n(&context->counts->patience, 0, __ATOMIC_SEQ_CST));
   for (uint64_t i = 0; i < request->segment_count; i++) {
     size += (request->segments[i].size + 4095) / 4096 * 4096;
   }
@@ -62,28 +96,21 @@ static int32_t allocate(void *created, const uruk_memory_request *request, uruk_
     size += (request->segments[i].size + 4095) / 4096 * 4096;
   }
   __atomic_add_fetch(&context->counts->allocated, 1, __ATOMIC_SEQ_CST);
-  __atomic_sub_fetch(&context->counts->inside, 1, __ATOMIC_SEQ_CST);
+  go_out(context->counts);
   return 0;
 }
 
 static void deallocate(void *created, uint64_t allocation) {
   struct context *context = created;
   (void)allocation;
+  come_in(context->counts, 0);
   munmap(context->start, context->size);
   __atomic_add_fetch(&context->counts->deallocated, 1, __ATOMIC_SEQ_CST);
+  go_out(context->counts);
 }
 
 static void destroy(void *shared) {
   ((struct counts *)shared)->destroyed++;
-}
-
-static uruk_jit *jit_with(uruk_memory_manager *manager) {
-  uruk_options options;
-  uruk_jit *jit;
-  OK(uruk_options_init(&options, sizeof options));
-  options.memory_manager = manager;
-  OK(uruk_jit_create(&options, &jit));
-  return jit;
 }
 
 static uruk_memory_manager *mappings(struct counts *counts, uint32_t flags) {
@@ -101,14 +128,10 @@ static uruk_memory_manager *mappings(struct counts *counts, uint32_t flags) {
   return manager;
 }
 
-static int call(uruk_jit *jit, const char *name, int argument) {
+static int call_main(uruk_jit *jit, const char *name, int argument) {
   uruk_dylib *dylib;
-  uint64_t address;
-  int (*function)(int);
   OK(uruk_jit_main(jit, &dylib));
-  OK(uruk_lookup(dylib, name, &address));
-  FUNCTION(int (*)(int), function, address);
-  return function(argument);
+  return call(dylib, name, argument);
 }
 
 static void with_contexts(uint32_t flags, int allocations) {
@@ -116,13 +139,13 @@ static void with_contexts(uint32_t flags, int allocations) {
   uruk_memory_manager *manager;
   uruk_jit *jit;
   uruk_dylib *dylib;
-  memset(&counts, 0, sizeof counts);
+  no_counts(&counts);
   manager = mappings(&counts, flags);
   jit = jit_with(manager);
   OK(uruk_memory_manager_dispose(manager));
   OK(uruk_jit_main(jit, &dylib));
   OK(uruk_dylib_add_object_files(dylib, NULL, files, 3));
-  CHECK(call(jit, "first", 5) == 5 + 1 + 2 + 3);
+  CHECK(call_main(jit, "first", 5) == 5 + 1 + 2 + 3);
   CHECK(counts.allocated == allocations && counts.contexts == allocations && counts.live_contexts == allocations);
   OK(uruk_dylib_clear(dylib));
   OK(uruk_jit_quiesce(jit));
@@ -144,20 +167,22 @@ static void *work(void *argument) {
     uruk_tracker *tracker;
     OK(uruk_tracker_create(dylib, &tracker));
     OK(uruk_dylib_add_object_files(dylib, tracker, files, 3));
-    CHECK(call(worker->jit, "first", round) == round + 6);
+    CHECK(call_main(worker->jit, "first", round) == round + 6);
     OK(uruk_tracker_remove(tracker));
     OK(uruk_tracker_dispose(tracker));
   }
   return NULL;
 }
 
-/* Four JITs on four threads have one manager, whose callbacks do not run at once if it says so. */
-static void from_threads(void) {
+/* Four JITs on four threads have one manager, whose callbacks run at once unless it says that they must not: the first of them waits
+ * for another, which comes, or does not while the first is inside. */
+static void from_threads(uint32_t flags, int patience) {
   struct counts counts;
   struct worker workers[4];
   uruk_memory_manager *manager;
-  memset(&counts, 0, sizeof counts);
-  manager = mappings(&counts, URUK_MEMORY_SERIALIZE | URUK_MEMORY_ZEROED);
+  no_counts(&counts);
+  counts.patience = patience;
+  manager = mappings(&counts, flags | URUK_MEMORY_ZEROED);
   for (int i = 0; i < 4; i++) {
     workers[i].jit = jit_with(manager);
     CHECK(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0);
@@ -168,7 +193,7 @@ static void from_threads(void) {
     OK(uruk_jit_destroy(workers[i].jit));
   }
   CHECK(counts.allocated == 80 && counts.deallocated == 80 && counts.live_contexts == 0 && counts.destroyed == 1);
-  CHECK(counts.most_inside == 1);
+  CHECK(counts.inside == 0 && (counts.most_inside == 1) == (flags == URUK_MEMORY_SERIALIZE));
 }
 
 struct pool {
@@ -225,13 +250,184 @@ static void four_functions(void) {
   OK(uruk_memory_manager_dispose(manager));
   OK(uruk_jit_main(jit, &dylib));
   OK(uruk_dylib_add_object_files(dylib, NULL, files, 3));
-  CHECK(call(jit, "first", 5) == 11);
+  CHECK(call_main(jit, "first", 5) == 11);
   CHECK(pool.code == 1 && pool.data == 1 && pool.constants == 1 && pool.finalized == 1);
   OK(uruk_jit_create_dylib(jit, "other", &other));
   OK(uruk_dylib_add_object_files(other, NULL, files + 2, 1));
-  FAILS(URUK_MEMORY, "the pool is final", uruk_lookup(other, "third", &address));
+  FAILS(URUK_CALLBACK, "the pool is final", uruk_lookup(other, "third", &address));
   OK(uruk_jit_destroy(jit));
   CHECK(pool.destroyed == 1);
+}
+
+/* A pool as MCJIT's usual one: what was given is protected by the next `finalize`, and not looked at again. */
+struct strict {
+  char *start;
+  size_t used;
+  struct {
+    char *start;
+    size_t size;
+    int protection;
+  } pending[64];
+  int count, inside, finalized, mixed;
+  /* What the next answer is to be. */
+  enum { RIGHT, NOTHING, MISALIGNED, TWICE, LAST } fault;
+  uint8_t *last;
+};
+
+static void one_at_a_time(struct strict *strict) {
+  CHECK(__atomic_add_fetch(&strict->inside, 1, __ATOMIC_SEQ_CST) == 1);
+}
+
+static uint8_t *give(struct strict *strict, size_t size, uint32_t alignment, int protection) {
+  uint8_t *place;
+  one_at_a_time(strict);
+  CHECK(alignment <= 4096 && strict->count < 64);
+  place = (uint8_t *)strict->start + strict->used;
+  strict->used += (size + 4095) / 4096 * 4096;
+  switch (strict->fault) {
+  case RIGHT: break;
+  case NOTHING: place = NULL; break;
+  case MISALIGNED: place += 1; break;
+  case TWICE: place = strict->last == NULL ? place : strict->last; break;
+  case LAST: place = (uint8_t *)(0 - (uintptr_t)alignment); break;
+  }
+  strict->last = place;
+  if (strict->fault == RIGHT) {
+    strict->pending[strict->count].start = (char *)place;
+    strict->pending[strict->count].size = size;
+    strict->pending[strict->count++].protection = protection;
+  }
+  __atomic_sub_fetch(&strict->inside, 1, __ATOMIC_SEQ_CST);
+  return place;
+}
+
+static uint8_t *strict_code(void *context, size_t size, uint32_t alignment, uint32_t id, const char *name) {
+  (void)id, (void)name;
+  return give(context, size, alignment, PROT_READ | PROT_EXEC);
+}
+
+static uint8_t *strict_data(void *context, size_t size, uint32_t alignment, uint32_t id, const char *name, int32_t read_only) {
+  (void)id, (void)name;
+  return give(context, size, alignment, read_only ? PROT_READ : PROT_READ | PROT_WRITE);
+}
+
+static int32_t strict_finalize(void *context, char **message) {
+  struct strict *strict = context;
+  int failed = 0, i;
+  (void)message;
+  one_at_a_time(strict);
+  strict->mixed += 3 < strict->count;
+  for (i = 0; i < strict->count; i++) {
+    failed |= mprotect(strict->pending[i].start, strict->pending[i].size, strict->pending[i].protection);
+  }
+  strict->count = 0;
+  strict->finalized++;
+  __atomic_sub_fetch(&strict->inside, 1, __ATOMIC_SEQ_CST);
+  return failed;
+}
+
+static void strict_destroy(void *context) { one_at_a_time(context); }
+
+static uruk_jit *strict_jit(struct strict *strict) {
+  uruk_memory_manager *manager;
+  uruk_jit *jit;
+  memset(strict, 0, sizeof *strict);
+  strict->start = pages(16 << 20);
+  OK(uruk_memory_manager_create_sections(strict, strict_code, strict_data, strict_finalize, strict_destroy, &manager));
+  jit = jit_with(manager);
+  OK(uruk_memory_manager_dispose(manager));
+  return jit;
+}
+
+static void link_second(void *none, uruk_responsibility *responsibility, uruk_status status, const char *message,
+                        const uint64_t *addresses, size_t count) {
+  static const size_t room = 1 << 16;
+  char *bytes = malloc(room);
+  FILE *object = fopen(files[1], "rb");
+  (void)none, (void)message;
+  CHECK(status == URUK_OK && count == 1 && addresses[0] != 0 && bytes != NULL && object != NULL);
+  OK(uruk_responsibility_link(responsibility, files[1], (const uint8_t *)bytes, fread(bytes, 1, room, object)));
+  fclose(object);
+  free(bytes);
+}
+
+static void make_second(void *jit, uruk_responsibility *responsibility) {
+  uruk_name first;
+  OK(uruk_name_intern(jit, "first", &first));
+  OK(uruk_responsibility_look_up(responsibility, &first, 1, URUK_LOOKUP_RESOLVED, link_second, NULL));
+}
+
+/* Of three objects that each need the next, the second is not linked before the first has its address: the second is final, and all that
+ * was given protected, when the first has no bytes yet. */
+static uruk_dylib *chain(uruk_jit *jit, int number) {
+  uruk_definition definition = {0, URUK_DEFINITION_FUNCTION};
+  uruk_unit unit;
+  uruk_dylib *dylib;
+  char name[32];
+  snprintf(name, sizeof name, "chain %d", number);
+  OK(uruk_jit_create_dylib(jit, name, &dylib));
+  OK(uruk_dylib_add_object_files(dylib, NULL, &files[0], 1));
+  OK(uruk_dylib_add_object_files(dylib, NULL, &files[2], 1));
+  OK(uruk_name_intern(jit, "second", &definition.name));
+  OK(uruk_unit_init(&unit, sizeof unit));
+  unit.context = jit, unit.materialize = make_second, unit.definitions = &definition, unit.definition_count = 1;
+  OK(uruk_dylib_define_unit(dylib, NULL, &unit));
+  return dylib;
+}
+
+static void call_first(uruk_dylib *dylib) {
+  uint64_t address;
+  int (*first)(int);
+  OK(uruk_lookup(dylib, "first", &address));
+  FUNCTION(int (*)(int), first, address);
+  CHECK(first(5) == 11);
+}
+
+static void *call_chain(void *dylib) {
+  call_first(dylib);
+  return NULL;
+}
+
+static void protected_early(void) {
+  enum { CHAINS = 6 };
+  struct strict strict;
+  uruk_jit *jit = strict_jit(&strict);
+  uruk_dylib *dylibs[CHAINS];
+  pthread_t threads[CHAINS];
+  int i;
+  call_first(chain(jit, 0));
+  CHECK(strict.finalized == 2 && strict.mixed != 0);
+  for (i = 0; i < CHAINS; i++) dylibs[i] = chain(jit, i + 1);
+  for (i = 0; i < CHAINS; i++) CHECK(pthread_create(&threads[i], NULL, call_chain, dylibs[i]) == 0);
+  for (i = 0; i < CHAINS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+  CHECK(2 < strict.finalized && strict.finalized <= 2 * (CHAINS + 1));
+  OK(uruk_jit_destroy(jit));
+  CHECK(strict.inside == 1 && munmap(strict.start, 16 << 20) == 0);
+}
+
+/* What the functions answer is looked at, and the JIT goes on. */
+static void wrong_sections(void) {
+  const char *parts[] = {NULL, "has no", "not a multiple", "gave before", "beyond the last address"};
+  struct strict strict;
+  uruk_jit *jit = strict_jit(&strict);
+  uruk_dylib *dylib;
+  uint64_t address;
+  int fault;
+  for (fault = NOTHING; fault <= LAST; fault++) {
+    char name[16];
+    snprintf(name, sizeof name, "fault %d", fault);
+    OK(uruk_jit_create_dylib(jit, name, &dylib));
+    OK(uruk_dylib_add_object_files(dylib, NULL, files, 3));
+    strict.fault = fault, strict.last = NULL;
+    FAILS(URUK_MEMORY, parts[fault], uruk_lookup(dylib, "first", &address));
+    CHECK(strict.finalized == 0);
+  }
+  strict.fault = RIGHT;
+  OK(uruk_jit_create_dylib(jit, "right", &dylib));
+  OK(uruk_dylib_add_object_files(dylib, NULL, files, 3));
+  call_first(dylib);
+  OK(uruk_jit_destroy(jit));
+  CHECK(munmap(strict.start, 16 << 20) == 0);
 }
 
 static void stock(uint32_t flags, uint64_t start, uint64_t size, uint64_t lowest, uint64_t highest) {
@@ -250,7 +446,7 @@ static void stock(uint32_t flags, uint64_t start, uint64_t size, uint64_t lowest
   OK(uruk_memory_manager_dispose(manager));
   OK(uruk_jit_main(jit, &dylib));
   OK(uruk_dylib_add_object_files(dylib, NULL, files, 3));
-  CHECK(call(jit, "first", 5) == 11);
+  CHECK(call_main(jit, "first", 5) == 11);
   OK(uruk_lookup(dylib, "first", &address));
   CHECK(lowest <= address && address < highest);
   OK(uruk_jit_memory_statistics(jit, &statistics));
@@ -263,8 +459,9 @@ static void stocks(void) {
   uruk_memory_callbacks callbacks;
   uruk_memory_manager *manager;
   struct counts counts;
-  uint64_t at = (uint64_t)(uintptr_t)pages(1 << 20);
-  CHECK(munmap((void *)(uintptr_t)at, 1 << 20) == 0);
+  /* Others that map memory take it from the end of such a gap, and the start stays free. */
+  uint64_t at = (uint64_t)(uintptr_t)pages(64 << 20);
+  CHECK(munmap((void *)(uintptr_t)at, 64 << 20) == 0);
   stock(0, 0, 0, 0, UINT64_MAX);
   stock(URUK_STOCK_STRICT | URUK_STOCK_HUGE_PAGES, 0, 0, 0, UINT64_MAX);
   stock(URUK_STOCK_LOW, 0, 0, 0, (uint64_t)1 << 31);
@@ -275,7 +472,7 @@ static void stocks(void) {
   options.flags = 64;
   FAILS(URUK_INVALID, "unknown flags", uruk_memory_manager_create_stock(&options, &manager));
   /* A table without callbacks but the last is the library's memory, with a notice of its end. */
-  memset(&counts, 0, sizeof counts);
+  no_counts(&counts);
   OK(uruk_memory_callbacks_init(&callbacks, sizeof callbacks));
   callbacks.context = &counts;
   callbacks.destroy = destroy;
@@ -292,8 +489,11 @@ int main(int argc, char **argv) {
   with_contexts(0, 1);
   with_contexts(URUK_MEMORY_EACH_OBJECT, 3);
   with_contexts(URUK_MEMORY_HARDENED | URUK_MEMORY_ZEROED, 1);
-  from_threads();
+  from_threads(0, 60);
+  from_threads(URUK_MEMORY_SERIALIZE, 1);
   four_functions();
+  protected_early();
+  wrong_sections();
   stocks();
   puts("managers: ok");
   return 0;

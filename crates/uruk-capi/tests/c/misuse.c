@@ -21,41 +21,211 @@ static int32_t create_context(void *context, const uruk_memory_request *request,
   return 0;
 }
 
-/* A structure of a header to come. */
-struct newer {
-  uruk_memory_callbacks known;
-  void *appended;
+/* The start of every structure that clients fill in, and room for any of them. */
+struct head {
+  uint32_t size, version;
+  uint64_t magic;
 };
 
+union any {
+  struct head head;
+  unsigned char bytes[512];
+};
+
+/* A structure that clients fill in: how that is done, and something that takes it. */
+struct structure {
+  const char *name;
+  uint32_t number;
+  size_t size;
+  uruk_status (*init)(void *structure, size_t size);
+  uruk_status (*use)(const void *structure);
+  /* What comes of it as `init` leaves it. */
+  uruk_status unset;
+};
+
+static uruk_jit *user;
+static uruk_dylib *used;
+
+static uruk_status use_memory_callbacks(const void *callbacks) {
+  uruk_memory_manager *manager = NULL;
+  uruk_status status = uruk_memory_manager_create(callbacks, &manager);
+  CHECK((status == URUK_OK) == (manager != NULL));
+  if (manager != NULL) OK(uruk_memory_manager_dispose(manager));
+  return status;
+}
+
+static uruk_status use_memory_options(const void *options) {
+  uruk_memory_manager *manager = NULL;
+  uruk_status status = uruk_memory_manager_create_stock(options, &manager);
+  CHECK((status == URUK_OK) == (manager != NULL));
+  if (manager != NULL) OK(uruk_memory_manager_dispose(manager));
+  return status;
+}
+
+static uruk_status use_options(const void *options) {
+  uruk_jit *jit = NULL;
+  uruk_status status = uruk_jit_create(options, &jit);
+  CHECK((status == URUK_OK) == (jit != NULL));
+  if (jit != NULL) OK(uruk_jit_destroy(jit));
+  return status;
+}
+
+static uruk_status use_unit(const void *unit) { return uruk_dylib_define_unit(used, NULL, unit); }
+
+static uruk_status use_generator_callbacks(const void *callbacks) { return uruk_dylib_add_generator(used, callbacks); }
+
+static uruk_status use_plugin_callbacks(const void *callbacks) { return uruk_jit_add_plugin(user, callbacks); }
+
+static uruk_status use_listener_callbacks(const void *callbacks) { return uruk_jit_add_listener(user, callbacks); }
+
+static uruk_status use_dispatcher_callbacks(const void *callbacks) {
+  uruk_options options;
+  OK(uruk_options_init(&options, sizeof options));
+  options.dispatcher = callbacks;
+  return use_options(&options);
+}
+
+static uruk_status use_cache_callbacks(const void *callbacks) {
+  uruk_cache *cache = NULL;
+  uruk_status status = uruk_cache_create(callbacks, &cache);
+  CHECK(cache == NULL);
+  return status;
+}
+
+static uruk_status use_executor_options(const void *options) {
+  uruk_executor *executor = NULL;
+  uruk_status status = uruk_executor_connect("unix:/no/such/socket", options, &executor);
+  CHECK(executor == NULL);
+  return status;
+}
+
+#define INIT(name) \
+  static uruk_status init_##name(void *structure, size_t size) { return uruk_##name##_init(structure, size); }
+INIT(memory_callbacks)
+INIT(memory_options)
+INIT(options)
+INIT(unit)
+INIT(generator_callbacks)
+INIT(plugin_callbacks)
+INIT(listener_callbacks)
+INIT(dispatcher_callbacks)
+INIT(cache_callbacks)
+INIT(executor_options)
+
+#define STRUCTURE(name, number, unset) \
+  { "uruk_" #name " is NULL", URUK_STRUCT_##number, sizeof(uruk_##name), init_##name, use_##name, unset }
+static const struct structure STRUCTURES[] = {
+    STRUCTURE(memory_callbacks, MEMORY_CALLBACKS, URUK_OK),
+    STRUCTURE(memory_options, MEMORY_OPTIONS, URUK_OK),
+    STRUCTURE(options, OPTIONS, URUK_OK),
+    STRUCTURE(unit, UNIT, URUK_NULL),
+    STRUCTURE(generator_callbacks, GENERATOR_CALLBACKS, URUK_INVALID),
+    STRUCTURE(plugin_callbacks, PLUGIN_CALLBACKS, URUK_OK),
+    STRUCTURE(listener_callbacks, LISTENER_CALLBACKS, URUK_OK),
+    STRUCTURE(dispatcher_callbacks, DISPATCHER_CALLBACKS, URUK_NULL),
+    STRUCTURE(cache_callbacks, CACHE_CALLBACKS, URUK_HALF_PAIR),
+    STRUCTURE(executor_options, EXECUTOR_OPTIONS, URUK_EXECUTOR),
+};
+enum { COUNT = sizeof STRUCTURES / sizeof *STRUCTURES };
+
+/* What `_init` refuses, and what it writes. */
+static void filling_in(const struct structure *structure, uint64_t magics[COUNT]) {
+  size_t known = uruk_struct_size(structure->number), i;
+  union any any;
+  CHECK(sizeof any.head < known && structure->size <= known && known < sizeof any - 8);
+  FAILS(URUK_NULL, structure->name, structure->init(NULL, structure->size));
+  FAILS(URUK_ZERO_SIZE, "size is 0", structure->init(&any, 0));
+  FAILS(URUK_TOO_SMALL, "every version has 16", structure->init(&any, 15));
+  FAILS(URUK_TOO_LARGE, "newer than the library", structure->init(&any, known + 8));
+  FAILS(URUK_INVALID, "not aligned", structure->init(any.bytes + 1, structure->size));
+  memset(&any, 0xee, sizeof any);
+  OK(structure->init(&any, structure->size));
+  CHECK(any.head.size == structure->size && any.head.version == URUK_ABI_VERSION);
+  for (i = sizeof any.head; i < sizeof any; i++) {
+    CHECK(any.bytes[i] == (i < structure->size ? 0 : 0xee));
+  }
+  magics[structure - STRUCTURES] = any.head.magic;
+}
+
+/* What is refused of a structure that was filled in and altered, each way for itself. */
+static void altered(const struct structure *structure, const uint64_t magics[COUNT]) {
+  const size_t known = uruk_struct_size(structure->number);
+  const struct {
+    struct head head;
+    uruk_status status;
+    const char *part;
+  } heads[] = {
+      {{structure->size, 0, 0}, URUK_UNKNOWN_VERSION, "version 0"},
+      {{structure->size, URUK_ABI_VERSION + 1, 0}, URUK_UNKNOWN_VERSION, "version 2"},
+      {{0, URUK_ABI_VERSION, 0}, URUK_ZERO_SIZE, "size is 0"},
+      {{15, URUK_ABI_VERSION, 0}, URUK_TOO_SMALL, "every version has 16"},
+      {{known + 8, URUK_ABI_VERSION, 0}, URUK_TOO_LARGE, "newer than the library"},
+      {{UINT32_MAX, URUK_ABI_VERSION, 0}, URUK_TOO_LARGE, "newer than the library"},
+  };
+  union any any;
+  size_t i;
+  OK(structure->init(&any, structure->size));
+  for (i = 0; i < sizeof heads / sizeof *heads; i++) {
+    any.head = heads[i].head;
+    any.head.magic = magics[structure - STRUCTURES];
+    FAILS(heads[i].status, heads[i].part, structure->use(&any));
+  }
+  OK(structure->init(&any, structure->size));
+  for (i = 0; i < COUNT; i++) {
+    any.head.magic = magics[i];
+    if (i != (size_t)(structure - STRUCTURES)) {
+      FAILS(URUK_BAD_MAGIC, "`_init` function", structure->use(&any));
+    }
+  }
+  any.head.magic = magics[structure - STRUCTURES] ^ 1;
+  FAILS(URUK_BAD_MAGIC, "`_init` function", structure->use(&any));
+  memset(&any, 0, sizeof any);
+  FAILS(URUK_BAD_MAGIC, "mark is 0x0", structure->use(&any));
+  FAILS(URUK_INVALID, "not aligned", structure->use(any.bytes + 1));
+}
+
+/* One that is filled in works; and one that ends behind its head is one with zeros there. */
+static void filled_in(const struct structure *structure) {
+  union any any;
+  OK(structure->init(&any, structure->size));
+  CHECK(structure->use(&any) == structure->unset);
+  memset(&any, 0xff, sizeof any);
+  OK(structure->init(&any, sizeof any.head));
+  CHECK(structure->use(&any) == structure->unset);
+}
+
 static void structures(void) {
+  uint64_t magics[COUNT];
+  size_t i;
+  CHECK(COUNT == 10 && uruk_struct_size(COUNT + 1) == 0 && uruk_struct_size(0) == 0);
+  OK(uruk_jit_create(NULL, &user));
+  OK(uruk_jit_main(user, &used));
+  for (i = 0; i < COUNT; i++) filling_in(&STRUCTURES[i], magics);
+  for (i = 0; i < COUNT; i++) altered(&STRUCTURES[i], magics);
+  for (i = 0; i < COUNT; i++) filled_in(&STRUCTURES[i]);
+  OK(uruk_jit_destroy(user));
+}
+
+/* Null is a mistake for some, and the default for others. */
+static void null_structures(void) {
   uruk_memory_callbacks callbacks;
   uruk_memory_manager *manager = (uruk_memory_manager *)&manager;
-  struct newer newer;
-  OK(uruk_memory_callbacks_init(&callbacks, sizeof callbacks));
-  CHECK(callbacks.struct_size == sizeof callbacks && callbacks.abi_version == URUK_ABI_VERSION && callbacks.allocate == NULL);
-  FAILS(URUK_NULL, "uruk_memory_callbacks is NULL", uruk_memory_callbacks_init(NULL, sizeof callbacks));
-  FAILS(URUK_ZERO_SIZE, "size is 0", uruk_memory_callbacks_init(&callbacks, 0));
-  FAILS(URUK_TOO_SMALL, "every version has 16", uruk_memory_callbacks_init(&callbacks, 15));
-  FAILS(URUK_TOO_LARGE, "newer than the library", uruk_memory_callbacks_init(&newer.known, sizeof newer));
-  FAILS(URUK_INVALID, "not aligned", uruk_memory_callbacks_init((uruk_memory_callbacks *)((char *)&newer + 1), sizeof callbacks));
-
+  uruk_jit *jit;
+  uruk_dylib *dylib;
+  uruk_cache *cache;
+  OK(uruk_jit_create(NULL, &jit));
+  OK(uruk_jit_main(jit, &dylib));
   FAILS(URUK_NULL, "is NULL", uruk_memory_manager_create(NULL, &manager));
-  FAILS(URUK_NULL, "manager is NULL", uruk_memory_manager_create(&callbacks, NULL));
-  callbacks.magic ^= 1;
-  FAILS(URUK_BAD_MAGIC, "`_init` function", uruk_memory_manager_create(&callbacks, &manager));
-  memset(&callbacks, 0, sizeof callbacks);
-  FAILS(URUK_BAD_MAGIC, "mark is 0x0", uruk_memory_manager_create(&callbacks, &manager));
+  FAILS(URUK_NULL, "is NULL", uruk_dylib_define_unit(dylib, NULL, NULL));
+  FAILS(URUK_NULL, "is NULL", uruk_dylib_add_generator(dylib, NULL));
+  FAILS(URUK_NULL, "is NULL", uruk_jit_add_plugin(jit, NULL));
+  FAILS(URUK_NULL, "is NULL", uruk_jit_add_listener(jit, NULL));
+  FAILS(URUK_NULL, "is NULL", uruk_cache_create(NULL, &cache));
+  CHECK(use_options(NULL) == URUK_OK && use_memory_options(NULL) == URUK_OK);
+  CHECK(use_dispatcher_callbacks(NULL) == URUK_OK && use_executor_options(NULL) == URUK_EXECUTOR);
+  OK(uruk_jit_destroy(jit));
   OK(uruk_memory_callbacks_init(&callbacks, sizeof callbacks));
-  callbacks.struct_size = 0;
-  FAILS(URUK_ZERO_SIZE, "size is 0", uruk_memory_manager_create(&callbacks, &manager));
-  callbacks.struct_size = sizeof callbacks + 8;
-  FAILS(URUK_TOO_LARGE, "newer than the library", uruk_memory_manager_create(&callbacks, &manager));
-  callbacks.struct_size = sizeof callbacks;
-  callbacks.abi_version = URUK_ABI_VERSION + 1;
-  FAILS(URUK_UNKNOWN_VERSION, "version 2", uruk_memory_manager_create(&callbacks, &manager));
-  callbacks.abi_version = 0;
-  FAILS(URUK_UNKNOWN_VERSION, "version 0", uruk_memory_manager_create(&callbacks, &manager));
-  callbacks.abi_version = URUK_ABI_VERSION;
+  FAILS(URUK_NULL, "manager is NULL", uruk_memory_manager_create(&callbacks, NULL));
   callbacks.flags = 0x8000;
   FAILS(URUK_INVALID, "unknown flags", uruk_memory_manager_create(&callbacks, &manager));
   callbacks.flags = 0;
@@ -171,10 +341,8 @@ static void errors(void) {
 
 int main(void) {
   CHECK(uruk_abi_version() == URUK_ABI_VERSION && strchr(uruk_version(), '.') != NULL);
-  CHECK(uruk_struct_size(URUK_STRUCT_MEMORY_CALLBACKS) == sizeof(uruk_memory_callbacks));
-  CHECK(uruk_struct_size(URUK_STRUCT_MEMORY_OPTIONS) == sizeof(uruk_memory_options));
-  CHECK(uruk_struct_size(URUK_STRUCT_OPTIONS) == sizeof(uruk_options) && uruk_struct_size(9999) == 0);
   structures();
+  null_structures();
   halves();
   handles();
   errors();

@@ -135,8 +135,106 @@ void fault(const char *file, const char *text, int abandoned) {
     uruk::Jit jit = jit_with<T>(seen);
     seen.fault = abandoned ? nullptr : text;
     CHECK(jit.main().add_file(file));
-    fails(jit.main().function<int(int)>("compute"), URUK_MEMORY, text);
+    fails(jit.main().function<int(int)>("compute"), URUK_CALLBACK, text);
     CHECK(seen.abandoned == abandoned && seen.finalized == 0 && seen.deallocated == 0);
+  }
+  CHECK(seen.deleted == 1);
+}
+
+/* Memory of one request, whose object it is. */
+class Mapping : public Plain {
+ public:
+  using Plain::Plain;
+
+  uruk::Result<uruk::Span> span(std::uint32_t) noexcept override { std::abort(); }
+};
+
+/* Makes one for each. */
+class Mappings : public uruk::MemoryContexts<Mapping> {
+ public:
+  explicit Mappings(std::map<std::string, Seen> &seen) : seen_(seen) {}
+  ~Mappings() override { seen_["the manager"].deleted++; }
+
+  uruk::Result<std::unique_ptr<Mapping>> create_context(const uruk::Request &request) noexcept override {
+    if (request->object_count == 0) return uruk::Error("a request without an object");
+    return std::make_unique<Mapping>(seen_[request.objects()[0].name]);
+  }
+
+  uruk::Result<uruk::Span> span(std::uint32_t placement) noexcept override {
+    seen_["the manager"].allocated++;
+    return MemoryContexts::span(placement);
+  }
+
+ private:
+  std::map<std::string, Seen> &seen_;
+};
+
+void contexts(const char *file) {
+  std::map<std::string, Seen> seen;
+  {
+    uruk::MemoryManager memory = uruk::MemoryManager::make_each<Mappings>(URUK_MEMORY_EACH_OBJECT, seen).value();
+    uruk::Options options;
+    options.memory = &memory;
+    uruk::Jit jit = uruk::Jit::make(options).value();
+    CHECK(jit.main().add_file(file) && jit.main().function<int(int)>("compute").value()(40) == 42);
+    CHECK(seen[file].allocated == 1 && seen[file].deleted == 0 && 0 < seen["the manager"].allocated);
+    CHECK(jit.main().clear() && jit.quiesce() && seen[file].deallocated == 1 && seen[file].deleted == 1);
+    CHECK(memory.close() && seen["the manager"].deleted == 0);
+  }
+  CHECK(seen["the manager"].deleted == 1 && seen.size() == 2);
+}
+
+/* Sections one behind the other, as managers for MCJIT give them. */
+class Sections : public uruk::SectionMemory {
+ public:
+  explicit Sections(Seen &seen) : pages_(seen), seen_(seen) {}
+
+  std::uint8_t *allocate_code(std::size_t size, std::uint32_t alignment, std::uint32_t, const char *name) noexcept override {
+    CHECK(name == std::string(".text"));
+    return give(size, alignment);
+  }
+
+  std::uint8_t *allocate_data(std::size_t size, std::uint32_t alignment, std::uint32_t, const char *name,
+                              bool is_read_only) noexcept override {
+    CHECK(name == std::string(is_read_only ? ".rodata" : ".data"));
+    return give(size, alignment);
+  }
+
+  uruk::Result<void> finalize() noexcept override {
+    if (seen_.fault) return uruk::Error(seen_.fault);
+    return pages_.finalize(0);
+  }
+
+ private:
+  std::uint8_t *give(std::size_t size, std::size_t alignment) {
+    seen_.allocated++;
+    used_ = (used_ + alignment - 1) / alignment * alignment;
+    std::uint8_t *given = reinterpret_cast<std::uint8_t *>(seen_.start) + used_;
+    used_ += size;
+    return given;
+  }
+
+  Told pages_;
+  Seen &seen_;
+  std::size_t used_ = 0;
+};
+
+void sections(const char *file, const char *text) {
+  Seen seen;
+  seen.fault = text;
+  {
+    uruk::MemoryManager memory = uruk::MemoryManager::make_sections<Sections>(seen).value();
+    uruk::Options options;
+    options.memory = &memory;
+    uruk::Jit jit = uruk::Jit::make(options).value();
+    CHECK(jit.main().add_file(file));
+    auto compute = jit.main().function<int(int)>("compute");
+    if (text) {
+      fails(compute, URUK_CALLBACK, text);
+    } else {
+      CHECK((*compute)(40) == 42 && seen.allocated == 3 && seen.finalized == 1);
+    }
+    CHECK(seen.deleted == 0);
   }
   CHECK(seen.deleted == 1);
 }
@@ -155,6 +253,9 @@ int main(int argc, char **argv) {
   runs<Told>(argv[1], 1);
   fault<Plain>(argv[1], "the arena is closed", 0);
   fault<Late>(argv[1], "the arena does not protect", 1);
+  contexts(argv[1]);
+  sections(argv[1], nullptr);
+  sections(argv[1], "the sections are not protected");
   mistakes();
   std::puts("own_memory: ok");
   return 0;

@@ -31,6 +31,15 @@ pub fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The headers that were ever released: their folders, which are called by their versions.
+pub fn released() -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(package().join("tests/headers")).expect("there are released headers");
+    folders.map(|folder| folder.expect("the folder can be read").path()).collect()
+}
+
+/// Programs that need what was not in a released header yet: they must not compile with it.
+const NEWER_THAN: &[(&str, &str)] = &[("0.1", "answers"), ("0.1", "compile")];
+
 /// Where the tests' files are; it goes with the target folder.
 pub fn folder() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
@@ -52,13 +61,61 @@ pub fn library_folder() -> &'static Path {
     })
 }
 
-/// Compiles a program of `tests/c`, without warnings.
-pub fn program(name: &str, language: &Language) -> PathBuf {
-    compile(&package().join(format!("tests/c/{name}.c")), language, "", &["-O1"])
+/// Runs a program that checks what it does and says so at its end: as each language; if it is in C, with each header that was
+/// released; under valgrind, which sees what the library does with a client's memory; and with sanitizers, which see what the client
+/// does. It gets these arguments, which may be of a
+/// folder of its own. Leaks are looked for unless it leaves copies of itself that miss the threads whose memory they have.
+pub fn runs_as(source: &Path, languages: &[Language], leaks: bool, arguments: impl Fn(&Path) -> Vec<String>) {
+    let name = source.file_stem().unwrap_or_default().display();
+    let is_cpp = source.extension().is_some_and(|ending| ending == "cpp");
+    let plain: &[&str] = if is_cpp { &["-O1", "-fno-exceptions", "-fno-rtti"] } else { &["-O1"] };
+    let passes = |command: &mut Command, how: &dyn std::fmt::Debug| {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let what = format!("{name}, {how:?}");
+        assert_eq!(succeeds(command.args(arguments(folder.path())), &what), format!("{name}: ok\n"), "{what}");
+    };
+    for language in languages {
+        passes(&mut Command::new(compile(source, language, "", plain)), language);
+    }
+    for headers in released().iter().filter(|_| !is_cpp) {
+        let version = headers.file_name().unwrap_or_default().display().to_string();
+        let include = format!("-I{}", headers.display());
+        let options = [plain, &[include.as_str()]].concat();
+        let (mut command, program) = compiler(source, &languages[0], &format!("-{version}"), &options);
+        if NEWER_THAN.contains(&(&version, &name.to_string())) {
+            let output = command.output().expect("there is a compiler");
+            assert!(!output.status.success(), "{name} compiles with the header of {version}: run it");
+        } else {
+            succeeds(&mut command, &format!("{name} with the header of {version}"));
+            passes(&mut Command::new(program), headers);
+        }
+    }
+    let program = compile(source, &languages[0], "", plain);
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--quiet", "--error-exitcode=9", if leaks { "--leak-check=full" } else { "--leak-check=no" }]);
+    // Rust's library has threads' own data by addresses inside it, which looks like a possible leak.
+    valgrind.args(["--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
+    // Linked code is written where other code was before, without telling anybody.
+    valgrind.arg("--smc-check=all-non-file");
+    passes(valgrind.arg(program), &"valgrind");
+    // Clang looks for a function's type before its first byte, where no other compiler puts one.
+    let options = ["-fsanitize=address,undefined", "-fno-sanitize=function", "-fno-sanitize-recover=all"];
+    let options = [plain, &options].concat();
+    let clang = languages.last().expect("there are languages");
+    // Leaks are valgrind's: the sanitizer's own search for them does not end in an executor that runs the program's code.
+    let mut sanitized = Command::new(compile(source, clang, "-sanitized", &options));
+    passes(sanitized.env("ASAN_OPTIONS", "detect_leaks=0"), &"sanitizers");
 }
 
 /// Compiles a program with more options, without warnings, to a file of its name and this ending.
 pub fn compile(source: &Path, language: &Language, ending: &str, options: &[&str]) -> PathBuf {
+    let (mut command, path) = compiler(source, language, ending, options);
+    succeeds(&mut command, &format!("{} as {language:?}", source.display()));
+    path
+}
+
+/// The command that does this, and the file.
+fn compiler(source: &Path, language: &Language, ending: &str, options: &[&str]) -> (Command, PathBuf) {
     let name = source.file_stem().unwrap_or_default().display();
     let path = folder().join(format!("{name}-{}-{}{ending}", language.compiler, language.standard));
     let library = library_folder();
@@ -73,8 +130,7 @@ pub fn compile(source: &Path, language: &Language, ending: &str, options: &[&str
         .arg(library)
         .arg("-luruk_c")
         .arg(format!("-Wl,-rpath,{}", library.display()));
-    succeeds(&mut command, &format!("{name} as {language:?}"));
-    path
+    (command, path)
 }
 
 /// Runs a command to its end, which has to be a good one, and returns what it printed.
@@ -94,8 +150,14 @@ pub fn source(name: &str, text: &str) -> String {
 
 /// Compiles a text in C to an object, and says where it is.
 pub fn object(name: &str, text: &str) -> String {
+    object_with(name, text, &[])
+}
+
+/// The same with options.
+pub fn object_with(name: &str, text: &str, options: &[&str]) -> String {
     let (source, object) = (source(name, text), folder().join(format!("{name}.o")));
-    let status = Command::new("gcc").arg("-c").arg(&source).arg("-o").arg(&object).status().expect("there is a gcc");
+    let mut command = Command::new("gcc");
+    let status = command.args(options).arg("-c").arg(&source).arg("-o").arg(&object).status().expect("there is a gcc");
     assert!(status.success());
     object.display().to_string()
 }

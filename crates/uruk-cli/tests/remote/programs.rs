@@ -1,6 +1,8 @@
 //! What programs do elsewhere is what they do here.
 
-use crate::support::{add_c, call, compiled, jit, spawn};
+use crate::support::{URUK, add_c, call, compiled, compiled_in, jit, spawn, wrapper};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use uruk::orc::dispatch::ThreadPool;
@@ -180,4 +182,38 @@ fn threads_of_the_program_ask_for_themselves() {
     let jit = Jit::builder().lazy_calls(true).executor(remote).build().unwrap();
     texts.iter().for_each(|text| add_c(&jit, text));
     assert_eq!(call(&jit, "all", &[]).unwrap(), 2 * 120 + 16);
+}
+
+/// A first call is no cancellation point where a later one is none, though files are read and processes run meanwhile.
+#[test]
+fn a_thread_is_cancelled_where_its_program_says() {
+    const CANCELLED: &str = "#include <pthread.h>
+        #include <stdio.h>
+        int later(int);
+        static int reached;
+        static void *thread(void *argument) {
+            pthread_cancel(pthread_self());
+            reached = later(41);
+            pthread_testcancel();
+            reached = -1;
+            return argument;
+        }
+        int main(void) {
+            pthread_t made;
+            void *result;
+            pthread_create(&made, NULL, thread, NULL);
+            pthread_join(made, &result);
+            printf(\"%d %d\\n\", reached, result == PTHREAD_CANCELED);
+            return 0;
+        }";
+    let folder = tempfile::tempdir().unwrap();
+    let wrapper = wrapper(folder.path(), "");
+    let [main, later] = [("main.c", CANCELLED), ("later.c", "int later(int n) { return n + 1; }")]
+        .map(|(name, text)| compiled_in(folder.path(), name, text));
+    for executor in [None, Some(wrapper)] {
+        let mut command = Command::new(URUK);
+        command.args(["run", "--lazy"]).args(executor.iter().flat_map(|it| [Path::new("--executor"), it]));
+        let output = command.args([&main, &later]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "42 1\n", "{}", String::from_utf8_lossy(&output.stderr));
+    }
 }

@@ -5,6 +5,7 @@
 
 use crate::support::{Listening, URUK, call, compiled, compiled_in, jit, signal, spawn, wrapper};
 use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock, mpsc};
@@ -12,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use uruk::orc::remote::{Options, Remote};
 use uruk::{Error, Input, Jit};
+use uruk_executor::protocol::Source;
 use uruk_executor::protocol::spawn::spawn as start;
 
 const FAULTY: &str = "
@@ -111,9 +113,19 @@ impl<R: Read> Read for Damaged<R> {
     }
 }
 
+impl<R: AsFd> AsFd for Damaged<R> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.from.as_fd()
+    }
+}
+
 fn damaged(chance: &mut Chance, place: u64, how: fn(&mut [u8]) -> usize) {
     let (child, mut ends) = start(Path::new(URUK), ["executor"], chance.below(2) == 0, options().patience).unwrap();
-    ends.from = Box::new(Damaged { from: ends.from, left: place as usize, how });
+    let left = place as usize;
+    ends.from = match &ends.socket {
+        Some(socket) => Source::watched(Damaged { from: socket.try_clone().unwrap(), left, how }),
+        None => Source::new(Damaged { from: ends.from, left, how }),
+    };
     // The handshake may fail, or the work, or nothing: a number may be any number.
     if let Ok(remote) = Remote::over(ends, "damaged executor".into(), Some(child), &options()) {
         _ = work(&Arc::new(remote), 500);

@@ -14,7 +14,6 @@ use uruk_executor::protocol::frame::{Header, Limits, read_bytes};
 use uruk_executor::protocol::hello::{self, Role};
 use uruk_executor::protocol::message::{Answer, Request};
 use uruk_executor::protocol::spawn::spawn as start;
-use uruk_executor::protocol::transport::Ends;
 use uruk_executor::protocol::{Handler, Incoming, Peer};
 use uruk_executor::serve::{decode, encode};
 
@@ -152,17 +151,16 @@ impl Handler for Nobody {
 
 /// What becomes of an executor that is given this file for 100 kB of variables: the first byte, or nothing if it ends.
 fn given(file: impl FnOnce(u64) -> (File, u64)) -> Option<()> {
-    let (mut child, ends) = start(Path::new(URUK), ["executor"], true, None).unwrap();
-    let Ends { mut from, mut to, socket, .. } = ends;
-    hello::exchange(&mut *from, &mut *to, Role::Controller, b"").unwrap();
-    let header = Header::read(&mut *from, Limits::default()).unwrap();
-    read_bytes(&mut *from, header.message).unwrap();
+    let (mut child, mut ends) = start(Path::new(URUK), ["executor"], true, None).unwrap();
+    hello::exchange(&mut ends.from, &mut *ends.to, Role::Controller, b"").unwrap();
+    let header = Header::read(&mut ends.from, Limits::default()).unwrap();
+    read_bytes(&mut ends.from, header.message).unwrap();
     let handler = Arc::new(Nobody);
     let weak: std::sync::Weak<Nobody> = Arc::downgrade(&handler);
-    let peer = Arc::new(Peer::new(to, socket, weak));
+    let peer = Arc::new(Peer::new(ends, Limits::default(), weak));
     let reader = {
         let peer = peer.clone();
-        std::thread::spawn(move || peer.read(&mut *from, Limits::default()))
+        std::thread::spawn(move || peer.read())
     };
     let ask = |request: &Request| {
         let answer = peer.call(&encode(request), Some(Duration::from_secs(20))).ok()?;

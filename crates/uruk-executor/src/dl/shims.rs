@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::handle::Handle;
 use super::{Installed, installed};
+use crate::sys;
 
 /// Names and addresses of the shims. A session consults them before the process's own symbols.
 pub fn overrides() -> &'static [(&'static str, usize)] {
@@ -260,7 +261,7 @@ unsafe extern "C" fn dlerror() -> *mut c_char {
 /// Runs what the sessions have to say: an error becomes this thread's `dlerror` and `failed` the
 /// answer; no answer clears ours, as the process's function that is called next sets its own.
 fn answer<T>(failed: T, ours: impl FnOnce() -> Option<Result<T, String>>) -> Option<T> {
-    let (value, error) = match catch_unwind(AssertUnwindSafe(ours)) {
+    let (value, error) = match catch_unwind(AssertUnwindSafe(|| sys::uncancelled(ours))) {
         Ok(None) => (None, None),
         Ok(Some(Ok(value))) => (Some(value), None),
         Ok(Some(Err(error))) => (Some(failed), Some(error)),

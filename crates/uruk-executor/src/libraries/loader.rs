@@ -47,13 +47,22 @@ unsafe impl Sync for Library {}
 /// Loads a library by path or, without a slash, by soname, with its symbols offered to the whole
 /// process (`RTLD_NOW | RTLD_GLOBAL`). Its constructors run before this returns.
 pub fn load(path_or_soname: &str) -> Result<Library, LibraryError> {
-    let name = CString::new(path_or_soname)
-        .map_err(|_| LibraryError::Name { name: path_or_soname.escape_default().to_string() })?;
-    let mut library = open(&name, libc::RTLD_NOW | libc::RTLD_GLOBAL)
-        .map_err(|message| LibraryError::Load { name: path_or_soname.to_owned(), message })?;
+    let mut library = load_with(path_or_soname, libc::RTLD_GLOBAL)?;
     library.noted = library.base();
     library.noted.into_iter().for_each(note_global);
     Ok(library)
+}
+
+/// The same with its symbols offered to nobody but who has it (`RTLD_NOW | RTLD_LOCAL`).
+pub fn load_apart(path_or_soname: &str) -> Result<Library, LibraryError> {
+    load_with(path_or_soname, libc::RTLD_LOCAL)
+}
+
+fn load_with(path_or_soname: &str, scope: i32) -> Result<Library, LibraryError> {
+    let name = CString::new(path_or_soname)
+        .map_err(|_| LibraryError::Name { name: path_or_soname.escape_default().to_string() })?;
+    open(&name, libc::RTLD_NOW | scope)
+        .map_err(|message| LibraryError::Load { name: path_or_soname.to_owned(), message })
 }
 
 /// `dlopen`; the error is the loader's text.

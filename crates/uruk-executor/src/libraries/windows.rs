@@ -60,6 +60,11 @@ pub fn load(path_or_name: &str) -> Result<Library, LibraryError> {
     Ok(Library { module })
 }
 
+/// The same: modules have no scopes.
+pub fn load_apart(path_or_name: &str) -> Result<Library, LibraryError> {
+    load(path_or_name)
+}
+
 impl Library {
     /// What it exports under a name, or for `#number` by that number.
     pub fn find(&self, name: &[u8]) -> Option<Definition> {

@@ -14,7 +14,7 @@ use std::ffi::{c_int, c_void};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::Range;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -248,6 +248,12 @@ impl Receiver {
         let reading = Some(socket.as_fd().as_raw_fd());
         let shared = at_fork::hold_while_alive(Shared(Mutex::new(Queue { reading, ..Queue::default() })));
         (Receiver { socket, shared: shared.clone() }, Received(shared))
+    }
+}
+
+impl AsFd for Receiver {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -13,9 +13,15 @@ pub mod frame;
 pub mod hello;
 pub mod message;
 mod peer;
+mod reading;
+#[cfg_attr(not(target_os = "linux"), path = "ready/none.rs")]
+mod ready;
+#[cfg_attr(windows, path = "signals/windows.rs")]
+mod signals;
 #[cfg_attr(windows, path = "spawn/windows.rs")]
 pub mod spawn;
 pub mod transport;
 mod vanished;
 
 pub use peer::{Gone, Handler, Incoming, Peer};
+pub use reading::Source;

@@ -1,29 +1,44 @@
 //! One side of a connection: matches answers with calls, and lets calls nest.
 //!
-//! Data flow: a thread that calls sends a frame and waits → the reader of the other side hands the call to its
-//! [`Handler`] → whoever carries it out answers → the reader of this side wakes the thread. A call that is made while
-//! another is carried out says so, and comes to the thread that waits for that other: a program's thread that asks
-//! something is the one that runs what has to run before the answer, as it would be in one process.
-//! Invariants: no lock is held while a handler runs; only the sender's is while bytes are written, and a reader that
-//! never waits drains them. Posts wait for the next call, or until there are many, and come before it.
+//! Data flow: a thread that calls sends a frame and waits → who reads on the other side hands the call to its [`Handler`] →
+//! whoever carries it out answers → the thread reads the answer itself, or is woken by who does (`reading`). A call that is
+//! made while another is carried out says so, and comes to the thread that waits for that other: a program's thread that
+//! asks something is the one that runs what has to run before the answer, as it would be in one process.
+//! Invariants: no lock is held while a handler runs, but for the turn to read while it takes a post; only the sender's is
+//! while bytes are written, and somebody reads at all times, so that the other side's are taken. Posts wait for the next
+//! call, or until there are many, and come before it. The end of a connection is noticed by all who wait, though another
+//! thread finds it.
 
 use super::files;
 use super::frame::{self, FrameError, Header, Kind, Limits};
-use super::transport::Stream;
+use super::reading::{Reading, Turn};
+use super::signals::Mask;
+use super::transport::{Ends, Stream};
 use crate::at_fork::{self, Held, Locks};
+use crate::sys;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Posts are sent at the latest when there are so many bytes of them.
 const MANY_POSTS: usize = 64 << 10;
+
+/// Who reads while it waits looks so often whether the connection has ended.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Who waits while another is to read looks so often whether that does not.
+const ELSEWHERE: Duration = Duration::from_millis(100);
+
+/// Who cannot read since another does looks again then.
+const SOON: Duration = Duration::from_millis(1);
 
 /// Why nothing can be said to the other side any more, or a call was not answered.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -133,8 +148,12 @@ impl Shared {
 /// One side of a connection.
 pub struct Peer {
     shared: Arc<Shared>,
+    reading: Reading,
+    limits: Limits,
     handler: Weak<dyn Handler>,
     last: AtomicU32,
+    /// The signals of the thread that made it, for those that carry out calls.
+    signals: Mask,
 }
 
 thread_local! {
@@ -143,11 +162,14 @@ thread_local! {
 }
 
 impl Peer {
-    /// The side that writes here and whose calls are carried out by the handler, once [`read`](Peer::read) runs.
-    pub fn new(to: Box<dyn Write + Send>, socket: Option<Stream>, handler: Weak<dyn Handler>) -> Peer {
+    /// The side that has these ends, accepts frames within the limits, and whose calls are carried out by the handler, once
+    /// a thread stands by to [`read`](Peer::read).
+    pub fn new(ends: Ends, limits: Limits, handler: Weak<dyn Handler>) -> Peer {
+        let Ends { from, to, socket, received: _ } = ends;
         let sender = Mutex::new(Sender { to, socket, posts: Vec::new() });
         let shared = at_fork::hold_while_alive(Shared { sender, calls: Mutex::default() });
-        Peer { shared, handler, last: AtomicU32::new(0) }
+        let (reading, signals) = (Reading::new(from), Mask::current());
+        Peer { shared, reading, limits, handler, last: AtomicU32::new(0), signals }
     }
 
     fn identity(&self) -> usize {
@@ -198,6 +220,7 @@ impl Peer {
             }
             _ => format!("the connection broke: {error}").into(),
         }));
+        self.reading.stir();
     }
 
     /// Says it at once if the sender is free: for a process that is about to end.
@@ -239,11 +262,7 @@ impl Peer {
         self.write(&mut self.shared.sender(), &[&header.encode(), message]);
         let until = limit.map(|limit| Instant::now() + limit);
         loop {
-            let event = match until {
-                None => received.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(until) => received.recv_timeout(until.saturating_duration_since(Instant::now())),
-            };
-            match event {
+            match self.wait(&received, until) {
                 Ok(Event::Answer(answer)) => return answer.map_err(Gone::Failed),
                 Ok(Event::Nested(incoming)) => self.execute(incoming),
                 Err(RecvTimeoutError::Timeout) => {
@@ -253,6 +272,84 @@ impl Peer {
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(self.ended().unwrap_or_else(|| Gone::Ended("the connection has ended".into())));
                 }
+            }
+        }
+    }
+
+    /// Carries out on this thread what comes there.
+    pub fn carry_out(&self, calls: &Receiver<Incoming>) {
+        while let Ok(incoming) = sys::uncancelled(|| self.wait(calls, None)) {
+            self.execute(incoming);
+        }
+    }
+
+    /// Waits for something to come there, and reads meanwhile if nobody else does.
+    fn wait<T>(&self, received: &Receiver<T>, until: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        let mut lead = None;
+        // Nothing is waited for elsewhere but to see whether it has come.
+        let mut elsewhere = Duration::ZERO;
+        loop {
+            let now = Instant::now();
+            let left = until.map_or(LOOK, |until| until.saturating_duration_since(now).min(LOOK));
+            lead = lead.or_else(|| self.reading.lead());
+            // After that, so that whoever brings something from now on sees that this thread reads.
+            match received.recv_timeout(elsewhere.min(left)) {
+                Err(RecvTimeoutError::Timeout) if until.is_some_and(|until| until <= now) => {
+                    return Err(RecvTimeoutError::Timeout);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                event => return event,
+            }
+            // One that leads may be stopped, or has never come back from a signal's handler.
+            let came = match &lead {
+                Some(_) => self.reading.wait(now + left),
+                None => self.reading.is_told() && self.reading.is_ready(),
+            };
+            elsewhere = match &lead {
+                Some(_) => Duration::ZERO,
+                None if self.reading.is_told() => ELSEWHERE,
+                None => LOOK,
+            };
+            if !came {
+                continue;
+            }
+            let Some(turn) = self.reading.turn(until) else {
+                // Another thread reads just now.
+                elsewhere = SOON;
+                continue;
+            };
+            // Another may have brought it before, and what comes next may take its time.
+            if let Ok(event) = received.try_recv() {
+                return Ok(event);
+            }
+            if self.take(turn) {
+                return Err(RecvTimeoutError::Timeout);
+            }
+            if lead.is_none() {
+                self.reading.wake();
+            }
+        }
+    }
+
+    /// Reads a frame and sees to it, or ends. Says whether it ends since there was no more time.
+    fn take(&self, mut turn: Turn<'_>) -> bool {
+        match self.read_one(&mut turn) {
+            Ok(None) => false,
+            Ok(Some(frame)) => {
+                // Who has the turn next finds what was brought; but what begins now is not to be without signals.
+                let begins = frame.0.kind == Kind::Call && frame.0.during == 0;
+                let _turn = (!begins).then_some(turn);
+                if let Err(error) = self.see_to(frame) {
+                    self.reading.end(&self.over(&error));
+                }
+                self.reading.stir();
+                false
+            }
+            Err(error) => {
+                let late = turn.is_late() && error.is_of_time();
+                turn.end(&self.over(&error));
+                self.reading.stir();
+                late
             }
         }
     }
@@ -286,6 +383,8 @@ impl Peer {
     pub fn execute_elsewhere(self: &Arc<Self>, incoming: Incoming, keep: impl Send + 'static) {
         let (peer, number) = (self.clone(), incoming.number);
         let started = thread::Builder::new().spawn(move || {
+            // Who starts it may be a thread of a program, with signals of its own.
+            peer.signals.set();
             peer.execute(incoming);
             drop(keep);
         });
@@ -308,6 +407,7 @@ impl Peer {
     /// Ends it from this side: whoever waits gets the reason, and nothing more is said.
     pub fn end(&self, reason: &str) {
         self.shared.end(Gone::Ended(reason.into()));
+        self.reading.stir();
         // So that the other side learns of it. It may have ended the connection before.
         let socket = self.shared.sender().close();
         socket.map(|socket| socket.shut(Shutdown::Both));
@@ -321,13 +421,19 @@ impl Peer {
         _ = sender.socket.as_ref().map(|socket| socket.shut(Shutdown::Write));
     }
 
-    /// Takes what comes until the connection ends, and returns the reason.
-    pub fn read(&self, from: &mut dyn Read, limits: Limits) -> String {
-        let error = loop {
-            if let Err(error) = self.read_one(from, limits) {
-                break error;
+    /// Stands by to take what comes while no thread waits for an answer, until the connection ends, and returns the reason.
+    pub fn read(&self) -> String {
+        loop {
+            match self.reading.stand_by() {
+                Ok(turn) => _ = self.take(turn),
+                Err(reason) => return reason.into(),
             }
-        };
+            self.reading.wake();
+        }
+    }
+
+    /// Lets all who wait know that nothing more can come: why.
+    fn over(&self, error: &ReadError) -> String {
         let reason = error.to_string();
         self.shared.end(match error {
             ReadError::Frame(FrameError::Closed | FrameError::Io(_)) => Gone::Ended(reason.as_str().into()),
@@ -336,35 +442,45 @@ impl Peer {
         reason
     }
 
-    fn read_one(&self, from: &mut dyn Read, limits: Limits) -> Result<(), ReadError> {
-        let header = Header::read(from, limits)?;
+    /// Reads a frame: a call or an answer, or a post, which is taken at once.
+    fn read_one(&self, from: &mut dyn Read) -> Result<Option<(Header, Vec<u8>)>, ReadError> {
+        let header = Header::read(from, self.limits)?;
         let message = frame::read_bytes(from, header.message).map_err(FrameError::from)?;
-        match header.kind {
-            Kind::Post => {
-                let mut payload = from.take(header.payload.into());
-                let handler = self.handler.upgrade().ok_or(FrameError::Closed)?;
-                handler.post(&message, &mut payload).map_err(ReadError::Refused)?;
+        if header.kind == Kind::Post {
+            let mut payload = from.take(header.payload.into());
+            let handler = self.handler.upgrade().ok_or(FrameError::Closed)?;
+            without_panic(|| handler.post(&message, &mut payload)).map_err(ReadError::Refused)?;
+            if payload.limit() != 0 {
                 io::copy(&mut payload, &mut io::sink()).map_err(FrameError::from)?;
-                return Ok(());
             }
-            _ if header.payload != 0 => {
-                return Err(
-                    FrameError::Malformed { what: "data behind a call or an answer", found: header.payload }.into()
-                );
+            return Ok(None);
+        }
+        if header.payload != 0 {
+            return Err(FrameError::Malformed { what: "data behind a call or an answer", found: header.payload }.into());
+        }
+        Ok(Some((header, message)))
+    }
+
+    fn see_to(&self, (header, message): (Header, Vec<u8>)) -> Result<(), ReadError> {
+        match header.kind {
+            Kind::Call if header.during == 0 => {
+                let incoming = Incoming { number: header.call, message };
+                let handler = self.handler.upgrade().ok_or(FrameError::Closed)?;
+                let dispatch = || {
+                    handler.dispatch(incoming);
+                    Ok(())
+                };
+                without_panic(dispatch).map_err(ReadError::Refused)?;
             }
             Kind::Call => {
                 let incoming = Incoming { number: header.call, message };
-                if header.during == 0 {
-                    self.handler.upgrade().ok_or(FrameError::Closed)?.dispatch(incoming);
-                    return Ok(());
-                }
                 self.deliver(header.during, Event::Nested(incoming), false)?;
             }
-            Kind::Answer => self.deliver(header.call, Event::Answer(Ok(message)), true)?,
             Kind::Failure => {
                 let text = String::from_utf8_lossy(&message).into_owned();
                 self.deliver(header.call, Event::Answer(Err(text)), true)?;
             }
+            Kind::Answer | Kind::Post => self.deliver(header.call, Event::Answer(Ok(message)), true)?,
         }
         Ok(())
     }
@@ -387,3 +503,19 @@ enum ReadError {
     #[error("{0}")]
     Refused(String),
 }
+
+impl ReadError {
+    /// Whether something did not come in time.
+    fn is_of_time(&self) -> bool {
+        matches!(self, ReadError::Frame(FrameError::Io(error)) if error.kind() == io::ErrorKind::TimedOut)
+    }
+}
+
+/// What a handler does; a panic of it is its error.
+fn without_panic(handle: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(handle))
+        .unwrap_or_else(|_| Err("this side has failed while it took a message".into()))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

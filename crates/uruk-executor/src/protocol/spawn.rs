@@ -31,7 +31,7 @@ pub fn spawn<S: AsRef<OsStr>>(
     let (its_from, to) = pipe()?;
     let (from, its_to) = pipe()?;
     let child = start(program, arguments, [&its_from, &its_to].map(AsRawFd::as_raw_fd))?;
-    Ok((child, Ends::new(File::from(from), Writer::new(to, patience)?)))
+    Ok((child, Ends::pipes(File::from(from), Writer::new(to, patience)?)))
 }
 
 /// The end of a pipe that is written. Pipes have no time limits of their own.

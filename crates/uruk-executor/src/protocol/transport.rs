@@ -1,9 +1,11 @@
 //! What connections run over.
 
 use super::files::Received;
+use super::reading::Source;
+use super::ready::Descriptor;
 use super::vanished;
 use std::fmt;
-use std::io::{self, BufReader, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
 #[cfg(unix)]
 use std::os::{
@@ -16,7 +18,7 @@ use std::time::Duration;
 /// Both directions of a connection.
 pub struct Ends {
     /// What the other side sends.
-    pub from: Box<dyn Read + Send>,
+    pub from: Source,
     /// What is sent to it.
     pub to: Box<dyn Write + Send>,
     /// The socket of both, if there is one: closing what is sent does not end a connection that somebody reads.
@@ -26,12 +28,14 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// Two pipes, or anything else that is read here and written there.
+    /// Anything that is read here and written there.
     pub fn new(from: impl Read + Send + 'static, to: impl Write + Send + 'static) -> Ends {
-        /// What is read at once; longer data is read where it goes.
-        const BUFFER: usize = 64 << 10;
-        let from = Box::new(BufReader::with_capacity(BUFFER, from));
-        Ends { from, to: Box::new(to), socket: None, received: None }
+        Ends { from: Source::new(from), to: Box::new(to), socket: None, received: None }
+    }
+
+    /// Two pipes: who waits for an answer reads it, where the system can tell when it has come.
+    pub fn pipes(from: impl Read + Descriptor + Send + 'static, to: impl Write + Send + 'static) -> Ends {
+        Ends { from: Source::watched(from), ..Ends::new(io::empty(), to) }
     }
 }
 
@@ -201,7 +205,7 @@ impl Stream {
             #[cfg(unix)]
             Stream::Unix(_) => {}
         }
-        Ok(Ends { socket: Some(self.try_clone()?), ..Ends::new(self.try_clone()?, self) })
+        Ok(Ends { socket: Some(self.try_clone()?), ..Ends::pipes(self.try_clone()?, self) })
     }
 
     /// The same for who is given files, which come over sockets of this machine, and may become a process with copies of
@@ -211,7 +215,7 @@ impl Stream {
         let (receiver, received) = super::files::Receiver::new(self.try_clone()?);
         let received = matches!(self, Stream::Unix(_)).then_some(received);
         let ends = self.into_ends()?;
-        Ok(Ends { socket: ends.socket, received, ..Ends::new(receiver, ends.to) })
+        Ok(Ends { from: Source::watched(receiver), received, ..ends })
     }
 
     /// The same for who would be given files, if that were possible.

@@ -1,8 +1,8 @@
 //! The executor's side of a connection: does in this process what a controller asks for.
 //!
-//! Data flow: the reader's thread takes frames ([`Peer::read`]) → posts and quick calls are carried out there, in order →
-//! what runs code of the program goes to the main thread, or to a thread of its own if that is busy → what linked code
-//! asks goes back to the controller (`upcalls`).
+//! Data flow: the main thread takes frames ([`Peer::carry_out`]), and another one while that is busy ([`Peer::read`]) → posts
+//! and quick calls are carried out there, in order → what runs code of the program goes to the main thread, or to a thread
+//! of its own if that is busy → what linked code asks goes back to the controller (`upcalls`).
 //! Invariants: the tables of what is kept are locked only while they are looked at. The controller is believed where it
 //! gives addresses, since running its code is what this process is for; it is not believed where it names things that it
 //! made here, or gives sizes.
@@ -88,12 +88,12 @@ pub enum ServeError {
 
 /// Serves one controller until the connection ends, on this thread, which should be the main one: programs run on it. When
 /// the controller is gone while code runs here, the process ends.
-pub fn serve(ends: Ends, options: &Options) -> Result<(), ServeError> {
-    let Ends { mut from, mut to, socket, received } = ends;
-    hello::exchange(&mut *from, &mut *to, Role::Executor, &options.secret)?;
+pub fn serve(mut ends: Ends, options: &Options) -> Result<(), ServeError> {
+    hello::exchange(&mut ends.from, &mut *ends.to, Role::Executor, &options.secret)?;
+    let received = ends.received.take();
     let (work, queue) = mpsc::channel::<Incoming>();
     let server = Arc::new_cyclic(|server: &Weak<Server>| {
-        let peer = Peer::new(to, socket, server.clone() as Weak<_>);
+        let peer = Peer::new(ends, options.limits, server.clone() as Weak<_>);
         Server::new(Arc::new(peer), work, received, options)
     });
     crash::report_to(&server.peer);
@@ -103,16 +103,14 @@ pub fn serve(ends: Ends, options: &Options) -> Result<(), ServeError> {
     server.peer.post(&encode(&server.target()));
     server.peer.flush();
     let reader = {
-        let (server, limits) = (server.clone(), options.limits);
+        let server = server.clone();
         std::thread::Builder::new().name("uruk reader".into()).spawn(move || {
-            server.peer.read(&mut *from, limits);
+            server.peer.read();
             server.disconnected();
         })
     };
     reader.map_err(HelloError::Io)?;
-    while let Ok(incoming) = queue.recv() {
-        server.peer.execute(incoming);
-    }
+    server.peer.carry_out(&queue);
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use crate::tls::{TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use crate::windows;
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -143,7 +143,7 @@ impl Server {
             }
             Request::LoadLibrary { name } => self.process.load_library(&name).map_err(text).map(done),
             Request::OpenLibrary { library, name } => {
-                let loaded = Arc::new(libraries::load(&name).map_err(text)?);
+                let loaded = Arc::new(libraries::load_apart(&name).map_err(text)?);
                 self.made().libraries.insert(library, loaded);
                 Ok(Answer::Done)
             }
@@ -331,9 +331,11 @@ impl Server {
         let room = room.and_then(|bytes| bytes.get_mut(usize::try_from(offset).ok()?..));
         let mut room = room.ok_or("content lies outside of its allocation")?;
         while !room.is_empty() {
-            match payload.read(room).map_err(text)? {
-                0 => break,
-                read => room = &mut room[read..],
+            match payload.read(room) {
+                Ok(0) => break,
+                Ok(read) => room = &mut room[read..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(text(error)),
             }
         }
         self.made().allocations.insert(number, allocation);

@@ -5,12 +5,15 @@ use crate::dl::{AddressInfo, DylibDirectory, DylibHandle};
 use crate::protocol::Peer;
 use crate::protocol::message::{Described, Number, Question, Reply};
 use crate::stubs::{Resolver, StubId};
+use crate::sys;
 use std::ffi::CString;
 use std::sync::Arc;
 
 /// A reply, unless the controller is gone or cannot say, about which nothing can be done here.
 pub(super) fn ask(peer: &Peer, question: &Question) -> Option<Reply> {
-    decode(&peer.call(&encode(question), None).ok()?).ok()
+    // The thread is the program's.
+    let reply = sys::uncancelled(|| peer.call(&encode(question), None));
+    decode(&reply.ok()?).ok()
 }
 
 /// Asks for the bodies of a pool's lazy stubs.

@@ -224,7 +224,8 @@ impl Shared {
     /// Where a call goes that a lazy stub sent on.
     fn answer(&self, location: u64) -> u64 {
         let Some(stub) = self.with_state(|state| state.stub_at(location)) else { return self.failure };
-        let answer = catch_unwind(AssertUnwindSafe(|| self.resolver.resolve(stub)));
+        let resolve = || sys::uncancelled(|| self.resolver.resolve(stub));
+        let answer = catch_unwind(AssertUnwindSafe(resolve));
         let Ok(Some(target)) = answer else { return self.failure };
         self.with_state(|state| match state.place(stub) {
             Ok((block, cell)) => block.settle(cell, target),

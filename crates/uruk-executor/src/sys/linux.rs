@@ -5,7 +5,7 @@
 //! debuggers, profilers and `fork` treat it as any other memory.
 //! Sources: mmap(2), mprotect(2), madvise(2), membarrier(2), proc_pid_mem(5).
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -283,6 +283,31 @@ fn barrier() {
         register_barrier();
         membarrier(PRIVATE_EXPEDITED_SYNC_CORE);
     }
+}
+
+/// See [`super::uncancelled`].
+pub(super) struct Uncancelled(c_int);
+
+impl Uncancelled {
+    pub(super) fn new() -> Uncancelled {
+        // Of <pthread.h>.
+        const DISABLE: c_int = 1;
+        let mut before = 0;
+        // SAFETY: there is room for the answer; no value of the first argument can harm.
+        unsafe { pthread_setcancelstate(DISABLE, &mut before) };
+        Uncancelled(before)
+    }
+}
+
+impl Drop for Uncancelled {
+    fn drop(&mut self) {
+        // SAFETY: the answer may be null. This is not where a thread is cancelled.
+        unsafe { pthread_setcancelstate(self.0, std::ptr::null_mut()) };
+    }
+}
+
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
 }
 
 fn pointer(address: u64) -> *mut c_void {

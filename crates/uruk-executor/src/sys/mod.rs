@@ -119,6 +119,20 @@ pub(crate) fn after_fork() {
     native::reopen_forced_writer();
 }
 
+/// Does something for a thread of a program, which may be asked to end (`pthread_cancel`) while it does: that has to wait until
+/// it is in code of the program again, where it can be unwound.
+#[cfg(unix)]
+pub(crate) fn uncancelled<R>(something: impl FnOnce() -> R) -> R {
+    let _uncancelled = native::Uncancelled::new();
+    something()
+}
+
+/// There is no such thing.
+#[cfg(windows)]
+pub(crate) fn uncancelled<R>(something: impl FnOnce() -> R) -> R {
+    something()
+}
+
 /// Reads a file of `/proc`.
 #[cfg(unix)]
 pub(crate) fn read_proc(path: &str) -> io::Result<Vec<u8>> {

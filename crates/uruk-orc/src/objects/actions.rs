@@ -2,7 +2,22 @@
 
 use crate::error::Error;
 use crate::executor::Executor;
+use std::sync::Arc;
+use uruk_jitlink::action::Call;
 use uruk_jitlink::graph::LinkGraph;
+
+/// A call that is made before an object's memory goes.
+pub(crate) struct Departure {
+    object: Arc<str>,
+    function: u64,
+    arguments: Vec<u64>,
+}
+
+impl Departure {
+    pub fn make(&self, executor: &dyn Executor) -> Result<(), Error> {
+        call(executor, &self.object, "before its memory goes", self.function, &self.arguments)
+    }
+}
 
 /// Makes the calls of an object whose memory is final, and notes those for when it goes. If one fails, those before it have been
 /// made, and are undone when the object is given back.
@@ -10,36 +25,44 @@ pub(super) fn run(
     executor: &dyn Executor,
     graph: &LinkGraph,
     addresses: &[u64],
-    departures: &mut Vec<(u64, Vec<u64>)>,
+    departures: &mut Vec<Departure>,
 ) -> Result<(), Error> {
     const WHEN: &str = "after finalization";
-    let resolve = |call: &uruk_jitlink::action::Call| {
-        let symbol = || String::from_utf8_lossy(graph.symbol_name(call.function)).into_owned();
-        let missing = || failed(WHEN, format!("`{}`, or what it is given, was dropped or is not defined", symbol()));
-        call.resolve(addresses).ok_or_else(missing)
-    };
-    let named = |error| match error {
-        Error::Action { when, reason, .. } => Error::Action { object: graph.input.name().to_string(), when, reason },
-        other => other,
+    let object = graph.input.name();
+    let resolve = |call: &Call| {
+        call.resolve(addresses).ok_or_else(|| {
+            let symbol = String::from_utf8_lossy(graph.symbol_name(call.function));
+            failed(object, WHEN, format!("`{symbol}`, or what it is given, was dropped or is not defined"))
+        })
     };
     for action in &graph.actions {
-        let departure = action.deallocate.as_ref().map(resolve).transpose().map_err(named)?;
-        if let Some((function, arguments)) = action.finalize.as_ref().map(resolve).transpose().map_err(named)? {
-            call(executor, WHEN, function, &arguments).map_err(named)?;
+        let departure = action.deallocate.as_ref().map(resolve).transpose()?;
+        if let Some((function, arguments)) = action.finalize.as_ref().map(resolve).transpose()? {
+            call(executor, object, WHEN, function, &arguments)?;
         }
-        departures.extend(departure);
+        departures.extend(departure.map(|(function, arguments)| Departure {
+            object: object.clone(),
+            function,
+            arguments,
+        }));
     }
     Ok(())
 }
 
 /// Calls a function that returns 0 if it succeeds.
-pub(crate) fn call(executor: &dyn Executor, when: &'static str, function: u64, arguments: &[u64]) -> Result<(), Error> {
+fn call(
+    executor: &dyn Executor,
+    object: &str,
+    when: &'static str,
+    function: u64,
+    arguments: &[u64],
+) -> Result<(), Error> {
     match executor.call(function, arguments)? {
         0 => Ok(()),
-        status => Err(failed(when, format!("the function at {function:#x} returned {status:#x}"))),
+        status => Err(failed(object, when, format!("the function at {function:#x} returned {status:#x}"))),
     }
 }
 
-fn failed(when: &'static str, reason: String) -> Error {
-    Error::Action { object: "a removed object".into(), when, reason }
+fn failed(object: &str, when: &'static str, reason: String) -> Error {
+    Error::Action { object: object.into(), when, reason }
 }

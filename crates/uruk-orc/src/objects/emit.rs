@@ -46,6 +46,14 @@ impl Batch {
         let Batch { units, members, objects, references, targets, needs, layout, allocation, addresses, image, .. } =
             self;
         let (failures, passes) = (self.failures, self.passes);
+        let cause = |index| failures.iter().find(|(failed, _)| *failed == index).map(|(_, error)| error.clone());
+        let failed: Option<Vec<_>> = (0..).zip(&units).map(|(index, unit)| Some((*unit, cause(index)?))).collect();
+        if let Some(failed) = failed {
+            // Nothing comes of it, so its manager gets the memory back as it is.
+            drop(allocation);
+            session.update(|state| state.give_up(failed));
+            return Ok(());
+        }
         let lanes = Lane::ALL.map(|lane| allocation.address(lane));
         allocation.finalize().map_err(LinkError::from)?;
         session.keep_segments(between(&layout, &members, lanes));

@@ -1,5 +1,6 @@
 //! What stays of a linked unit, and how it is given back.
 
+use super::actions::Departure;
 use super::passes::Retained;
 use super::shown::Shown;
 use crate::executor::Resource;
@@ -53,7 +54,7 @@ pub(crate) struct Linked {
     /// Its graph, if somebody wants that to stay.
     pub retained: Option<Arc<Retained>>,
     /// Calls in the executor before its memory goes, the last one first.
-    pub departures: Vec<(u64, Vec<u64>)>,
+    pub departures: Vec<Departure>,
     /// Told when it goes, before its memory does.
     pub farewells: Vec<Farewell>,
     /// What a client's unit keeps.

@@ -5,7 +5,7 @@
 //! [`batch`] lays all of them out together, publishes addresses, fixes up and finalizes, and [`shown`] tells
 //! debuggers. [`passes`] lets plugins take part. A member that fails leaves the batch; only what depends on it fails with it.
 
-pub(crate) mod actions;
+mod actions;
 mod batch;
 mod collect;
 mod emit;

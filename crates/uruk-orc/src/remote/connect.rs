@@ -112,37 +112,35 @@ impl Remote {
     }
 
     /// Takes the child if all is well.
-    fn set_up(ends: Ends, name: String, child: &Mutex<Option<Child>>, options: &Options) -> Result<Remote, Error> {
-        let Ends { mut from, mut to, socket, received: _ } = ends;
+    fn set_up(mut ends: Ends, name: String, child: &Mutex<Option<Child>>, options: &Options) -> Result<Remote, Error> {
         let failed = |reason: String| Error::Executor { what: format!("setting up {name}"), reason };
-        if let Some(socket) = &socket {
+        if let Some(socket) = &ends.socket {
             // For as long as nothing else limits what is waited for.
             let patient =
                 socket.set_write_patience(options.patience).and_then(|()| socket.set_patience(options.patience));
             patient.map_err(|error| failed(error.to_string()))?;
         }
-        hello::exchange(&mut *from, &mut *to, Role::Controller, &options.secret)
+        hello::exchange(&mut ends.from, &mut *ends.to, Role::Controller, &options.secret)
             .map_err(|error| failed(error.to_string()))?;
-        let target = target(&mut *from, options.limits).map_err(&failed)?;
-        if let Some(socket) = &socket {
+        let target = target(&mut ends.from, options.limits).map_err(&failed)?;
+        if let Some(socket) = &ends.socket {
             socket.set_patience(None).map_err(|error| failed(error.to_string()))?;
         }
         let architecture = architecture(&target.architecture)
             .ok_or_else(|| failed(format!("there is no linker for its architecture, {}", target.architecture)))?;
-        let passes_files = options.share_memory && socket.as_ref().is_some_and(Stream::passes_files);
+        let passes_files = options.share_memory && ends.socket.as_ref().is_some_and(Stream::passes_files);
         let file_pages = target.file_pages.filter(|_| passes_files);
         if file_pages.is_some_and(|bytes| !bytes.is_power_of_two() || !PAGE_BYTES.contains(&bytes)) {
             return Err(failed("it says that its pages have a size that no pages have".into()));
         }
         let questions = Arc::new(Questions::default());
         let handler: Weak<Questions> = Arc::downgrade(&questions);
-        let peer = Arc::new(Peer::new(to, socket, handler));
+        let peer = Arc::new(Peer::new(ends, options.limits, handler));
         questions.attach(&peer);
-        let limits = options.limits;
         let reader = {
             let (peer, questions) = (peer.clone(), questions.clone());
             std::thread::Builder::new().name("uruk executor".into()).spawn(move || {
-                peer.read(&mut *from, limits);
+                peer.read();
                 drop(questions);
             })
         };

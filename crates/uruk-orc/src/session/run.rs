@@ -3,7 +3,7 @@
 use super::{Session, Shared};
 use crate::dispatch::{Priority, Runnable, compile_thread};
 use crate::error::Error;
-use crate::objects::{self, Linked, actions};
+use crate::objects::{self, Linked};
 use crate::responsibility::Responsibility;
 use crate::state::{Answer, Effects, News, QueryId, State, TaskId, Work};
 use crate::sync::thread_local;
@@ -195,9 +195,8 @@ impl Shared {
     }
 
     fn give_back(&self, freed: Vec<Linked>) {
-        let departures = freed.iter().rev().flat_map(|linked| linked.departures.iter().rev());
-        for (function, arguments) in departures {
-            if let Err(error) = actions::call(&*self.executor, "before its memory goes", *function, arguments) {
+        for departure in freed.iter().rev().flat_map(|linked| linked.departures.iter().rev()) {
+            if let Err(error) = departure.make(&*self.executor) {
                 self.report(error);
             }
         }

@@ -33,7 +33,7 @@ pub(super) fn serve_pipes(text: &str, options: &Options) -> Result<(), String> {
     let ends = match from == to {
         // A socket is both.
         true => Stream::Unix(open(from)?.into()).into_receiving_ends().map_err(|error| error.to_string())?,
-        false => Ends::new(File::from(open(from)?), File::from(open(to)?)),
+        false => Ends::pipes(File::from(open(from)?), File::from(open(to)?)),
     };
     serve_over(ends, options)
 }
