@@ -14,6 +14,7 @@ mod readme;
 mod support;
 mod test;
 mod tools;
+mod watchdog;
 
 use std::process::ExitCode;
 

@@ -3,12 +3,12 @@
 
 use std::io::{self, BufRead, BufReader};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::count::Count;
-use crate::{cross, fuzz, install, matrix, paths, support, tools};
+use crate::{cross, fuzz, install, matrix, paths, support, tools, watchdog};
 
 /// One step: its name, what it runs, and about how many minutes it takes on two cores, the first time: in a plain run, which
 /// leaves it out if it says nothing, and with `--all`.
@@ -90,6 +90,14 @@ const LONG: &[(&str, &str)] = &[
     ("URUK_ALL_TESTS",      "1"),
 ];
 
+/// The most that a run may take, if not with `--all`; what has not ended by then fails, and the last line is printed still.
+const LIMIT: Duration = Duration::from_secs(80 * 60);
+
+/// The most that a step may take of which this many minutes are expected: a cold build on a slow machine is in it.
+fn limit(minutes: u32) -> Duration {
+    Duration::from_secs(60) * (4 * minutes + 10)
+}
+
 /// Runs the steps that are named, or all, also after one has failed.
 pub fn run(arguments: &[String]) -> Result<bool> {
     const USAGE: &str = "usage: cargo xtask test [--all] [STEP]...";
@@ -111,15 +119,21 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     let chosen = STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| *name == step.name));
     let steps = chosen.filter_map(|step| Some((step, minutes(step)?)));
     println!("about {} minutes on two cores", steps.clone().map(|(_, minutes)| minutes).sum::<u32>());
+    let (run_start, mark) = (Instant::now(), watchdog::mark());
     let mut total = Count::default();
     let mut lines = Vec::new();
     for (step, expected) in steps {
         println!("== {} (about {expected} min)", step.name);
         let start = Instant::now();
-        let count = step.action.run(all).unwrap_or_else(|error| {
+        let left = if all { Duration::MAX } else { LIMIT.saturating_sub(run_start.elapsed()) };
+        let (result, killed) = watchdog::limited(&mark, limit(expected).min(left), || step.action.run(all));
+        let mut count = result.unwrap_or_else(|error| {
             println!("{}: {error:#}", step.name);
-            Count { passed: 0, failed: 1 }
+            Count::of(false)
         });
+        if killed {
+            count += Count::of(false);
+        }
         let minutes = start.elapsed().as_secs_f64() / 60.0;
         lines.push(format!("| {} | {} | {} | {minutes:.2} |", step.name, count.passed, count.failed));
         total += count;
@@ -137,8 +151,8 @@ impl Action {
                 let status = cargo(arguments).status().context("cannot start cargo")?;
                 Ok(Count::of(status.success()))
             }
-            Tests(selection) => count_tests(tests(selection), all),
-            WithPlugin(selection) => count_tests(with_plugin(selection)?, all),
+            Tests(selection) => count_tests(tests(selection, all), all),
+            WithPlugin(selection) => count_tests(with_plugin(selection, all)?, all),
             Examples(selection) => {
                 let mut command = cargo(&["test", "--doc", "--no-fail-fast"]);
                 command.args(*selection);
@@ -168,11 +182,12 @@ fn cargo(arguments: &[&str]) -> Command {
 }
 
 /// Runs all tests, which benchmarks are not: with nextest, where it is installed, each in a process of its own.
-fn tests(selection: &[&str]) -> Command {
+fn tests(selection: &[&str], all: bool) -> Command {
     let all_targets = selection.iter().all(|argument| !argument.starts_with("--test=")).then_some("--tests");
     let has_nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     let mut command = if has_nextest {
-        cargo(&["nextest", "run", "--no-fail-fast", "--no-tests=pass"])
+        let profile = if all { "--profile=all" } else { "--profile=default" };
+        cargo(&["nextest", "run", "--no-fail-fast", "--no-tests=pass", profile])
     } else {
         cargo(&["test", "--no-fail-fast"])
     };
@@ -181,10 +196,10 @@ fn tests(selection: &[&str]) -> Command {
 }
 
 /// What tests more where it is told of a plugin.
-fn with_plugin(selection: &[&str]) -> Result<Command> {
+fn with_plugin(selection: &[&str], all: bool) -> Result<Command> {
     let built = cargo(&["build", "--quiet", "--package=uruk-llvm-plugin"]).status().context("cannot start cargo")?;
     ensure!(built.success(), "the plugin cannot be built");
-    let mut command = tests(selection);
+    let mut command = tests(selection, all);
     command.env("URUK_LLVM", paths::target().join("debug/liburuk_llvm_plugin.so"));
     Ok(command)
 }
