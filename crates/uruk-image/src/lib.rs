@@ -2,7 +2,7 @@
 //!
 //! Data flow: a client says what its memory looks like ([`types`]), where its objects and global cells are and which fields hold
 //! addresses of other libraries' symbols ([`World`]) → everything that named roots lead to is found ([`World::trace`]), with what
-//! pulled it in → a link graph of its data ([`Closure::to_graph`]).
+//! pulled it in → a link graph of its data ([`Closure::to_graph`]) → with those of its code, an object file ([`write_object`]).
 //! Invariants: nothing here changes the running program; what is found, and its order, depends on the graph of objects and on names
 //! alone, never on addresses; whatever cannot be right in another process is an error or a finding with its path from a root.
 //! Words that hold addresses are 8 bytes, little-endian.
@@ -11,10 +11,12 @@ mod closure;
 mod data;
 mod error;
 pub mod memory;
+mod object;
 mod pointers;
 pub mod types;
 mod world;
 
+pub use crate::object::write_object;
 pub use closure::{Closure, Edge, Kept, Owner, Place, Share, Target};
 pub use data::Functions;
 pub use error::Error;

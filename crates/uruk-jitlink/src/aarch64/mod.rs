@@ -183,6 +183,12 @@ kinds! {
     DESC_G1 = GotOffset, SMOVW[1], Some(Entry::Descriptor);
     /// Bits 0 to 15.
     DESC_G0_NC = GotOffset, MOVW_NC[0], Some(Entry::Descriptor);
+    /// Marks the load of its function, for linkers that do without.
+    DESC_LDR = Nothing, Field::None, None;
+    /// Marks the computation of its address.
+    DESC_ADD = Nothing, Field::None, None;
+    /// Marks the call of its function.
+    DESC_CALL = Nothing, Field::None, None;
 
     // Offsets from the thread pointer.
     /// `add` of bits 12 to 23.

@@ -33,7 +33,7 @@ pub const RELOCS: &[Reloc] = &[
     (29, "R_RISCV_TPREL_HI20",        TPREL_HI20),
     (30, "R_RISCV_TPREL_LO12_I",      TPREL_LO12_I),
     (31, "R_RISCV_TPREL_LO12_S",      TPREL_LO12_S),
-    (32, "R_RISCV_TPREL_ADD",         NOTHING),          // marks the addition of the thread pointer
+    (32, "R_RISCV_TPREL_ADD",         TPREL_ADD),          // marks the addition of the thread pointer
     (33, "R_RISCV_ADD8",              ADD8),             // V + S + A
     (34, "R_RISCV_ADD16",             ADD16),            // V + S + A
     (35, "R_RISCV_ADD32",             ADD32),            // V + S + A
@@ -59,7 +59,7 @@ pub const RELOCS: &[Reloc] = &[
     (62, "R_RISCV_TLSDESC_HI20",      TLSDESC_HI20),
     (63, "R_RISCV_TLSDESC_LOAD_LO12", TLSDESC_LOAD_LO12),
     (64, "R_RISCV_TLSDESC_ADD_LO12",  TLSDESC_ADD_LO12),
-    (65, "R_RISCV_TLSDESC_CALL",      NOTHING),          // marks the call of the descriptor's function
+    (65, "R_RISCV_TLSDESC_CALL",      TLSDESC_CALL),          // marks the call of the descriptor's function
 ];
 
 /// Past the largest type.

@@ -96,6 +96,10 @@ kinds! {
     SUB64 = Subtrahend, SUM64, None;
     /// Subtracted from a number of as many bytes as it has.
     SUB_ULEB128 = Subtrahend, SUM_ULEB128, None;
+    /// Marks the addition of the thread pointer, for linkers that do without.
+    TPREL_ADD = Nothing, Field::None, None;
+    /// Marks the call of a descriptor's function.
+    TLSDESC_CALL = Nothing, Field::None, None;
 }
 
 /// Bytes of a stub.

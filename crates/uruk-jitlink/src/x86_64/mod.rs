@@ -46,6 +46,20 @@ kinds! {
     GOTTPOFF = GotRelative, Field::Signed32, Some(Entry::ThreadOffset);
     /// A distance to a thread-local descriptor.
     TLSDESC = GotRelative, Field::Signed32, Some(Entry::Descriptor);
+    /// The same as [`GOTTPOFF`] in an instruction with a REX2 prefix.
+    CODE_4_GOTTPOFF = GotRelative, Field::Signed32, Some(Entry::ThreadOffset);
+    /// In one with an EVEX prefix and five bytes before the field.
+    CODE_5_GOTTPOFF = GotRelative, Field::Signed32, Some(Entry::ThreadOffset);
+    /// With six bytes before the field.
+    CODE_6_GOTTPOFF = GotRelative, Field::Signed32, Some(Entry::ThreadOffset);
+    /// The same as [`TLSDESC`] in an instruction with a REX2 prefix.
+    CODE_4_TLSDESC = GotRelative, Field::Signed32, Some(Entry::Descriptor);
+    /// In one with an EVEX prefix and five bytes before the field.
+    CODE_5_TLSDESC = GotRelative, Field::Signed32, Some(Entry::Descriptor);
+    /// With six bytes before the field.
+    CODE_6_TLSDESC = GotRelative, Field::Signed32, Some(Entry::Descriptor);
+    /// Marks the call of a descriptor's function, for linkers that do without.
+    TLSDESC_CALL = Nothing, Field::None, None;
 }
 
 /// Bytes of a stub.

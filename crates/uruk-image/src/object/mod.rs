@@ -1,0 +1,169 @@
+//! Link graphs as one relocatable object file, for the system's linker to make a program or a library of.
+//!
+//! Data flow: graphs of one format → blocks gathered by what their sections are called and are for ([`sections`]) → one table of
+//! symbols ([`symbols`]) → the container, with a relocation for each edge ([`elf`], [`macho`], [`coff`]).
+//! Invariants: the same graphs give the same bytes; what is written is in the order of the graphs and of what they have; the time
+//! taken is linear in that. What the format cannot say is an error that names the place, and what graphs no longer have is listed here.
+//!
+//! What a reader leaves out of a graph is not there to be written again: debug information of object files, which stays in their
+//! bytes (that of compilers' own graphs is written, for ELF); `.note.gnu.property`, so that linkers mark nothing as ready for
+//! indirect-branch tracking; groups, as a graph keeps what it was chosen to keep: their symbols are weak here, or a COMDAT section of
+//! COFF each; `SHF_MERGE`, `SHF_LINK_ORDER` and their like, which only save room; the flags of calling conventions in `st_other`; what a
+//! weak external symbol of COFF falls back on; and directives. Mach-O's compact unwind records are `__eh_frame` here, as in
+//! graphs, and linkers make compact ones of these.
+
+mod coff;
+mod elf;
+mod macho;
+mod sections;
+mod symbols;
+
+use crate::error::Error;
+use sections::Sections;
+use symbols::Symbols;
+use uruk_jitlink::arch::NOTHING;
+use uruk_jitlink::format::{Container, Format};
+use uruk_jitlink::graph::{Block, Edge, EdgeKind, LinkGraph};
+
+/// Writes graphs of one format as a relocatable object: an ELF file of type `ET_REL` (gABI 4.3, "Object Files"), a Mach-O file of
+/// type `MH_OBJECT`, or a COFF object (PE Format, "COFF File Header").
+///
+/// A symbol that one graph defines and others refer to is one symbol; a strong definition is taken before common and weak ones, then the
+/// first. Errors if there are two strong ones, if graphs are of several formats, if one has allocation actions or scratch sections,
+/// which need a linker at run time, if something refers to what was dropped, or if the format has no relocation for an edge.
+pub fn write_object(graphs: &[&LinkGraph]) -> Result<Vec<u8>, Error> {
+    let merged = Merged::new(graphs)?;
+    match merged.format.container {
+        Container::Elf => elf::write(&merged),
+        Container::MachO => macho::write(&merged),
+        Container::Coff => coff::write(&merged),
+    }
+}
+
+/// Graphs, and what becomes of them.
+struct Merged<'a> {
+    graphs: &'a [&'a LinkGraph],
+    format: &'static Format,
+    sections: Sections<'a>,
+    symbols: Symbols<'a>,
+}
+
+impl<'a> Merged<'a> {
+    fn new(graphs: &'a [&'a LinkGraph]) -> Result<Merged<'a>, Error> {
+        let Some(first) = graphs.first() else { return Err(Error::NoGraphs) };
+        for graph in graphs {
+            if graph.format != first.format {
+                let one = |graph: &LinkGraph| format!("{} ({})", graph.input.name(), graph.format.name);
+                return Err(Error::Mixed { first: one(first), other: one(graph) });
+            }
+            if !graph.actions.is_empty() {
+                let what = "calls when its memory is final (allocation actions)".into();
+                return Err(Error::NotInImage { object: graph.input.name().to_string(), what });
+            }
+        }
+        let sections = Sections::new(graphs)?;
+        let symbols = Symbols::new(graphs, &sections)?;
+        Ok(Merged { graphs, format: first.format, sections, symbols })
+    }
+
+    /// The edges of a section's pieces that are written, with their graphs and their offsets in the section, in order.
+    fn edges(&self, section: usize) -> impl Iterator<Item = Reference<'a>> + '_ {
+        self.sections.list[section].pieces.iter().flat_map(move |piece| {
+            let graph = self.graphs[piece.graph];
+            let block = graph.block(piece.block);
+            let end = piece.size;
+            let edges =
+                graph.edges(block).iter().filter(move |edge| edge.kind != NOTHING && u64::from(edge.offset) < end);
+            edges.map(move |edge| Reference { number: piece.graph, graph, block, edge, block_at: piece.offset })
+        })
+    }
+
+    /// The bytes of a section; none if it has none.
+    fn content(&self, section: usize) -> Vec<u8> {
+        let section = &self.sections.list[section];
+        if section.kind.is_zero_fill() {
+            return Vec::new();
+        }
+        let mut bytes = Vec::with_capacity(section.size as usize);
+        for piece in &section.pieces {
+            bytes.resize(piece.offset as usize, 0);
+            let graph = self.graphs[piece.graph];
+            bytes.extend_from_slice(&graph.content(graph.block(piece.block))[..piece.size as usize]);
+        }
+        bytes.resize(section.size as usize, 0);
+        bytes
+    }
+
+    /// What is wrong with an edge.
+    fn refuse(&self, reference: &Reference<'_>, reason: &str) -> Error {
+        let Reference { graph, block, edge, .. } = *reference;
+        let kind = self.format.arch.info(edge.kind);
+        Error::Relocation {
+            place: graph.place(block, edge.offset.into()),
+            format: self.format.name,
+            kind: format!("{:?} in {:?}", kind.value, kind.field),
+            symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// An edge to be written.
+#[derive(Clone, Copy)]
+struct Reference<'a> {
+    /// The position of its graph.
+    number: usize,
+    graph: &'a LinkGraph,
+    block: &'a Block,
+    edge: &'a Edge,
+    /// Where its block lies in the section.
+    block_at: u64,
+}
+
+impl Reference<'_> {
+    /// Where its field lies in the section.
+    fn at(&self) -> u64 {
+        self.block_at + u64::from(self.edge.offset)
+    }
+
+    fn addend(&self) -> i64 {
+        self.graph.addend(self.edge)
+    }
+}
+
+/// The relocation type of each edge kind, by the kind's number.
+struct Numbers(Vec<Option<u32>>);
+
+impl Numbers {
+    /// Of a format: the first type that stands for a kind. A kind of plain data that has no type of its own is written as one that
+    /// stores the same value in as many bytes.
+    fn new(format: &Format) -> Numbers {
+        let rows = format.relocations();
+        let kinds = format.arch.kinds;
+        let mut numbers = vec![None; kinds.len()];
+        for (number, _, kind) in rows.iter().filter(|(.., kind)| *kind != NOTHING) {
+            numbers[usize::from(kind.0)].get_or_insert(*number);
+        }
+        for (kind, info) in (0..).zip(kinds).filter(|(kind, _)| *kind != NOTHING.0) {
+            let alike = rows.iter().find(|(.., other)| {
+                let other = format.arch.info(*other);
+                other.value == info.value && is_data(other.field, info.field) && other.entry == info.entry
+            });
+            if let (None, Some((number, ..))) = (numbers[usize::from(kind)], alike) {
+                numbers[usize::from(kind)] = Some(*number);
+            }
+        }
+        Numbers(numbers)
+    }
+
+    fn of(&self, kind: EdgeKind) -> Option<u32> {
+        self.0.get(usize::from(kind.0)).copied().flatten()
+    }
+}
+
+/// Whether two fields are as many bytes of data, and some.
+fn is_data(one: uruk_jitlink::arch::Field, other: uruk_jitlink::arch::Field) -> bool {
+    use uruk_jitlink::arch::Field;
+    let code = |field| matches!(field, Field::Code { .. });
+    !code(one) && !code(other) && one.size() == other.size() && one.size() != 0
+}
