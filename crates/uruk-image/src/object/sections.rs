@@ -6,7 +6,7 @@
 
 use super::{coff, elf, macho};
 use crate::error::Error;
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use std::borrow::Cow;
 use uruk_jitlink::arch::{Field, Value};
 use uruk_jitlink::ehframe;
@@ -60,15 +60,20 @@ impl<'a> Sections<'a> {
     pub fn new(graphs: &'a [&'a LinkGraph]) -> Result<Sections<'a>, Error> {
         let mut sections = Sections { list: Vec::new(), spots: Vec::with_capacity(graphs.len()) };
         let mut known: HashMap<Key<'a>, u32> = HashMap::default();
+        let mut claimed = HashSet::default();
         for (number, graph) in graphs.iter().enumerate() {
-            let groups = groups(graph);
+            let groups = groups(graph, &mut claimed);
             let mut spots = vec![None; graph.blocks.len()];
             for (id, block) in (0..).map(BlockId).zip(&graph.blocks).filter(|(_, block)| block.live) {
                 let Some((name, kind)) = use_of(graph, block)? else { continue };
                 let Section { large, retain, .. } = *graph.section(block.section);
                 // Mach-O's symbols say what is kept.
                 let retain = retain && graph.format.container != Container::MachO;
-                let group = groups.get(&id).map(|group| (number, *group));
+                let group = match groups.get(&id) {
+                    Some(None) => continue,
+                    Some(Some(group)) => Some((number, *group)),
+                    None => None,
+                };
                 let alone = group.is_some() || is_shortened(graph, block);
                 let next = sections.list.len() as u32;
                 let section = match alone {
@@ -130,13 +135,28 @@ fn use_of<'a>(graph: &'a LinkGraph, block: &Block) -> Result<Option<(Cow<'a, [u8
     })
 }
 
-/// The COMDAT group of each block, where the format has to keep them.
-fn groups(graph: &LinkGraph) -> HashMap<BlockId, usize> {
+/// The COMDAT group of each block, where the format has to keep them; none where an object before has one of the same symbol.
+fn groups<'a>(graph: &'a LinkGraph, claimed: &mut HashSet<&'a [u8]>) -> HashMap<BlockId, Option<usize>> {
+    let mut groups = HashMap::default();
     if graph.format.container != Container::Coff {
-        return HashMap::default();
+        return groups;
     }
-    let groups = graph.groups.iter().enumerate().filter(|(_, group)| group.comdat);
-    groups.flat_map(|(number, group)| group.blocks.iter().map(move |block| (*block, number))).collect()
+    for (number, group) in graph.groups.iter().enumerate().filter(|(_, group)| group.comdat) {
+        groups.extend(group.blocks.iter().map(|block| (*block, Some(number))));
+    }
+    let mut leaders: Vec<Option<&[u8]>> = vec![None; graph.groups.len()];
+    for (id, symbol) in graph.globals().filter(|(_, symbol)| symbol.binding == Binding::Weak) {
+        if let Definition::Block(block) = symbol.definition
+            && let Some(Some(group)) = groups.get(&block)
+        {
+            leaders[*group].get_or_insert(graph.symbol_name(id));
+        }
+    }
+    let known: Vec<bool> = leaders.iter().map(|leader| leader.is_some_and(|leader| !claimed.insert(leader))).collect();
+    for group in groups.values_mut() {
+        *group = group.filter(|group| !known[*group]);
+    }
+    groups
 }
 
 /// Whether a linker may take bytes out of a block.

@@ -164,9 +164,12 @@ fn place(number: usize, symbol: &graph::Symbol, sections: &Sections<'_>) -> Wher
     }
 }
 
-/// Which blocks give way to those of other objects.
+/// Which blocks give way to those of other objects. Symbols of COFF say so themselves.
 fn replaceable(graph: &LinkGraph) -> Vec<bool> {
-    let mut replaceable = vec![false; if graph.groups.is_empty() { 0 } else { graph.blocks.len() }];
+    if graph.groups.is_empty() || graph.format.container == Container::Coff {
+        return Vec::new();
+    }
+    let mut replaceable = vec![false; graph.blocks.len()];
     for block in graph.groups.iter().filter(|group| group.comdat).flat_map(|group| &group.blocks) {
         replaceable[block.0 as usize] = true;
     }
