@@ -9,7 +9,10 @@
 
 mod closure;
 mod data;
+mod elf;
 mod error;
+mod library;
+mod link;
 pub mod memory;
 mod pointers;
 pub mod types;
@@ -17,7 +20,9 @@ mod world;
 
 pub use closure::{Closure, Edge, Kept, Owner, Place, Share, Target};
 pub use data::Functions;
+pub use elf::{ElfKind, ElfOptions, write_elf};
 pub use error::Error;
+pub use library::{Library, LibrarySymbol};
 pub use memory::Memory;
 pub use pointers::{External, Move, PointerEntry};
 pub use types::{Count, Field, Pointer, Tags, Tail, Type, TypeId};

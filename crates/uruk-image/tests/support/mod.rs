@@ -1,0 +1,90 @@
+//! Compiling sources, and running what was made of them.
+
+// Each test has its own copy of this, and none needs all of it.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use uruk_image::Library;
+use uruk_jitlink::format;
+use uruk_jitlink::graph::LinkGraph;
+use uruk_jitlink::input::Input;
+use uruk_jitlink::names::Names;
+
+/// Objects in a folder that goes with them.
+pub struct Compiled {
+    folder: tempfile::TempDir,
+    objects: Vec<PathBuf>,
+}
+
+/// How a program ended, and what it printed.
+#[derive(Debug)]
+pub struct Output {
+    pub status: Option<i32>,
+    pub text: String,
+    pub errors: String,
+}
+
+/// Runs a program to its end.
+pub fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Output { status: output.status.code(), text: text(&output.stdout), errors: text(&output.stderr) }
+}
+
+fn succeed(command: &mut Command) {
+    let output = run(command);
+    assert_eq!(output.status, Some(0), "{command:?}\n{}{}", output.text, output.errors);
+}
+
+impl Compiled {
+    /// Compiles named sources in C and C++ with these flags.
+    pub fn new(sources: &[(&str, &str)], flags: &[&str]) -> Compiled {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let mut objects = Vec::new();
+        for (name, text) in sources {
+            let source = folder.path().join(name);
+            std::fs::write(&source, text).expect("there is room for a source");
+            let compiler = if name.ends_with(".cpp") { "g++" } else { "gcc" };
+            let object = source.with_extension("o");
+            succeed(Command::new(compiler).args(flags).arg("-c").arg(&source).arg("-o").arg(&object));
+            objects.push(object);
+        }
+        Compiled { folder, objects }
+    }
+
+    /// The objects as the linker reads them.
+    pub fn graphs(&self) -> Vec<LinkGraph> {
+        let read = |path: &PathBuf| {
+            let bytes = std::fs::read(path).expect("the object is there");
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            format::read(&Input::from_bytes(name, bytes), &Names::default()).expect("it is an object")
+        };
+        self.objects.iter().map(read).collect()
+    }
+
+    /// What the compiler's own linker makes of them.
+    pub fn link(&self, name: &str, flags: &[&str]) -> PathBuf {
+        let program = self.folder.path().join(name);
+        succeed(Command::new("g++").args(flags).args(&self.objects).arg("-o").arg(&program));
+        program
+    }
+
+    /// Libraries where the compiler finds them.
+    pub fn libraries(&self, names: &[&str]) -> Vec<Library> {
+        let open = |name: &&str| {
+            let path = run(Command::new("gcc").arg(format!("-print-file-name={name}"))).text;
+            Library::open(Path::new(path.trim())).unwrap_or_else(|error| panic!("{error}"))
+        };
+        names.iter().map(open).collect()
+    }
+
+    /// Writes a file that can be run.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).expect("there is room for a file");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+        path
+    }
+}
