@@ -122,8 +122,8 @@ int main(int count, char **arguments) {
 
 #[test]
 fn shared_objects_are_loaded_and_unloaded() {
-    for flags in [&["-O2", "-fPIC"][..], &["-O2", "-fno-pic"]] {
-        let compiled = Compiled::new(&[("library.c", LIBRARY)], flags);
+    for model in ["-ftls-model=global-dynamic", "-ftls-model=initial-exec", "-mtls-dialect=gnu2"] {
+        let compiled = Compiled::new(&[("library.c", LIBRARY)], &["-O2", "-fPIC", model]);
         let users = Compiled::new(&[("user.c", USER)], &["-O1", "-fPIE"]);
         let user = users.link("user", &["-rdynamic", "-pie"]);
         let mut libraries = compiled.libraries(&["libc.so.6", "ld-linux-x86-64.so.2"]);
@@ -134,8 +134,17 @@ fn shared_objects_are_loaded_and_unloaded() {
         let file = compiled.write("liboffered.so", &image);
         let output = run(Command::new(&user).arg(&file));
         let expected = "the library is made\n112\n214\n1 1\nthe library is gone\n";
-        assert_eq!((output.text.as_str(), output.status), (expected, Some(0)), "{flags:?}: {}", output.errors);
+        assert_eq!((output.text.as_str(), output.status), (expected, Some(0)), "{model}: {}", output.errors);
     }
+}
+
+/// A program's thread-local variables are where its compiler says. Those of a shared object are not.
+#[test]
+fn variables_of_programs_are_refused_in_shared_objects() {
+    let compiled =
+        Compiled::new(&[("library.c", "static __thread int own; int *f(void) { return &own; }")], &["-fno-pic"]);
+    let error = write_elf(compiled.graphs(), &ElfOptions::shared_object(&[])).err().unwrap().to_string();
+    assert!(error.starts_with("library.o(.text+") && error.contains("compile with -fPIC"), "{error}");
 }
 
 #[test]

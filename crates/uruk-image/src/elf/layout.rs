@@ -242,8 +242,9 @@ impl<'a> Image<'a> {
         }
         // Everything is bound when it is loaded: stubs have no code that would do it later.
         let is_executable = matches!(self.options.kind, ElfKind::Executable { .. });
+        let threads = if self.relocations.static_threads && !is_executable { elf::DF_STATIC_TLS.0 } else { 0 };
         let pie = if is_executable && self.base == 0 { elf::DF_1_PIE.0 } else { 0 };
-        entries.extend([(elf::DT_FLAGS, elf::DF_BIND_NOW.0), (elf::DT_FLAGS_1, elf::DF_1_NOW.0 | pie)]);
+        entries.extend([(elf::DT_FLAGS, elf::DF_BIND_NOW.0 | threads), (elf::DT_FLAGS_1, elf::DF_1_NOW.0 | pie)]);
         if self.has_code_relocations() {
             entries.push((elf::DT_TEXTREL, 0));
         }

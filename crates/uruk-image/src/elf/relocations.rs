@@ -57,6 +57,8 @@ pub struct Relocations {
     pub relative: u64,
     /// Short ones, of its own addresses.
     pub short: Vec<u64>,
+    /// Thread-local variables have to be at the same distance from every thread's pointer.
+    pub static_threads: bool,
 }
 
 impl Relocations {
@@ -90,6 +92,7 @@ impl Relocations {
             // The loader remembers the last symbol that it has looked up.
             long.push((order, symbol, *place, kind, addend));
         }
+        relocations.static_threads = dynamics.iter().any(|dynamic| matches!(dynamic.what, What::ThreadOffset(..)));
         long.sort_unstable();
         relocations.relative = long.iter().filter(|(order, ..)| *order == 0).count() as u64;
         for (_, symbol, place, kind, addend) in long {
