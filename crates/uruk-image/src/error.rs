@@ -102,6 +102,26 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// A dylib has no graphs of what it has linked.
+    #[error(
+        "dylib `{dylib}` has kept the graph of no object; set `retain_graphs` when its JIT is made, and look up what the image is to have"
+    )]
+    NotRetained {
+        /// Its name.
+        dylib: String,
+    },
+    /// One name stands for two things.
+    #[error(
+        "`{symbol}` is one thing for {first} and another for {second}, and an image has one of each name; rename one of them"
+    )]
+    Ambiguous {
+        /// The symbol.
+        symbol: String,
+        /// An object that refers to it, or defines it.
+        first: String,
+        /// Another one.
+        second: String,
+    },
     /// A field cannot be right wherever the image is loaded.
     #[error(
         "{place}: {kind} against `{symbol}` depends on where that is loaded, and no loader fills it; compile with -fPIC, or give the image a fixed address"

@@ -53,14 +53,20 @@ impl Compiled {
         Compiled { folder, objects }
     }
 
-    /// The objects as the linker reads them.
-    pub fn graphs(&self) -> Vec<LinkGraph> {
+    /// The objects as they are given to the linker.
+    pub fn inputs(&self) -> Vec<Input> {
         let read = |path: &PathBuf| {
             let bytes = std::fs::read(path).expect("the object is there");
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            format::read(&Input::from_bytes(name, bytes), &Names::default()).expect("it is an object")
+            Input::from_bytes(name, bytes)
         };
         self.objects.iter().map(read).collect()
+    }
+
+    /// The objects as the linker reads them.
+    pub fn graphs(&self) -> Vec<LinkGraph> {
+        let read = |input: &Input| format::read(input, &Names::default()).expect("it is an object");
+        self.inputs().iter().map(read).collect()
     }
 
     /// What the compiler's own linker makes of them.
