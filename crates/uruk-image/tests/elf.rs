@@ -4,7 +4,7 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
-use support::{Compiled, run};
+use support::{Compiled, HERE, Machine, OTHERS, run};
 use uruk_image::{ElfKind, ElfOptions, Error, Library, write_elf};
 
 const PROGRAM: &str = r#"
@@ -61,24 +61,23 @@ const char *chosen(void) __attribute__((ifunc("decide")));
 const EXPECTED: &str =
     "made global\nthrown\nown of a thread\n2 argument 5 1 own 42\nchosen by a function 0\nlast\ngone global\n";
 
-fn program(flags: &[&str], options: impl Fn(&mut ElfOptions<'_>)) {
-    let compiled = Compiled::new(&[("program.cpp", PROGRAM), ("other.c", OTHER)], flags);
-    let libraries =
-        compiled.libraries(&["libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6", "ld-linux-x86-64.so.2"]);
+fn program(machine: Machine, flags: &[&str], options: impl Fn(&mut ElfOptions<'_>)) {
+    let compiled = Compiled::for_machine(machine, &[("program.cpp", PROGRAM), ("other.c", OTHER)], flags);
+    let libraries = machine.libraries(&["libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6", machine.loader]);
     let mut wanted = ElfOptions::executable("main", &libraries);
     options(&mut wanted);
     let image = write_elf(compiled.graphs(), &wanted).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
     assert_eq!(image, write_elf(compiled.graphs(), &wanted).unwrap(), "the same bytes again");
     let file = compiled.write("image", &image);
-    let output = run(Command::new(file).arg("argument"));
-    assert_eq!((output.text.as_str(), output.status), (EXPECTED, Some(7)), "{flags:?}: {}", output.errors);
+    let output = run(machine.program(&file).arg("argument"));
+    assert_eq!((output.text.as_str(), output.status), (EXPECTED, Some(7)), "{machine:?} {flags:?}: {}", output.errors);
 }
 
 #[test]
 fn programs_run_wherever_they_are_loaded() {
     for flags in [&["-O0", "-fPIC"][..], &["-O2", "-fPIE"], &["-O2", "-fno-pic"], &["-O1", "-ftls-model=local-exec"]] {
-        program(flags, |_| {});
-        program(flags, |options| options.short_relocations = false);
+        program(HERE, flags, |_| {});
+        program(HERE, flags, |options| options.short_relocations = false);
     }
 }
 
@@ -86,7 +85,19 @@ fn programs_run_wherever_they_are_loaded() {
 fn programs_run_at_an_address_of_their_own() {
     for flags in [&["-O0", "-fPIC"][..], &["-O2", "-fno-pic"], &["-O1", "-mcmodel=medium", "-fno-pic"]] {
         let address = Some(0x40_0000);
-        program(flags, |options| options.kind = ElfKind::Executable { main: "main".into(), address });
+        program(HERE, flags, |options| options.kind = ElfKind::Executable { main: "main".into(), address });
+    }
+}
+
+#[test]
+fn programs_for_other_machines_run_in_emulators() {
+    for machine in OTHERS {
+        for flags in [&["-O0", "-fPIC"][..], &["-O2", "-fPIE"]] {
+            program(machine, flags, |_| {});
+        }
+        let address = Some(0x40_0000);
+        let fixed = |options: &mut ElfOptions<'_>| options.kind = ElfKind::Executable { main: "main".into(), address };
+        program(machine, &["-O1"], fixed);
     }
 }
 
@@ -126,7 +137,7 @@ fn shared_objects_are_loaded_and_unloaded() {
         let compiled = Compiled::new(&[("library.c", LIBRARY)], &["-O2", "-fPIC", model]);
         let users = Compiled::new(&[("user.c", USER)], &["-O1", "-fPIE"]);
         let user = users.link("user", &["-rdynamic", "-pie"]);
-        let mut libraries = compiled.libraries(&["libc.so.6", "ld-linux-x86-64.so.2"]);
+        let mut libraries = HERE.libraries(&["libc.so.6", "ld-linux-x86-64.so.2"]);
         libraries.push(Library::open(&user).unwrap().already_there());
         let missing = write_elf(compiled.graphs(), &ElfOptions::shared_object(&libraries[..2])).err().unwrap();
         assert!(missing.to_string().contains("`in_program` (for "), "{missing}");
@@ -152,7 +163,7 @@ fn what_is_not_reached_is_left_out() {
     let text = "extern int puts(const char *); static int used(int x) { return x + 1; } int unused_data[1000] = {1};\n\
                 int unused(void) { return puts(\"unused\"); } int main(void) { return used(2); }";
     let compiled = Compiled::new(&[("program.c", text)], &["-O0", "-ffunction-sections", "-fdata-sections"]);
-    let libraries = compiled.libraries(&["libc.so.6"]);
+    let libraries = HERE.libraries(&["libc.so.6"]);
     let roots = ["main".to_owned()];
     let wanted = ElfOptions { roots: Some(&roots), ..ElfOptions::executable("main", &libraries) };
     let image = write_elf(compiled.graphs(), &wanted).unwrap();
@@ -168,7 +179,7 @@ fn what_is_not_reached_is_left_out() {
 #[test]
 fn tools_understand_the_files() {
     let compiled = Compiled::new(&[("program.cpp", PROGRAM), ("other.c", OTHER)], &["-O1"]);
-    let libraries = compiled.libraries(&["libstdc++.so.6", "libgcc_s.so.1", "libc.so.6", "ld-linux-x86-64.so.2"]);
+    let libraries = HERE.libraries(&["libstdc++.so.6", "libgcc_s.so.1", "libc.so.6", "ld-linux-x86-64.so.2"]);
     let image = write_elf(compiled.graphs(), &ElfOptions::executable("main", &libraries)).unwrap();
     let file = compiled.write("image", &image);
     for tool in ["readelf", "llvm-readelf-22"] {

@@ -3,7 +3,7 @@
 mod support;
 
 use std::process::Command;
-use support::{Compiled, run};
+use support::{Compiled, HERE, run};
 use uruk::Jit;
 use uruk_image::memory::ThisProcess;
 use uruk_image::{
@@ -103,7 +103,7 @@ fn what_was_built_here_goes_on_as_a_program() {
         let data = closure.to_graph(&built.world, "the data", &uruk_jitlink::elf::x86_64::FORMAT, &code).unwrap();
         let graphs = [code.into_graphs(), vec![data]].concat();
         let files = Compiled::new(&[], &[]);
-        let libraries = files.libraries(&["libc.so.6"]);
+        let libraries = HERE.libraries(&["libc.so.6"]);
         let roots = ["main".to_owned()];
         let kind = ElfKind::Executable { main: "main".into(), address };
         let options = ElfOptions { kind, roots: Some(&roots), ..ElfOptions::executable("main", &libraries) };

@@ -11,10 +11,64 @@ use uruk_jitlink::graph::LinkGraph;
 use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Names;
 
+/// For whom something is compiled.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// What the names of its compilers begin with.
+    tools: &'static str,
+    /// What runs its programs here, and where that finds their libraries.
+    emulator: Option<&'static str>,
+    root: &'static str,
+    libraries: &'static str,
+    pub loader: &'static str,
+}
+
+pub const HERE: Machine = Machine {
+    tools: "",
+    emulator: None,
+    root: "/",
+    libraries: "/usr/lib/x86_64-linux-gnu",
+    loader: "ld-linux-x86-64.so.2",
+};
+
+pub const OTHERS: [Machine; 2] = [
+    Machine {
+        tools: "aarch64-linux-gnu-",
+        emulator: Some("qemu-aarch64"),
+        root: "/",
+        libraries: "/usr/lib/aarch64-linux-gnu",
+        loader: "ld-linux-aarch64.so.1",
+    },
+    Machine {
+        tools: "riscv64-linux-gnu-",
+        emulator: Some("qemu-riscv64"),
+        root: "/usr/riscv64-linux-gnu",
+        libraries: "/usr/riscv64-linux-gnu/lib",
+        loader: "ld-linux-riscv64-lp64d.so.1",
+    },
+];
+
+impl Machine {
+    /// Runs one of its programs.
+    pub fn program(&self, path: &Path) -> Command {
+        let Some(emulator) = self.emulator else { return Command::new(path) };
+        let mut command = Command::new("timeout");
+        command.args(["120", emulator, "-L", self.root]).arg(path);
+        command
+    }
+
+    /// Its libraries of these names.
+    pub fn libraries(&self, names: &[&str]) -> Vec<Library> {
+        let open = |name: &&str| Library::open(&Path::new(self.libraries).join(name));
+        names.iter().map(|name| open(name).unwrap_or_else(|error| panic!("{error}"))).collect()
+    }
+}
+
 /// Objects in a folder that goes with them.
 pub struct Compiled {
     folder: tempfile::TempDir,
     objects: Vec<PathBuf>,
+    machine: Machine,
 }
 
 /// How a program ended, and what it printed.
@@ -40,6 +94,11 @@ fn succeed(command: &mut Command) {
 impl Compiled {
     /// Compiles named sources in C and C++ with these flags.
     pub fn new(sources: &[(&str, &str)], flags: &[&str]) -> Compiled {
+        Compiled::for_machine(HERE, sources, flags)
+    }
+
+    /// The same for a machine.
+    pub fn for_machine(machine: Machine, sources: &[(&str, &str)], flags: &[&str]) -> Compiled {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let mut objects = Vec::new();
         for (name, text) in sources {
@@ -47,10 +106,11 @@ impl Compiled {
             std::fs::write(&source, text).expect("there is room for a source");
             let compiler = if name.ends_with(".cpp") { "g++" } else { "gcc" };
             let object = source.with_extension("o");
+            let compiler = format!("{}{compiler}", machine.tools);
             succeed(Command::new(compiler).args(flags).arg("-c").arg(&source).arg("-o").arg(&object));
             objects.push(object);
         }
-        Compiled { folder, objects }
+        Compiled { folder, objects, machine }
     }
 
     /// The objects as they are given to the linker.
@@ -72,17 +132,10 @@ impl Compiled {
     /// What the compiler's own linker makes of them.
     pub fn link(&self, name: &str, flags: &[&str]) -> PathBuf {
         let program = self.folder.path().join(name);
-        succeed(Command::new("g++").args(flags).args(&self.objects).arg("-o").arg(&program));
+        succeed(
+            Command::new(format!("{}g++", self.machine.tools)).args(flags).args(&self.objects).arg("-o").arg(&program),
+        );
         program
-    }
-
-    /// Libraries where the compiler finds them.
-    pub fn libraries(&self, names: &[&str]) -> Vec<Library> {
-        let open = |name: &&str| {
-            let path = run(Command::new("gcc").arg(format!("-print-file-name={name}"))).text;
-            Library::open(Path::new(path.trim())).unwrap_or_else(|error| panic!("{error}"))
-        };
-        names.iter().map(open).collect()
     }
 
     /// Writes a file that can be run.
