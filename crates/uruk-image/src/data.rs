@@ -67,7 +67,8 @@ struct Filled {
 }
 
 impl Closure {
-    /// The data as a graph of a format; messages call it `name`. Functions are referred to by the symbols that they have.
+    /// The data as a graph of a format; messages call it `name`. Functions are referred to by the symbols that they have. All names are
+    /// those of C, as a session has them, and become the format's ([`object_name`](uruk_jitlink::format::Container::object_name)).
     pub fn to_graph(
         &self,
         world: &World,
@@ -77,6 +78,7 @@ impl Closure {
     ) -> Result<LinkGraph, Error> {
         let mut graph = LinkGraph::with_format(name, format);
         let mut editor = graph.edit(Stage::BeforePruning);
+        let object_name = |name: &str| format.container.object_name(name.as_bytes()).into_owned();
         let (filled, offsets) = self.fill(world);
         let mut areas: [Option<(BlockId, SymbolId)>; 4] = [None; 4];
         for (index, Filled { bytes, align }) in filled.iter().enumerate().filter(|(_, filled)| !filled.bytes.is_empty())
@@ -93,18 +95,20 @@ impl Closure {
         };
         for (number, kept) in self.kept.iter().enumerate() {
             if let Owner::Cell(cell) = kept.owner {
-                let symbol =
-                    NewSymbol::global(&world.cell(cell as usize).name, area_of(number as u32).0, offsets[number]);
+                let name = object_name(&world.cell(cell as usize).name);
+                let symbol = NewSymbol::global(&name, area_of(number as u32).0, offsets[number]);
                 editor.add_symbol(symbol.kind(SymbolKind::Object).size(kept.size))?;
             }
         }
         for (name, place) in &self.exports {
             let offset = offsets[place.kept as usize] + place.offset;
-            editor.add_symbol(NewSymbol::global(name, area_of(place.kept).0, offset).kind(SymbolKind::Object))?;
+            let name = object_name(name);
+            editor.add_symbol(NewSymbol::global(&name, area_of(place.kept).0, offset).kind(SymbolKind::Object))?;
         }
         let mut externals = Vec::with_capacity(self.externals.len());
         for External { name, version, weak, .. } in &self.externals {
             let name = version.as_ref().map_or_else(|| name.clone(), |version| format!("{name}@{version}"));
+            let name = object_name(&name);
             let symbol = NewSymbol::external(&name);
             externals.push(editor.add_symbol(if *weak { symbol.weak() } else { symbol })?);
         }
@@ -125,7 +129,7 @@ impl Closure {
                             value: address,
                             reason: "not the address of a function that was linked here".into(),
                         })?;
-                        let symbol = editor.external(&name)?;
+                        let symbol = editor.external(&object_name(&name))?;
                         code.insert(address, symbol);
                         (symbol, 0)
                     }

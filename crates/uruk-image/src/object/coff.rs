@@ -269,7 +269,8 @@ fn characteristics(section: &Output<'_>, comdat: bool, relocations: usize) -> Re
 fn directives(merged: &Merged<'_>) -> Vec<u8> {
     let mut text = Vec::new();
     for symbol in &merged.symbols.list {
-        let natural = symbol.size.checked_next_power_of_two().map_or(MAX_COMMON_ALIGN, |size| size.min(MAX_COMMON_ALIGN));
+        let natural =
+            symbol.size.checked_next_power_of_two().map_or(MAX_COMMON_ALIGN, |size| size.min(MAX_COMMON_ALIGN));
         if let Where::Common(align) = symbol.place
             && natural < align
         {
@@ -282,10 +283,7 @@ fn directives(merged: &Merged<'_>) -> Vec<u8> {
 }
 
 /// The symbol table, and the entry of each symbol in it. Behind those of sections come the leaders of groups.
-fn records<'a>(
-    merged: &'a Merged<'_>,
-    choices: &[Option<Choice>],
-) -> Result<(Vec<Record<'a>>, Vec<u32>), Error> {
+fn records<'a>(merged: &'a Merged<'_>, choices: &[Option<Choice>]) -> Result<(Vec<Record<'a>>, Vec<u32>), Error> {
     let (sections, symbols) = (&merged.sections.list, &merged.symbols.list);
     let mut records = Vec::with_capacity(sections.len() + symbols.len());
     for (number, section) in sections.iter().enumerate() {

@@ -300,8 +300,8 @@ fn flags(merged: &Merged<'_>) -> Result<u32, Error> {
         if let (Some(own), Some(abi)) = (own, format.abi(&graph.input)) {
             match first {
                 Some((known, other)) if other != abi => {
-                    let one = |graph: &LinkGraph, abi| format!("{} ({abi})", graph.input.name());
-                    return Err(Error::Mixed { first: one(known, other), other: one(graph, abi) });
+                    let what = format!("it is compiled for {abi}, and {} for {other}", known.input.name());
+                    return Err(Error::Object { object: graph.input.name().to_string(), what });
                 }
                 _ => first = Some((graph, abi)),
             }

@@ -19,6 +19,7 @@ mod sections;
 mod symbols;
 
 use crate::error::Error;
+use crate::link::{self, text};
 use sections::Sections;
 use symbols::Symbols;
 use uruk_jitlink::arch::NOTHING;
@@ -50,20 +51,10 @@ struct Merged<'a> {
 
 impl<'a> Merged<'a> {
     fn new(graphs: &'a [&'a LinkGraph]) -> Result<Merged<'a>, Error> {
-        let Some(first) = graphs.first() else { return Err(Error::NoGraphs) };
-        for graph in graphs {
-            if graph.format != first.format {
-                let one = |graph: &LinkGraph| format!("{} ({})", graph.input.name(), graph.format.name);
-                return Err(Error::Mixed { first: one(first), other: one(graph) });
-            }
-            if !graph.actions.is_empty() {
-                let what = "calls when its memory is final (allocation actions)".into();
-                return Err(Error::NotInImage { object: graph.input.name().to_string(), what });
-            }
-        }
-        let sections = Sections::new(graphs)?;
+        link::check(graphs)?;
+        let sections = Sections::new(graphs);
         let symbols = Symbols::new(graphs, &sections)?;
-        Ok(Merged { graphs, format: first.format, sections, symbols })
+        Ok(Merged { graphs, format: graphs[0].format, sections, symbols })
     }
 
     /// The edges of a section's pieces that are written, with their graphs and their offsets in the section, in order.
@@ -102,7 +93,7 @@ impl<'a> Merged<'a> {
             place: graph.place(block, edge.offset.into()),
             format: self.format.name,
             kind: format!("{:?} in {:?}", kind.value, kind.field),
-            symbol: String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned(),
+            symbol: text(graph.symbol_name(edge.target)),
             reason: reason.into(),
         }
     }

@@ -5,7 +5,6 @@
 //! alignment.
 
 use super::{coff, elf, macho};
-use crate::error::Error;
 use foldhash::{HashMap, HashSet};
 use std::borrow::Cow;
 use uruk_jitlink::arch::{Field, Value};
@@ -57,7 +56,7 @@ pub struct Sections<'a> {
 }
 
 impl<'a> Sections<'a> {
-    pub fn new(graphs: &'a [&'a LinkGraph]) -> Result<Sections<'a>, Error> {
+    pub fn new(graphs: &'a [&'a LinkGraph]) -> Sections<'a> {
         let mut sections = Sections { list: Vec::new(), spots: Vec::with_capacity(graphs.len()) };
         let mut known: HashMap<Key<'a>, u32> = HashMap::default();
         let mut claimed = HashSet::default();
@@ -65,7 +64,7 @@ impl<'a> Sections<'a> {
             let groups = groups(graph, &mut claimed);
             let mut spots = vec![None; graph.blocks.len()];
             for (id, block) in (0..).map(BlockId).zip(&graph.blocks).filter(|(_, block)| block.live) {
-                let Some((name, kind)) = use_of(graph, block)? else { continue };
+                let Some((name, kind)) = use_of(graph, block) else { continue };
                 let Section { large, retain, .. } = *graph.section(block.section);
                 // Mach-O's symbols say what is kept.
                 let retain = retain && graph.format.container != Container::MachO;
@@ -89,7 +88,7 @@ impl<'a> Sections<'a> {
             }
             sections.spots.push(spots);
         }
-        Ok(sections)
+        sections
     }
 
     /// Where a block of a graph is written.
@@ -121,18 +120,12 @@ impl Output<'_> {
 }
 
 /// The name and the use of the section that a block is written to; `None` for what is left out.
-fn use_of<'a>(graph: &'a LinkGraph, block: &Block) -> Result<Option<(Cow<'a, [u8]>, SectionKind)>, Error> {
-    let kind = graph.section(block.section).kind;
-    if kind == SectionKind::Scratch {
-        let name = String::from_utf8_lossy(graph.section_name(block.section));
-        let what = format!("`{name}`, whose memory goes once it is final (a scratch section),");
-        return Err(Error::NotInImage { object: graph.input.name().to_string(), what });
-    }
-    Ok(match graph.format.container {
+fn use_of<'a>(graph: &'a LinkGraph, block: &Block) -> Option<(Cow<'a, [u8]>, SectionKind)> {
+    match graph.format.container {
         Container::Elf => Some(elf::section(graph, block)),
         Container::MachO => macho::section(graph, block),
         Container::Coff => coff::section(graph, block),
-    })
+    }
 }
 
 /// The COMDAT group of each block, where the format has to keep them; none where an object before has one of the same symbol.

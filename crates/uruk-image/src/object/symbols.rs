@@ -6,6 +6,7 @@
 
 use super::sections::{Sections, Spot};
 use crate::error::Error;
+use crate::link::text;
 use foldhash::HashMap;
 use std::borrow::Cow;
 use uruk_jitlink::format::Container;
@@ -127,7 +128,7 @@ impl<'a> Symbols<'a> {
 fn used(graph: &LinkGraph, number: usize, sections: &Sections<'_>) -> Result<Vec<bool>, Error> {
     let mut used = vec![false; graph.symbols.len()];
     let written = |id| sections.spot(number, id).is_some();
-    for (id, block) in (0..).map(graph::BlockId).zip(&graph.blocks).filter(|(id, _)| written(*id)) {
+    for (_, block) in (0..).map(graph::BlockId).zip(&graph.blocks).filter(|(id, _)| written(*id)) {
         for edge in graph.edges(block) {
             used[edge.target.0 as usize] = true;
             let target = graph.symbol(edge.target);
@@ -135,8 +136,7 @@ fn used(graph: &LinkGraph, number: usize, sections: &Sections<'_>) -> Result<Vec
                 && edge.target.0 != 0
                 && place(number, target, sections) == Where::Undefined;
             if is_gone {
-                let symbol = String::from_utf8_lossy(graph.symbol_name(edge.target)).into_owned();
-                debug_assert!(written(id));
+                let symbol = text(graph.symbol_name(edge.target));
                 return Err(Error::Dropped { place: graph.place(block, edge.offset.into()), symbol });
             }
         }
@@ -197,7 +197,7 @@ fn merge<'a>(graphs: &[&LinkGraph], old: &mut Symbol<'a>, new: Symbol<'a>) -> Re
     };
     let visibility = [old.visibility, new.visibility].into_iter().max_by_key(|one| constraint(*one));
     if (rank(old), rank(&new)) == (STRONG, STRONG) {
-        let symbol = String::from_utf8_lossy(&new.name).into_owned();
+        let symbol = text(&new.name);
         let [first, second] = [old.graph, new.graph].map(|number| graphs[number].input.name().to_string());
         return Err(Error::Duplicate { symbol, first, second });
     }

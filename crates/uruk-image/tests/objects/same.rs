@@ -148,8 +148,10 @@ fn mach_o_is_read_as_it_was() {
 #[test]
 fn coff_is_read_as_it_was() {
     let targets = ["x86_64-pc-windows-gnu", "x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc"];
-    let clang = |target| format!("clang++-22 --target={target} -fexceptions -fcxx-exceptions -ffreestanding -std=c++17");
+    let clang =
+        |target| format!("clang++-22 --target={target} -fexceptions -fcxx-exceptions -ffreestanding -std=c++17");
     let compilers = targets.map(clang);
-    let compilers: Vec<&str> = ["x86_64-w64-mingw32-g++"].into_iter().chain(compilers.iter().map(String::as_str)).collect();
+    let compilers: Vec<&str> =
+        ["x86_64-w64-mingw32-g++"].into_iter().chain(compilers.iter().map(String::as_str)).collect();
     check_all(&compilers, &["-O0", "-O2", "-O1 -ffunction-sections"], &["free.cpp", "free_more.cpp"]);
 }

@@ -13,6 +13,7 @@ use super::sections::{Output, Spot, holds_addresses};
 use super::symbols::{Symbol, Where};
 use super::{Merged, Numbers};
 use crate::error::Error;
+use crate::link::text;
 use ::object::Endianness;
 use ::object::macho::{
     self, CPU_SUBTYPE_ARM64_ALL, CPU_SUBTYPE_X86_64_ALL, CPU_TYPE_ARM64, CPU_TYPE_X86_64, RelocationInfo,
@@ -144,11 +145,8 @@ impl<'a> File<'a> {
             if NAME < segment.len() || NAME < name.len() {
                 let object = section.pieces.first().map_or(0, |piece| piece.graph);
                 let object = self.merged.graphs[object].input.name().to_string();
-                let name = String::from_utf8_lossy(&section.name);
-                return Err(Error::NotInImage {
-                    object,
-                    what: format!("`{name}`, a section's name of so many bytes,"),
-                });
+                let what = format!("`{}` has longer names than a section can have", text(&section.name));
+                return Err(Error::Object { object, what });
             }
         }
         Ok(())
