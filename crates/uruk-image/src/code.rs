@@ -103,15 +103,16 @@ impl Code {
                 continue;
             }
             let graph = &mut self.graphs[*position];
-            let symbol = graph.symbol(*id).clone();
+            let (symbol, container) = (graph.symbol(*id).clone(), graph.format.container);
             let name = if symbol.binding == Binding::Local || *id < graph.first_global {
                 let Definition::Block(block) = symbol.definition else { continue };
                 let name = format!("uruk.function.{}", self.names.len());
-                let new = NewSymbol::global(&name, block, symbol.value).hidden();
+                let object_name = container.object_name(name.as_bytes());
+                let new = NewSymbol::global(&object_name, block, symbol.value).hidden();
                 graph.edit(Stage::BeforePruning).add_symbol(new.kind(SymbolKind::Function).size(symbol.size))?;
                 name
             } else {
-                String::from_utf8_lossy(graph.symbol_name(*id)).into_owned()
+                String::from_utf8_lossy(&container.session_name(graph.symbol_name(*id))).into_owned()
             };
             self.names.insert(address, name);
         }

@@ -13,7 +13,7 @@ use crate::world::World;
 use foldhash::HashMap;
 use uruk_jitlink::arch::ABS64;
 use uruk_jitlink::edit::{NewSymbol, Stage};
-use uruk_jitlink::format::Format;
+use uruk_jitlink::format::{Container, Format};
 use uruk_jitlink::graph::{BlockId, LinkGraph, SectionKind, SymbolId, SymbolKind};
 
 /// Says what linked functions are called.
@@ -67,16 +67,16 @@ struct Filled {
 }
 
 impl Closure {
-    /// The data as a graph of a format; messages call it `name`. Functions are referred to by the symbols that they have. All names are
+    /// The data as a graph of a format; messages call it `graph_name`. Functions are referred to by the symbols that they have. All names are
     /// those of C, as a session has them, and become the format's ([`object_name`](uruk_jitlink::format::Container::object_name)).
     pub fn to_graph(
         &self,
         world: &World,
-        name: &str,
+        graph_name: &str,
         format: &'static Format,
         functions: &dyn Functions,
     ) -> Result<LinkGraph, Error> {
-        let mut graph = LinkGraph::with_format(name, format);
+        let mut graph = LinkGraph::with_format(graph_name, format);
         let mut editor = graph.edit(Stage::BeforePruning);
         let object_name = |name: &str| format.container.object_name(name.as_bytes()).into_owned();
         let (filled, offsets) = self.fill(world);
@@ -107,7 +107,14 @@ impl Closure {
         }
         let mut externals = Vec::with_capacity(self.externals.len());
         for External { name, version, weak, .. } in &self.externals {
-            let name = version.as_ref().map_or_else(|| name.clone(), |version| format!("{name}@{version}"));
+            let name = match version {
+                Some(version) if format.container == Container::Elf => format!("{name}@{version}"),
+                Some(version) => {
+                    let what = format!("`{name}` is wanted of version `{version}`, and {} has no versions", format.name);
+                    return Err(Error::Object { object: graph_name.into(), what });
+                }
+                None => name.clone(),
+            };
             let name = object_name(&name);
             let symbol = NewSymbol::external(&name);
             externals.push(editor.add_symbol(if *weak { symbol.weak() } else { symbol })?);
