@@ -110,7 +110,8 @@ impl Closure {
             let name = match version {
                 Some(version) if format.container == Container::Elf => format!("{name}@{version}"),
                 Some(version) => {
-                    let what = format!("`{name}` is wanted of version `{version}`, and {} has no versions", format.name);
+                    let what =
+                        format!("`{name}` is wanted of version `{version}`, and {} has no versions", format.name);
                     return Err(Error::Object { object: graph_name.into(), what });
                 }
                 None => name.clone(),

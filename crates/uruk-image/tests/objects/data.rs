@@ -100,7 +100,8 @@ fn make_library(compiler: &str, folder: &Path) {
     let source = "int one(void) { return 1; } int two(void) { return 2; }\n\
         __asm__(\".symver one, versioned@OLD\"); __asm__(\".symver two, versioned@@NEW\");";
     std::fs::write(folder.join("versioned.c"), source).unwrap();
-    std::fs::write(folder.join("versions"), "OLD { global: versioned; local: *; }; NEW { global: versioned; } OLD;").unwrap();
+    std::fs::write(folder.join("versions"), "OLD { global: versioned; local: *; }; NEW { global: versioned; } OLD;")
+        .unwrap();
     let flags = format!("{compiler} -shared -fPIC -Wl,--version-script=versions versioned.c -o libversioned.so");
     run(command(&flags).current_dir(folder));
 }

@@ -16,8 +16,10 @@ fn compile_free(compiler: &str, folder: &Path) -> Vec<PathBuf> {
 fn result(objects: &[PathBuf]) -> i32 {
     let jit = Jit::new().unwrap();
     jit.load_libraries_on_demand(&["libstdc++.so.6"]);
-    let inputs: Vec<Input> =
-        objects.iter().map(|path| Input::from_bytes(path.display().to_string(), std::fs::read(path).unwrap())).collect();
+    let inputs: Vec<Input> = objects
+        .iter()
+        .map(|path| Input::from_bytes(path.display().to_string(), std::fs::read(path).unwrap()))
+        .collect();
     jit.main().add_objects(&inputs).unwrap();
     jit.main().initialize().unwrap();
     // SAFETY: that is what it takes and returns.
@@ -94,25 +96,23 @@ impl Drop for Wine {
 fn coff_does_the_same_under_wine() {
     let wine = Wine::new();
     let clang = "clang++-22 --target=x86_64-pc-windows-gnu -fexceptions -fcxx-exceptions -ffreestanding";
-    for compiler in ["x86_64-w64-mingw32-g++", clang] {
-        for flags in ["-O0", "-O2", "-O1 -ffunction-sections -fdata-sections"] {
-            let folder = tempfile::tempdir().unwrap();
-            let folder = folder.path();
-            let source = "#include <stdio.h>\nint run(int);\nint main(void) { printf(\"%d\\n\", run(3)); return 0; }\n";
-            std::fs::write(folder.join("main.c"), source).unwrap();
-            let main = compile("x86_64-w64-mingw32-gcc", &folder.join("main.c"), folder);
-            let objects = compile_free(&format!("{compiler} {flags}"), folder);
-            let one = folder.join("one.o");
-            write(&objects, &one);
-            let link = |objects: &[PathBuf], name: &str| {
-                let program = folder.join(name);
-                let linker = "x86_64-w64-mingw32-g++ -static -Wl,--fatal-warnings";
-                run(command(linker).arg(&main).args(objects).arg("-o").arg(&program));
-                wine.run(&program)
-            };
-            let expected = link(&objects, "expected.exe");
-            assert_eq!(link(&[one], "found.exe"), expected, "{compiler} {flags}");
-            assert!(expected.contains("unwound") && expected.contains("unsaid"), "{expected}");
-        }
+    for (compiler, flags) in [("x86_64-w64-mingw32-g++", "-O2 -ffunction-sections"), (clang, "-O0")] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let source = "#include <stdio.h>\nint run(int);\nint main(void) { printf(\"%d\\n\", run(3)); return 0; }\n";
+        std::fs::write(folder.join("main.c"), source).unwrap();
+        let main = compile("x86_64-w64-mingw32-gcc", &folder.join("main.c"), folder);
+        let objects = compile_free(&format!("{compiler} {flags}"), folder);
+        let one = folder.join("one.o");
+        write(&objects, &one);
+        let link = |objects: &[PathBuf], name: &str| {
+            let program = folder.join(name);
+            let linker = "x86_64-w64-mingw32-g++ -static -Wl,--fatal-warnings";
+            run(command(linker).arg(&main).args(objects).arg("-o").arg(&program));
+            wine.run(&program)
+        };
+        let expected = link(&objects, "expected.exe");
+        assert_eq!(link(&[one], "found.exe"), expected, "{compiler} {flags}");
+        assert!(expected.contains("unwound") && expected.contains("unsaid"), "{expected}");
     }
 }

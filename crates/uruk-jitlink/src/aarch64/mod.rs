@@ -183,12 +183,6 @@ kinds! {
     DESC_G1 = GotOffset, SMOVW[1], Some(Entry::Descriptor);
     /// Bits 0 to 15.
     DESC_G0_NC = GotOffset, MOVW_NC[0], Some(Entry::Descriptor);
-    /// Marks the load of its function, for linkers that do without.
-    DESC_LDR = Nothing, Field::None, None;
-    /// Marks the computation of its address.
-    DESC_ADD = Nothing, Field::None, None;
-    /// Marks the call of its function.
-    DESC_CALL = Nothing, Field::None, None;
 
     // Offsets from the thread pointer.
     /// `add` of bits 12 to 23.
@@ -265,6 +259,14 @@ kinds! {
     DTP_G1_NC = ModuleOffset, MOVW_NC[1], None;
     /// Bits 32 to 47 of an offset.
     DTP_G2 = ModuleOffset, SMOVW[2], None;
+
+    // Marks for linkers that do without a descriptor.
+    /// On the load of its function.
+    DESC_LDR = Nothing, Field::None, None;
+    /// On the computation of its address.
+    DESC_ADD = Nothing, Field::None, None;
+    /// On the call of its function.
+    DESC_CALL = Nothing, Field::None, None;
 }
 
 /// The architecture.
