@@ -112,8 +112,8 @@ impl File<'_> {
         if addend == 0 {
             return Ok(Some((only, None)));
         }
-        let fits = -(1 << (ADDEND_BITS - 1)) <= addend && addend < 1 << (ADDEND_BITS - 1);
-        if !fits || !matches!(value, Value::Branch | Value::Page | Value::Absolute) {
+        let most = 1 << (ADDEND_BITS - 1);
+        if !(-most..most).contains(&addend) || !matches!(value, Value::Branch | Value::Page | Value::Absolute) {
             return refuse("there is no room for what is added to the symbol's address");
         }
         let first = info(ARM64_ADDEND, length, false, addend as u32 & ((1 << ADDEND_BITS) - 1));
