@@ -72,6 +72,7 @@ int plain(void) {
     zero_thread[3] += shared_thread;
     printf("%d %ld %d %d %d %d %d\n", common_one, common_array[2], zeros[999], weak_value, weak_only, hidden_value, protected_value);
     printf("%d %d %d %d\n", own_thread, shared_thread, zero_thread[3], chosen(1));
+    printf("%d %d\n", (int)((size_t)aligned_function % 64), aligned_function());
     printf("%d named\n", (int)(__stop_named_things - __start_named_things));
     return sum;
 }
