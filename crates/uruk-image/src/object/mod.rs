@@ -3,14 +3,7 @@
 //! Data flow: graphs of one format → blocks gathered by what their sections are called and are for ([`sections`]) → one table of
 //! symbols ([`symbols`]) → the container, with a relocation for each edge ([`elf`], [`macho`], [`coff`]).
 //! Invariants: the same graphs give the same bytes; what is written is in the order of the graphs and of what they have; the time
-//! taken is linear in that. What the format cannot say is an error that names the place, and what graphs no longer have is listed here.
-//!
-//! What a reader leaves out of a graph is not there to be written again: debug information of object files, which stays in their
-//! bytes (that of compilers' own graphs is written, for ELF); `.note.gnu.property`, so that linkers mark nothing as ready for
-//! indirect-branch tracking; groups, as a graph keeps what it was chosen to keep: their symbols are weak here, or a COMDAT section of
-//! COFF each; `SHF_MERGE`, `SHF_LINK_ORDER` and their like, which only save room; the flags of calling conventions in `st_other`; what a
-//! weak external symbol of COFF falls back on; and directives. Mach-O's compact unwind records are `__eh_frame` here, as in
-//! graphs, and linkers make compact ones of these.
+//! taken is linear in that. What the format cannot say is an error that names the place.
 
 mod coff;
 mod elf;
@@ -26,12 +19,25 @@ use uruk_jitlink::arch::NOTHING;
 use uruk_jitlink::format::{Container, Format};
 use uruk_jitlink::graph::{Block, Edge, EdgeKind, LinkGraph};
 
-/// Writes graphs of one format as a relocatable object: an ELF file of type `ET_REL` (gABI 4.3, "Object Files"), a Mach-O file of
-/// type `MH_OBJECT`, or a COFF object (PE Format, "COFF File Header").
+/// Writes graphs of one format as a relocatable object: an ELF file of type `ET_REL` (gABI 4.3, "Object Files"; relocations with
+/// addends as the psABIs of x86-64, AArch64 and RISC-V have them), a Mach-O file of type `MH_OBJECT` (`mach-o/loader.h`), or a COFF object
+/// (PE Format, "COFF File Header").
 ///
 /// A symbol that one graph defines and others refer to is one symbol; a strong definition is taken before common and weak ones, then the
-/// first. Errors if there are two strong ones, if graphs are of several formats, if one has allocation actions or scratch sections,
-/// which need a linker at run time, if something refers to what was dropped, or if the format has no relocation for an edge.
+/// first. Nobody else sees local ones. In ELF, `name@VERSION` refers to that version of a symbol.
+///
+/// What a graph does not have is not written:
+/// - debug information of object files, which readers leave in their bytes; that of compilers' own graphs is written, for ELF;
+/// - groups: a graph keeps what it was chosen to keep, and its symbols are weak here; COFF has a COMDAT section for each;
+/// - `.note.gnu.property`, so that linkers mark nothing as ready for indirect-branch tracking and its like;
+/// - `SHF_MERGE` and `SHF_LINK_ORDER`, which save room; what `st_other` says besides visibility, as of calling conventions;
+/// - Mach-O's compact unwind records: `__eh_frame` has them all, and linkers make compact ones of these; that a weak definition may be
+///   hidden (`.weak_def_can_be_hidden`); the system's version, for which macOS 11 is written;
+/// - what a weak external symbol of COFF falls back on, and directives.
+///
+/// Errors if two graphs define a symbol for good, if graphs are of several formats or of several calling conventions, if one has
+/// allocation actions or scratch sections, which only a linker at run time has a use for, if something refers to what was
+/// dropped, if the format has no relocation for an edge, or no room for so many sections and symbols.
 pub fn write_object(graphs: &[&LinkGraph]) -> Result<Vec<u8>, Error> {
     let merged = Merged::new(graphs)?;
     match merged.format.container {
