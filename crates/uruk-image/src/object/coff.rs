@@ -12,6 +12,7 @@ use super::sections::Output;
 use super::symbols::{Symbol, Where};
 use super::{Merged, Numbers, Reference};
 use crate::error::Error;
+use crate::link::text;
 use ::object::pe::{self, ComdatSelection, SymbolClass, SymbolSection, SymbolType, WeakExternSearch};
 use ::object::write::coff::{AuxSymbolSection, AuxSymbolWeak, FileHeader, Name, Relocation, SectionHeader, Writer};
 use foldhash::HashMap;
@@ -143,7 +144,7 @@ pub fn write(merged: &Merged<'_>) -> Result<Vec<u8>, Error> {
     writer.reserve_section_headers(count as u16);
     let mut headers = Vec::with_capacity(count);
     for (((section, content), relocations), choice) in sections.iter().zip(&contents).zip(&relocations).zip(&choices) {
-        let characteristics = characteristics(section, choice.is_some(), relocations.len())?;
+        let characteristics = characteristics(merged, section, choice.is_some(), relocations.len())?;
         headers.push(SectionHeader {
             name: writer.add_name(&section.name),
             size_of_raw_data: u32::try_from(section.size).map_err(|_| Error::Large)?,
@@ -181,43 +182,61 @@ pub fn write(merged: &Merged<'_>) -> Result<Vec<u8>, Error> {
     }
     writer.write_section(&directives);
     for (record, name) in records.iter().zip(names) {
-        writer.write_symbol(::object::write::coff::Symbol {
-            name,
-            value: record.value,
-            section_number: SymbolSection(record.section),
-            typ: SymbolType(if record.function { FUNCTION } else { 0 }),
-            storage_class: SymbolClass(record.class),
-            number_of_aux_symbols: (record.size() - 1) as u8,
-        });
-        match record.aux {
-            Aux::None => {}
-            Aux::Section(section) => {
-                let (number, selection) = match choices[section] {
-                    Some(Choice::Leader(leader)) => match merged.symbols.list[leader as usize].binding {
-                        Binding::Weak => (0, SELECT_ANY),
-                        // Of functions that stand alone there must be no other.
-                        _ => (0, SELECT_ONE),
-                    },
-                    Some(Choice::With(leader)) => (leader as u32 + 1, SELECT_ASSOCIATIVE),
-                    None => (0, 0),
-                };
-                writer.write_aux_section(AuxSymbolSection {
-                    length: headers[section].size_of_raw_data,
-                    number_of_relocations: headers[section].number_of_relocations,
-                    number_of_linenumbers: 0,
-                    check_sum: 0,
-                    number,
-                    selection: ComdatSelection(selection),
-                });
-            }
-            Aux::Weak(default, search) => writer.write_aux_weak_external(AuxSymbolWeak {
-                weak_default_sym_index: default,
-                weak_search_type: WeakExternSearch(search),
-            }),
-        }
+        write_record(&mut writer, record, name, |section| auxiliary(merged, &choices, &headers, section));
     }
     writer.write_strtab();
     Ok(bytes)
+}
+
+/// Writes a record and what follows it.
+fn write_record(
+    writer: &mut Writer<'_>,
+    record: &Record<'_>,
+    name: Name,
+    auxiliary: impl Fn(usize) -> AuxSymbolSection,
+) {
+    writer.write_symbol(::object::write::coff::Symbol {
+        name,
+        value: record.value,
+        section_number: SymbolSection(record.section),
+        typ: SymbolType(if record.function { FUNCTION } else { 0 }),
+        storage_class: SymbolClass(record.class),
+        number_of_aux_symbols: (record.size() - 1) as u8,
+    });
+    match record.aux {
+        Aux::None => {}
+        Aux::Section(section) => writer.write_aux_section(auxiliary(section)),
+        Aux::Weak(default, search) => writer.write_aux_weak_external(AuxSymbolWeak {
+            weak_default_sym_index: default,
+            weak_search_type: WeakExternSearch(search),
+        }),
+    }
+}
+
+/// What a section's symbol says of it.
+fn auxiliary(
+    merged: &Merged<'_>,
+    choices: &[Option<Choice>],
+    headers: &[SectionHeader],
+    section: usize,
+) -> AuxSymbolSection {
+    let (number, selection) = match choices[section] {
+        Some(Choice::Leader(leader)) => match merged.symbols.list[leader as usize].binding {
+            Binding::Weak => (0, SELECT_ANY),
+            // Of functions that stand alone there must be no other.
+            _ => (0, SELECT_ONE),
+        },
+        Some(Choice::With(leader)) => (leader as u32 + 1, SELECT_ASSOCIATIVE),
+        None => (0, 0),
+    };
+    AuxSymbolSection {
+        length: headers[section].size_of_raw_data,
+        number_of_relocations: headers[section].number_of_relocations,
+        number_of_linenumbers: 0,
+        check_sum: 0,
+        number,
+        selection: ComdatSelection(selection),
+    }
 }
 
 impl Record<'_> {
@@ -249,9 +268,13 @@ fn choices(merged: &Merged<'_>) -> Vec<Option<Choice>> {
     sections.iter().enumerate().map(choice).collect()
 }
 
-fn characteristics(section: &Output<'_>, comdat: bool, relocations: usize) -> Result<u32, Error> {
+fn characteristics(merged: &Merged<'_>, section: &Output<'_>, comdat: bool, relocations: usize) -> Result<u32, Error> {
     if MAX_ALIGN_LOG2 < section.align_log2 {
-        return Err(Error::Large);
+        let graph = section.pieces.first().map_or(0, |piece| piece.graph);
+        let (name, align) = (text(&section.name), 1u64 << section.align_log2);
+        let what =
+            format!("`{name}` is aligned to {align} bytes, and sections of COFF to {} at most", 1 << MAX_ALIGN_LOG2);
+        return Err(Error::Object { object: merged.graphs[graph].input.name().to_string(), what });
     }
     let flags = match section.kind {
         SectionKind::Code => CNT_CODE | MEM_EXECUTE | MEM_READ,

@@ -182,8 +182,25 @@ pub fn write(merged: &Merged<'_>) -> Result<Vec<u8>, Error> {
     writer.write_strtab();
     writer.write_shstrtab();
 
+    write_section_headers(merged, &mut writer, &laid, &relocations, (stack, symbol_table));
+    writer.write_symtab_section_header(1 + merged.symbols.locals as u32);
+    writer.write_symtab_shndx_section_header();
+    writer.write_strtab_section_header();
+    writer.write_shstrtab_section_header();
+    Ok(bytes)
+}
+
+/// Writes the headers of all sections but tables of symbols and of names, whose own writer knows them: those with content, in their
+/// order, one that says that the stack is not executable, and those of relocations.
+fn write_section_headers(
+    merged: &Merged<'_>,
+    writer: &mut Writer<'_>,
+    laid: &[Laid],
+    relocations: &[Vec<Rel>],
+    (stack, symbol_table): (StringId, SectionIndex),
+) {
     writer.write_null_section_header();
-    for (laid, section) in laid.iter().zip(sections) {
+    for (laid, section) in laid.iter().zip(&merged.sections.list) {
         let (sh_type, sh_flags) = use_of(section);
         writer.write_section_header(&SectionHeader {
             sh_name: writer.section_name_offset(Some(laid.name)),
@@ -201,17 +218,12 @@ pub fn write(merged: &Merged<'_>) -> Result<Vec<u8>, Error> {
         sh_addralign: 1,
         ..SectionHeader::default()
     });
-    for (laid, relocations) in laid.iter().zip(&relocations) {
+    for (laid, relocations) in laid.iter().zip(relocations) {
         if let Some((name, offset)) = laid.relocations {
             let count = relocations.len();
             writer.write_relocation_section_header(name, laid.index, symbol_table, offset, count, true);
         }
     }
-    writer.write_symtab_section_header(1 + merged.symbols.locals as u32);
-    writer.write_symtab_shndx_section_header();
-    writer.write_strtab_section_header();
-    writer.write_shstrtab_section_header();
-    Ok(bytes)
 }
 
 /// The type and the flags of a section.

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::link::{self, text};
 use sections::Sections;
 use symbols::Symbols;
-use uruk_jitlink::arch::NOTHING;
+use uruk_jitlink::arch::{Field, NOTHING};
 use uruk_jitlink::format::{Container, Format};
 use uruk_jitlink::graph::{Block, Edge, EdgeKind, LinkGraph};
 
@@ -159,8 +159,7 @@ impl Numbers {
 }
 
 /// Whether two fields are as many bytes of data, and some.
-fn is_data(one: uruk_jitlink::arch::Field, other: uruk_jitlink::arch::Field) -> bool {
-    use uruk_jitlink::arch::Field;
+fn is_data(one: Field, other: Field) -> bool {
     let code = |field| matches!(field, Field::Code { .. });
     !code(one) && !code(other) && one.size() == other.size() && one.size() != 0
 }

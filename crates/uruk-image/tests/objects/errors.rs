@@ -67,6 +67,19 @@ fn what_cannot_be_written_is_named() {
     check(&[&odd], "one.o(.data+0x0): refers to `gone`, which has been dropped; keep it, or drop both");
 }
 
+#[test]
+fn what_a_format_has_no_room_for_is_named() {
+    let (mut odd, block, _) = graph("one.o", &coff::x86_64::FORMAT, "x");
+    odd.edit(Stage::AfterPruning).set_align(block, 1 << 14).unwrap();
+    check(&[&odd], "one.o: `.data` is aligned to 16384 bytes, and sections of COFF to 8192 at most");
+    let (mut odd, ..) = graph("one.o", &macho::x86_64::FORMAT, "_x");
+    let mut editor = odd.edit(Stage::BeforePruning);
+    let section = editor.add_section("__DATA,__of_a_very_long_name", SectionKind::Data).unwrap();
+    editor.add_block(section, &[0], 1).unwrap();
+    drop(editor);
+    check(&[&odd], "one.o: `__DATA,__of_a_very_long_name` has longer names than a section can have");
+}
+
 /// Of a distance between two symbols both halves have to be there.
 #[test]
 fn half_a_distance_is_refused() {
