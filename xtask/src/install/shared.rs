@@ -19,8 +19,7 @@ const VERSION: &str = "URUK_0";
 pub fn with_versions(built: &Path) -> Result<PathBuf> {
     let folder = paths::target_folder("install-c-shared")?;
     let path = |name| folder.join(name);
-    let (whole, exports, script, library) =
-        (path("uruk_c.o"), path("exports"), path("script"), path("liburuk_c.so.0"));
+    let (whole, exports, script, library) = (path("uruk_c.o"), path("exports"), path("script"), path("liburuk_c.so.0"));
     let names = exported(&built.join("liburuk_c.so"))?.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     paths::write_whole(&exports, names.join("\n").as_bytes())?;
     paths::write_whole(&script, format!("{VERSION} {{ global: uruk_*; }};\n").as_bytes())?;
@@ -77,7 +76,8 @@ fn linked_to(library: &Path, name: &str) -> Result<PathBuf> {
 /// Whether a program asks for the library's functions by their version.
 fn wants_version(program: &Path) -> Result<bool> {
     let text = succeeds(Command::new("nm").args(["--dynamic", "--undefined-only"]).arg(program))?;
-    let wanted = text.lines().filter_map(|line| line.split_whitespace().last()).filter(|name| name.starts_with("uruk_"));
+    let wanted =
+        text.lines().filter_map(|line| line.split_whitespace().last()).filter(|name| name.starts_with("uruk_"));
     let versions = wanted.map(|name| name.split_once('@').map(|(_, version)| version)).collect::<Vec<_>>();
     let first = *versions.first().context("the program uses no function of the library")?;
     ensure!(versions.iter().all(|version| *version == first), "some functions have other versions: {text}");

@@ -48,15 +48,13 @@ pub extern "C" fn uruk_memory_manager_read(
 ) -> uruk_status {
     enter(Reach::Anywhere, || {
         let manager = manager.get()?;
+        buffer.check("buffer")?;
         let slab = manager.laid_out()?;
         // Only so much is allocated as there may be.
-        let fits = |run: &Segment| {
-            run.address <= target
-                && target - run.address <= run.size
-                && size as u64 <= run.size - (target - run.address)
-        };
-        let mut bytes = if filled(slab).iter().any(fits) { vec![0; size] } else { Vec::new() };
-        if bytes.len() != size || !slab.read(target, &mut bytes) {
+        let room = |run: &Segment| run.size.checked_sub(target.checked_sub(run.address)?);
+        let fits = filled(slab).iter().filter_map(room).any(|room| size as u64 <= room);
+        let mut bytes = vec![0; if fits { size } else { 0 }];
+        if !fits || !slab.read(target, &mut bytes) {
             return Err(Failure::invalid(format!("no run has {size} final bytes at {target:#x}")));
         }
         buffer.put_all(bytes.into_iter())

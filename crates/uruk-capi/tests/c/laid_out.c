@@ -42,7 +42,7 @@ static void wrong(uruk_memory_manager *manager, const uruk_memory_run *code) {
   FAILS(URUK_INVALID, "final bytes at", uruk_memory_manager_read(manager, code->target + code->size, &byte, 1));
   FAILS(URUK_INVALID, "final bytes at", uruk_memory_manager_read(manager, code->target, &byte, SIZE_MAX));
   FAILS(URUK_INVALID, "final bytes at", uruk_memory_manager_read(manager, UINT64_MAX, &byte, 1));
-  FAILS(URUK_NULL, "the place for the results", uruk_memory_manager_read(manager, code->target, NULL, 1));
+  FAILS(URUK_NULL, "buffer", uruk_memory_manager_read(manager, code->target, NULL, 1));
   FAILS(URUK_NULL, "count", uruk_memory_manager_runs(manager, NULL, 0, NULL));
   FAILS(URUK_NULL, "the place for the results", uruk_memory_manager_runs(manager, NULL, 1, &count));
 }
