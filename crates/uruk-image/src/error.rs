@@ -1,6 +1,7 @@
 //! What can be wrong with what a client says, and with a world that is to be frozen.
 
 use uruk_jitlink::edit::EditError;
+use uruk_jitlink::error::LinkError;
 
 /// Why a world cannot be described or frozen so.
 #[derive(Debug, thiserror::Error)]
@@ -68,8 +69,98 @@ pub enum Error {
     /// A graph cannot be made so.
     #[error(transparent)]
     Graph(#[from] EditError),
+    /// There is nothing to make an image of.
+    #[error("an image of nothing: there is neither code nor data")]
+    Empty,
+    /// An object cannot be in an image.
+    #[error("{object}: {what}")]
+    Object {
+        /// The object.
+        object: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// Two objects define the same.
+    #[error("`{symbol}` is defined by {first} and by {second}; make one of them weak or hidden, or leave one out")]
+    Duplicate {
+        /// The symbol.
+        symbol: String,
+        /// One of them.
+        first: String,
+        /// The other one.
+        second: String,
+    },
+    /// What the image refers to is nowhere.
+    #[error("neither the image nor one of its libraries defines {}", undefined(.symbols))]
+    Undefined {
+        /// The symbols, each with an object that refers to it.
+        symbols: Vec<(String, String)>,
+    },
+    /// A root is defined nowhere.
+    #[error("no object of the image defines `{name}`, which is to be kept")]
+    NoRoot {
+        /// Its name.
+        name: String,
+    },
+    /// A dylib has no graphs of what it has linked.
+    #[error(
+        "dylib `{dylib}` has kept the graph of no object; set `retain_graphs` when its JIT is made, and look up what the image is to have"
+    )]
+    NotRetained {
+        /// Its name.
+        dylib: String,
+    },
+    /// One name stands for two things.
+    #[error(
+        "`{symbol}` is one thing for {first} and another for {second}, and an image has one of each name; rename one of them"
+    )]
+    Ambiguous {
+        /// The symbol.
+        symbol: String,
+        /// An object that refers to it, or defines it.
+        first: String,
+        /// Another one.
+        second: String,
+    },
+    /// A field cannot be right wherever the image is loaded.
+    #[error(
+        "{place}: {kind} against `{symbol}` depends on where that is loaded, and no loader fills it; compile with -fPIC, or give the image a fixed address"
+    )]
+    Field {
+        /// Where.
+        place: String,
+        /// The relocation.
+        kind: &'static str,
+        /// What it is about.
+        symbol: String,
+    },
+    /// An unwind record makes no sense.
+    #[error("{place}: an unwind record that makes no sense")]
+    Unwind {
+        /// Where.
+        place: String,
+    },
+    /// A library cannot be read.
+    #[error("library {library}: {reason}")]
+    Library {
+        /// Its file.
+        library: String,
+        /// Why not.
+        reason: String,
+    },
+    /// An option makes no sense.
+    #[error("{0}")]
+    Option(String),
+    /// An image cannot be linked.
+    #[error(transparent)]
+    Link(#[from] LinkError),
 }
 
 fn known(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!(", as `{}`", names.join("`, `")) }
+}
+
+fn undefined(symbols: &[(String, String)]) -> String {
+    let all: Vec<String> = symbols.iter().map(|(name, object)| format!("`{name}` (for {object})")).collect();
+    all.join(", ")
 }

@@ -8,18 +8,27 @@
 //! Words that hold addresses are 8 bytes, little-endian.
 
 mod closure;
+mod code;
 mod data;
+mod elf;
 mod error;
+mod library;
+mod link;
 pub mod memory;
 mod pointers;
+mod proof;
 pub mod types;
 mod world;
 
 pub use closure::{Closure, Edge, Kept, Owner, Place, Share, Target};
+pub use code::Code;
 pub use data::Functions;
+pub use elf::{ElfKind, ElfOptions, write_elf};
 pub use error::Error;
+pub use library::{Library, LibrarySymbol};
 pub use memory::Memory;
 pub use pointers::{External, Move, PointerEntry};
+pub use proof::{Finding, Mapping, Mappings};
 pub use types::{Count, Field, Pointer, Tags, Tail, Type, TypeId};
 pub use world::{Heap, World};
 

@@ -1,0 +1,497 @@
+//! Where everything lies in memory and in the file, and the file.
+//!
+//! Sizes of tables depend on places only through short relocations, so that places are given, and given anew while those grow.
+
+use super::bytes::Bytes;
+use super::dynamic_symbols::{DynamicSymbols, ENTRY_SIZE, Entry, Strings, info};
+use super::relocations::{self, Machine, Relocations};
+use super::tables::{self, HEADER, Header, SEGMENT, Section, Segment, UNWIND_ENTRY, UNWIND_HEADER};
+use super::{ElfKind, ElfOptions, start};
+use crate::error::Error;
+use crate::link::{Defined, Import, Link};
+use object::elf;
+use std::ops::Range;
+use uruk_jitlink::graph::SymbolKind;
+use uruk_jitlink::memory::Lane;
+
+/// The largest number of segments that an image has.
+const SEGMENTS: u64 = 10;
+
+/// A run of memory with the same bytes in the file.
+#[derive(Clone, Debug, Default)]
+struct Run {
+    memory: Range<u64>,
+    offset: u64,
+}
+
+impl Run {
+    fn size(&self) -> u64 {
+        self.memory.end - self.memory.start
+    }
+}
+
+/// Gives out addresses and offsets that agree in their place in a page.
+struct Cursor {
+    address: u64,
+    offset: u64,
+}
+
+impl Cursor {
+    fn take(&mut self, size: u64, align: u64) -> Run {
+        self.skip(self.address.next_multiple_of(align.max(1)) - self.address);
+        let run = Run { memory: self.address..self.address + size, offset: self.offset };
+        self.skip(size);
+        run
+    }
+
+    fn skip(&mut self, size: u64) {
+        self.address += size;
+        self.offset += size;
+    }
+
+    /// What follows has pages of its own in memory, and the file has no gap for that.
+    fn next_page(&mut self, page: u64) {
+        self.address = self.address.next_multiple_of(page) + self.offset % page;
+    }
+}
+
+/// Tables, in the order in which they lie.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Table {
+    Interpreter,
+    Hash,
+    Symbols,
+    Strings,
+    Versions,
+    NeededVersions,
+    Long,
+    Short,
+    Unwind,
+}
+
+/// A linked image with its places.
+pub(super) struct Image<'a> {
+    link: Link,
+    machine: &'static Machine,
+    options: &'a ElfOptions<'a>,
+    base: u64,
+    symbols: DynamicSymbols,
+    relocations: Relocations,
+    unwind: Vec<(u64, u64)>,
+    dynamic: Vec<(elf::DynamicTag, u64)>,
+    tables: Vec<(Table, Run)>,
+    lanes: [Run; 3],
+    zero_fill: u64,
+    thread_image: Run,
+    dynamic_run: Run,
+    /// What is read only once it has been relocated.
+    relocated: Range<u64>,
+    end: u64,
+}
+
+impl<'a> Image<'a> {
+    pub fn new(
+        mut link: Link,
+        machine: &'static Machine,
+        options: &'a ElfOptions<'a>,
+        base: u64,
+    ) -> Result<Image<'a>, Error> {
+        link.place(base, [base; 3], base);
+        let short = options.short_relocations;
+        let exports: Vec<Defined<'_>> = link.exports().collect();
+        let has_own = !link.dynamics()?.is_empty();
+        let mut symbols = DynamicSymbols::new(link.imports(), &exports, options.libraries, short && has_own);
+        let dynamic = needed(&mut symbols.strings, options, &link);
+        let mut image = Image {
+            link,
+            machine,
+            options,
+            base,
+            symbols,
+            relocations: Relocations::default(),
+            unwind: Vec::new(),
+            dynamic,
+            tables: Vec::new(),
+            lanes: Default::default(),
+            zero_fill: 0,
+            thread_image: Run::default(),
+            dynamic_run: Run::default(),
+            relocated: 0..0,
+            end: 0,
+        };
+        let mut room = 0;
+        loop {
+            image.relocate()?;
+            let short = &mut image.relocations.short;
+            let wanted = short.len();
+            room = room.max(wanted);
+            // Words of bits without any change nothing.
+            short.resize(room, 1);
+            image.lay_out();
+            image.relocate()?;
+            if image.relocations.short.len() <= room {
+                image.relocations.short.resize(room, 1);
+                break;
+            }
+            room = image.relocations.short.len();
+        }
+        Ok(image)
+    }
+
+    fn relocate(&mut self) -> Result<(), Error> {
+        let dynamics = self.link.dynamics()?;
+        let (imports, short) = (&self.symbols.imports, self.options.short_relocations);
+        self.relocations = Relocations::new(self.machine, &dynamics, imports, short);
+        self.unwind = self.link.unwind()?;
+        Ok(())
+    }
+
+    fn lay_out(&mut self) {
+        let page = self.machine.page;
+        let mut cursor = Cursor { address: self.base, offset: 0 };
+        cursor.skip(HEADER + SEGMENTS * SEGMENT);
+        let interpreter = self.interpreter().map_or(0, |name| name.len() as u64 + 1);
+        let unwind = if self.unwind.is_empty() { 0 } else { UNWIND_HEADER + UNWIND_ENTRY * self.unwind.len() as u64 };
+        let (symbols, relocations) = (&self.symbols, &self.relocations);
+        let sizes = [
+            (Table::Interpreter, interpreter),
+            (Table::Hash, symbols.hash.len() as u64),
+            (Table::Symbols, (symbols.symbols.len() * ENTRY_SIZE) as u64),
+            (Table::Strings, symbols.strings.bytes.len() as u64),
+            (Table::Versions, symbols.versions.len() as u64),
+            (Table::NeededVersions, symbols.needed_versions.len() as u64),
+            (Table::Long, relocations.long.len() as u64),
+            (Table::Short, relocations.short.len() as u64 * 8),
+            (Table::Unwind, unwind),
+        ];
+        self.tables = sizes.map(|(table, size)| (table, cursor.take(size, 8))).to_vec();
+        let [code, read_only, data] = self.link.demands();
+        if code.size != 0 {
+            cursor.next_page(page);
+        }
+        let code = cursor.take(code.size, code.align);
+        cursor.next_page(page);
+        self.dynamic_run = cursor.take(16 * self.dynamic_entries().len() as u64, 16);
+        let (bytes, _, align) = self.link.thread_image();
+        self.thread_image = cursor.take(bytes, align);
+        let read_only = cursor.take(read_only.size, read_only.align);
+        // Whole pages are protected; what is in the last one is not to be.
+        cursor.skip(cursor.address.next_multiple_of(page) - cursor.address);
+        self.relocated = self.dynamic_run.memory.start..cursor.address;
+        let filled = cursor.take(data.size - data.zero_fill, data.align);
+        self.zero_fill = data.zero_fill;
+        self.lanes = [code, read_only, filled];
+        self.end = cursor.offset;
+        let lanes = [0, 1, 2].map(|lane: usize| self.lanes[lane].memory.start);
+        self.link.place(self.base, lanes, self.thread_image.memory.start);
+    }
+
+    fn interpreter(&self) -> Option<&'a str> {
+        let is_executable = matches!(self.options.kind, ElfKind::Executable { .. });
+        is_executable.then(|| self.options.interpreter.unwrap_or(self.machine.interpreter))
+    }
+
+    fn table(&self, wanted: Table) -> &Run {
+        let found = self.tables.iter().find(|(table, _)| *table == wanted);
+        found.map(|(_, run)| run).expect("every table has a place, if an empty one")
+    }
+
+    /// What the loader is told.
+    fn dynamic_entries(&self) -> Vec<(elf::DynamicTag, u64)> {
+        let mut entries = self.dynamic.clone();
+        for (name, start, size) in [
+            (".preinit_array", elf::DT_PREINIT_ARRAY, elf::DT_PREINIT_ARRAYSZ),
+            (".init_array", elf::DT_INIT_ARRAY, elf::DT_INIT_ARRAYSZ),
+            (".fini_array", elf::DT_FINI_ARRAY, elf::DT_FINI_ARRAYSZ),
+        ] {
+            if let Some(range) = self.link.functions(name) {
+                entries.extend([(start, range.start), (size, range.end - range.start)]);
+            }
+        }
+        let address =
+            |table| self.tables.iter().find(|(known, _)| *known == table).map_or(0, |(_, run)| run.memory.start);
+        let size = |bytes: &[u8]| bytes.len() as u64;
+        entries.extend([
+            (elf::DT_GNU_HASH, address(Table::Hash)),
+            (elf::DT_STRTAB, address(Table::Strings)),
+            (elf::DT_STRSZ, size(&self.symbols.strings.bytes)),
+            (elf::DT_SYMTAB, address(Table::Symbols)),
+            (elf::DT_SYMENT, ENTRY_SIZE as u64),
+        ]);
+        if self.symbols.needed_version_count != 0 {
+            entries.extend([
+                (elf::DT_VERSYM, address(Table::Versions)),
+                (elf::DT_VERNEED, address(Table::NeededVersions)),
+                (elf::DT_VERNEEDNUM, self.symbols.needed_version_count.into()),
+            ]);
+        }
+        if !self.relocations.long.is_empty() {
+            entries.extend([
+                (elf::DT_RELA, address(Table::Long)),
+                (elf::DT_RELASZ, size(&self.relocations.long)),
+                (elf::DT_RELAENT, relocations::LONG),
+                (elf::DT_RELACOUNT, self.relocations.relative),
+            ]);
+        }
+        if !self.relocations.short.is_empty() {
+            entries.extend([
+                (elf::DT_RELR, address(Table::Short)),
+                (elf::DT_RELRSZ, self.relocations.short.len() as u64 * 8),
+                (elf::DT_RELRENT, 8),
+            ]);
+        }
+        // Everything is bound when it is loaded: stubs have no code that would do it later.
+        let is_executable = matches!(self.options.kind, ElfKind::Executable { .. });
+        let threads = if self.relocations.static_threads && !is_executable { elf::DF_STATIC_TLS.0 } else { 0 };
+        let pie = if is_executable && self.base == 0 { elf::DF_1_PIE.0 } else { 0 };
+        entries.extend([(elf::DT_FLAGS, elf::DF_BIND_NOW.0 | threads), (elf::DT_FLAGS_1, elf::DF_1_NOW.0 | pie)]);
+        if self.has_code_relocations() {
+            entries.push((elf::DT_TEXTREL, 0));
+        }
+        if is_executable {
+            entries.push((elf::DT_DEBUG, 0));
+        }
+        entries.push((elf::DT_NULL, 0));
+        entries
+    }
+
+    /// Whether a word amid code is relocated.
+    fn has_code_relocations(&self) -> bool {
+        let code = &self.lanes[Lane::Code as usize].memory;
+        let long = self.relocations.long.chunks_exact(relocations::LONG as usize);
+        let places = long.filter_map(|entry| entry.first_chunk()).map(|place| u64::from_le_bytes(*place));
+        let short = self.relocations.short.iter().filter(|word| *word % 2 == 0).copied();
+        // Runs of short ones begin with a place of their own, and go on in the same lane.
+        places.chain(short).any(|place| code.contains(&place))
+    }
+
+    pub fn write(mut self) -> Result<Vec<u8>, Error> {
+        let (mut lanes, thread_image) = self.link.write()?;
+        self.clear_imports(&mut lanes)?;
+        let sections = self.sections();
+        let exports: Vec<Defined<'_>> = self.link.exports().collect();
+        self.symbols.set_values(&exports, |defined| section_of(&sections, defined));
+        let [code, read_only, data] = lanes;
+        let unwind = match self.unwind.first() {
+            Some((_, record)) => {
+                let first = self.unwind.iter().map(|(_, record)| *record).min().unwrap_or(*record);
+                tables::unwind_table(self.table(Table::Unwind).memory.start, first, &self.unwind)?
+            }
+            None => Vec::new(),
+        };
+        let mut symbols = Vec::new();
+        self.symbols.symbols.iter().for_each(|symbol| symbol.write(&mut symbols));
+        let mut short = Vec::new();
+        self.relocations.short.iter().for_each(|word| short.long(*word));
+        let interpreter = self.interpreter().map(|name| [name.as_bytes(), b"\0"].concat()).unwrap_or_default();
+        let dynamic = tables::dynamic(&self.dynamic_entries());
+        let parts = [
+            (self.table(Table::Interpreter), interpreter),
+            (self.table(Table::Hash), self.symbols.hash.clone()),
+            (self.table(Table::Symbols), symbols),
+            (self.table(Table::Strings), self.symbols.strings.bytes.clone()),
+            (self.table(Table::Versions), self.symbols.versions.clone()),
+            (self.table(Table::NeededVersions), self.symbols.needed_versions.clone()),
+            (self.table(Table::Long), self.relocations.long.clone()),
+            (self.table(Table::Short), short),
+            (self.table(Table::Unwind), unwind),
+            (&self.dynamic_run, dynamic),
+            (&self.thread_image, thread_image),
+            (&self.lanes[0], code),
+            (&self.lanes[1], read_only),
+            (&self.lanes[2], data),
+        ];
+        let mut file = vec![0; self.end as usize];
+        for (run, bytes) in &parts {
+            file[run.offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        }
+        self.finish(file, sections)
+    }
+
+    /// What an import's address was out of reach by, while fields were filled, is nothing in the file.
+    fn clear_imports(&self, lanes: &mut [Vec<u8>; 3]) -> Result<(), Error> {
+        for dynamic in self.link.dynamics()?.iter().filter(|dynamic| dynamic.what.import().is_some()) {
+            for (run, bytes) in self.lanes.iter().zip(lanes.iter_mut()) {
+                if run.memory.contains(&dynamic.place) {
+                    bytes[(dynamic.place - run.memory.start) as usize..][..8].fill(0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        let (read, code) = (elf::SHF_ALLOC.0, elf::SHF_ALLOC.0 | elf::SHF_EXECINSTR.0);
+        let write = elf::SHF_ALLOC.0 | elf::SHF_WRITE.0;
+        let section = |name, kind: elf::SectionType, flags: u64, run: &Run, link, align, entry_size| Section {
+            name,
+            kind: kind.0,
+            flags,
+            address: run.memory.start,
+            offset: run.offset,
+            size: run.size(),
+            link,
+            info: 0,
+            align,
+            entry_size,
+        };
+        let table = |table| self.table(table);
+        let symbols = section(".dynsym", elf::SHT_DYNSYM, read, table(Table::Symbols), ".dynstr", 8, ENTRY_SIZE as u64);
+        let needed =
+            section(".gnu.version_r", elf::SHT_GNU_VERNEED, read, table(Table::NeededVersions), ".dynstr", 8, 0);
+        let [text, read_only, data] = &self.lanes;
+        let (_, thread_size, thread_align) = self.link.thread_image();
+        let thread_write = write | elf::SHF_TLS.0;
+        let zero = Run { memory: data.memory.end..data.memory.end + self.zero_fill, offset: data.offset + data.size() };
+        let thread_end = self.thread_image.memory.end;
+        let thread_zero = Run {
+            memory: thread_end..thread_end + thread_size - self.thread_image.size(),
+            offset: self.thread_image.offset + self.thread_image.size(),
+        };
+        let mut sections = vec![
+            section(".interp", elf::SHT_PROGBITS, read, table(Table::Interpreter), "", 1, 0),
+            section(".gnu.hash", elf::SHT_GNU_HASH, read, table(Table::Hash), ".dynsym", 8, 0),
+            Section { info: 1, ..symbols },
+            section(".dynstr", elf::SHT_STRTAB, read, table(Table::Strings), "", 1, 0),
+            section(".gnu.version", elf::SHT_GNU_VERSYM, read, table(Table::Versions), ".dynsym", 2, 2),
+            Section { info: self.symbols.needed_version_count, ..needed },
+            section(".rela.dyn", elf::SHT_RELA, read, table(Table::Long), ".dynsym", 8, relocations::LONG),
+            section(".relr.dyn", elf::SHT_RELR, read, table(Table::Short), "", 8, 8),
+            section(".eh_frame_hdr", elf::SHT_PROGBITS, read, table(Table::Unwind), "", 4, 0),
+            section(".text", elf::SHT_PROGBITS, code, text, "", 16, 0),
+            section(".dynamic", elf::SHT_DYNAMIC, write, &self.dynamic_run, ".dynstr", 8, 16),
+            section(".tdata", elf::SHT_PROGBITS, thread_write, &self.thread_image, "", thread_align, 0),
+            section(".tbss", elf::SHT_NOBITS, thread_write, &thread_zero, "", thread_align, 0),
+            section(".data.rel.ro", elf::SHT_PROGBITS, write, read_only, "", 16, 0),
+            section(".data", elf::SHT_PROGBITS, write, data, "", 16, 0),
+            section(".bss", elf::SHT_NOBITS, write, &zero, "", 1, 0),
+        ];
+        sections.retain(|section| section.size != 0);
+        sections
+    }
+
+    fn segments(&self) -> Vec<Segment> {
+        let (r, w, x) = (elf::PF_R.0, elf::PF_W.0, elf::PF_X.0);
+        let page = self.machine.page;
+        let segment = |kind: elf::ProgramType, flags: u32, run: &Run, size: u64, align: u64| Segment {
+            kind: kind.0,
+            flags,
+            address: run.memory.start,
+            offset: run.offset,
+            file_size: run.size(),
+            size,
+            align,
+        };
+        let whole = |kind, flags, run: &Run, align| segment(kind, flags, run, run.size(), align);
+        let tables = Run { memory: self.base..self.table(Table::Unwind).memory.end, offset: 0 };
+        let headers = Run { memory: self.base + HEADER..self.base + HEADER + SEGMENTS * SEGMENT, offset: HEADER };
+        let [code, _, data] = &self.lanes;
+        let written = Run { memory: self.relocated.start..data.memory.end, offset: self.dynamic_run.offset };
+        let relocated = Run { memory: self.relocated.clone(), offset: self.dynamic_run.offset };
+        let (_, thread_size, thread_align) = self.link.thread_image();
+        let interpreter = self.table(Table::Interpreter);
+        let mut segments = vec![whole(elf::PT_PHDR, r, &headers, 8)];
+        if interpreter.size() != 0 {
+            segments.push(whole(elf::PT_INTERP, r, interpreter, 1));
+        }
+        segments.push(whole(elf::PT_LOAD, r, &tables, page));
+        if code.size() != 0 {
+            segments.push(whole(elf::PT_LOAD, r | x, code, page));
+        }
+        segments.push(segment(elf::PT_LOAD, r | w, &written, written.size() + self.zero_fill, page));
+        segments.push(whole(elf::PT_DYNAMIC, r | w, &self.dynamic_run, 8));
+        if thread_size != 0 {
+            segments.push(segment(elf::PT_TLS, r, &self.thread_image, thread_size, thread_align));
+        }
+        let unwind = self.table(Table::Unwind);
+        if unwind.size() != 0 {
+            segments.push(whole(elf::PT_GNU_EH_FRAME, r, unwind, 4));
+        }
+        segments.push(whole(elf::PT_GNU_STACK, r | w, &Run::default(), 16));
+        segments.push(whole(elf::PT_GNU_RELRO, r, &relocated, 1));
+        segments
+    }
+
+    /// Adds what only tools look at, and the headers.
+    fn finish(self, mut file: Vec<u8>, mut sections: Vec<Section>) -> Result<Vec<u8>, Error> {
+        let mut strings = Strings::new();
+        let mut symbols = Vec::new();
+        Entry::default().write(&mut symbols);
+        for defined in self.link.named() {
+            let symbol = defined.symbol;
+            let kind = info(elf::STB_LOCAL.0, symbol.kind);
+            let entry = Entry { name: strings.add(defined.name), info: kind, ..Entry::default() };
+            let section = section_of(&sections, &defined);
+            Entry { section, value: defined.address, size: symbol.size, ..entry }.write(&mut symbols);
+        }
+        let count = (symbols.len() / ENTRY_SIZE) as u32;
+        let mut append = |name,
+                          kind: elf::SectionType,
+                          bytes: &[u8],
+                          link,
+                          info,
+                          entry_size,
+                          sections: &mut Vec<Section>| {
+            file.resize(file.len().next_multiple_of(8), 0);
+            let (offset, size) = (file.len() as u64, bytes.len() as u64);
+            let (kind, align) = (kind.0, if entry_size == 0 { 1 } else { 8 });
+            sections.push(Section { name, kind, flags: 0, address: 0, offset, size, link, info, align, entry_size });
+            file.extend_from_slice(bytes);
+        };
+        append(".symtab", elf::SHT_SYMTAB, &symbols, ".strtab", count, ENTRY_SIZE as u64, &mut sections);
+        append(".strtab", elf::SHT_STRTAB, &strings.bytes, "", 0, 0, &mut sections);
+        let mut names = Strings::new();
+        let mut offsets: Vec<u32> = sections.iter().map(|section| names.add(section.name.as_bytes())).collect();
+        offsets.push(names.add(b".shstrtab"));
+        append(".shstrtab", elf::SHT_STRTAB, &names.bytes, "", 0, 0, &mut sections);
+        file.resize(file.len().next_multiple_of(8), 0);
+        let is_program = matches!(self.options.kind, ElfKind::Executable { .. });
+        let riscv = self.machine.number == elf::EM_RISCV.0;
+        let header = Header {
+            kind: if is_program && self.base != 0 { elf::ET_EXEC.0 } else { elf::ET_DYN.0 },
+            machine: self.machine.number,
+            entry: self.link.address(start::ENTRY).filter(|_| is_program).unwrap_or(0),
+            flags: if riscv { elf::EF_RISCV_FLOAT_ABI_DOUBLE.0 | u32::from(self.link.is_compressed()) } else { 0 },
+            sections_at: file.len() as u64,
+            section_count: sections.len() as u16 + 1,
+        };
+        let headers = header.write(&self.segments());
+        file[..headers.len()].copy_from_slice(&headers);
+        file.extend(tables::section_headers(&sections, &offsets));
+        Ok(file)
+    }
+}
+
+/// Which libraries are needed, and what the image is called.
+fn needed(strings: &mut Strings, options: &ElfOptions<'_>, link: &Link) -> Vec<(elf::DynamicTag, u64)> {
+    let mut entries = Vec::new();
+    for (position, library) in options.libraries.iter().enumerate().filter(|(_, library)| library.is_needed()) {
+        let used = |import: &Import| import.found.as_ref().is_some_and(|(library, _)| *library == position);
+        if link.imports().iter().any(used) {
+            entries.push((elf::DT_NEEDED, strings.add(library.name().as_bytes()).into()));
+        }
+    }
+    if let ElfKind::SharedObject { name: Some(name) } = &options.kind {
+        entries.push((elf::DT_SONAME, strings.add(name.as_bytes()).into()));
+    }
+    entries
+}
+
+/// The number of the section that a symbol is in.
+fn section_of(sections: &[Section], defined: &Defined<'_>) -> u16 {
+    let number = |name: &str| sections.iter().position(|section| section.name == name).map(|at| at as u16 + 1);
+    let within = |section: &Section| {
+        section.flags != 0 && (section.address..=section.address + section.size).contains(&defined.address)
+    };
+    let found = match (defined.symbol.kind, defined.lane) {
+        (SymbolKind::ThreadLocal, _) => number(".tdata").or_else(|| number(".tbss")),
+        (_, None) => None,
+        (_, Some(Lane::Code)) => number(".text"),
+        (_, Some(Lane::ReadOnly)) => number(".data.rel.ro"),
+        (_, Some(Lane::Data)) => {
+            let bss = sections.iter().find(|section| section.name == ".bss").filter(|section| within(section));
+            bss.and_then(|_| number(".bss")).or_else(|| number(".data"))
+        }
+    };
+    found.unwrap_or(elf::SHN_ABS.0)
+}

@@ -1,0 +1,106 @@
+//! What shared libraries define: their names, versions and kinds, so that an image asks for what it was made with.
+//!
+//! Source: gABI, "Dynamic Linking"; LSB 5.0 core, "Symbol Versioning".
+
+use crate::error::Error;
+use foldhash::HashMap;
+use object::elf::{STB_LOCAL, STT_FUNC, STT_GNU_IFUNC, STT_OBJECT, STT_TLS, STV_HIDDEN, STV_INTERNAL};
+use object::read::elf::{Dyn, ElfFile64, Sym};
+use object::{Endianness, elf};
+use std::path::Path;
+use uruk_jitlink::graph::SymbolKind;
+
+/// A shared library.
+#[derive(Debug)]
+pub struct Library {
+    name: String,
+    is_needed: bool,
+    /// By name: each version, and whether it is what a reference without a version gets.
+    symbols: HashMap<String, Vec<(LibrarySymbol, bool)>>,
+}
+
+/// What a library defines.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LibrarySymbol {
+    /// Its version, if the library has versions.
+    pub version: Option<String>,
+    /// What it is.
+    pub kind: SymbolKind,
+}
+
+impl Library {
+    /// Reads a library's symbols from a file.
+    pub fn open(path: &Path) -> Result<Library, Error> {
+        let unreadable = |reason: String| Error::Library { library: path.display().to_string(), reason };
+        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+        Library::read(&file_name, &bytes)
+    }
+
+    /// The same of bytes. It goes by the name that it has for loaders (`DT_SONAME`), or by this one.
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Library, Error> {
+        read(name, bytes).map_err(|error| Error::Library { library: name.into(), reason: error.to_string() })
+    }
+
+    /// It is there when the image is loaded, as the program is that loads a shared object: nothing asks for it.
+    pub fn already_there(self) -> Library {
+        Library { is_needed: false, ..self }
+    }
+
+    /// Whether the system's loader has to load it for an image that uses it.
+    pub fn is_needed(&self) -> bool {
+        self.is_needed
+    }
+
+    /// The name that loaders find it by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What a reference gets: of this version, or of the one that is the default.
+    pub fn find(&self, name: &str, version: Option<&str>) -> Option<&LibrarySymbol> {
+        let known = self.symbols.get(name)?;
+        let fits = |(symbol, default): &&(LibrarySymbol, bool)| match version {
+            Some(_) => symbol.version.as_deref() == version,
+            None => *default,
+        };
+        known.iter().find(fits).map(|(symbol, _)| symbol)
+    }
+}
+
+fn read(name: &str, bytes: &[u8]) -> object::Result<Library> {
+    let file = ElfFile64::<Endianness>::parse(bytes)?;
+    let (endian, sections) = (file.endian(), file.elf_section_table());
+    let table = sections.symbols(endian, bytes, elf::SHT_DYNSYM)?;
+    let versions = sections.versions(endian, bytes)?;
+    let mut library = Library { name: name.into(), is_needed: true, symbols: HashMap::default() };
+    if let Some((entries, link)) = sections.dynamic(endian, bytes)? {
+        let strings = sections.strings(endian, bytes, link)?;
+        let soname = entries.iter().find(|entry| entry.tag(endian) == elf::DT_SONAME);
+        if let Some(soname) = soname.and_then(|entry| strings.get(u32::try_from(entry.val(endian)).ok()?).ok()) {
+            library.name = String::from_utf8_lossy(soname).into_owned();
+        }
+    }
+    for (index, symbol) in table.enumerate() {
+        let hidden = [STV_HIDDEN, STV_INTERNAL].contains(&symbol.st_visibility());
+        if symbol.is_undefined(endian) || symbol.st_bind() == STB_LOCAL || hidden {
+            continue;
+        }
+        let (mut version, mut default) = (None, true);
+        if let Some(versions) = &versions {
+            let number = versions.version_index(endian, index);
+            version = versions.version(number.index())?.map(|known| String::from_utf8_lossy(known.name()).into_owned());
+            default = !number.is_hidden();
+        }
+        let kind = match symbol.st_type() {
+            STT_FUNC => SymbolKind::Function,
+            STT_OBJECT => SymbolKind::Object,
+            STT_TLS => SymbolKind::ThreadLocal,
+            STT_GNU_IFUNC => SymbolKind::Indirect,
+            _ => SymbolKind::None,
+        };
+        let name = String::from_utf8_lossy(table.symbol_name(endian, symbol)?).into_owned();
+        library.symbols.entry(name).or_default().push((LibrarySymbol { version, kind }, default));
+    }
+    Ok(library)
+}
