@@ -36,16 +36,16 @@ fn make(options: &uruk_memory_options) -> Result<Arc<Manager>, Failure> {
     if options.flags & URUK_STOCK_LAY_OUT == 0 {
         return Ok(Manager::new(Arc::new(InProcessMemory::new(choices(options)?))));
     }
-    let page = page_bytes();
-    let end = options.start.checked_add(options.size).filter(|_| options.size != 0 && options.start != 0);
-    let end = end.filter(|_| options.start.is_multiple_of(page));
-    let (true, Some(end), 0) = (options.flags == URUK_STOCK_LAY_OUT | URUK_STOCK_AT, end, options.reserved) else {
+    let uruk_memory_options { flags, reserved, start, size, .. } = *options;
+    let (page, end) = (page_bytes(), start.saturating_add(size));
+    let alone = flags == URUK_STOCK_LAY_OUT | URUK_STOCK_AT && reserved == 0;
+    if !alone || start == 0 || !start.is_multiple_of(page) || size == 0 || end - start != size {
         let text = format!(
             "uruk_memory_options: `LAY_OUT` needs `AT`, a first address that is a multiple of {page}, a size, and nothing else"
         );
         return Err(Failure::invalid(text));
-    };
-    let slab = Arc::new(Slab::new(options.start..end, page));
+    }
+    let slab = Arc::new(Slab::new(start..end, page));
     Ok(Arc::new(Manager { memory: slab.clone(), reports: Arc::default(), laid_out: Some(slab) }))
 }
 
