@@ -155,9 +155,10 @@ impl Trace<'_> {
         let start = self.closure.bytes.len().next_multiple_of(16);
         let size = self.size_of(address, described, parent)?;
         let unreadable = |trace: &Self| Error::Unreadable { path: trace.path(parent), address, size };
-        // What an object says of its length may be anything: room is made once its end has been seen.
+        // What an object says of its length may be anything: room for much is made once its end has been seen.
+        const MUCH: u64 = 1 << 16;
         let end = address.checked_add(size.saturating_sub(1));
-        if !end.is_some_and(|end| self.memory.read(end, &mut [0])) {
+        if !end.is_some_and(|end| size < MUCH || self.memory.read(end, &mut [0])) {
             return Err(unreadable(self));
         }
         self.closure.bytes.resize(start + size as usize, 0);

@@ -141,7 +141,9 @@ impl World {
 
     /// What begins at an address or before, so that it may have it.
     pub(crate) fn place_before(&self, address: u64) -> Option<(u64, At)> {
-        self.places.range(..=address).next_back().map(|(start, at)| (*start, *at))
+        // Most references are to beginnings.
+        let begins = self.places.get(&address).map(|at| (address, *at));
+        begins.or_else(|| self.places.range(..=address).next_back().map(|(start, at)| (*start, *at)))
     }
 
     /// Forgets an object, with its entries: it is dead, or was never to be in an image. Says whether it was known.

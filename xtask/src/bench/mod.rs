@@ -11,8 +11,8 @@ mod compile;
 mod compile_llvm;
 pub mod floor;
 mod formats;
+mod image;
 mod object;
-
 mod remote;
 mod report;
 mod session;
@@ -73,8 +73,9 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         Some((kind, rest)) if kind == "formats" => formats::run(rest),
         Some((kind, rest)) if kind == "remote" => remote::run(rest),
         Some((kind, rest)) if kind == "c" => capi::run(rest),
-        Some((kind, _)) => bail!("no benchmark `{kind}`; there are: link, session, compile, formats, remote, c"),
-        None => bail!("usage: cargo xtask bench link …, session …, compile …, formats …, remote … or c …"),
+        Some((kind, rest)) if kind == "image" => image::run(rest),
+        Some((kind, _)) => bail!("no benchmark `{kind}`; there are: link, session, compile, formats, remote, c, image"),
+        None => bail!("usage: cargo xtask bench link …, session …, compile …, formats …, remote …, c … or image …"),
     }
 }
 

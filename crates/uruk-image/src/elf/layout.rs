@@ -8,7 +8,7 @@ use super::relocations::{self, Machine, Relocations};
 use super::tables::{self, HEADER, Header, SEGMENT, Section, Segment, UNWIND_ENTRY, UNWIND_HEADER};
 use super::{ElfKind, ElfOptions, start};
 use crate::error::Error;
-use crate::link::{Defined, Import, Link};
+use crate::link::{Defined, Dynamic, Import, Link, What};
 use object::elf;
 use std::ops::Range;
 use uruk_jitlink::graph::SymbolKind;
@@ -77,6 +77,7 @@ pub(super) struct Image<'a> {
     base: u64,
     symbols: DynamicSymbols,
     relocations: Relocations,
+    dynamics: Vec<Dynamic>,
     unwind: Vec<(u64, u64)>,
     dynamic: Vec<(elf::DynamicTag, u64)>,
     tables: Vec<(Table, Run)>,
@@ -99,7 +100,8 @@ impl<'a> Image<'a> {
         link.place(base, [base; 3], base);
         let short = options.short_relocations;
         let exports: Vec<Defined<'_>> = link.exports().collect();
-        let has_own = !link.dynamics()?.is_empty();
+        let dynamics = link.dynamics()?;
+        let has_own = dynamics.iter().any(|dynamic| matches!(dynamic.what, What::Own(_)));
         let mut symbols = DynamicSymbols::new(link.imports(), &exports, options.libraries, short && has_own);
         let dynamic = needed(&mut symbols.strings, options, &link);
         let mut image = Image {
@@ -109,6 +111,7 @@ impl<'a> Image<'a> {
             base,
             symbols,
             relocations: Relocations::default(),
+            dynamics,
             unwind: Vec::new(),
             dynamic,
             tables: Vec::new(),
@@ -119,31 +122,26 @@ impl<'a> Image<'a> {
             relocated: 0..0,
             end: 0,
         };
-        let mut room = 0;
+        image.unwind = image.link.unwind()?;
+        image.relocate();
         loop {
-            image.relocate()?;
-            let short = &mut image.relocations.short;
-            let wanted = short.len();
-            room = room.max(wanted);
-            // Words of bits without any change nothing.
-            short.resize(room, 1);
+            let room = image.relocations.short.len();
             image.lay_out();
-            image.relocate()?;
-            if image.relocations.short.len() <= room {
+            image.dynamics = image.link.dynamics()?;
+            image.relocate();
+            let wanted = image.relocations.short.len();
+            if wanted <= room {
+                // Words of bits without any change nothing.
                 image.relocations.short.resize(room, 1);
-                break;
+                image.unwind = image.link.unwind()?;
+                return Ok(image);
             }
-            room = image.relocations.short.len();
         }
-        Ok(image)
     }
 
-    fn relocate(&mut self) -> Result<(), Error> {
-        let dynamics = self.link.dynamics()?;
+    fn relocate(&mut self) {
         let (imports, short) = (&self.symbols.imports, self.options.short_relocations);
-        self.relocations = Relocations::new(self.machine, &dynamics, imports, short);
-        self.unwind = self.link.unwind()?;
-        Ok(())
+        self.relocations = Relocations::new(self.machine, &self.dynamics, imports, short);
     }
 
     fn lay_out(&mut self) {
@@ -171,7 +169,8 @@ impl<'a> Image<'a> {
         }
         let code = cursor.take(code.size, code.align);
         cursor.next_page(page);
-        self.dynamic_run = cursor.take(16 * self.dynamic_entries().len() as u64, 16);
+        // One more than is known now: that code is relocated is only seen once it has its place.
+        self.dynamic_run = cursor.take(16 * (self.dynamic_entries().len() as u64 + 1), 16);
         let (bytes, _, align) = self.link.thread_image();
         self.thread_image = cursor.take(bytes, align);
         let read_only = cursor.take(read_only.size, read_only.align);
@@ -267,7 +266,7 @@ impl<'a> Image<'a> {
 
     pub fn write(mut self) -> Result<Vec<u8>, Error> {
         let (mut lanes, thread_image) = self.link.write()?;
-        self.clear_imports(&mut lanes)?;
+        self.clear_imports(&mut lanes);
         let sections = self.sections();
         let exports: Vec<Defined<'_>> = self.link.exports().collect();
         self.symbols.set_values(&exports, |defined| section_of(&sections, defined));
@@ -309,15 +308,14 @@ impl<'a> Image<'a> {
     }
 
     /// What an import's address was out of reach by, while fields were filled, is nothing in the file.
-    fn clear_imports(&self, lanes: &mut [Vec<u8>; 3]) -> Result<(), Error> {
-        for dynamic in self.link.dynamics()?.iter().filter(|dynamic| dynamic.what.import().is_some()) {
+    fn clear_imports(&self, lanes: &mut [Vec<u8>; 3]) {
+        for dynamic in self.dynamics.iter().filter(|dynamic| dynamic.what.import().is_some()) {
             for (run, bytes) in self.lanes.iter().zip(lanes.iter_mut()) {
                 if run.memory.contains(&dynamic.place) {
                     bytes[(dynamic.place - run.memory.start) as usize..][..8].fill(0);
                 }
             }
         }
-        Ok(())
     }
 
     fn sections(&self) -> Vec<Section> {

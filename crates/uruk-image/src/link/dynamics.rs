@@ -56,7 +56,8 @@ impl Link {
             self.edges(position, &mut found)?;
             self.slots(position, &mut found);
         }
-        found.sort_unstable();
+        // Most are in order.
+        found.sort();
         Ok(found)
     }
 

@@ -29,7 +29,10 @@ impl Editor<'_> {
         let edge = raw::edge(self.graph, offset as usize, target, kind, addend);
         let range = self.graph.block(block).edges.clone();
         let (start, end) = (range.start as usize, range.end as usize);
-        let at = start + self.graph.edges[start..end].partition_point(|other| other.offset <= offset);
+        let known = &self.graph.edges[start..end];
+        // Most who add many go on behind the last.
+        let is_last = known.last().is_none_or(|last| last.offset <= offset);
+        let at = if is_last { end } else { start + known.partition_point(|other| other.offset <= offset) };
         self.graph.edges.copy_within(at..end, at + 1);
         self.graph.edges[at] = edge;
         self.graph.blocks[block.0 as usize].edges.end += 1;
