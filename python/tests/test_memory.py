@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import mmap
+import sys
 import unittest
 import weakref
 
@@ -101,6 +102,26 @@ class Memory(Case):
             uruk.StockMemory(low=True, at=(1 << 32, 1 << 20))
         with self.assertRaises(TypeError):
             uruk.Jit(no_such_option=True)
+
+    def test_memory_that_is_only_laid_out(self):
+        start = 5 << 40
+        memory = uruk.LaidOutMemory(start, 1 << 20)
+        path = self.object("f", "int two = 2; int *pointer = &two; int f(void) { return two; }")
+        with self.assertRaisesRegex(uruk.Error, "LINK_ONLY"):
+            uruk.Jit(memory=memory)
+        with uruk.Jit(memory=memory, link_only=True) as jit:
+            self.assertEqual(memory.runs(), [])
+            jit.add_file(path)
+            two, pointer, function = (jit.address(name) for name in ("two", "pointer", "f"))
+            self.assertEqual(memory.read(two, 4), (2).to_bytes(4, sys.byteorder))
+            self.assertEqual(memory.read(pointer, 8), two.to_bytes(8, sys.byteorder))
+            (code,) = (run for run in memory.runs() if run.executable)
+            self.assertEqual((code.kind, code.writable), (uruk.Kind.CODE, False))
+            self.assertTrue(start <= code.address <= function < code.address + code.size)
+            with self.assertRaises(uruk.Error) as caught:
+                memory.read(start - 1, 1)
+            self.assertEqual(caught.exception.status, uruk.Status.INVALID)
+        self.assertEqual(memory.runs(), [])
 
     def test_the_manager_is_kept_as_long_as_its_jit(self):
         arena = Arena()

@@ -19,7 +19,7 @@ from .generator import Generator, Resolver, Suspended, Wanted
 from .graph import Block, Edge, Graph, Section, Symbol
 from .jit import Jit
 from .listener import Listener, Loaded, LoadedSymbol
-from .memory import Allocator, Batch, MemoryManager, Request, SectionMemory, StockMemory
+from .memory import Allocator, Batch, LaidOutMemory, MemoryManager, Request, Run, SectionMemory, StockMemory
 from .plugin import Plugin, PluginObject
 from .tracker import Pin, Redirectable, Tracker
 from .unit import Responsibility, Unit
@@ -43,6 +43,7 @@ __all__ = [
     "Graph",
     "Jit",
     "Kind",
+    "LaidOutMemory",
     "Listener",
     "Loaded",
     "LoadedSymbol",
@@ -58,6 +59,7 @@ __all__ = [
     "Request",
     "Resolver",
     "Responsibility",
+    "Run",
     "Section",
     "SectionKind",
     "SectionMemory",

@@ -85,6 +85,7 @@ URUK_STOCK_STRICT = 1
 URUK_STOCK_LOW = 2
 URUK_STOCK_AT = 4
 URUK_STOCK_HUGE_PAGES = 8
+URUK_STOCK_LAY_OUT = 16
 URUK_ABI_VERSION = 1
 URUK_DEFINITION_FUNCTION = 1
 URUK_DEFINITION_WEAK = 2
@@ -369,6 +370,15 @@ class uruk_listener_callbacks(Structure):
 uruk_lookup_callback = CFUNCTYPE(None, c_void_p, c_int32, c_char_p, POINTER(c_uint64), c_size_t)
 
 
+class uruk_memory_run(Structure):
+    _fields_ = [
+        ("kind", c_uint32),
+        ("protection", c_uint32),
+        ("target", c_uint64),
+        ("size", c_uint64),
+    ]
+
+
 class uruk_memory_object(Structure):
     _fields_ = [
         ("name", c_char_p),
@@ -557,7 +567,7 @@ class uruk_need(Structure):
 uruk_responsibility_callback = CFUNCTYPE(None, c_void_p, c_void_p, c_int32, c_char_p, POINTER(c_uint64), c_size_t)
 
 
-STRUCTURES = [uruk_bytes, uruk_cache_callbacks, uruk_definition, uruk_dispatcher_callbacks, uruk_executor_options, uruk_generator_callbacks, uruk_graph_argument, uruk_graph_block, uruk_graph_call, uruk_graph_counts, uruk_graph_edge, uruk_graph_section, uruk_graph_symbol, uruk_listener_callbacks, uruk_loaded, uruk_loaded_symbol, uruk_memory_answer, uruk_memory_callbacks, uruk_memory_object, uruk_memory_options, uruk_memory_piece, uruk_memory_request, uruk_memory_section, uruk_memory_segment, uruk_memory_statistics, uruk_need, uruk_options, uruk_plugin_callbacks, uruk_plugin_object, uruk_redirection, uruk_resolved, uruk_search_entry, uruk_symbol, uruk_unit, uruk_wanted, uruk_wanted_name]
+STRUCTURES = [uruk_bytes, uruk_cache_callbacks, uruk_definition, uruk_dispatcher_callbacks, uruk_executor_options, uruk_generator_callbacks, uruk_graph_argument, uruk_graph_block, uruk_graph_call, uruk_graph_counts, uruk_graph_edge, uruk_graph_section, uruk_graph_symbol, uruk_listener_callbacks, uruk_loaded, uruk_loaded_symbol, uruk_memory_answer, uruk_memory_callbacks, uruk_memory_object, uruk_memory_options, uruk_memory_piece, uruk_memory_request, uruk_memory_run, uruk_memory_section, uruk_memory_segment, uruk_memory_statistics, uruk_need, uruk_options, uruk_plugin_callbacks, uruk_plugin_object, uruk_redirection, uruk_resolved, uruk_search_entry, uruk_symbol, uruk_unit, uruk_wanted, uruk_wanted_name]
 
 FUNCTIONS = {
     "uruk_cache_callbacks_init": (c_int32, [POINTER(uruk_cache_callbacks), c_size_t]),
@@ -663,6 +673,8 @@ FUNCTIONS = {
     "uruk_lookup_start": (c_int32, [c_void_p, POINTER(c_char_p), c_size_t, c_uint32, uruk_lookup_callback, c_void_p]),
     "uruk_pin_create": (c_int32, [c_void_p, c_char_p, POINTER(c_uint64), POINTER(c_void_p)]),
     "uruk_pin_dispose": (c_int32, [c_void_p]),
+    "uruk_memory_manager_runs": (c_int32, [c_void_p, POINTER(uruk_memory_run), c_size_t, POINTER(c_size_t)]),
+    "uruk_memory_manager_read": (c_int32, [c_void_p, c_uint64, POINTER(c_uint8), c_size_t]),
     "uruk_memory_callbacks_init": (c_int32, [POINTER(uruk_memory_callbacks), c_size_t]),
     "uruk_memory_manager_create": (c_int32, [POINTER(uruk_memory_callbacks), POINTER(c_void_p)]),
     "uruk_memory_manager_dispose": (c_int32, [c_void_p]),

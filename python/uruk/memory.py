@@ -329,22 +329,66 @@ def _sections_gone(number: int) -> None:
     take_back(number)
 
 
-class StockMemory(Owned, Memory):
+class _Stock(Owned, Memory):
+    """The library's own memory, with flags and addresses: the first, and how many."""
+
+    def _make(self, flags: int, at: tuple[int, int]) -> None:
+        raw = initialized(_abi.uruk_memory_options)
+        raw.flags, (raw.start, raw.size) = flags, at
+        self._own(made(library.uruk_memory_manager_create_stock, ctypes.byref(raw)), library.uruk_memory_manager_dispose)
+
+    @contextmanager
+    def _lent(self, jit: Jit) -> Iterator[Any]:
+        yield self._handle
+
+
+class StockMemory(_Stock):
     """The library's own memory: strict (never writable and executable by any way), below 2 GiB, at addresses (the first, and how many),
     in huge pages."""
 
     def __init__(self, *, strict: bool = False, low: bool = False, at: tuple[int, int] | None = None, huge_pages: bool = False) -> None:
-        raw = initialized(_abi.uruk_memory_options)
         flags = {
             _abi.URUK_STOCK_STRICT: strict,
             _abi.URUK_STOCK_LOW: low,
             _abi.URUK_STOCK_AT: at is not None,
             _abi.URUK_STOCK_HUGE_PAGES: huge_pages,
         }
-        raw.flags = sum(flag for flag, wanted in flags.items() if wanted)
-        raw.start, raw.size = at or (0, 0)
-        self._own(made(library.uruk_memory_manager_create_stock, ctypes.byref(raw)), library.uruk_memory_manager_dispose)
+        self._make(sum(flag for flag, wanted in flags.items() if wanted), at or (0, 0))
 
-    @contextmanager
-    def _lent(self, jit: Jit) -> Iterator[Any]:
-        yield self._handle
+
+@dataclass(frozen=True)
+class Run:
+    """What lies in memory that is only laid out: what a batch has of one protection. Its kind is CODE, RODATA or DATA."""
+
+    kind: Kind | int
+    address: int
+    size: int
+    writable: bool
+    executable: bool
+
+
+class LaidOutMemory(_Stock):
+    """No memory at all, for `Jit(link_only=True)`: what is linked is laid out at addresses where nothing is, and kept to be read."""
+
+    def __init__(self, start: int, size: int) -> None:
+        self._make(_abi.URUK_STOCK_LAY_OUT | _abi.URUK_STOCK_AT, (start, size))
+
+    def runs(self) -> list[Run]:
+        """What lies there, in order of addresses."""
+        count = ctypes.c_size_t()
+        check(library.uruk_memory_manager_runs(self._handle, None, 0, ctypes.byref(count)))
+        room = count.value
+        found = (_abi.uruk_memory_run * room)()
+        check(library.uruk_memory_manager_runs(self._handle, found, room, ctypes.byref(count)))
+        return [_run(raw) for raw in found[: min(room, count.value)]]
+
+    def read(self, address: int, size: int) -> bytes:
+        """Final bytes, all of one run."""
+        buffer = (ctypes.c_uint8 * size)()
+        check(library.uruk_memory_manager_read(self._handle, address, buffer, size))
+        return bytes(buffer)
+
+
+def _run(raw: Any) -> Run:
+    writable, executable = (bool(raw.protection & flag) for flag in (_abi.URUK_PROTECTION_WRITE, _abi.URUK_PROTECTION_EXECUTE))
+    return Run(meaning(Kind, raw.kind), raw.target, raw.size, writable, executable)

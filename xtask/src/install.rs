@@ -2,6 +2,8 @@
 //!
 //! The files say where things are from their own places on, so that the folder may be moved.
 
+mod shared;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -87,7 +89,7 @@ fn install(prefix: &Path, profile: &str) -> Result<()> {
         (headers.join("uruk.h"), "include/uruk.h".to_owned()),
         (headers.join("uruk.hpp"), "include/uruk.hpp".to_owned()),
         (headers.join("uruk_llvm.h"), "include/uruk_llvm.h".to_owned()),
-        (built.join("liburuk_c.so"), "lib/liburuk_c.so.0".to_owned()),
+        (shared::with_versions(&built)?, "lib/liburuk_c.so.0".to_owned()),
         (built.join("liburuk_c.a"), "lib/liburuk_c.a".to_owned()),
     ];
     for part in fs::read_dir(headers.join("uruk")).context("there are no parts of uruk.hpp")? {
@@ -139,6 +141,9 @@ pub fn test() -> Result<Count> {
     let prefix = paths::target_folder("install-c")?;
     install(&prefix, "dev")?;
     let mut count = Count::default();
+    for right in shared::test(&paths::target().join("debug"), &prefix)? {
+        count += Count::of(right);
+    }
     for package in ["uruk", "uruk-static"] {
         for program in [IN_C, IN_CPP] {
             count += Count::of(with_pkg_config(&prefix, package, program)?);

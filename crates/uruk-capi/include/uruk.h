@@ -272,6 +272,10 @@
 // Huge pages.
 #define URUK_STOCK_HUGE_PAGES 8
 
+// No memory at all, for a JIT with `URUK_JIT_LINK_ONLY`: what is linked is laid out at the addresses that `URUK_STOCK_AT`, to be given
+// too, says, and kept for `uruk_memory_manager_read`. Nothing else goes with these two.
+#define URUK_STOCK_LAY_OUT 16
+
 // The version of the interface. It goes up when a field gets another meaning, which has not happened.
 #define URUK_ABI_VERSION 1
 
@@ -806,6 +810,18 @@ typedef void (*uruk_lookup_callback)(void *context,
                                      const char *message,
                                      const uint64_t *addresses,
                                      size_t count);
+
+// What lies in memory that is only laid out: what a batch has of one protection.
+typedef struct {
+  // `URUK_KIND_CODE`, `URUK_KIND_RODATA` or `URUK_KIND_DATA`.
+  uint32_t kind;
+  // `URUK_PROTECTION_…`, joined by `|`.
+  uint32_t protection;
+  // The first target address, a multiple of the page size.
+  uint64_t target;
+  // Bytes.
+  uint64_t size;
+} uruk_memory_run;
 
 // An object of a batch.
 typedef struct {
@@ -1654,6 +1670,22 @@ uruk_status uruk_pin_create(uruk_dylib *dylib,
 
 // Lets go of what a pin kept. If it was removed, it goes now, unless something else keeps it. Null is fine.
 uruk_status uruk_pin_dispose(uruk_pin *pin);
+
+// What lies in the memory of a manager that was made with `URUK_STOCK_LAY_OUT`, in order of addresses: as many runs as there is room
+// for, and in `count` how many there are. `runs` may be null if `room` is 0.
+// May be called from callbacks.
+uruk_status uruk_memory_manager_runs(uruk_memory_manager *manager,
+                                     uruk_memory_run *runs,
+                                     size_t room,
+                                     size_t *count);
+
+// Copies `size` bytes that lie at a target address in the memory of a manager that was made with `URUK_STOCK_LAY_OUT`. They are all
+// of one run, and final.
+// May be called from callbacks.
+uruk_status uruk_memory_manager_read(uruk_memory_manager *manager,
+                                     uint64_t target,
+                                     uint8_t *buffer,
+                                     size_t size);
 
 // Fills in a table of callbacks: none. `size` is `sizeof` the structure.
 // May be called from callbacks.

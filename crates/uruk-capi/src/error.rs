@@ -94,6 +94,11 @@ impl Failure {
         Failure { status, text: text.into() }
     }
 
+    /// The same failure, with what it is of before its text.
+    pub fn of(&self, what: impl fmt::Display) -> Failure {
+        Failure::new(self.status, format!("{what}: {self}"))
+    }
+
     /// Something is null.
     pub fn null(what: &str) -> Failure {
         Failure::new(uruk_status::URUK_NULL, format!("{what} is NULL"))

@@ -281,6 +281,11 @@ fn builder(options: &uruk_options) -> Result<uruk::Builder, Failure> {
         return Ok(builder.executor(Arc::new(DryRun::native(manager.memory.clone()))));
     }
     if let Some(manager) = manager {
+        if manager.laid_out.is_some() {
+            let text =
+                "uruk_options: nothing can run in memory that is only laid out; take `URUK_JIT_LINK_ONLY` with it";
+            return Err(Failure::invalid(text));
+        }
         builder = builder.memory_manager(move || Ok(manager.memory.clone()));
     }
     Ok(builder)

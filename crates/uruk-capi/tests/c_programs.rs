@@ -35,6 +35,18 @@ fn managers_of_all_sorts() {
     runs("managers", &objects.each_ref().map(String::as_str));
 }
 
+#[test]
+fn managers_of_four_functions() {
+    let objects = objects();
+    runs("sections", &objects.each_ref().map(String::as_str));
+}
+
+#[test]
+fn memory_that_is_only_laid_out() {
+    let text = "int two = 2; int *pointer = &two; const int one[] = {1, 1}; int compute(int a) { return a + two + one[a & 1]; }";
+    runs("laid_out", &[&object("laid_out", text)]);
+}
+
 /// What managers are asked to hold in tests of what becomes of it.
 fn small() -> String {
     object("small", "int two = 2; const int one = 1; int compute(int a) { return a + two * one; }")

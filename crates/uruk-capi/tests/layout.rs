@@ -116,6 +116,7 @@ fn structures_are_laid_out_as_in_rust() {
         uruk_memory_object { name, dylib }
         uruk_memory_options { struct_size, abi_version, magic, flags, reserved, start, size }
         uruk_memory_piece { target, size }
+        uruk_memory_run { kind, protection, target, size }
         uruk_memory_request {
             struct_size, segment_size, section_size, object_size, allocation, target, placement, code_model,
             max_reach, objects, object_count, segments, segment_count, other_sections, other_section_count,

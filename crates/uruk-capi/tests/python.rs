@@ -37,6 +37,50 @@ fn its_tests_pass() {
     assert!(count.is_some_and(|count| 50 < count), "{text}");
 }
 
+/// The errors that valgrind finds in the library, or in what it calls, while Python runs. Interpreters have others of their own.
+fn errors(arguments: &[&str]) -> Vec<String> {
+    let temporary = tempfile::tempdir().unwrap();
+    let log = temporary.path().join("log");
+    // What is called `python3` may be a script that starts another.
+    let python = succeeds(limited(60, "python3").args(["-c", "import sys; print(sys.executable)"]), "python3");
+    let mut valgrind = limited(300, "valgrind");
+    valgrind.args(["--leak-check=no", "--error-limit=no", "--smc-check=all-non-file"]);
+    // So many frames reach from what reads and writes into the library, but not through a callback that it has called.
+    valgrind.arg("--num-callers=5").arg(format!("--log-file={}", log.display()));
+    valgrind.arg(python.trim()).args(arguments);
+    valgrind.env("PYTHONPATH", std::env::join_paths([folder(), folder().join("tests")]).unwrap());
+    // Python's own allocator would hide what is used after it is gone.
+    valgrind.env("PYTHONMALLOC", "malloc").env("URUK_LIBRARY", library_folder().join("liburuk_c.so"));
+    succeeds(&mut valgrind, "Python under valgrind");
+    let log = std::fs::read_to_string(log).unwrap();
+    // Each line begins with `==NUMBER==`, and an error ends with one that has nothing else.
+    let lines = log.lines().map(|line| line.splitn(3, "==").last().unwrap_or_default().trim()).collect::<Vec<_>>();
+    let errors = lines.split(|line| line.is_empty()).map(|lines| lines.join("\n"));
+    errors.filter(|error| error.contains("\nat 0x") && error.contains("liburuk_c.so")).collect()
+}
+
+/// A program that gives the library a structure after it has freed it.
+const MISUSE: &str = "
+import ctypes
+from uruk import _abi
+from uruk._library import library
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+place = libc.malloc(ctypes.sizeof(_abi.uruk_memory_options))
+options = ctypes.cast(place, ctypes.POINTER(_abi.uruk_memory_options))
+library.uruk_memory_options_init(options, ctypes.sizeof(_abi.uruk_memory_options))
+libc.free(place)
+library.uruk_memory_manager_create_stock(options, ctypes.byref(ctypes.c_void_p()))
+";
+
+#[test]
+fn it_keeps_what_the_library_uses() {
+    let found = errors(&["-c", MISUSE]);
+    assert!(found.iter().any(|error| error.starts_with("Invalid read")), "valgrind sees no misuse: {found:?}");
+    let found = errors(&["-m", "unittest", "test_memory", "test_plugins"]);
+    assert!(found.is_empty(), "{}", found.join("\n\n"));
+}
+
 /// All of it takes the network and a build: `cargo xtask test --all`. Every day, what it says of the crate is checked.
 #[test]
 fn it_is_installed_from_the_tree() {

@@ -3,6 +3,7 @@
 //! Order is kept where it means something: files and libraries belong to the dylib named last, and are whole or not by
 //! the switch given last. Everything else may stand anywhere before `--`.
 
+mod image;
 mod options;
 mod response;
 #[cfg(test)]
@@ -34,6 +35,21 @@ pub enum Command {
     Link(Vec<OsString>),
     /// Run code for others, as arguments say that are read elsewhere.
     Executor(Vec<OsString>),
+    /// Link, and write what was linked to a file.
+    Image(Box<Request>, Image),
+}
+
+/// What `uruk image build` makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// Its file.
+    pub output: PathBuf,
+    /// A shared object, not a program.
+    pub shared: bool,
+    /// Where a program lies, if not anywhere.
+    pub address: Option<u64>,
+    /// What is kept beside what is called first.
+    pub keep: Vec<String>,
 }
 
 /// What compiles the language of `uruk repl`.
@@ -156,6 +172,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
         "inspect" => parse_inspect(rest),
         "link" => Ok(Command::Link(rest)),
         "executor" => Ok(Command::Executor(rest)),
+        "image" => image::parse(rest),
         "-h" | "--help" => Ok(Command::Print(options::overview())),
         "-V" | "--version" => Ok(Command::Print(version())),
         "help" => match rest.first() {
@@ -165,6 +182,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
             Some(name) if name == "inspect" => Ok(Command::Print(options::inspect_help())),
             Some(name) if name == "link" => Ok(Command::Link(vec!["--help".into()])),
             Some(name) if name == "executor" => Ok(Command::Executor(vec!["--help".into()])),
+            Some(name) if name == "image" => Ok(Command::Print(image::help())),
             Some(name) => Err(unknown_command(name)),
         },
         _ => Err(unknown_command(&command)),

@@ -11,6 +11,8 @@ pub mod args;
 pub mod compile;
 mod error;
 pub mod explain;
+#[cfg_attr(windows, path = "image/windows.rs")]
+mod image;
 mod ir;
 mod lazy;
 pub mod link;
@@ -55,6 +57,7 @@ fn dispatch(arguments: Vec<OsString>) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Run(request) => Ok(run::execute(Plan::build(*request)?)),
+        Command::Image(request, image) => Ok(image::execute(Plan::build(*request)?, &image)),
         Command::Repl(backend, path) => repl::execute(backend, path.as_deref()),
         Command::Inspect(path) => Ok(run::inspect(&path)),
         Command::Link(arguments) => Ok(link::execute(arguments)),

@@ -41,7 +41,7 @@ pub fn execute(mut plan: Plan) -> ExitCode {
             return fail(&error);
         }
     };
-    let linked = link(&plan, executor.as_ref(), &progress, &mut times);
+    let linked = link(&plan, executor.as_ref(), false, &progress, &mut times);
     progress.finish();
     drop(compiled);
     let jit = match linked {
@@ -62,6 +62,26 @@ pub fn execute(mut plan: Plan) -> ExitCode {
                 ExitCode::from(BY_SIGNAL.wrapping_add(signal as u8))
             }
             None => refuse(&plan, &failure),
+        },
+    }
+}
+
+/// Links what the plan says, runs nothing, and does something with what was linked; gives 0, or 125 with a message on standard error.
+#[cfg(unix)]
+pub fn link_only(mut plan: Plan, then: impl FnOnce(&Jit, &Plan) -> Result<(), Box<dyn std::error::Error>>) -> ExitCode {
+    let mut progress = Progress::start();
+    progress.phase("compiling");
+    let compiled = compile::compile(&mut plan);
+    let mut times = Stopwatch::start(plan.options.times);
+    let linked = compiled.as_ref().ok().map(|_| link(&plan, None, true, &progress, &mut times));
+    progress.finish();
+    match (compiled, linked) {
+        (Err(error), _) => fail(&error),
+        (Ok(_), None) => ExitCode::SUCCESS,
+        (Ok(_), Some(Err(failure))) => refuse(&plan, &failure),
+        (Ok(_), Some(Ok(jit))) => match then(&jit, &plan) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
         },
     }
 }
@@ -109,9 +129,15 @@ impl Failure {
     }
 }
 
-/// Reads and links everything.
-fn link(plan: &Plan, executor: Option<&Executor>, progress: &Progress, times: &mut Stopwatch) -> Result<Jit, Failure> {
-    let mut builder = Jit::builder().strict_wx(plan.options.strict_wx);
+/// Reads and links everything, and keeps graphs if that is wanted.
+fn link(
+    plan: &Plan,
+    executor: Option<&Executor>,
+    retain: bool,
+    progress: &Progress,
+    times: &mut Stopwatch,
+) -> Result<Jit, Failure> {
+    let mut builder = Jit::builder().strict_wx(plan.options.strict_wx).retain_graphs(retain);
     if let Some(executor) = executor {
         builder = builder.executor(executor.remote.clone());
     }

@@ -10,7 +10,6 @@ use crate::error::Error;
 use crate::memory::Memory;
 use crate::proof::{Finding, Mappings};
 use foldhash::HashMap;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use uruk_jitlink::edit::{NewSymbol, Stage};
 use uruk_jitlink::graph::*;
@@ -65,29 +64,30 @@ impl Code {
         Ok(code)
     }
 
-    /// What is called the same has to be the same: dylibs may have each a definition of their own.
+    /// What a name of the image stands for has to be what it stood for: dylibs may have each a definition of their own.
     fn check_names(&self) -> Result<(), Error> {
-        let mut known: BTreeMap<Vec<u8>, (u64, usize)> = BTreeMap::new();
-        for (position, retained) in self.retained.iter().enumerate() {
-            let graph = retained.graph();
-            for (id, symbol) in graph.globals().filter(|(_, symbol)| symbol.binding != Binding::Local) {
-                // Of thread-local ones there is no address.
-                let Some(address) = graph.address(id).filter(|_| symbol.kind != SymbolKind::ThreadLocal) else {
-                    continue;
-                };
-                let name = graph.symbol_name(id);
-                let overridden = symbol.definition != Definition::Undefined && symbol.binding != Binding::Global;
-                match known.get(name) {
-                    Some((other, first)) if *other != address && !overridden => {
+        let mut defined: HashMap<Vec<u8>, (u64, usize)> = HashMap::default();
+        for is_definition in [true, false] {
+            for (position, retained) in self.retained.iter().enumerate() {
+                let graph = retained.graph();
+                for (id, symbol) in graph.globals() {
+                    let counts = match symbol.definition {
+                        Definition::Undefined => !is_definition,
+                        // Weak definitions give way, whoever has them.
+                        _ => is_definition && symbol.binding == Binding::Global,
+                    };
+                    // Of thread-local variables there is no address.
+                    let counts = counts && symbol.kind != SymbolKind::ThreadLocal;
+                    let Some(address) = graph.address(id).filter(|_| counts) else { continue };
+                    let name = graph.symbol_name(id);
+                    let known = defined.get(name).copied();
+                    if is_definition && known.is_none() {
+                        defined.insert(name.to_vec(), (address, position));
+                    } else if let Some((_, first)) = known.filter(|(known, _)| *known != address) {
                         let object = |position: usize| self.retained[position].object().to_string();
-                        return Err(Error::Ambiguous {
-                            symbol: String::from_utf8_lossy(name).into_owned(),
-                            first: object(*first),
-                            second: object(position),
-                        });
+                        let symbol = String::from_utf8_lossy(name).into_owned();
+                        return Err(Error::Ambiguous { symbol, first: object(first), second: object(position) });
                     }
-                    None if !overridden => drop(known.insert(name.to_vec(), (address, position))),
-                    _ => {}
                 }
             }
         }

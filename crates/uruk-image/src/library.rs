@@ -3,6 +3,7 @@
 //! Source: gABI, "Dynamic Linking"; LSB 5.0 core, "Symbol Versioning".
 
 use crate::error::Error;
+use crate::proof::Mappings;
 use foldhash::HashMap;
 use object::elf::{STB_LOCAL, STT_FUNC, STT_GNU_IFUNC, STT_OBJECT, STT_TLS, STV_HIDDEN, STV_INTERNAL};
 use object::read::elf::{Dyn, ElfFile64, Sym};
@@ -40,6 +41,21 @@ impl Library {
     /// The same of bytes. It goes by the name that it has for loaders (`DT_SONAME`), or by this one.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Library, Error> {
         read(name, bytes).map_err(|error| Error::Library { library: name.into(), reason: error.to_string() })
+    }
+
+    /// The shared libraries that this process has loaded, the C library and the loader last: others may have better versions of
+    /// what these define.
+    pub fn of_this_process() -> Result<Vec<Library>, Error> {
+        let unreadable = |error: std::io::Error| Error::Library { library: "*".into(), reason: error.to_string() };
+        let mappings = Mappings::of_this_process().map_err(unreadable)?;
+        let is_library = |path: &&str| path.starts_with('/') && path.contains(".so");
+        let mut paths: Vec<&str> = mappings.iter().map(|mapping| mapping.name.as_str()).filter(is_library).collect();
+        let is_system = |path: &str| u8::from(path.contains("/libc.so")) + 2 * u8::from(path.contains("/ld-linux"));
+        paths.sort_by_key(|path| (is_system(path), *path));
+        paths.dedup();
+        // What is mapped may also be a file of data.
+        let libraries = paths.into_iter().map(|path| Library::open(Path::new(path)));
+        Ok(libraries.filter_map(Result::ok).collect())
     }
 
     /// It is there when the image is loaded, as the program is that loads a shared object: nothing asks for it.

@@ -64,6 +64,11 @@ impl Mappings {
         Ok(Mappings::new(mappings.collect()))
     }
 
+    /// All of them, by their addresses.
+    pub fn iter(&self) -> impl Iterator<Item = &Mapping> {
+        self.0.iter()
+    }
+
     /// What is mapped at an address.
     pub fn at(&self, address: u64) -> Option<&Mapping> {
         let before = self.0.partition_point(|mapping| mapping.start <= address).checked_sub(1)?;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace uruk {
 
@@ -234,6 +235,27 @@ class MemoryManager : public detail::Owner<uruk_memory_manager, uruk_memory_mana
     if (status != URUK_OK) return Error::last();
     (void)memory.release();
     return MemoryManager(handle);
+  }
+
+  /// What lies in memory that was made with `URUK_STOCK_LAY_OUT`, in order of addresses.
+  Result<std::vector<uruk_memory_run>> runs() const {
+    std::vector<uruk_memory_run> runs;
+    std::size_t count = 0;
+    do {
+      // Something was linked since the last time.
+      runs.resize(count);
+      if (uruk_memory_manager_runs(handle(), runs.data(), runs.size(), &count) != URUK_OK) return Error::last();
+    } while (runs.size() < count);
+    // Something may have gone, too.
+    runs.resize(count);
+    return runs;
+  }
+
+  /// Final bytes that lie in such memory, all of one run.
+  Result<std::vector<std::uint8_t>> read(std::uint64_t target, std::size_t size) const {
+    std::vector<std::uint8_t> bytes(size);
+    if (uruk_memory_manager_read(handle(), target, bytes.data(), size) != URUK_OK) return Error::last();
+    return bytes;
   }
 
   /// The library's own memory, which packs what is linked.

@@ -1,5 +1,6 @@
 //! What a client has given: looked at before it is used, written, and made final or given back.
 
+use super::checks::{self, segment_name};
 use super::claims::Live;
 use super::manager::{Shared, other};
 use super::request::Request;
@@ -36,60 +37,31 @@ pub(super) struct Memory {
 unsafe impl Send for Memory {}
 
 impl Memory {
-    /// Whether what the client answered can be used by itself: addresses that are there, aligned, in reach of each other.
-    pub fn check(&self, request: &Request) -> Result<(), Failure> {
-        let invalid = |status, text: String| {
-            Err(Failure::new(
-                status,
-                format!("`allocate` of the memory manager, for allocation {}: {text}", self.number),
-            ))
-        };
-        let (mut first, mut last) = (u64::MAX, 0);
-        for lane in &request.lanes {
-            let (place, wanted) = (&self.places[*lane as usize], &self.demand.lanes[*lane as usize]);
-            let name = segment_name(*lane);
-            if place.working.is_null() || place.target == 0 {
-                let which = if place.working.is_null() { "working" } else { "target" };
-                return invalid(
-                    uruk_status::URUK_NULL,
-                    format!("it left the {name} segment without a {which} address"),
-                );
-            }
-            let working = place.working.addr() as u64;
-            let ends = (place.target.checked_add(wanted.size), working.checked_add(wanted.size));
-            let (Some(end), Some(_)) = ends else {
-                let text = format!("the {name} segment at {:#x} would end beyond the last address", place.target);
-                return invalid(uruk_status::URUK_PAST_END, text);
-            };
-            if !place.target.is_multiple_of(wanted.align) {
-                let text =
-                    format!("the {name} segment is at {:#x}, not at a multiple of {}", place.target, wanted.align);
-                return invalid(uruk_status::URUK_BAD_ALIGNMENT, text);
-            }
-            (first, last) = (first.min(place.target), last.max(end));
-        }
-        let spread = last.saturating_sub(first);
-        match self.demand.reach() {
-            Some(reach) if reach < spread => invalid(
-                uruk_status::URUK_OUT_OF_REACH,
-                format!("its segments are {spread:#x} bytes apart; {reach:#x} is the most that instructions reach"),
-            ),
-            _ => Ok(()),
-        }
-    }
-
-    /// Claims the answer's addresses, none of which may be another segment's, of this allocation or of others. What was claimed before
-    /// an error is given back with the rest.
+    /// Looks at what the client answered, and claims it: addresses that are there, aligned, in reach of each other, and none of which is
+    /// another segment's, of this allocation or of others. What was claimed before an error is given back with the rest.
     pub fn claim(&self, live: &mut Live, request: &Request) -> Result<(), Failure> {
-        for lane in &request.lanes {
-            let [target, working] = self.ranges(*lane);
+        let ranges = request.lanes.iter().map(|lane| self.answered(*lane)).collect::<Result<Vec<_>, _>>()?;
+        checks::reach(&self.demand, &ranges.iter().map(|[target, _]| target.clone()).collect::<Vec<_>>())?;
+        for (lane, [target, working]) in request.lanes.iter().zip(ranges) {
             live.targets.take(target, self.number, *lane)?;
             live.workings.take(working, self.number, *lane)?;
         }
         Ok(())
     }
 
-    /// Where a segment runs, and where it is written; `check` has found both to end.
+    /// Where a segment runs, and where it is written, if that can be.
+    fn answered(&self, lane: Lane) -> Result<[Range<u64>; 2], Failure> {
+        let (place, wanted) = (&self.places[lane as usize], &self.demand.lanes[lane as usize]);
+        if place.working.is_null() || place.target == 0 {
+            let (name, which) = (segment_name(lane), if place.working.is_null() { "working" } else { "target" });
+            let text = format!("it left the {name} segment without a {which} address");
+            return Err(Failure::new(uruk_status::URUK_NULL, text));
+        }
+        let working = checks::range(lane, place.working.addr() as u64, wanted.size)?;
+        Ok([checks::target(lane, place.target, wanted)?, working])
+    }
+
+    /// Where a segment runs, and where it is written; `answered` has found both to end, unless nothing of them was claimed.
     fn ranges(&self, lane: Lane) -> [Range<u64>; 2] {
         let (place, size) = (&self.places[lane as usize], self.demand.lanes[lane as usize].size);
         [place.target, place.working.addr() as u64].map(|start| start..start.saturating_add(size))
@@ -121,14 +93,6 @@ impl Memory {
                 .map_err(|error| Failure::new(uruk_status::URUK_MEMORY, error.to_string()))?;
         }
         Ok(())
-    }
-}
-
-pub(super) fn segment_name(lane: Lane) -> &'static str {
-    match lane {
-        Lane::Code => "code",
-        Lane::ReadOnly => "read-only",
-        Lane::Data => "data",
     }
 }
 

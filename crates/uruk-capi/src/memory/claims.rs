@@ -1,7 +1,7 @@
 //! What a manager's answers take up, so that no two of them do at once: from when an answer is taken until what was linked there is
 //! released, or nothing comes of it.
 
-use super::allocation::segment_name;
+use super::checks::segment_name;
 use crate::error::{Failure, uruk_status};
 use crate::raw::Opaque;
 use std::collections::{BTreeMap, HashMap};
@@ -37,17 +37,13 @@ impl Claims {
     pub fn take(&mut self, range: Range<u64>, allocation: u64, lane: Lane) -> Result<(), Failure> {
         if let Some((start, taken)) = self.0.range(..range.end).next_back().filter(|(_, taken)| range.start < taken.end)
         {
-            let whose = |number: u64| match number == allocation {
+            let whose = match taken.allocation == allocation {
                 true => String::new(),
-                false => format!(" of allocation {number}, which has not been given back"),
+                false => format!(" of allocation {}, which has not been given back", taken.allocation),
             };
-            let text = format!(
-                "`allocate` of the memory manager, for allocation {allocation}: the {} segment at {:#x} lies in the {} segment at {start:#x}{}",
-                segment_name(lane),
-                range.start,
-                segment_name(taken.lane),
-                whose(taken.allocation),
-            );
+            let (name, other) = (segment_name(lane), segment_name(taken.lane));
+            let text =
+                format!("the {name} segment at {:#x} lies in the {other} segment at {start:#x}{whose}", range.start);
             return Err(Failure::new(uruk_status::URUK_OVERLAP, text));
         }
         self.0.insert(range.start, Claim { end: range.end, allocation, lane });
@@ -90,7 +86,7 @@ mod tests {
         for range in [50..101, 100..200, 120..130, 199..400, 0..1000, 299..300] {
             let failure = claims.take(range.clone(), 2, Lane::ReadOnly).unwrap_err();
             assert_eq!(failure.status, uruk_status::URUK_OVERLAP, "{range:?}");
-            assert!(failure.text.contains("allocation 2") && failure.text.contains("allocation 1,"), "{failure}");
+            assert!(failure.text.contains("of allocation 1,"), "{failure}");
         }
         // Somebody else's are not given back.
         claims.free(0..1000, 2);

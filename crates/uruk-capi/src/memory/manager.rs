@@ -40,7 +40,7 @@ pub extern "C" fn uruk_memory_manager_create(
             true => Arc::new(Custom(Arc::new(Shared::new(&callbacks, client)))),
             false => Arc::new(Stock { memory: InProcessMemory::new(Options::default()), _client: client }),
         };
-        manager.put(handle::put::<uruk_memory_manager>(Arc::new(Manager { memory, reports })).handle())
+        manager.put(handle::put::<uruk_memory_manager>(Arc::new(Manager { memory, reports, laid_out: None })).handle())
     })
 }
 
@@ -217,8 +217,8 @@ impl Shared {
         for (lane, answer) in request.lanes.iter().zip(answers) {
             allocation.places[*lane as usize] = answer;
         }
-        allocation.check(&request)?;
-        allocation.claim(&mut self.live(), &request)?;
+        let claimed = allocation.claim(&mut self.live(), &request);
+        claimed.map_err(|failure| failure.of(format!("`allocate` of the memory manager, for allocation {number}")))?;
         if self.flags & URUK_MEMORY_ZEROED == 0 {
             allocation.clear();
         }

@@ -6,7 +6,9 @@
 //! as many as those of the last, and `destroy` comes after all of them, once.
 
 mod allocation;
+mod checks;
 mod claims;
+mod laid_out;
 mod manager;
 mod reports;
 mod request;
@@ -19,8 +21,9 @@ use crate::raw::Opaque;
 use crate::sized::Grows;
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
-use uruk::memory::MemoryManager;
+use uruk::memory::{Lane, MemoryManager, Slab};
 
+pub use laid_out::{uruk_memory_manager_read, uruk_memory_manager_runs};
 pub use manager::{uruk_memory_callbacks_init, uruk_memory_manager_create, uruk_memory_manager_dispose};
 pub(crate) use reports::Reports;
 pub use sections::uruk_memory_manager_create_sections;
@@ -38,11 +41,13 @@ impl Kind for uruk_memory_manager {
 pub struct Manager {
     pub(crate) memory: Arc<dyn MemoryManager>,
     pub(crate) reports: Arc<Reports>,
+    /// The memory, if it only lays out.
+    pub(crate) laid_out: Option<Arc<Slab>>,
 }
 
 impl Manager {
     fn new(memory: Arc<dyn MemoryManager>) -> Arc<Manager> {
-        Arc::new(Manager { memory, reports: Arc::default() })
+        Arc::new(Manager { memory, reports: Arc::default(), laid_out: None })
     }
 }
 
@@ -301,6 +306,32 @@ pub const URUK_STOCK_LOW: u32 = 2;
 pub const URUK_STOCK_AT: u32 = 4;
 /// Huge pages.
 pub const URUK_STOCK_HUGE_PAGES: u32 = 8;
+/// No memory at all, for a JIT with `URUK_JIT_LINK_ONLY`: what is linked is laid out at the addresses that `URUK_STOCK_AT`, to be given
+/// too, says, and kept for `uruk_memory_manager_read`. Nothing else goes with these two.
+pub const URUK_STOCK_LAY_OUT: u32 = 16;
+
+/// What lies in memory that is only laid out: what a batch has of one protection.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct uruk_memory_run {
+    /// `URUK_KIND_CODE`, `URUK_KIND_RODATA` or `URUK_KIND_DATA`.
+    pub kind: u32,
+    /// `URUK_PROTECTION_…`, joined by `|`.
+    pub protection: u32,
+    /// The first target address, a multiple of the page size.
+    pub target: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// What a segment is, and what its memory allows.
+fn kind_and_protection(lane: Lane) -> (u32, u32) {
+    match lane {
+        Lane::Code => (URUK_KIND_CODE, URUK_PROTECTION_READ | URUK_PROTECTION_EXECUTE),
+        Lane::ReadOnly => (URUK_KIND_RODATA, URUK_PROTECTION_READ),
+        Lane::Data => (URUK_KIND_DATA, URUK_PROTECTION_READ | URUK_PROTECTION_WRITE),
+    }
+}
 
 /// A list that C gets, or null for none.
 fn pointer<T>(list: &[T]) -> *const T {

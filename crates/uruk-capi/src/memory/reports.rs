@@ -11,8 +11,7 @@ pub struct Reports(Mutex<VecDeque<Failure>>);
 impl Reports {
     /// Keeps one: that a callback was not called, and why.
     pub fn add(&self, what: String, failure: &Failure) {
-        let report = Failure::new(failure.status, format!("{what}: {failure}"));
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(report);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(failure.of(what));
     }
 
     /// The first that nobody has taken.

@@ -4,7 +4,7 @@ use super::*;
 use crate::error::c_text;
 use std::ffi::CString;
 
-use uruk::memory::{Demand, Lane, Origin, Placement, SectionPart};
+use uruk::memory::{Demand, Origin, Placement, SectionPart};
 use uruk_jitlink::graph::SectionKind;
 
 /// A request and what it points at.
@@ -40,11 +40,7 @@ impl Request {
         let lanes: Vec<Lane> = Lane::ALL.into_iter().filter(|lane| demand.lanes[*lane as usize].size != 0).collect();
         let segment = |lane: &Lane| {
             let (wanted, sections) = (&demand.lanes[*lane as usize], &sections[*lane as usize]);
-            let (kind, protection) = match lane {
-                Lane::Code => (URUK_KIND_CODE, URUK_PROTECTION_READ | URUK_PROTECTION_EXECUTE),
-                Lane::ReadOnly => (URUK_KIND_RODATA, URUK_PROTECTION_READ),
-                Lane::Data => (URUK_KIND_DATA, URUK_PROTECTION_READ | URUK_PROTECTION_WRITE),
-            };
+            let (kind, protection) = kind_and_protection(*lane);
             uruk_memory_segment {
                 kind,
                 protection,

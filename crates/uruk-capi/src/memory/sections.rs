@@ -4,15 +4,16 @@
 //! For `finalize` protects all that was given so far, and a batch that waits for another one's addresses must not hold that one up:
 //! its memory may be protected before it has bytes. Invariants: one function at a time is called, and nothing is given twice.
 
+use super::claims::Claims;
+use super::manager::other;
 use super::*;
 use crate::call::{Reach, answer, enter, linking};
 use crate::error::{Failure, uruk_status};
 use crate::handle::{self, Handle};
 use crate::raw::Out;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use uruk::memory::{Allocation, Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment};
+use uruk::memory::{Allocation, Demand, Lane, LaneDemand, MemoryError, MemoryManager, Placement, Segment, next_number};
 
 /// Gives so many bytes for code.
 pub type uruk_allocate_code_section = Option<
@@ -87,8 +88,8 @@ struct Functions {
 
 #[derive(Default)]
 struct Turn {
-    /// Where what was given begins and ends. Nothing is ever given back.
-    given: BTreeMap<u64, u64>,
+    /// What was given. Nothing is ever given back.
+    given: Claims,
     /// How often `finalize` was called.
     finalized: u64,
 }
@@ -98,8 +99,14 @@ impl Functions {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a section, and clears it.
-    fn section(&self, turn: &mut Turn, lane: Lane, wanted: &LaneDemand) -> Result<*mut u8, MemoryError> {
+    /// Asks for a section, which is nobody else's.
+    fn section(
+        &self,
+        turn: &mut Turn,
+        number: u64,
+        lane: Lane,
+        wanted: &LaneDemand,
+    ) -> Result<(*mut u8, Range<u64>), MemoryError> {
         let Functions { context, allocate_code, allocate_data, .. } = self;
         let unsatisfiable = || MemoryError::Unsatisfiable { size: wanted.size, align: wanted.align };
         let size = usize::try_from(wanted.size).map_err(|_| unsatisfiable())?;
@@ -112,33 +119,19 @@ impl Functions {
                 Lane::Data => allocate_data(context.0, size, align, id, c".data".as_ptr(), 0),
             }
         });
-        turn.give(place.addr() as u64, wanted)?;
-        // SAFETY: so many bytes, as the client was asked for, that are nobody else's.
-        unsafe { place.write_bytes(0, size) };
-        Ok(place)
+        if place.is_null() {
+            let text = format!("the memory manager has no {size} bytes aligned to {align}");
+            return Err(other(Failure::new(uruk_status::URUK_MEMORY, text)));
+        }
+        let range = checks::target(lane, place.addr() as u64, wanted).map_err(|failure| unfit(&failure))?;
+        turn.given.take(range.clone(), number, lane).map_err(|failure| unfit(&failure))?;
+        Ok((place, range))
     }
 }
 
-impl Turn {
-    /// Notes what a client has given. Errors if that cannot be.
-    fn give(&mut self, start: u64, wanted: &LaneDemand) -> Result<(), MemoryError> {
-        let LaneDemand { size, align, .. } = *wanted;
-        let fail = |text: String| Err(MemoryError::Other(Box::new(Failure::new(uruk_status::URUK_MEMORY, text))));
-        if start == 0 {
-            return fail(format!("the memory manager has no {size} bytes aligned to {align}"));
-        }
-        if !start.is_multiple_of(align) {
-            return fail(format!("the memory manager gave {start:#x}, which is not a multiple of {align}"));
-        }
-        let Some(end) = start.checked_add(size) else {
-            return fail(format!("the memory manager gave {start:#x}, where {size} bytes end beyond the last address"));
-        };
-        if self.given.range(..end).next_back().is_some_and(|(_, before)| start < *before) {
-            return fail(format!("the memory manager gave {size} bytes at {start:#x}, some of which it gave before"));
-        }
-        self.given.insert(start, end);
-        Ok(())
-    }
+/// The error of an answer that cannot be used.
+fn unfit(failure: &Failure) -> MemoryError {
+    other(failure.of("what the memory manager gave"))
 }
 
 impl Drop for Functions {
@@ -156,15 +149,23 @@ impl MemoryManager for Sections {
     }
 
     fn allocate(&self, demand: &Demand) -> Result<Box<dyn Allocation>, MemoryError> {
-        let mut turn = self.0.turn();
+        let (mut turn, number) = (self.0.turn(), next_number());
         let mut places = [std::ptr::null_mut(); 3];
         let mut bytes: [Vec<u8>; 3] = Default::default();
+        let mut ranges = Vec::new();
         for lane in Lane::ALL {
             let wanted = &demand.lanes[lane as usize];
             if wanted.size != 0 {
-                places[lane as usize] = self.0.section(&mut turn, lane, wanted)?;
+                let (place, range) = self.0.section(&mut turn, number, lane, wanted)?;
+                places[lane as usize] = place;
                 bytes[lane as usize] = vec![0; (wanted.size - wanted.zero_fill) as usize];
+                ranges.push(range);
             }
+        }
+        checks::reach(demand, &ranges).map_err(|failure| unfit(&failure))?;
+        for (place, wanted) in places.iter().zip(&demand.lanes).filter(|(place, _)| !place.is_null()) {
+            // SAFETY: so many bytes, as the client was asked for, that are nobody else's.
+            unsafe { place.write_bytes(0, wanted.size as usize) };
         }
         Ok(Box::new(Given { functions: self.0.clone(), places, bytes, since: turn.finalized }))
     }
@@ -194,7 +195,7 @@ impl Given {
                     let text = format!(
                         "the memory at {address:#x} was protected, with that of another batch, before it was written: {error}"
                     );
-                    MemoryError::Other(Box::new(Failure::new(uruk_status::URUK_MEMORY, text)))
+                    other(Failure::new(uruk_status::URUK_MEMORY, text))
                 })?;
             } else {
                 // SAFETY: so many bytes were asked for and cleared, and are this allocation's alone.
@@ -233,7 +234,6 @@ impl Allocation for Given {
         turn.finalized += 1;
         // SAFETY: the client's function with its context and a place for a message.
         let call = |message| unsafe { finalize(context.0, message) };
-        linking(|| answer("`finalize` of the memory manager", call))
-            .map_err(|failure| MemoryError::Other(Box::new(failure)))
+        linking(|| answer("`finalize` of the memory manager", call)).map_err(other)
     }
 }

@@ -6,7 +6,8 @@ use crate::error::{Failure, uruk_status};
 use crate::handle::{self, Handle};
 use crate::raw::{List, Out};
 use crate::sized;
-use uruk::memory::{InProcessMemory, Options, Place};
+use uruk::memory::{InProcessMemory, Options, Place, Slab};
+use uruk_executor::memory::page_bytes;
 
 /// Fills in options for stock memory: none. `size` is `sizeof` the structure.
 /// May be called from callbacks.
@@ -23,13 +24,29 @@ pub extern "C" fn uruk_memory_manager_create_stock(
 ) -> uruk_status {
     enter(Reach::OutsideLinks, || {
         manager.check("manager")?;
-        let options = match options.first("options")? {
-            Some(_) => choices(&sized::copy(options)?)?,
-            None => Options::default(),
+        let made = match options.first("options")? {
+            Some(_) => make(&sized::copy(options)?)?,
+            None => Manager::new(Arc::new(InProcessMemory::new(Options::default()))),
         };
-        let made: Arc<dyn MemoryManager> = Arc::new(InProcessMemory::new(options));
-        manager.put(handle::put::<uruk_memory_manager>(Manager::new(made)).handle())
+        manager.put(handle::put::<uruk_memory_manager>(made).handle())
     })
+}
+
+fn make(options: &uruk_memory_options) -> Result<Arc<Manager>, Failure> {
+    if options.flags & URUK_STOCK_LAY_OUT == 0 {
+        return Ok(Manager::new(Arc::new(InProcessMemory::new(choices(options)?))));
+    }
+    let uruk_memory_options { flags, reserved, start, size, .. } = *options;
+    let (page, end) = (page_bytes(), start.saturating_add(size));
+    let alone = flags == URUK_STOCK_LAY_OUT | URUK_STOCK_AT && reserved == 0;
+    if !alone || start == 0 || !start.is_multiple_of(page) || size == 0 || end - start != size {
+        let text = format!(
+            "uruk_memory_options: `LAY_OUT` needs `AT`, a first address that is a multiple of {page}, a size, and nothing else"
+        );
+        return Err(Failure::invalid(text));
+    }
+    let slab = Arc::new(Slab::new(start..end, page));
+    Ok(Arc::new(Manager { memory: slab.clone(), reports: Arc::default(), laid_out: Some(slab) }))
 }
 
 fn choices(options: &uruk_memory_options) -> Result<Options, Failure> {

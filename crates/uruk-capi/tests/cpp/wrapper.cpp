@@ -139,6 +139,25 @@ void programs(const char *file) {
   fails(uruk::MemoryManager::make(stock), URUK_INVALID, "flags");
 }
 
+void laid_out(const char *file) {
+  uruk::StockMemory stock;
+  stock.flags = URUK_STOCK_LAY_OUT | URUK_STOCK_AT;
+  stock.start = std::uint64_t{5} << 40;
+  stock.size = 1 << 20;
+  uruk::MemoryManager memory = uruk::MemoryManager::make(stock).value();
+  uruk::Options options = with(URUK_JIT_LINK_ONLY);
+  options.memory = &memory;
+  uruk::Jit jit = uruk::Jit::make(options).value();
+  CHECK(memory.runs().value().empty() && jit.main().add_file(file));
+  std::uint64_t main = jit.main().lookup("main").value();
+  std::vector<uruk_memory_run> runs = memory.runs().value();
+  CHECK(!runs.empty() && runs[0].kind == URUK_KIND_CODE && stock.start <= runs[0].target);
+  CHECK(runs[0].target <= main && main < runs[0].target + runs[0].size);
+  std::vector<std::uint8_t> code = memory.read(runs[0].target, runs[0].size).value();
+  CHECK(code.size() == runs[0].size && code[main - runs[0].target] != 0);
+  fails(memory.read(stock.start - 1, 1), URUK_INVALID, "final bytes at");
+}
+
 }  // namespace
 
 int main(int argc, char **argv) {
@@ -147,6 +166,7 @@ int main(int argc, char **argv) {
   owners();
   inputs(argv);
   programs(argv[4]);
+  laid_out(argv[4]);
   std::puts("wrapper: ok");
   return 0;
 }

@@ -15,6 +15,7 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
     ("repl", "[--backend NAME] [FILE]", "evaluate the Kaleidoscope language as it is typed"),
     ("link", "[FLAG|FILE]...", "link files as llvm-jitlink does, check and show what was linked"),
     ("executor", "--listen ADDRESS", "run code for `uruk run --executor` of another process or machine"),
+    ("image", "build -o FILE [OPTION|FILE]...", "link files and write a program that needs no linker"),
     ("inspect", "FILE", "show what the linker sees in a file"),
     ("help", "[COMMAND]", "tell about a command"),
 ];
