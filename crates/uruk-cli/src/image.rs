@@ -40,8 +40,21 @@ fn write(jit: &Jit, plan: &Plan, image: &Image) -> Result<(), Box<dyn Error>> {
         options.kind = ElfKind::Executable { main: entry.to_owned(), address: image.address };
     }
     options.roots = (!roots.is_empty()).then_some(&roots);
+    let folders = search_folders(&libraries);
+    options.run_path = (!folders.is_empty()).then_some(&folders);
     let bytes = write_elf(code.into_graphs(), &options)?;
     put(&image.output, &bytes).map_err(|error| format!("{}: {error}", image.output.display()).into())
+}
+
+/// Where libraries are that the system's loader would not find by itself.
+fn search_folders(libraries: &[Library]) -> String {
+    const SYSTEM: [&str; 4] = ["/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/"];
+    let folders = libraries.iter().filter_map(|library| library.path()?.parent()?.to_str());
+    let mut folders: Vec<&str> =
+        folders.filter(|folder| !SYSTEM.iter().any(|system| format!("{folder}/").starts_with(system))).collect();
+    folders.sort_unstable();
+    folders.dedup();
+    folders.join(":")
 }
 
 /// Writes a file that can be run, in the place of one that may be running.

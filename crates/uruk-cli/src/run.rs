@@ -178,7 +178,8 @@ fn link(
     progress.phase("linking");
     let linked = jit.link(&dylibs).and_then(|()| jit.main().find(&plan.entry));
     let linked = linked.and_then(|_| if plan.options.lazy { lazy::link_replaced(&jit, plan) } else { Ok(()) });
-    let linked = linked.and_then(|()| jit.interpose());
+    // What replaces this process's functions, as `malloc`, is code, which does not run here if it is only written.
+    let linked = linked.and_then(|()| if retain { Ok(()) } else { jit.interpose() });
     linked.map_err(|error| Failure::new(error, &jit))?;
     if !plan.options.lazy {
         // A program may look at what is mapped in its process, as sanitizers do.

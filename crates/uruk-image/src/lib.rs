@@ -36,3 +36,7 @@ pub use world::{Heap, World};
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/images.md")]
+mod guide {}

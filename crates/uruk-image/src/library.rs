@@ -8,13 +8,14 @@ use foldhash::HashMap;
 use object::elf::{STB_LOCAL, STT_FUNC, STT_GNU_IFUNC, STT_OBJECT, STT_TLS, STV_HIDDEN, STV_INTERNAL};
 use object::read::elf::{Dyn, ElfFile64, Sym};
 use object::{Endianness, elf};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use uruk_jitlink::graph::SymbolKind;
 
 /// A shared library.
 #[derive(Debug)]
 pub struct Library {
     name: String,
+    path: Option<PathBuf>,
     is_needed: bool,
     /// By name: each version, and whether it is what a reference without a version gets.
     symbols: HashMap<String, Vec<(LibrarySymbol, bool)>>,
@@ -35,7 +36,7 @@ impl Library {
         let unreadable = |reason: String| Error::Library { library: path.display().to_string(), reason };
         let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        Library::read(&file_name, &bytes)
+        Ok(Library { path: Some(path.into()), ..Library::read(&file_name, &bytes)? })
     }
 
     /// The same of bytes. It goes by the name that it has for loaders (`DT_SONAME`), or by this one.
@@ -68,6 +69,11 @@ impl Library {
         self.is_needed
     }
 
+    /// Its file, if it was read from one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// The name that loaders find it by.
     pub fn name(&self) -> &str {
         &self.name
@@ -89,7 +95,7 @@ fn read(name: &str, bytes: &[u8]) -> object::Result<Library> {
     let (endian, sections) = (file.endian(), file.elf_section_table());
     let table = sections.symbols(endian, bytes, elf::SHT_DYNSYM)?;
     let versions = sections.versions(endian, bytes)?;
-    let mut library = Library { name: name.into(), is_needed: true, symbols: HashMap::default() };
+    let mut library = Library { name: name.into(), path: None, is_needed: true, symbols: HashMap::default() };
     if let Some((entries, link)) = sections.dynamic(endian, bytes)? {
         let strings = sections.strings(endian, bytes, link)?;
         let soname = entries.iter().find(|entry| entry.tag(endian) == elf::DT_SONAME);

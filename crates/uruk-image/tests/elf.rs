@@ -14,6 +14,9 @@ const PROGRAM: &str = r#"
 #include <string>
 #include <thread>
 #include <vector>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 extern "C" int weak_absent(void) __attribute__((weak));
 extern "C" const char *chosen(void);
@@ -35,9 +38,15 @@ static void thrower(int depth) {
 }
 
 static void last() { std::puts("last"); }
+static void quick() { std::puts("quick"); std::fflush(stdout); }
+static void forking() { std::puts("forking"); std::fflush(stdout); }
 
 int main(int argc, char **argv) {
     std::atexit(last);
+    std::at_quick_exit(quick);
+    pthread_atfork(forking, nullptr, nullptr);
+    if (fork() == 0) std::quick_exit(0);
+    wait(nullptr);
     try {
         thrower(5);
     } catch (const std::exception &error) {
@@ -58,8 +67,7 @@ static void *decide(void) { counter += 2; return (void *)first; }
 const char *chosen(void) __attribute__((ifunc("decide")));
 "#;
 
-const EXPECTED: &str =
-    "made global\nthrown\nown of a thread\n2 argument 5 1 own 42\nchosen by a function 0\nlast\ngone global\n";
+const EXPECTED: &str = "made global\nforking\nquick\nthrown\nown of a thread\n2 argument 5 1 own 42\nchosen by a function 0\nlast\ngone global\n";
 
 fn program(machine: Machine, flags: &[&str], options: impl Fn(&mut ElfOptions<'_>)) {
     let compiled = Compiled::for_machine(machine, &[("program.cpp", PROGRAM), ("other.c", OTHER)], flags);

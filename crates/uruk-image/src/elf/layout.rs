@@ -144,8 +144,15 @@ impl<'a> Image<'a> {
         self.relocations = Relocations::new(self.machine, &self.dynamics, imports, short);
     }
 
+    /// What segments' addresses and their offsets in the file agree in: a page, or more where something asks for more.
+    fn page(&self) -> u64 {
+        let lanes = self.link.demands().map(|demand| demand.align);
+        let (_, _, thread_image) = self.link.thread_image();
+        lanes.into_iter().chain([thread_image, self.machine.page]).max().unwrap_or(1)
+    }
+
     fn lay_out(&mut self) {
-        let page = self.machine.page;
+        let page = self.page();
         let mut cursor = Cursor { address: self.base, offset: 0 };
         cursor.skip(HEADER + SEGMENTS * SEGMENT);
         let interpreter = self.interpreter().map_or(0, |name| name.len() as u64 + 1);
@@ -185,9 +192,12 @@ impl<'a> Image<'a> {
         self.link.place(self.base, lanes, self.thread_image.memory.start);
     }
 
+    fn is_executable(&self) -> bool {
+        matches!(self.options.kind, ElfKind::Executable { .. })
+    }
+
     fn interpreter(&self) -> Option<&'a str> {
-        let is_executable = matches!(self.options.kind, ElfKind::Executable { .. });
-        is_executable.then(|| self.options.interpreter.unwrap_or(self.machine.interpreter))
+        self.is_executable().then(|| self.options.interpreter.unwrap_or(self.machine.interpreter))
     }
 
     fn table(&self, wanted: Table) -> &Run {
@@ -240,7 +250,7 @@ impl<'a> Image<'a> {
             ]);
         }
         // Everything is bound when it is loaded: stubs have no code that would do it later.
-        let is_executable = matches!(self.options.kind, ElfKind::Executable { .. });
+        let is_executable = self.is_executable();
         let threads = if self.relocations.static_threads && !is_executable { elf::DF_STATIC_TLS.0 } else { 0 };
         let pie = if is_executable && self.base == 0 { elf::DF_1_PIE.0 } else { 0 };
         entries.extend([(elf::DT_FLAGS, elf::DF_BIND_NOW.0 | threads), (elf::DT_FLAGS_1, elf::DF_1_NOW.0 | pie)]);
@@ -370,7 +380,7 @@ impl<'a> Image<'a> {
 
     fn segments(&self) -> Vec<Segment> {
         let (r, w, x) = (elf::PF_R.0, elf::PF_W.0, elf::PF_X.0);
-        let page = self.machine.page;
+        let page = self.page();
         let segment = |kind: elf::ProgramType, flags: u32, run: &Run, size: u64, align: u64| Segment {
             kind: kind.0,
             flags,
@@ -443,7 +453,7 @@ impl<'a> Image<'a> {
         offsets.push(names.add(b".shstrtab"));
         append(".shstrtab", elf::SHT_STRTAB, &names.bytes, "", 0, 0, &mut sections);
         file.resize(file.len().next_multiple_of(8), 0);
-        let is_program = matches!(self.options.kind, ElfKind::Executable { .. });
+        let is_program = self.is_executable();
         let riscv = self.machine.number == elf::EM_RISCV.0;
         let header = Header {
             kind: if is_program && self.base != 0 { elf::ET_EXEC.0 } else { elf::ET_DYN.0 },
@@ -468,6 +478,9 @@ fn needed(strings: &mut Strings, options: &ElfOptions<'_>, link: &Link) -> Vec<(
         if link.imports().iter().any(used) {
             entries.push((elf::DT_NEEDED, strings.add(library.name().as_bytes()).into()));
         }
+    }
+    if let Some(path) = options.run_path {
+        entries.push((elf::DT_RUNPATH, strings.add(path.as_bytes()).into()));
     }
     if let ElfKind::SharedObject { name: Some(name) } = &options.kind {
         entries.push((elf::DT_SONAME, strings.add(name.as_bytes()).into()));

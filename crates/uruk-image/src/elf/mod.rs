@@ -50,6 +50,8 @@ pub struct ElfOptions<'a> {
     pub short_relocations: bool,
     /// The loader, if not the usual one of the architecture.
     pub interpreter: Option<&'a str>,
+    /// Folders where the loader looks for libraries before it does in the system's (`DT_RUNPATH`), with `:` between them.
+    pub run_path: Option<&'a str>,
 }
 
 impl<'a> ElfOptions<'a> {
@@ -64,7 +66,7 @@ impl<'a> ElfOptions<'a> {
     }
 
     fn new(kind: ElfKind, libraries: &'a [Library]) -> ElfOptions<'a> {
-        ElfOptions { kind, libraries, roots: None, short_relocations: true, interpreter: None }
+        ElfOptions { kind, libraries, roots: None, short_relocations: true, interpreter: None, run_path: None }
     }
 }
 
@@ -98,8 +100,8 @@ pub fn write_elf(mut graphs: Vec<LinkGraph>, options: &ElfOptions<'_>) -> Result
     Image::new(link, machine, options, fixed.unwrap_or(0))?.write()
 }
 
-/// Whether a graph registers what is to run when the image goes.
+/// Whether a graph registers functions that are to run when the image goes, or to go with it.
 fn uses_exit_functions(graph: &LinkGraph) -> bool {
-    let mut names = graph.globals().map(|(id, _)| graph.symbol_name(id));
-    names.any(|name| [&b"__cxa_atexit"[..], b"atexit", b"__dso_handle"].contains(&name))
+    const NAMES: [&[u8]; 5] = [b"__cxa_atexit", b"__dso_handle", b"atexit", b"at_quick_exit", b"pthread_atfork"];
+    graph.globals().any(|(id, _)| NAMES.contains(&graph.symbol_name(id)))
 }

@@ -1,8 +1,8 @@
-//! The code that a static link adds to every program and shared object: what the kernel starts, and `atexit`, which has to say whose
-//! function it registers.
+//! The code that a static link adds to every program and shared object: what the kernel starts, and `atexit` and its like, which have
+//! to say whose function they register.
 //!
 //! Sources: psABIs of x86-64 §3.4, AArch64 and RISC-V, "Process Initialization"; LSB 5.0 core, `__libc_start_main`, `__cxa_atexit`,
-//! `__cxa_finalize`. Initialisers are run by the loader and the C library (glibc from 2.34 on, musl).
+//! `__cxa_finalize`, `__register_atfork`; glibc's `libc_nonshared.a`. Initialisers are run by the loader and the C library (glibc from 2.34 on, musl).
 
 use uruk_jitlink::arch::{ABS64, BRANCH32, GOTPCREL, PC32};
 use uruk_jitlink::edit::{EditError, NewSymbol, Stage};
@@ -29,11 +29,13 @@ type Reference = (u32, EdgeKind, &'static str, i64);
 const MAIN: &str = "main";
 const HANDLE: &str = "__dso_handle";
 
-/// The functions of an architecture: where a program starts, what ends a shared object, and `atexit`.
+/// The functions of an architecture: where a program starts, what ends a shared object, and what registers functions of its own.
 struct Functions {
     start: Function,
     finish: Function,
     at_exit: Function,
+    at_quick_exit: Function,
+    at_fork: Function,
 }
 
 #[rustfmt::skip]
@@ -56,6 +58,18 @@ const X86_64: Functions = Functions {
         // lea __dso_handle(%rip),%rdx; xor %esi,%esi; jmp __cxa_atexit
         code: b"\x48\x8d\x15\0\0\0\0\x31\xf6\xe9\0\0\0\0",
         references: &[(3, PC32, HANDLE, -4), (10, BRANCH32, "__cxa_atexit", -4)],
+    },
+    at_quick_exit: Function {
+        name: "at_quick_exit",
+        // lea __dso_handle(%rip),%rsi; jmp __cxa_at_quick_exit
+        code: b"\x48\x8d\x35\0\0\0\0\xe9\0\0\0\0",
+        references: &[(3, PC32, HANDLE, -4), (8, BRANCH32, "__cxa_at_quick_exit", -4)],
+    },
+    at_fork: Function {
+        name: "pthread_atfork",
+        // lea __dso_handle(%rip),%rcx; jmp __register_atfork
+        code: b"\x48\x8d\x0d\0\0\0\0\xe9\0\0\0\0",
+        references: &[(3, PC32, HANDLE, -4), (8, BRANCH32, "__register_atfork", -4)],
     },
 };
 
@@ -80,6 +94,18 @@ const AARCH64: Functions = Functions {
         code: b"\x02\0\0\x90\x42\0\0\x91\x01\0\x80\xd2\0\0\0\x14",
         references: &[(0, aarch64::ADRP, HANDLE, 0), (4, aarch64::ADD_LO12, HANDLE, 0), (12, aarch64::BRANCH26, "__cxa_atexit", 0)],
     },
+    at_quick_exit: Function {
+        name: "at_quick_exit",
+        // adrp x1,__dso_handle; add x1,x1,:lo12:__dso_handle; b __cxa_at_quick_exit
+        code: b"\x01\0\0\x90\x21\0\0\x91\0\0\0\x14",
+        references: &[(0, aarch64::ADRP, HANDLE, 0), (4, aarch64::ADD_LO12, HANDLE, 0), (8, aarch64::BRANCH26, "__cxa_at_quick_exit", 0)],
+    },
+    at_fork: Function {
+        name: "pthread_atfork",
+        // adrp x3,__dso_handle; add x3,x3,:lo12:__dso_handle; b __register_atfork
+        code: b"\x03\0\0\x90\x63\0\0\x91\0\0\0\x14",
+        references: &[(0, aarch64::ADRP, HANDLE, 0), (4, aarch64::ADD_LO12, HANDLE, 0), (8, aarch64::BRANCH26, "__register_atfork", 0)],
+    },
 };
 
 #[rustfmt::skip]
@@ -102,6 +128,18 @@ const RISCV64: Functions = Functions {
         code: b"\x17\x06\0\0\x13\x06\x06\0\x93\x05\0\0\x17\x03\0\0\x67\0\x03\0",
         references: &[(0, riscv::PCREL_HI20, HANDLE, 0), (4, riscv::PCREL_LO12_I, "atexit", 0), (12, riscv::CALL, "__cxa_atexit", 0)],
     },
+    at_quick_exit: Function {
+        name: "at_quick_exit",
+        // lla a1,__dso_handle; tail __cxa_at_quick_exit
+        code: b"\x97\x05\0\0\x93\x85\x05\0\x17\x03\0\0\x67\0\x03\0",
+        references: &[(0, riscv::PCREL_HI20, HANDLE, 0), (4, riscv::PCREL_LO12_I, "at_quick_exit", 0), (8, riscv::CALL, "__cxa_at_quick_exit", 0)],
+    },
+    at_fork: Function {
+        name: "pthread_atfork",
+        // lla a3,__dso_handle; tail __register_atfork
+        code: b"\x97\x06\0\0\x93\x86\x06\0\x17\x03\0\0\x67\0\x03\0",
+        references: &[(0, riscv::PCREL_HI20, HANDLE, 0), (4, riscv::PCREL_LO12_I, "pthread_atfork", 0), (8, riscv::CALL, "__register_atfork", 0)],
+    },
 };
 
 fn functions(format: &'static Format) -> Option<&'static Functions> {
@@ -117,7 +155,8 @@ fn functions(format: &'static Format) -> Option<&'static Functions> {
 pub fn graph(format: &'static Format, main: Option<&str>) -> Option<Result<LinkGraph, EditError>> {
     let functions = functions(format)?;
     let ends = main.map_or(&functions.finish, |_| &functions.start);
-    Some(make(format, &[ends, &functions.at_exit], main))
+    let Functions { at_exit, at_quick_exit, at_fork, .. } = functions;
+    Some(make(format, &[ends, at_exit, at_quick_exit, at_fork], main))
 }
 
 fn make(format: &'static Format, chosen: &[&Function], main: Option<&str>) -> Result<LinkGraph, EditError> {

@@ -1,0 +1,105 @@
+//! `uruk image build`: programs that are written do what `uruk run` does.
+#![cfg(unix)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The matrix's programs, by their files; what a program does elsewhere (`dlsym` of its own, say) is the same here.
+const PROGRAMS: &[&[&str]] = &[
+    &["hello.c"],
+    &["absolute.c", "absolute.S"],
+    &["align.c"],
+    &["atexit.c"],
+    &["bounds.c", "bounds_other.c"],
+    &["cancel.cpp"],
+    &["cxx_main.cpp", "cxx_other.cpp"],
+    &["fork.c", "fork_other.c"],
+    &["fortran.f90"],
+    &["functions.clif"],
+    &["ifunc.c", "ifunc_other.c"],
+    &["malloc.c"],
+    &["opnew.cpp"],
+    &["quick_exit.c"],
+    &["runtime.c"],
+    &["rust_main.rs"],
+    &["sections.c", "sections.S"],
+    &["setjmp.c"],
+    &["sigexc.cpp"],
+    &["through.cpp", "through.clif"],
+    &["tls.c", "tls_other.c"],
+    &["weak.c", "weak_other.c"],
+];
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/programs").join(name)
+}
+
+fn uruk(command: &[&str], options: &[&str], sources: &[PathBuf]) -> Output {
+    let mut uruk = Command::new(env!("CARGO_BIN_EXE_uruk"));
+    uruk.args(command).args(options).args(sources).output().unwrap()
+}
+
+fn shown(output: &Output) -> (Option<i32>, String) {
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Builds an image with these options, and says where.
+fn build(folder: &Path, options: &[&str], sources: &[PathBuf]) -> PathBuf {
+    let image = folder.join("image");
+    let output = uruk(&["image", "build", "-o", image.to_str().unwrap()], options, sources);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), errors.as_ref()), (Some(0), ""), "{sources:?} {options:?}");
+    image
+}
+
+#[test]
+fn programs_do_what_they_do_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, names) in PROGRAMS.iter().enumerate() {
+        let sources: Vec<PathBuf> = names.iter().map(|name| source(name)).collect();
+        let expected = shown(&uruk(&["run"], &["-O1"], &sources));
+        // Each in one of the two ways, and in the other next to its neighbours.
+        let place: &[&str] = if number % 2 == 0 { &["-O1"] } else { &["-O1", "--at", "0x800000"] };
+        let image = build(folder.path(), place, &sources);
+        assert_eq!(shown(&Command::new(image).output().unwrap()), expected, "{names:?}");
+    }
+}
+
+#[test]
+fn shared_objects_offer_what_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("library.c");
+    std::fs::write(
+        &file,
+        "int kept(int x) { return x + 1; } int left_out(void) { return 2; } int main(void) { return 0; }",
+    )
+    .unwrap();
+    let image = build(folder.path(), &["--shared", "--keep", "kept", "--cflag", "-ffunction-sections"], &[file]);
+    let names = Command::new("nm").arg("-D").arg(&image).output().unwrap();
+    assert!(shown(&names).1.contains(" kept") && !shown(&names).1.contains("left_out"), "{}", shown(&names).1);
+    let text = "import ctypes, sys; sys.exit(ctypes.CDLL(sys.argv[1]).kept(41))";
+    let python = Command::new("python3").args(["-c", text]).arg(&image).output().unwrap();
+    assert_eq!(python.status.code(), Some(42), "{}", String::from_utf8_lossy(&python.stderr));
+}
+
+#[test]
+fn what_cannot_be_written_is_refused() {
+    let hello = source("hello.c");
+    let refused = |options: &[&str], reason: &str| {
+        let output = uruk(&["image", "build"], options, std::slice::from_ref(&hello));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(125) && errors.contains(reason), "{options:?}: {errors}");
+    };
+    refused(&[], "-o FILE");
+    refused(&["-o", "/nowhere/image"], "/nowhere/image: ");
+    refused(&["-o", "x", "--lazy"], "--lazy has no meaning");
+    refused(&["-o", "x", "--at", "high"], "an address, as 0x400000");
+    refused(&["-o", "x", "--at", "0x400001"], "a multiple of 64 KiB");
+    refused(&["-o", "x", "--keep", "nothing_of_that_name"], "no object of the image defines `nothing_of_that_name`");
+    refused(&["-o", "x", "--shared", "--at", "0x400000"], "--at has no meaning");
+    let help = shown(&uruk(&["image", "--help"], &[], &[])).1;
+    assert!(
+        ["-o FILE", "--shared", "--at ADDRESS", "--keep NAME"].iter().all(|option| help.contains(option)),
+        "{help}"
+    );
+}
