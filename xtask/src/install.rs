@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::count::Count;
 use crate::paths;
+use crate::test::MOST;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -80,7 +81,9 @@ pub fn run(arguments: &[String]) -> Result<bool> {
 
 fn install(prefix: &Path, profile: &str) -> Result<()> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--package=uruk-capi", "--lib", "--profile", profile]).current_dir(paths::root());
+    // Tests have built the rest already.
+    let selection = if profile == "dev" { MOST } else { &["--package=uruk-capi"] };
+    cargo.arg("build").args(selection).args(["--lib", "--profile", profile]).current_dir(paths::root());
     ensure!(cargo.status().context("cannot start cargo")?.success(), "the library cannot be built");
     // Cargo calls the folder of one profile otherwise.
     let built = paths::target().join(if profile == "dev" { "debug" } else { profile });

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::test::MOST;
 use crate::{paths, readme};
 
 const HEAD: &str = "
@@ -26,7 +27,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     // Rows of earlier runs say nothing.
     fs::remove_dir_all(&folder).context("cannot remove earlier rows")?;
     let mut tests = Command::new(env!("CARGO"));
-    tests.args(["test", "--quiet", "--package=uruk-cli", "--test=link", "every_relocation_type"]);
+    tests.args(["test", "--quiet"]).args(MOST).args(["--test=link", "every_relocation_type"]);
     if !tests.current_dir(paths::root()).status().context("cannot start cargo")?.success() {
         return Ok(false);
     }

@@ -2,6 +2,7 @@
 //! the last line counts everything. With `--all` the long tests run long, and others run that take too long for every day.
 
 use std::io::{self, BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -25,8 +26,8 @@ enum Action {
     Cargo(&'static [&'static str]),
     /// The tests of the crates that these arguments select.
     Tests(&'static [&'static str]),
-    /// Tests that do more where there is LLVM's plugin.
-    WithPlugin(&'static [&'static str]),
+    /// Tests that do more where there is LLVM's plugin: those of a package, or that are called so.
+    WithPlugin(Some(&'static str), &'static [&'static str]),
     /// The examples in their documentation.
     Examples(&'static [&'static str]),
     /// The orders in which the session's threads can run, tried by a scheduler.
@@ -49,8 +50,9 @@ use Action::{
     Cargo, Cross, Examples, Fuzz, Install, InstalledC, Interleavings, Matrix, Races, Support, Tests, WithPlugin,
 };
 
-/// What does not need LLVM is built without it.
-const MOST: &[&str] = &["--workspace", "--exclude=uruk-llvm", "--exclude=uruk-llvm-plugin"];
+/// What does not need LLVM is built without it. Cargo builds a package anew for each choice of packages that asks for other features of
+/// it, so whatever is built for tests is built by this choice.
+pub const MOST: &[&str] = &["--workspace", "--exclude=uruk-llvm", "--exclude=uruk-llvm-plugin"];
 const LLVM: &[&str] = &["--package=uruk-llvm", "--package=uruk-llvm-plugin"];
 
 #[rustfmt::skip]
@@ -63,8 +65,8 @@ const STEPS: &[Step] = &[
     step("support",       Support,                                   (Some(1), 1)),
     step("cache",         Cargo(&["test", "-p", "uruk-cache", "--features", "object_store", "--quiet"]), (Some(1), 1)),
     step("llvm",          Tests(LLVM),                               (Some(2), 2)),
-    step("kaleidoscope",  WithPlugin(&["--package=uruk-kaleidoscope"]), (Some(1), 1)),
-    step("llvm-c",        WithPlugin(&["--workspace", "--exclude=uruk-llvm", "--exclude=uruk-llvm-plugin", "--test=llvm"]), (Some(1), 1)),
+    step("kaleidoscope",  WithPlugin(Some("uruk-kaleidoscope"), &[]), (Some(1), 1)),
+    step("llvm-c",        WithPlugin(None, &["--test=llvm"]), (Some(1), 1)),
     step("examples",      Examples(MOST),                            (Some(1), 1)),
     step("interleavings", Interleavings,                             (Some(2), 5)),
     step("install-c",     InstalledC,                                (Some(1), 1)),
@@ -151,8 +153,8 @@ impl Action {
                 let status = cargo(arguments).status().context("cannot start cargo")?;
                 Ok(Count::of(status.success()))
             }
-            Tests(selection) => count_tests(tests(selection, all), all),
-            WithPlugin(selection) => count_tests(with_plugin(selection, all)?, all),
+            Tests(selection) => count_tests(tests(selection, None, all), all),
+            WithPlugin(package, targets) => count_tests(with_plugin(*package, targets, all)?, all),
             Examples(selection) => {
                 let mut command = cargo(&["test", "--doc", "--no-fail-fast"]);
                 command.args(*selection);
@@ -170,7 +172,11 @@ impl Action {
             InstalledC => install::test(),
             Cross => cross::test(),
             Support => support::run(&[]).map(Count::of),
-            Matrix => matrix::run_cases(&matrix::Options { all, ..Default::default() }),
+            // What is optimised takes as long to build as everything else.
+            Matrix => {
+                let uruk = (!all).then(build_with_plugin).transpose()?;
+                matrix::run_cases(&matrix::Options { all, uruk, ..Default::default() })
+            }
         }
     }
 }
@@ -181,8 +187,8 @@ fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs all tests, which benchmarks are not: with nextest, where it is installed, each in a process of its own.
-fn tests(selection: &[&str], all: bool) -> Command {
+/// Runs all tests, which benchmarks are not, or those of one package: with nextest, where it is installed, each in a process of its own.
+fn tests(selection: &[&str], package: Option<&str>, all: bool) -> Command {
     let all_targets = selection.iter().all(|argument| !argument.starts_with("--test=")).then_some("--tests");
     let has_nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     let mut command = if has_nextest {
@@ -191,17 +197,31 @@ fn tests(selection: &[&str], all: bool) -> Command {
     } else {
         cargo(&["test", "--no-fail-fast"])
     };
-    command.args(all_targets).args(selection);
+    command.args(all_targets);
+    match package {
+        // Built with what it was built with before.
+        Some(package) if has_nextest => command.args(selection).arg(format!("-Epackage({package})")),
+        Some(package) => command.arg(format!("--package={package}")),
+        None => command.args(selection),
+    };
     command
 }
 
 /// What tests more where it is told of a plugin.
-fn with_plugin(selection: &[&str], all: bool) -> Result<Command> {
-    let built = cargo(&["build", "--quiet", "--package=uruk-llvm-plugin"]).status().context("cannot start cargo")?;
-    ensure!(built.success(), "the plugin cannot be built");
-    let mut command = tests(selection, all);
+fn with_plugin(package: Option<&str>, targets: &[&str], all: bool) -> Result<Command> {
+    build_with_plugin()?;
+    let mut command = tests(&[MOST, targets].concat(), package, all);
     command.env("URUK_LLVM", paths::target().join("debug/liburuk_llvm_plugin.so"));
     Ok(command)
+}
+
+/// Builds the programs as tests have them, and the plugin beside them; returns the path of `uruk`.
+fn build_with_plugin() -> Result<PathBuf> {
+    for selection in [&[MOST, &["--bins"]].concat()[..], &["--package=uruk-llvm-plugin"]] {
+        let built = cargo(&["build", "--quiet"]).args(selection).status().context("cannot start cargo")?;
+        ensure!(built.success(), "the programs and the plugin cannot be built");
+    }
+    Ok(paths::target().join("debug/uruk"))
 }
 
 /// The checker takes the place of the session's locks, atomic numbers and threads.

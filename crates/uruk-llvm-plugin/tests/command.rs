@@ -13,10 +13,14 @@ fn built() -> &'static Path {
         let this = std::env::current_exe().unwrap();
         let folder = this.parent().unwrap().parent().unwrap();
         // The command is another package's, and a library's file is not put beside it by building its tests.
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package=uruk-cli", "--package=uruk-llvm-plugin"]);
-        build.args((folder.file_name().unwrap() == "release").then_some("--release"));
-        assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+        // Each as it is built for other tests, too.
+        let command = ["--workspace", "--exclude=uruk-llvm", "--exclude=uruk-llvm-plugin", "--bin=uruk"];
+        for selection in [&command[..], &["--package=uruk-llvm-plugin"]] {
+            let mut build = Command::new(env!("CARGO"));
+            build.args(["build", "--quiet"]).args(selection);
+            build.args((folder.file_name().unwrap() == "release").then_some("--release"));
+            assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+        }
         folder.to_owned()
     })
 }
