@@ -27,7 +27,7 @@ enum Action {
     /// The tests of the crates that these arguments select.
     Tests(&'static [&'static str]),
     /// Tests that do more where there is LLVM's plugin: those of a package, or that are called so.
-    WithPlugin(Some(&'static str), &'static [&'static str]),
+    WithPlugin(Option<&'static str>, &'static [&'static str]),
     /// The examples in their documentation.
     Examples(&'static [&'static str]),
     /// The orders in which the session's threads can run, tried by a scheduler.
