@@ -49,8 +49,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        usage: "link [--large] [--filter STR] [--samples N] [--uruk PATH] | session [--samples N] | compile [--samples N] | formats [--samples N] [--uruk PATH]",
-        about: "what linking costs, beside mold, lld, JITLink and the plain floor; the session, beside LLJIT; compilers; or every format",
+        usage: "link [--large] [--filter STR] [--samples N] [--uruk PATH] | session [--samples N] | compile [--samples N] | formats [--samples N] [--uruk PATH] | remote [--samples N] | c [--samples N] | image [--samples N]",
+        about: "what linking costs, beside mold, lld, JITLink and the plain floor; the session, beside LLJIT; compilers; every format; other processes, beside LLVM's executor; the C interface; or images, beside C programs",
         run: bench::run,
     },
     Task {

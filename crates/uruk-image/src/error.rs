@@ -168,6 +168,14 @@ pub enum Error {
         /// What it is about.
         symbol: String,
     },
+    /// Something is to hold the address of a thread-local variable.
+    #[error("{place}: `{symbol}` is a thread-local variable, which has an address in each thread and none in an image")]
+    ThreadLocal {
+        /// Where.
+        place: String,
+        /// The variable.
+        symbol: String,
+    },
     /// An unwind record makes no sense.
     #[error("{place}: an unwind record that makes no sense")]
     Unwind {

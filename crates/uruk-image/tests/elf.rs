@@ -5,7 +5,8 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 use support::{Compiled, HERE, Machine, OTHERS, run};
-use uruk_image::{ElfKind, ElfOptions, Error, Library, write_elf};
+use uruk_image::memory::ThisProcess;
+use uruk_image::{ElfKind, ElfOptions, Error, External, Library, Pointer, PointerEntry, Type, World, write_elf};
 
 const PROGRAM: &str = r#"
 #include <cstdio>
@@ -200,6 +201,58 @@ fn tools_understand_the_files() {
     let output = run(Command::new("gdb").args(script).arg(&file).arg("argument"));
     let frames: Vec<&str> = output.text.lines().filter(|line| line.starts_with('#')).collect();
     assert!(frames.len() == 2 && frames[1].contains(" main"), "{}{}", output.text, output.errors);
+}
+
+/// Fields of data that name what libraries define: as the program's own, wherever that is, and null where nobody defines it.
+#[test]
+fn symbols_of_libraries_are_what_the_program_finds() {
+    let text = r#"
+#include <stdio.h>
+#include <string.h>
+#include <dlfcn.h>
+extern struct { FILE **input; char ***environment; size_t (*length)(const char *); void *absent; char *inner; } fields;
+extern char **environ;
+int main(void) {
+    int same = fields.input == &stdin && fields.environment == &environ && fields.inner == (char *)&stdin + 3;
+    same &= fields.input == dlsym(RTLD_DEFAULT, "stdin");
+    return same && fields.length("seven..") == 7 && fields.absent == NULL ? 0 : 1;
+}
+"#;
+    let words: &'static mut [u64] = Vec::leak(vec![0; 5]);
+    let start = words.as_ptr().expose_provenance() as u64;
+    let freeze = |names: [External; 5], kind: ElfKind| {
+        let mut world = World::new();
+        let fields = (0..5).fold(Type::new("fields", 40, 8), |made, number| made.field(8 * number, Pointer::Data));
+        let fields = world.add_type(fields).unwrap();
+        world.add_cell("fields", start, fields).unwrap();
+        for (number, symbol) in (0..).zip(names) {
+            world.add_pointer(start + 8 * number, PointerEntry::Symbol(symbol)).unwrap();
+        }
+        let closure = world.trace(&["fields"], &ThisProcess::open().unwrap(), None).unwrap();
+        let data = closure.to_graph(&world, "the data", &uruk_jitlink::elf::x86_64::FORMAT, &()).unwrap();
+        let compiled = Compiled::new(&[("main.c", text)], &["-O1", "-fPIC"]);
+        let libraries = HERE.libraries(&["libc.so.6"]);
+        let options = ElfOptions { kind, ..ElfOptions::executable("main", &libraries) };
+        let image = write_elf([compiled.graphs(), vec![data]].concat(), &options)?;
+        let output = run(&mut Command::new(compiled.write("image", &image)));
+        Ok::<_, Error>(output.status)
+    };
+    let names = |first: External| {
+        let length = External::new("strlen").version("GLIBC_2.2.5");
+        let absent = External::new("nobody_defines_this").weak();
+        [first, External::new("environ"), length, absent, External::new("stdin").addend(3)]
+    };
+    for address in [None, Some(0x40_0000)] {
+        let kind = ElfKind::Executable { main: "main".into(), address };
+        assert_eq!(freeze(names(External::new("stdin")), kind).unwrap(), Some(0), "{address:?}");
+    }
+    let kind = ElfKind::Executable { main: "main".into(), address: None };
+    let error = freeze(names(External::new("nobody_defines_that")), kind.clone()).unwrap_err();
+    assert!(matches!(&error, Error::Undefined { symbols } if symbols[0].0 == "nobody_defines_that"), "{error}");
+    let error = freeze(names(External::new("stdin").version("GLIBC_1.0")), kind.clone()).unwrap_err();
+    assert!(matches!(&error, Error::Undefined { symbols } if symbols[0].0 == "stdin@GLIBC_1.0"), "{error}");
+    let error = freeze(names(External::new("errno")), kind).unwrap_err();
+    assert!(matches!(&error, Error::ThreadLocal { symbol, .. } if symbol == "errno"), "{error}");
 }
 
 #[test]

@@ -78,6 +78,10 @@ impl Link {
                 match (info.value, info.field) {
                     (Value::Nothing, _) => {}
                     (Value::Absolute, Field::Word64) => {
+                        if self.is_thread_local(meaning) {
+                            let place = graph.place(block, u64::from(edge.offset));
+                            return Err(Error::ThreadLocal { place, symbol: text(graph.symbol_name(edge.target)) });
+                        }
                         let what = match meaning {
                             Meaning::Import(number) => What::Import(number, graph.addend(edge)),
                             _ if self.fixed.is_some() || self.is_number(position, edge.target, meaning) => continue,
@@ -106,6 +110,16 @@ impl Link {
             kind: (graph.format.relocation)(edge.kind),
             symbol: text(graph.symbol_name(edge.target)),
         }
+    }
+
+    /// Whether it is a variable that each thread has one of.
+    fn is_thread_local(&self, meaning: Meaning) -> bool {
+        let kind = match meaning {
+            Meaning::Own(position, id) => self.members[position].graph.symbol(id).kind,
+            Meaning::Import(number) => self.symbols.imports[number as usize].kind,
+            _ => return false,
+        };
+        kind == SymbolKind::ThreadLocal
     }
 
     /// Whether a symbol is a number, and no place in memory.
