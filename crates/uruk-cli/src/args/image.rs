@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::{Command, Image, parse_run, text};
+use super::{Command, Image, parse_run, text, version};
 use crate::Error;
 
 /// The text of `uruk image --help`.
@@ -23,6 +23,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
     match arguments.next().as_deref().and_then(OsStr::to_str) {
         Some("build") => {}
         Some("-h" | "--help") => return Ok(Command::Print(help())),
+        Some("-V" | "--version") => return Ok(Command::Print(version())),
         _ => return Err(Error::Files { command: "image", problem: "needs what to do: `uruk image build`" }),
     }
     let mut image = Image::default();

@@ -86,11 +86,14 @@ fn commands_and_help() {
     assert!(text("-V").starts_with("uruk "));
     assert_eq!(
         text("rum"),
-        "there is no command `rum` (did you mean `run`?); the commands are: run, repl, link, executor, inspect, help"
+        "there is no command `rum` (did you mean `run`?); the commands are: run, repl, link, executor, image, inspect, help"
     );
     assert!(text("a.o").contains("(did you mean `uruk run a.o`?)"));
     assert!(text("").starts_with("no command given"));
     assert_eq!(text("inspect"), "`uruk inspect` needs a file");
+    assert_eq!(text("help image"), text("image build -h"));
+    assert_eq!(text("image -V"), text("-V"));
+    assert_eq!(text("image build a.o"), "`uruk image` needs a file to write: `-o FILE`");
 }
 
 #[test]
