@@ -61,19 +61,19 @@ const STEPS: &[Step] = &[
     step("format",        Cargo(&["fmt", "--all", "--check"]),       (Some(1), 1)),
     step("clippy",        Cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]), (Some(2), 2)),
     step("doc",           Cargo(&["doc", "--workspace", "--no-deps", "--quiet"]), (Some(1), 1)),
-    step("tests",         Tests(MOST),                               (Some(5), 10)),
+    step("tests",         Tests(MOST),                               (Some(12), 20)),
     step("support",       Support,                                   (Some(1), 1)),
     step("cache",         Cargo(&["test", "-p", "uruk-cache", "--features", "object_store", "--quiet"]), (Some(1), 1)),
-    step("llvm",          Tests(LLVM),                               (Some(2), 2)),
+    step("llvm",          Tests(LLVM),                               (Some(3), 3)),
     step("kaleidoscope",  WithPlugin(Some("uruk-kaleidoscope"), &[]), (Some(1), 1)),
     step("llvm-c",        WithPlugin(None, &["--test=llvm"]), (Some(1), 1)),
     step("examples",      Examples(MOST),                            (Some(1), 1)),
     step("interleavings", Interleavings,                             (Some(2), 5)),
     step("install-c",     InstalledC,                                (Some(1), 1)),
-    step("cross",         Cross,                                     (Some(10), 10)),
+    step("cross",         Cross,                                     (Some(14), 14)),
     step("races",         Races,                                     (None, 5)),
     step("fuzz",          Fuzz(180),                                 (None, 20)),
-    step("matrix",        Matrix,                                    (Some(10), 60)),
+    step("matrix",        Matrix,                                    (Some(7), 60)),
 ];
 
 const fn step(name: &'static str, action: Action, minutes: (Option<u32>, u32)) -> Step {
