@@ -267,11 +267,7 @@ impl<'a> Image<'a> {
     /// Whether a word amid code is relocated.
     fn has_code_relocations(&self) -> bool {
         let code = &self.lanes[Lane::Code as usize].memory;
-        let long = self.relocations.long.chunks_exact(relocations::LONG as usize);
-        let places = long.filter_map(|entry| entry.first_chunk()).map(|place| u64::from_le_bytes(*place));
-        let short = self.relocations.short.iter().filter(|word| *word % 2 == 0).copied();
-        // Runs of short ones begin with a place of their own, and go on in the same lane.
-        places.chain(short).any(|place| code.contains(&place))
+        self.dynamics.iter().any(|dynamic| code.contains(&dynamic.place))
     }
 
     pub fn write(mut self) -> Result<Vec<u8>, Error> {
