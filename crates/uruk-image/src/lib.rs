@@ -20,6 +20,7 @@ mod object;
 mod packed;
 mod pointers;
 mod proof;
+mod summary;
 pub mod types;
 mod world;
 
@@ -33,6 +34,7 @@ pub use library::{Library, LibrarySymbol};
 pub use memory::Memory;
 pub use pointers::{External, Move, PointerEntry};
 pub use proof::{Finding, Mapping, Mappings};
+pub use summary::{Part, Summary};
 pub use types::{Count, Field, Pointer, Tags, Tail, Type, TypeId};
 pub use world::{Heap, World};
 

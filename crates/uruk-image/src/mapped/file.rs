@@ -15,6 +15,7 @@
 
 use super::contents::Contents;
 use super::error::Problem;
+use crate::elf::format_of;
 use blake3::Hasher;
 use object::elf::{EM_AARCH64, EM_RISCV, EM_X86_64};
 use std::io::{self, Read};
@@ -88,7 +89,9 @@ impl Header {
     pub fn contents(&self, rest: &[u8]) -> Result<Contents, Problem> {
         let contents: Contents =
             postcard::from_bytes(rest).map_err(|error| Problem::Malformed(format!("its contents: {error}")))?;
-        contents.check(self.page)?;
+        let format = format_of(self.machine)
+            .ok_or_else(|| Problem::Malformed(format!("it is for {}", machine_name(self.machine))))?;
+        contents.check(self.page, format.arch)?;
         if contents.mapped().next_multiple_of(self.page) != self.contents {
             return Err(Problem::Malformed("its contents are not behind its parts".into()));
         }
@@ -111,6 +114,13 @@ impl Header {
         }
         Ok(if hasher.finalize() == self.digest { Ok(()) } else { Err(Problem::Altered) })
     }
+}
+
+/// Reads a whole file.
+pub fn read(bytes: &[u8]) -> Result<(Header, Contents), Problem> {
+    let header = Header::read(bytes, bytes.len() as u64)?;
+    header.verify(bytes).map_err(|error| Problem::System { what: "reading it", error })??;
+    Ok((header, header.contents(&bytes[header.contents as usize..])?))
 }
 
 /// Makes a file of an image's bytes, which begin with room for the header.

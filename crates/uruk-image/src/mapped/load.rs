@@ -8,6 +8,7 @@ use super::contents::{Contents, Exported, Imported, Kind};
 use super::error::{MappedError, Problem};
 use super::file::{HERE, Header, machine_name};
 use super::region::{Access, Region, overwrite};
+use crate::elf::format_of;
 use crate::library::Library;
 use crate::link::{Dynamic, What};
 use crate::packed;
@@ -22,6 +23,8 @@ use uruk_executor::in_process::InProcess;
 use uruk_executor::libraries::{self, Definition, SymbolKind, defining_object};
 use uruk_executor::tls::{TlsModule, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use uruk_executor::unwind::Registration;
+use uruk_jitlink::arch::Architecture;
+use uruk_jitlink::graph::EdgeKind;
 
 /// What an image is loaded with.
 #[derive(Clone, Copy, Default)]
@@ -34,6 +37,8 @@ pub struct LoadOptions<'a> {
     pub base: Option<&'a Mapped>,
     /// What symbols mean before the process is asked: the runtime's own, by name.
     pub symbols: Option<&'a dyn Fn(&str) -> Option<u64>>,
+    /// Libraries that the process was started with use what the image defines, for good, as those of a program that the system starts.
+    pub interpose: bool,
 }
 
 /// An image that has been loaded into this process.
@@ -53,7 +58,12 @@ impl Mapped {
     /// The file is to stay as it is while the image is used, as a shared library's.
     pub fn load(path: &Path, options: &LoadOptions<'_>, executor: &Arc<InProcess>) -> Result<Mapped, MappedError> {
         let mapped = Mapped::prepare(path, options, executor);
-        let mapped = mapped.map_err(|problem| problem.of(&path.display().to_string()))?;
+        let refused = |problem: Problem| problem.of(&path.display().to_string());
+        let mapped = mapped.map_err(refused)?;
+        if options.interpose {
+            let find = |name: &[u8]| mapped.address(std::str::from_utf8(name).ok()?);
+            executor.interpose(&find).map_err(|error| refused(process(error)))?;
+        }
         let [before, initialisers, finalisers] = &mapped.contents.functions;
         let (before, initialisers) = (mapped.words(before), mapped.words(initialisers));
         let mut finalisers = mapped.words(finalisers);
@@ -73,7 +83,8 @@ impl Mapped {
         }
         check_builds(&contents)?;
         let imports = Imports { contents: &contents, options, base, executor }.find()?;
-        let threads = relocate(&mut region, &contents, &imports, executor)?;
+        let arch = format_of(header.machine).map(|format| format.arch).ok_or(Problem::Kind)?;
+        let threads = relocate(&mut region, &contents, &imports, executor, arch)?;
         let address = region.address();
         let patches: Vec<(u64, Vec<u8>)> = patches(&region, &contents, base)?;
         let resolvers = resolvers(&contents, address);
@@ -92,14 +103,20 @@ impl Mapped {
     /// The address of what it defines under a name, in this process; thread-local variables have none.
     pub fn address(&self, name: &str) -> Option<u64> {
         let found = self.contents.exports.binary_search_by(|export| export.name.as_str().cmp(name)).ok()?;
-        let export = &self.contents.exports[found];
-        (export.kind != Kind::ThreadLocal).then(|| self.region.address() + export.place)
+        self.address_of(&self.contents.exports[found])
     }
 
     /// All that it defines for others, with addresses in this process.
     pub fn definitions(&self) -> impl Iterator<Item = (&Exported, u64)> {
-        let exports = self.contents.exports.iter().filter(|export| export.kind != Kind::ThreadLocal);
-        exports.map(|export| (export, self.region.address() + export.place))
+        self.contents.exports.iter().filter_map(|export| Some((export, self.address_of(export)?)))
+    }
+
+    fn address_of(&self, export: &Exported) -> Option<u64> {
+        match export.kind {
+            Kind::ThreadLocal => None,
+            Kind::Absolute => Some(export.place),
+            _ => Some(self.region.address() + export.place),
+        }
     }
 
     /// Where it lies.
@@ -107,10 +124,15 @@ impl Mapped {
         self.region.range()
     }
 
+    /// Where a program of it begins: the function that it was written with if that is called `main` here, or what it defines under a name.
+    pub fn entry(&self, name: &str) -> Option<u64> {
+        let own = if name == "main" { self.contents.entry } else { None };
+        own.map(|entry| self.region.address() + entry).or_else(|| self.address(name))
+    }
+
     /// Runs the program that it is, with the arguments of the executor, and gives its status.
     pub fn run(&self) -> Result<i32, Problem> {
-        let entry = self.contents.entry.ok_or(Problem::NoEntry)?;
-        Ok(self.executor.run_main(self.region.address() + entry))
+        Ok(self.executor.run_main(self.entry("main").ok_or(Problem::NoEntry)?))
     }
 
     /// Lets it stay for good.
@@ -257,7 +279,7 @@ fn full_name(import: &Imported) -> String {
 
 fn described(kind: Kind, size: u64) -> String {
     match kind {
-        Kind::Unknown => "a symbol".into(),
+        Kind::Unknown | Kind::Absolute => "a symbol".into(),
         Kind::Function => "a function".into(),
         Kind::Object => format!("a variable of {size} bytes"),
         Kind::ThreadLocal => "a thread-local variable".into(),
@@ -270,6 +292,7 @@ fn relocate(
     contents: &Contents,
     imports: &[u64],
     executor: &InProcess,
+    arch: &Architecture,
 ) -> Result<Option<(u64, TlsModule)>, Problem> {
     let address = region.address();
     let outside = || Problem::Malformed("a pointer of its own lies outside of it".into());
@@ -302,7 +325,16 @@ fn relocate(
     }
     // What is copied for each thread has to have its words by now.
     let answers = threads(bytes, contents, executor)?;
-    let Some((questions, module)) = answers else { return Ok(None) };
+    let Some(Threads { questions, own, pointer, module }) = answers else { return Ok(None) };
+    let value = |number: Option<usize>| number.map_or(0, |number| module.values()[number][0]);
+    let (own, pointer) = (value(own), value(pointer));
+    for Dynamic { place, what } in &contents.words {
+        let What::ThreadField(kind, offset) = *what else { continue };
+        let field = arch.info(EdgeKind(kind)).field;
+        let value = pointer.wrapping_add(offset) as i64;
+        let encoded = arch.encode(field, value, &mut bytes[*place as usize..]);
+        encoded.map_err(|_| process("its thread-local variables are too far from the thread pointer for its code"))?;
+    }
     for ((place, what, _), values) in questions.iter().zip(module.values()) {
         let mut set = |place: u64, value: u64| bytes[place as usize..][..8].copy_from_slice(&value.to_le_bytes());
         match what {
@@ -314,18 +346,24 @@ fn relocate(
             }
         }
     }
-    let own = module.values().last().map_or(0, |values| values[0]);
     Ok(Some((own, module)))
 }
 
-/// What the image asks of thread-local variables: where, what, and of whom.
-type Questions<'a> = Vec<(u64, What, TlsSlot<'a>)>;
+/// What is known of thread-local variables.
+struct Threads<'a> {
+    /// What the image asks, and where: each has the module's value of its number.
+    questions: Vec<(u64, What, TlsSlot<'a>)>,
+    /// The numbers of the values about the first of its own variables: the module, and the offset from the thread pointer.
+    own: Option<usize>,
+    pointer: Option<usize>,
+    module: TlsModule,
+}
 
 fn threads<'a>(
     bytes: &[u8],
     contents: &'a Contents,
     executor: &InProcess,
-) -> Result<Option<(Questions<'a>, TlsModule)>, Problem> {
+) -> Result<Option<Threads<'a>>, Problem> {
     let target = |import: Option<u32>, offset: u64| match import {
         Some(number) => TlsTarget::Native(contents.imports[number as usize].name.as_bytes()),
         None => TlsTarget::Own(offset),
@@ -340,11 +378,16 @@ fn threads<'a>(
         };
         Some((word.place, word.what, TlsSlot { target, kind }))
     };
-    let questions: Questions<'a> = contents.words.iter().filter_map(question).collect();
+    let questions: Vec<(u64, What, TlsSlot<'a>)> = contents.words.iter().filter_map(question).collect();
     let mut slots: Vec<TlsSlot<'_>> = questions.iter().map(|(_, _, slot)| *slot).collect();
-    if contents.threads.is_some() {
-        slots.push(TlsSlot { target: TlsTarget::Own(0), kind: TlsSlotKind::ModuleAndOffset });
-    }
+    let mut ask = |kind, wanted: bool| {
+        slots.extend(wanted.then_some(TlsSlot { target: TlsTarget::Own(0), kind }));
+        wanted.then(|| slots.len() - 1)
+    };
+    let has_own = contents.threads.is_some();
+    let own = ask(TlsSlotKind::ModuleAndOffset, has_own);
+    let in_code = |word: &Dynamic| matches!(word.what, What::ThreadField(..));
+    let pointer = ask(TlsSlotKind::ThreadOffset, has_own && contents.words.iter().any(in_code));
     if slots.is_empty() {
         return Ok(None);
     }
@@ -355,7 +398,7 @@ fn threads<'a>(
         None => (&[][..], 0, 1),
     };
     let module = executor.load_threads(&TlsRequest { image, mem_size, align, slots: &slots }).map_err(process)?;
-    Ok(Some((questions, module)))
+    Ok(Some(Threads { questions, own, pointer, module }))
 }
 
 /// Slots of functions that are chosen, with those that choose.

@@ -19,6 +19,8 @@ pub use error::{MappedError, Problem};
 pub use load::{LoadOptions, Mapped};
 pub use write::write_mapped;
 
+pub(crate) use file::{machine_name, read};
+
 use crate::closure::Share;
 use crate::library::Library;
 

@@ -8,7 +8,7 @@ use crate::library::Library;
 use crate::link::{Defined, Dynamic, Import, Link, Wanted, What, text};
 use crate::packed::pack;
 use std::ops::Range;
-use uruk_jitlink::graph::{LinkGraph, SymbolKind};
+use uruk_jitlink::graph::{Definition, LinkGraph, SymbolKind};
 
 /// Writes graphs as an image that [`Mapped::load`](super::Mapped::load) loads.
 ///
@@ -32,6 +32,7 @@ pub fn write_mapped(mut graphs: Vec<LinkGraph>, options: &MappedOptions<'_>) -> 
         libraries: options.libraries,
         executable: false,
         fixed: None,
+        thread_fields: true,
     })?;
     let address = options.address.unwrap_or(0);
     let parts = place(&mut link, machine.page, address);
@@ -151,7 +152,13 @@ fn imported(import: &Import) -> Imported {
 }
 
 fn exported(defined: &Defined<'_>, address: u64) -> Exported {
-    let kind = kind(defined.symbol.kind);
-    let place = if kind == Kind::ThreadLocal { defined.address } else { defined.address.wrapping_sub(address) };
-    Exported { name: text(defined.name), place, size: defined.symbol.size, kind }
+    let kind = match defined.symbol.definition {
+        Definition::Absolute => Kind::Absolute,
+        _ => kind(defined.symbol.kind),
+    };
+    let mut exported = Exported { name: text(defined.name), place: defined.address, size: defined.symbol.size, kind };
+    if !exported.has_no_place() {
+        exported.place = exported.place.wrapping_sub(address);
+    }
+    exported
 }
