@@ -97,7 +97,7 @@ impl Link {
                         let absolute = matches!(value, Value::Absolute | Value::GotAddress | Value::GotLoadAddress);
                         let moves = absolute && self.fixed.is_none() && !self.is_number(position, edge.target, meaning);
                         let threads = value == Value::ThreadOffset && !self.executable;
-                        if let (true, true, Some(offset)) = (threads, self.thread_fields, self.own_variable(meaning)) {
+                        if let (true, true, Some(offset)) = (threads, self.mapped, self.own_variable(meaning)) {
                             let offset = offset.wrapping_add_signed(graph.addend(edge));
                             found.push(Dynamic { place, what: What::ThreadField(edge.kind.0, offset) });
                             continue;
@@ -182,10 +182,12 @@ impl Link {
     fn thread_words(&self, variable: Variable, question: Question, place: u64) -> Vec<Dynamic> {
         let (import, offset) = match variable {
             Variable::Own(offset) => (None, offset),
-            Variable::Other(number) => match (self.variables[number as usize], self.own_variable(self.variables[number as usize])) {
-                (Meaning::Import(number), _) => (Some(number), 0),
-                (_, offset) => (None, offset.unwrap_or(0)),
-            },
+            Variable::Other(number) => {
+                match (self.variables[number as usize], self.own_variable(self.variables[number as usize])) {
+                    (Meaning::Import(number), _) => (Some(number), 0),
+                    (_, offset) => (None, offset.unwrap_or(0)),
+                }
+            }
         };
         let known = self.executable && import.is_none();
         let size = self.members[0].graph.arch().slot_size;

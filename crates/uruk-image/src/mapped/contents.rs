@@ -134,6 +134,8 @@ pub struct Contents {
     /// Addresses of functions that run before the others, before the image is used, and when it goes.
     pub functions: [Range<u64>; 3],
     pub patches: Vec<Patch>,
+    /// Where the file has an ELF file for debuggers and symbolizers, whose addresses are those at the image's own.
+    pub debug: Range<u64>,
     /// How much each root keeps.
     pub shares: Vec<(String, u64, u64)>,
 }
