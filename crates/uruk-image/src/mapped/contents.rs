@@ -194,7 +194,7 @@ impl Contents {
             let size = match what {
                 What::Descriptor(..) => 16,
                 What::ThreadField(kind, _) => match arch.kinds.get(usize::from(*kind)) {
-                    Some(kind) => u64::from(kind.field.size()),
+                    Some(kind) => kind.field.size(),
                     None => return malformed("a field of code is of no known kind"),
                 },
                 _ => 8,

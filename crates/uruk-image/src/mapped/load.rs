@@ -26,6 +26,9 @@ use uruk_executor::unwind::Registration;
 use uruk_jitlink::arch::Architecture;
 use uruk_jitlink::graph::EdgeKind;
 
+/// Finds the address of a symbol.
+pub type Find<'a> = dyn Fn(&str) -> Option<u64> + 'a;
+
 /// What an image is loaded with.
 #[derive(Clone, Copy, Default)]
 pub struct LoadOptions<'a> {
@@ -36,7 +39,7 @@ pub struct LoadOptions<'a> {
     /// The image that it builds on.
     pub base: Option<&'a Mapped>,
     /// What symbols mean before the process is asked: the runtime's own, by name.
-    pub symbols: Option<&'a dyn Fn(&str) -> Option<u64>>,
+    pub symbols: Option<&'a Find<'a>>,
     /// Libraries that the process was started with use what the image defines, for good, as those of a program that the system starts.
     pub interpose: bool,
 }
