@@ -13,6 +13,7 @@ mod data;
 mod definitions;
 mod elf;
 mod error;
+mod initialiser;
 mod library;
 mod link;
 pub mod mapped;
