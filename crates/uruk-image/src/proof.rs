@@ -4,6 +4,7 @@
 //! A number may look like an address: whoever knows better leaves its finding out of account.
 
 use crate::closure::Closure;
+use crate::data::CodeSymbols;
 use crate::world::World;
 use std::fs;
 use std::io;
@@ -77,13 +78,14 @@ impl Mappings {
 }
 
 impl Closure {
-    /// The words that would be wrong in an image.
-    pub fn prove(&self, world: &World, mappings: &Mappings) -> Vec<Finding> {
+    /// The words that would be wrong in an image. Variables of the code are looked at by [`Code::take_values`](crate::Code::take_values).
+    pub fn prove(&self, world: &World, code: &dyn CodeSymbols, mappings: &Mappings) -> Vec<Finding> {
         const WORD: usize = 8;
         let mut known = self.edges.iter().map(|edge| edge.from).chain(self.cleared.iter().copied()).collect::<Vec<_>>();
         known.sort_unstable_by_key(|place| (place.kept, place.offset));
         let mut findings = Vec::new();
-        for (number, kept) in (0..).zip(&self.kept) {
+        let kept = (0..).zip(&self.kept).filter(|(_, kept)| code.variable_at(kept.address).is_none());
+        for (number, kept) in kept {
             let bytes = self.bytes_of(kept);
             let first = (kept.address.next_multiple_of(WORD as u64) - kept.address) as usize;
             for (position, word) in bytes.get(first..).unwrap_or_default().chunks_exact(WORD).enumerate() {

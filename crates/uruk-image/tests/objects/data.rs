@@ -3,7 +3,7 @@
 use crate::system::*;
 use std::path::Path;
 use uruk_image::memory::ThisProcess;
-use uruk_image::{Closure, External, Functions, Pointer, PointerEntry, Type, World, write_object};
+use uruk_image::{Closure, External, CodeSymbols, Pointer, PointerEntry, Type, World, write_object};
 use uruk_jitlink::format::Format;
 use uruk_jitlink::{elf, macho};
 
@@ -11,8 +11,8 @@ struct Named;
 
 const CODE: u64 = 0xC0DE;
 
-impl Functions for Named {
-    fn symbol_at(&self, address: u64) -> Option<String> {
+impl CodeSymbols for Named {
+    fn function_at(&self, address: u64) -> Option<String> {
         (address == CODE).then(|| "function".into())
     }
 }
