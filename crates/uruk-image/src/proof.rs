@@ -8,6 +8,7 @@ use crate::data::CodeSymbols;
 use crate::world::World;
 use std::fs;
 use std::io;
+use uruk_orc::executor::Executor;
 
 /// A part of an address space that something is mapped at.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,7 +55,15 @@ impl Mappings {
 
     /// Those of this process, as the system lists them (`/proc/self/maps`, proc_pid_maps(5)).
     pub fn of_this_process() -> io::Result<Mappings> {
-        let list = fs::read_to_string("/proc/self/maps")?;
+        Ok(Mappings::parse(&fs::read_to_string("/proc/self/maps")?))
+    }
+
+    /// Those of a process where a session runs its code.
+    pub fn of_executor(executor: &dyn Executor) -> Result<Mappings, uruk_orc::error::Error> {
+        Ok(Mappings::parse(&executor.mappings()?))
+    }
+
+    fn parse(list: &str) -> Mappings {
         let mappings = list.lines().filter_map(|line| {
             let mut words = line.split_ascii_whitespace();
             let (start, end) = words.next()?.split_once('-')?;
@@ -62,7 +71,7 @@ impl Mappings {
             let number = |text| u64::from_str_radix(text, 16).ok();
             Some(Mapping { start: number(start)?, end: number(end)?, name: name.into() })
         });
-        Ok(Mappings::new(mappings.collect()))
+        Mappings::new(mappings.collect())
     }
 
     /// All of them, by their addresses.

@@ -139,6 +139,11 @@ pub(crate) fn read_proc(path: &str) -> io::Result<Vec<u8>> {
     native::read_proc(path)
 }
 
+/// Reads what is at an address, up to where nothing can be read. The system looks, so that any address will do.
+pub(crate) fn read_memory(address: u64, size: u64) -> io::Result<Vec<u8>> {
+    native::read_memory(address, size)
+}
+
 /// Changes the protection of whole pages that no reservation here has, and makes code in them visible to instruction fetch.
 ///
 /// # Safety
