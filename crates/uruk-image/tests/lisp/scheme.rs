@@ -55,6 +55,11 @@ impl Scheme {
         unsafe { self.jit.main().call(name, arguments).unwrap_or_else(|error| panic!("{name}: {error}")) }
     }
 
+    /// Where the latest symbol is.
+    pub fn first_object(&self, memory: &dyn Memory) -> u64 {
+        world::word(memory, self.jit.main().find("symbols").unwrap())
+    }
+
     /// What the system answers in memory. It goes on from there.
     fn answer(&self) -> String {
         self.call("scheme_answer", &[]);
@@ -62,7 +67,7 @@ impl Scheme {
     }
 
     /// Freezes the system as programs: one that lies wherever it is put, and one with an address of its own.
-    fn freeze(&self, memory: &dyn Memory, mappings: &Mappings) -> Vec<PathBuf> {
+    pub fn freeze(&self, memory: &dyn Memory, mappings: &Mappings) -> Vec<PathBuf> {
         let world = world::describe(&self.jit, memory);
         let closure = world.trace(&["symbols", "machine"], memory, None).unwrap();
         let mut code = Code::of(self.jit.session(), &[self.jit.main().id()]).unwrap();

@@ -59,7 +59,8 @@ fn add_objects(world: &mut World, known: &[(TypeId, u64, u64)], memory: &dyn Mem
     }
 }
 
-fn word(memory: &dyn Memory, address: u64) -> u64 {
+/// Reads a word.
+pub fn word(memory: &dyn Memory, address: u64) -> u64 {
     let mut bytes = [0; 8];
     assert!(memory.read(address, &mut bytes), "{address:#x}");
     u64::from_le_bytes(bytes)
