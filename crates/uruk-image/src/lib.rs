@@ -14,10 +14,13 @@ mod elf;
 mod error;
 mod library;
 mod link;
+pub mod mapped;
 pub mod memory;
 mod object;
+mod packed;
 mod pointers;
 mod proof;
+mod summary;
 pub mod types;
 mod world;
 
@@ -31,6 +34,7 @@ pub use library::{Library, LibrarySymbol};
 pub use memory::Memory;
 pub use pointers::{External, Move, PointerEntry};
 pub use proof::{Finding, Mapping, Mappings};
+pub use summary::{Part, Summary};
 pub use types::{Count, Field, Pointer, Tags, Tail, Type, TypeId};
 pub use world::{Heap, World};
 

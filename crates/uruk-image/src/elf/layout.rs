@@ -6,7 +6,7 @@ use super::bytes::Bytes;
 use super::dynamic_symbols::{DynamicSymbols, ENTRY_SIZE, Entry, Strings, info};
 use super::relocations::{self, Machine, Relocations};
 use super::tables::{self, HEADER, Header, SEGMENT, Section, Segment, UNWIND_ENTRY, UNWIND_HEADER};
-use super::{ElfKind, ElfOptions, start};
+use super::{ElfKind, ElfOptions, ROOTS, start};
 use crate::error::Error;
 use crate::link::{Defined, Dynamic, Import, Link, What};
 use object::elf;
@@ -444,6 +444,9 @@ impl<'a> Image<'a> {
         };
         append(".symtab", elf::SHT_SYMTAB, &symbols, ".strtab", count, ENTRY_SIZE as u64, &mut sections);
         append(".strtab", elf::SHT_STRTAB, &strings.bytes, "", 0, 0, &mut sections);
+        if !self.options.shares.is_empty() {
+            append(ROOTS, elf::SHT_PROGBITS, &tables::roots(self.options.shares), "", 0, 0, &mut sections);
+        }
         let mut names = Strings::new();
         let mut offsets: Vec<u32> = sections.iter().map(|section| names.add(section.name.as_bytes())).collect();
         offsets.push(names.add(b".shstrtab"));

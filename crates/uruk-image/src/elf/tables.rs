@@ -1,6 +1,7 @@
 //! Tables of a file: its sections, its headers, and what the unwinder searches.
 
 use super::bytes::Bytes;
+use crate::closure::Share;
 use crate::error::Error;
 use object::elf;
 
@@ -113,4 +114,10 @@ pub fn dynamic(entries: &[(elf::DynamicTag, u64)]) -> Vec<u8> {
         bytes.long(*value);
     }
     bytes
+}
+
+/// How much each root keeps.
+pub fn roots(shares: &[Share]) -> Vec<u8> {
+    let shares: Vec<(&str, u64, u64)> = shares.iter().map(|share| (&*share.root, share.places, share.bytes)).collect();
+    postcard::to_stdvec(&shares).expect("memory takes whatever is written to it")
 }

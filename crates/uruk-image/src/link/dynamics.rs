@@ -3,13 +3,14 @@
 use super::symbols::Meaning;
 use super::{ELSEWHERE, Link, text};
 use crate::error::Error;
+use serde::{Deserialize, Serialize};
 use uruk_jitlink::arch::{Field, Value};
 use uruk_jitlink::graph::*;
 use uruk_jitlink::layout::{Member, lane};
 use uruk_jitlink::tls::{Question, Variable, entry_variable, question};
 
 /// A word, and what a loader has to put there.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub(crate) struct Dynamic {
     /// Its address in the image.
     pub place: u64,
@@ -17,7 +18,7 @@ pub(crate) struct Dynamic {
 }
 
 /// What goes into a word.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub(crate) enum What {
     /// The address of this place of the image.
     Own(u64),
@@ -35,13 +36,15 @@ pub(crate) enum What {
     ThreadOffset(Option<u32>, u64),
     /// Two words that describe the same.
     Descriptor(Option<u32>, u64),
+    /// No word but a field of code, of this kind, with the offset from the thread pointer of this offset in the own image.
+    ThreadField(u8, u64),
 }
 
 impl What {
     /// The import that it is about.
     pub fn import(self) -> Option<u32> {
         match self {
-            What::Own(_) | What::Indirect(_) => None,
+            What::Own(_) | What::Indirect(_) | What::ThreadField(..) => None,
             What::Import(number, _) | What::Slot(number) | What::ModuleOffset(number) => Some(number),
             What::Module(number) | What::ThreadOffset(number, _) | What::Descriptor(number, _) => number,
         }
@@ -94,6 +97,11 @@ impl Link {
                         let absolute = matches!(value, Value::Absolute | Value::GotAddress | Value::GotLoadAddress);
                         let moves = absolute && self.fixed.is_none() && !self.is_number(position, edge.target, meaning);
                         let threads = value == Value::ThreadOffset && !self.executable;
+                        if let (true, true, Some(offset)) = (threads, self.thread_fields, self.own_variable(meaning)) {
+                            let offset = offset.wrapping_add_signed(graph.addend(edge));
+                            found.push(Dynamic { place, what: What::ThreadField(edge.kind.0, offset) });
+                            continue;
+                        }
                         if is_import && value != Value::Size || moves && !is_page_offset(arch, field) || threads {
                             return Err(self.unfit(graph, block, edge));
                         }
@@ -174,7 +182,7 @@ impl Link {
     fn thread_words(&self, variable: Variable, question: Question, place: u64) -> Vec<Dynamic> {
         let (import, offset) = match variable {
             Variable::Own(offset) => (None, offset),
-            Variable::Other(number) => match (self.variables[number as usize], self.own_variable(number)) {
+            Variable::Other(number) => match (self.variables[number as usize], self.own_variable(self.variables[number as usize])) {
                 (Meaning::Import(number), _) => (Some(number), 0),
                 (_, offset) => (None, offset.unwrap_or(0)),
             },

@@ -46,6 +46,8 @@ pub(crate) struct Wanted<'a> {
     pub executable: bool,
     /// It is loaded at the address that it is linked for, and nowhere else.
     pub fixed: Option<u64>,
+    /// Its loader fills fields of code, too, where its own thread-local variables' places go.
+    pub thread_fields: bool,
 }
 
 /// Linked graphs.
@@ -59,6 +61,7 @@ pub(crate) struct Link {
     variables: Vec<Meaning>,
     executable: bool,
     fixed: Option<u64>,
+    thread_fields: bool,
     /// The image's first byte, where the lanes begin, and the image of thread-local variables.
     start: u64,
     lanes: [u64; 3],
@@ -79,7 +82,7 @@ pub(crate) struct Defined<'a> {
 
 impl Link {
     pub fn new(wanted: Wanted<'_>) -> Result<Link, Error> {
-        let Wanted { mut graphs, roots, entry, libraries, executable, fixed } = wanted;
+        let Wanted { mut graphs, roots, entry, libraries, executable, fixed, thread_fields } = wanted;
         check(&graphs.iter().collect::<Vec<_>>())?;
         check_tables(&graphs)?;
         let mut symbols = Symbols::define(&mut graphs)?;
@@ -118,6 +121,7 @@ impl Link {
             variables,
             executable,
             fixed,
+            thread_fields,
             start: 0,
             lanes: [0; 3],
             thread_image: 0,
@@ -188,7 +192,7 @@ impl Link {
     fn answer(&self, of: Variable, question: Question) -> [u64; 2] {
         let offset = match of {
             Variable::Own(offset) => Some(offset),
-            Variable::Other(number) => self.own_variable(number),
+            Variable::Other(number) => self.own_variable(self.variables[number as usize]),
         };
         let (_, size, _) = self.thread_image();
         match offset {
@@ -205,9 +209,9 @@ impl Link {
         }
     }
 
-    /// The offset of a variable of the list that is the image's own.
-    fn own_variable(&self, number: u32) -> Option<u64> {
-        let Meaning::Own(position, id) = self.variables[number as usize] else { return None };
+    /// The offset of a thread-local variable that is the image's own.
+    fn own_variable(&self, meaning: Meaning) -> Option<u64> {
+        let Meaning::Own(position, id) = meaning else { return None };
         let graph = &self.members[position].graph;
         let symbol = graph.symbol(id);
         let Definition::Block(block) = symbol.definition else { return None };
@@ -276,6 +280,12 @@ impl Link {
         }
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// Runs of code, each with its unwind records, a zero word behind them.
+    pub fn unwind_parts(&self) -> impl Iterator<Item = (Range<u64>, Range<u64>)> {
+        let shares = self.members.iter().map(|member| &member.share);
+        shares.filter(|share| !share.unwind.is_empty()).map(|share| (share.lanes[0].clone(), share.unwind.clone()))
     }
 
     /// Whether any code uses compressed instructions.
