@@ -27,7 +27,7 @@ static struct {
     long (*function)(long);
     FILE **stream;
     long sum;
-} state = {.name = "of the code"};
+} state = {.name = "of the code", .forgotten = (struct record *)&nil};
 static char unused[64];
 static long twice(long value) { return 2 * value; }
 void *describe(int what) {

@@ -151,7 +151,7 @@ impl Code {
         closure: &Closure,
         number: usize,
         pointers: &[Pointer],
-        symbols: &mut HashMap<(usize, String), SymbolId>,
+        symbols: &mut HashMap<(usize, bool, String), SymbolId>,
     ) -> Result<(), Error> {
         if pointers.is_empty() {
             return Ok(());
@@ -176,12 +176,11 @@ impl Code {
                 continue;
             };
             let mut editor = self.graphs[position].edit(Stage::BeforePruning);
-            let symbol = match symbols.entry((position, name)) {
+            let symbol = match symbols.entry((position, weak, name)) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(place) => {
-                    let name = &place.key().1;
-                    let new = NewSymbol::external(name);
-                    let id = if weak { editor.add_symbol(new.weak())? } else { editor.external(name)? };
+                    let new = NewSymbol::external(&place.key().2);
+                    let id = editor.add_symbol(if weak { new.weak() } else { new })?;
                     *place.insert(id)
                 }
             };

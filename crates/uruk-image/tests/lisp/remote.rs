@@ -25,10 +25,11 @@ fn check(name: &str, machine: Machine) {
     let remote = Arc::new(Remote::spawn(Path::new(program), [""; 0], &Options::default()).unwrap());
     let jit = Jit::builder().retain_graphs(true).executor(remote.clone()).build().unwrap();
     let scheme = Scheme::start(machine, jit);
-    let memory = OfExecutor::new(&*remote).unwrap();
+    let (memory, mappings) = (OfExecutor::new(&*remote).unwrap(), Mappings::of_executor(&*remote).unwrap());
     assert!(!memory.read(8, &mut [0; 8]) && !memory.read(u64::MAX - 4, &mut [0; 8]), "nothing is there");
+    assert!(mappings.at(scheme.first_object(&memory)).is_some(), "the heap is mapped");
     // Its libraries are read across pages, and to where they end.
-    let (mappings, libc) = (Mappings::of_executor(&*remote).unwrap(), remote.find(&[b"malloc"]).unwrap()[0].unwrap());
+    let libc = remote.find(&[b"malloc"]).unwrap()[0].unwrap();
     let mapping = mappings.at(libc.address).unwrap();
     let mut bytes = vec![0; (mapping.end - libc.address) as usize];
     assert!(memory.read(libc.address, &mut bytes) && bytes.iter().any(|byte| *byte != 0), "{mapping:?}");
