@@ -10,12 +10,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use uruk::Jit;
-use uruk_jitlink::graph::LinkGraph;
 use uruk_executor::in_process::InProcess;
 use uruk_executor::lifecycle;
 use uruk_executor::memory;
 use uruk_image::mapped::{LoadOptions, Mapped, MappedOptions, Problem, is_mapped, write_mapped};
 use uruk_image::{Code, ElfKind, ElfOptions, Library, Summary, write_elf};
+use uruk_jitlink::graph::LinkGraph;
 
 use crate::args::{Image, ImageKind, Mention, Options, Request};
 use crate::plan::Plan;
@@ -50,7 +50,8 @@ fn bytes(graphs: Vec<LinkGraph>, libraries: &[Library], entry: &str, image: &Ima
     }
     let roots = (!roots.is_empty()).then_some(&roots[..]);
     if image.kind == ImageKind::Mapped {
-        let options = MappedOptions { main: Some(entry), libraries, roots, address: image.address, ..Default::default() };
+        let options =
+            MappedOptions { main: Some(entry), libraries, roots, address: image.address, ..Default::default() };
         return Ok(write_mapped(graphs, &options)?);
     }
     let folders = search_folders(libraries);

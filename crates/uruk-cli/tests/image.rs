@@ -84,8 +84,11 @@ fn images_are_shown_and_compared() {
                   int main(int count, char **arguments) { printf(\"%d\", count); return more() + *inner; }";
     for (kind, shown_kind) in [("--mapped", "mappable image for "), ("--shared", "ELF shared object for ")] {
         let keep = [kind, "--keep", "table", "--keep", "main"];
-        let (one, same, two) =
-            (make("one", first, &keep), make("same", first, &keep), make("two", second, &[&keep[..], &["--keep", "more"]].concat()));
+        let (one, same, two) = (
+            make("one", first, &keep),
+            make("same", first, &keep),
+            make("two", second, &[&keep[..], &["--keep", "more"]].concat()),
+        );
         let info = shown(&uruk(&["image", "info"], &[], std::slice::from_ref(&one)));
         let wanted = [shown_kind, "own addresses", "puts@GLIBC", "table (16 bytes)", "main ("];
         assert!(info.0 == Some(0) && wanted.iter().all(|part| info.1.contains(part)), "{kind}: {info:?}");

@@ -12,11 +12,11 @@ use crate::data::CodeSymbols;
 use crate::error::Error;
 use foldhash::HashMap;
 use std::sync::Arc;
-use variables::Variable;
 use uruk_jitlink::edit::{NewSymbol, Stage};
 use uruk_jitlink::graph::*;
 use uruk_orc::session::Session;
 use uruk_orc::{DylibId, Retained};
+use variables::Variable;
 
 /// The code of an image.
 pub struct Code {

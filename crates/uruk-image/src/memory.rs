@@ -56,9 +56,8 @@ impl OfExecutor<'_> {
 
 impl Memory for OfExecutor<'_> {
     fn read(&self, address: u64, bytes: &mut [u8]) -> bool {
-        self.windows.read(address, bytes, |start, size| {
-            self.executor.read_memory(start, size as u64).unwrap_or_default()
-        })
+        self.windows
+            .read(address, bytes, |start, size| self.executor.read_memory(start, size as u64).unwrap_or_default())
     }
 }
 

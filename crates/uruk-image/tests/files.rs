@@ -7,8 +7,8 @@ use std::process::Command;
 use support::{Compiled, HERE, run};
 use uruk_image::memory::ThisProcess;
 use uruk_image::{
-    Closure, Count, ElfKind, ElfOptions, External, Field, Heap, Library, Move, Pointer, PointerEntry, Tags, Type, TypeId,
-    World, write_elf,
+    Closure, Count, ElfKind, ElfOptions, External, Field, Heap, Library, Move, Pointer, PointerEntry, Tags, Type,
+    TypeId, World, write_elf,
 };
 use uruk_jitlink::elf::x86_64::FORMAT;
 use uruk_jitlink::graph::LinkGraph;
@@ -88,7 +88,8 @@ fn objects_of_every_shape() {
     }
     put(root, 3, odds[0]);
     put(root, 11, address(link) + 4);
-    for (object, type_id) in [(&*first, odd), (second, odd), (entries, table), (link, links), (kept, number), (lost, number)]
+    for (object, type_id) in
+        [(&*first, odd), (second, odd), (entries, table), (link, links), (kept, number), (lost, number)]
     {
         world.add_object(address(object), type_id).unwrap();
     }
@@ -125,7 +126,8 @@ int main(void) {
 fn objects_that_have_been_moved() {
     let mut world = World::new();
     let file = world.add_type(Type::new("file", 16, 8).field(8, Pointer::Data)).unwrap();
-    let cell = world.add_type(Type::new("files", 16, 8).field(0, Pointer::Reference).field(8, Pointer::Reference)).unwrap();
+    let cell =
+        world.add_type(Type::new("files", 16, 8).field(0, Pointer::Reference).field(8, Pointer::Reference)).unwrap();
     let (space, files) = (bytes(&[0; 64]), bytes(&[0; 16]));
     let start = address(space);
     for (number, symbol) in [(0, "stdin"), (1, "stdout")] {
@@ -204,10 +206,11 @@ fn fields(name: &str, symbols: &[External]) -> LinkGraph {
     let mut world = World::new();
     let words = bytes(&vec![0; 8 * symbols.len()]);
     let start = address(words);
-    let described = (0..symbols.len() as u64).fold(Type::new(name, 8 * symbols.len() as u64, 8), |described, number| {
-        world.add_pointer(start + 8 * number, PointerEntry::Symbol(symbols[number as usize].clone())).unwrap();
-        described.field(8 * number, Pointer::Data)
-    });
+    let described =
+        (0..symbols.len() as u64).fold(Type::new(name, 8 * symbols.len() as u64, 8), |described, number| {
+            world.add_pointer(start + 8 * number, PointerEntry::Symbol(symbols[number as usize].clone())).unwrap();
+            described.field(8 * number, Pointer::Data)
+        });
     let described = world.add_type(described).unwrap();
     world.add_cell(name, start, described).unwrap();
     graph(&world, &trace(&world, &[name], None))
@@ -250,7 +253,8 @@ fn variables_of_libraries_are_one_for_a_shared_object_and_its_program() {
     let data = fields("fields", &[External::new("stdin"), External::new("offered"), absent]);
     let options = ElfOptions { run_path: Some(&folder), ..ElfOptions::shared_object(&libraries) };
     let image = sources.write("libimage.so", &write_elf(vec![data], &options).unwrap());
-    for (compiled, linked, copies) in [("-fPIC", "-pie", false), ("-fPIE", "-pie", true), ("-fno-pic", "-no-pie", true)] {
+    for (compiled, linked, copies) in [("-fPIC", "-pie", false), ("-fPIE", "-pie", true), ("-fno-pic", "-no-pie", true)]
+    {
         let users = Compiled::new(&[("user.c", USER)], &["-O1", compiled]);
         let library = path.display().to_string();
         let user = users.link("user", &[linked, &format!("-Wl,-rpath,{folder}"), "-Wl,--no-as-needed", &library]);
@@ -272,7 +276,8 @@ fn what_is_missing_when_a_program_starts_is_named() {
     let folder = path.parent().unwrap().display().to_string();
     let mut libraries = HERE.libraries(&["libc.so.6"]);
     libraries.insert(0, offering);
-    let main = "extern struct { int *offered, *absent; } fields; int main(void) { return *fields.offered + !fields.absent; }";
+    let main =
+        "extern struct { int *offered, *absent; } fields; int main(void) { return *fields.offered + !fields.absent; }";
     let program = Compiled::new(&[("main.c", main)], &["-O1", "-fPIC"]);
     let data = fields("fields", &[External::new("offered"), External::new("other").weak()]);
     let options = ElfOptions { run_path: Some(&folder), ..ElfOptions::executable("main", &libraries) };

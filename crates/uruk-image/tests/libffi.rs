@@ -7,9 +7,7 @@ use std::process::Command;
 use support::{Compiled, HERE, run};
 use uruk::Jit;
 use uruk_image::memory::ThisProcess;
-use uruk_image::{
-    Code, Count, ElfKind, ElfOptions, External, Mappings, Pointer, PointerEntry, Type, World, write_elf,
-};
+use uruk_image::{Code, Count, ElfKind, ElfOptions, External, Mappings, Pointer, PointerEntry, Type, World, write_elf};
 use uruk_jitlink::elf::x86_64::FORMAT;
 
 /// What libffi's documentation says of its types and functions, and a program that calls a function by such a description.
@@ -131,7 +129,10 @@ fn descriptions_of_structures_are_right_after_reload() {
     let closure = world.trace(&["measurement", "nested"], &memory, None).unwrap();
     let mut code = Code::of(jit.session(), &[jit.main().id()]).unwrap();
     code.connect(&closure).unwrap();
-    assert_eq!((closure.prove(&world, &code, &mappings), code.take_values(&memory, &mappings).unwrap()), (vec![], vec![]));
+    assert_eq!(
+        (closure.prove(&world, &code, &mappings), code.take_values(&memory, &mappings).unwrap()),
+        (vec![], vec![])
+    );
     let data = closure.to_graph(&world, "the data", &FORMAT, &code).unwrap();
     let graphs = [code.into_graphs(), vec![data]].concat();
 

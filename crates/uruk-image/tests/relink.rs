@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use uruk::Jit;
 use uruk_image::memory::ThisProcess;
-use uruk_image::{Closure, Count, External, Field, CodeSymbols, Pointer, PointerEntry, Tags, Type, TypeId, World};
+use uruk_image::{Closure, CodeSymbols, Count, External, Field, Pointer, PointerEntry, Tags, Type, TypeId, World};
 use uruk_jitlink::elf::x86_64::FORMAT;
 
 /// Words that stay where they are, as a heap's would.

@@ -7,9 +7,9 @@
 
 use std::ffi::{c_int, c_void};
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::ops::Range;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
@@ -195,32 +195,6 @@ pub(super) fn read_proc(path: &str) -> io::Result<Vec<u8>> {
     let mut text = Vec::with_capacity(8 << 10);
     File::open(path)?.take(u64::MAX).read_to_end(&mut text)?;
     Ok(text)
-}
-
-/// Reads memory by having the system write it to a file, page by page: it refuses what is not there. (Emulators know
-/// addresses of the program in what is written, and not in `/proc/self/mem`.)
-pub(super) fn read_memory(address: u64, size: u64) -> io::Result<Vec<u8>> {
-    // SAFETY: the name is a C string.
-    let number = unsafe { libc::memfd_create(c"uruk-read".as_ptr(), libc::MFD_CLOEXEC) };
-    if number < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: opened above, and nobody else has it.
-    let mut file = unsafe { File::from_raw_fd(number) };
-    let (mut next, end) = (address, address.saturating_add(size));
-    while next < end {
-        let most = (page_bytes() - next % page_bytes()).min(end - next);
-        // SAFETY: only reads memory, and says so if that is not there; no reference is made.
-        let written = unsafe { libc::write(number, pointer(next), most as usize) };
-        match written {
-            ..=0 => break,
-            written => next += written as u64,
-        }
-    }
-    let mut bytes = Vec::with_capacity((next - address) as usize);
-    file.rewind()?;
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// In a forked child: the inherited descriptor means the parent's memory. Calls only what is safe there.

@@ -15,6 +15,8 @@ pub(crate) mod maps;
 #[cfg_attr(unix, path = "linux.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod native;
+#[cfg_attr(windows, path = "reading/windows.rs")]
+mod reading;
 
 #[cfg(test)]
 pub(crate) mod faults;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use native::Native;
+pub(crate) use reading::read_memory;
 
 /// Where a reservation may lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -137,11 +140,6 @@ pub(crate) fn uncancelled<R>(something: impl FnOnce() -> R) -> R {
 #[cfg(unix)]
 pub(crate) fn read_proc(path: &str) -> io::Result<Vec<u8>> {
     native::read_proc(path)
-}
-
-/// Reads what is at an address, up to where nothing can be read. The system looks, so that any address will do.
-pub(crate) fn read_memory(address: u64, size: u64) -> io::Result<Vec<u8>> {
-    native::read_memory(address, size)
 }
 
 /// Changes the protection of whole pages that no reservation here has, and makes code in them visible to instruction fetch.

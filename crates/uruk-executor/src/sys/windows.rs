@@ -130,11 +130,6 @@ unsafe impl System for Native {
     }
 }
 
-/// Nobody asks for it there.
-pub(super) fn read_memory(_: u64, _: u64) -> io::Result<Vec<u8>> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 /// Reserves addresses from here on, or anywhere if that is 0.
 fn reserve_at(address: u64, size: u64) -> io::Result<u64> {
     let size = usize::try_from(size).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;

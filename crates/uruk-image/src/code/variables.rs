@@ -171,7 +171,8 @@ impl Code {
         variable.block = set_content(graph, variable.block, &bytes)?;
         let (position, block) = (variable.graph, variable.block);
         for (offset, target) in pointers {
-            let Some((name, weak, addend)) = target.map(|target| self.target(closure, position, target)).transpose()?.flatten()
+            let Some((name, weak, addend)) =
+                target.map(|target| self.target(closure, position, target)).transpose()?.flatten()
             else {
                 continue;
             };
@@ -192,12 +193,7 @@ impl Code {
 
     /// The symbol that a pointer of a variable refers to, as a graph of the format has it, whether that may be absent, and what is added.
     /// Functions that nobody knows have none; making the data's graph fails because of them.
-    fn target(
-        &self,
-        closure: &Closure,
-        position: usize,
-        target: Target,
-    ) -> Result<Option<(String, bool, i64)>, Error> {
+    fn target(&self, closure: &Closure, position: usize, target: Target) -> Result<Option<(String, bool, i64)>, Error> {
         let graph = &self.graphs[position];
         let object_name = |name: &str| {
             let name = graph.format.container.object_name(name.as_bytes());

@@ -74,7 +74,15 @@ impl<'a> ElfOptions<'a> {
     }
 
     fn new(kind: ElfKind, libraries: &'a [Library]) -> ElfOptions<'a> {
-        ElfOptions { kind, libraries, roots: None, short_relocations: true, interpreter: None, run_path: None, shares: &[] }
+        ElfOptions {
+            kind,
+            libraries,
+            roots: None,
+            short_relocations: true,
+            interpreter: None,
+            run_path: None,
+            shares: &[],
+        }
     }
 }
 

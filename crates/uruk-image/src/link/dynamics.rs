@@ -182,10 +182,12 @@ impl Link {
     fn thread_words(&self, variable: Variable, question: Question, place: u64) -> Vec<Dynamic> {
         let (import, offset) = match variable {
             Variable::Own(offset) => (None, offset),
-            Variable::Other(number) => match (self.variables[number as usize], self.own_variable(self.variables[number as usize])) {
-                (Meaning::Import(number), _) => (Some(number), 0),
-                (_, offset) => (None, offset.unwrap_or(0)),
-            },
+            Variable::Other(number) => {
+                match (self.variables[number as usize], self.own_variable(self.variables[number as usize])) {
+                    (Meaning::Import(number), _) => (Some(number), 0),
+                    (_, offset) => (None, offset.unwrap_or(0)),
+                }
+            }
         };
         let known = self.executable && import.is_none();
         let size = self.members[0].graph.arch().slot_size;

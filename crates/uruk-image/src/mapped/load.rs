@@ -359,11 +359,7 @@ struct Threads<'a> {
     module: TlsModule,
 }
 
-fn threads<'a>(
-    bytes: &[u8],
-    contents: &'a Contents,
-    executor: &InProcess,
-) -> Result<Option<Threads<'a>>, Problem> {
+fn threads<'a>(bytes: &[u8], contents: &'a Contents, executor: &InProcess) -> Result<Option<Threads<'a>>, Problem> {
     let target = |import: Option<u32>, offset: u64| match import {
         Some(number) => TlsTarget::Native(contents.imports[number as usize].name.as_bytes()),
         None => TlsTarget::Own(offset),

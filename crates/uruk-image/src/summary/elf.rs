@@ -1,8 +1,8 @@
 //! Summaries of ELF executables and shared objects, whoever has written them.
 
 use super::{Part, Summary};
-use crate::elf::ROOTS;
 use crate::closure::Share;
+use crate::elf::ROOTS;
 use crate::mapped::machine_name;
 use object::read::elf::{Dyn, ElfFile64, FileHeader, SectionHeader, Sym};
 use object::{Endianness, Object, ObjectSection, elf};

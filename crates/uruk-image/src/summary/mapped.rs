@@ -41,9 +41,9 @@ pub fn summary(bytes: &[u8]) -> Result<Summary<'_>, Problem> {
         words.insert("runs of bytes of the image that it builds on", contents.patches.len() as u64);
     }
     let libraries = contents.libraries.iter();
-    let used = libraries.enumerate().filter(|(number, _)| {
-        contents.imports.iter().any(|import| import.library == Some(*number as u32))
-    });
+    let used = libraries
+        .enumerate()
+        .filter(|(number, _)| contents.imports.iter().any(|import| import.library == Some(*number as u32)));
     let import = |import: &mapped::Imported| {
         let library = import.library.map_or("nobody", |number| &contents.libraries[number as usize].name);
         let version = import.version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();

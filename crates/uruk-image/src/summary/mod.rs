@@ -48,9 +48,7 @@ impl Summary<'_> {
     pub fn read<'a>(name: &str, bytes: &'a [u8]) -> Result<Summary<'a>, Error> {
         let summary = match bytes {
             _ if is_mapped(bytes) => mapped::summary(bytes),
-            [0x7f, b'E', b'L', b'F', ..] => {
-                elf::summary(bytes).map_err(|error| Problem::Malformed(error.to_string()))
-            }
+            [0x7f, b'E', b'L', b'F', ..] => elf::summary(bytes).map_err(|error| Problem::Malformed(error.to_string())),
             _ => Err(Problem::Kind),
         };
         summary.map_err(|problem| Error::Mapped(problem.of(name)))
@@ -116,11 +114,7 @@ impl Summary<'_> {
 }
 
 /// Calls a function with each key of two maps, and what they have there.
-fn each<V>(
-    one: &BTreeMap<String, V>,
-    two: &BTreeMap<String, V>,
-    mut each: impl FnMut(&str, Option<&V>, Option<&V>),
-) {
+fn each<V>(one: &BTreeMap<String, V>, two: &BTreeMap<String, V>, mut each: impl FnMut(&str, Option<&V>, Option<&V>)) {
     let mut keys: Vec<&String> = one.keys().chain(two.keys()).collect();
     keys.sort();
     keys.dedup();

@@ -5,6 +5,8 @@
 //! captures values, not variables: what is assigned anywhere is a pair, whose first field has the value. Constants of a form are in
 //! one vector, which all of its closures capture first.
 
+use crate::forms::Form::{self, *};
+use crate::forms::{find_assigned, find_symbols, name_of, symbol, text};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -12,69 +14,6 @@ const NIL: i64 = 2;
 const FALSE: i64 = 10;
 const TRUE: i64 = 18;
 const NOTHING: i64 = 26;
-
-/// What is read.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Form {
-    Symbol(String),
-    Number(i64),
-    Text(String),
-    List(Vec<Form>),
-}
-
-use Form::*;
-
-/// All forms of a text.
-pub fn read(text: &str) -> Vec<Form> {
-    let text: String = text.lines().map(|line| line.split(';').next().unwrap_or_default().to_owned() + "\n").collect();
-    let mut rest = text.trim();
-    let mut forms = Vec::new();
-    while !rest.is_empty() {
-        forms.push(read_one(&mut rest));
-        rest = rest.trim_start();
-    }
-    forms
-}
-
-fn read_one(rest: &mut &str) -> Form {
-    *rest = rest.trim_start();
-    if let Some(quoted) = rest.strip_prefix('\'') {
-        *rest = quoted;
-        return List(vec![symbol("quote"), read_one(rest)]);
-    }
-    if let Some(string) = rest.strip_prefix('"') {
-        let (text, behind) = string.split_once('"').expect("a string ends");
-        *rest = behind;
-        return Text(text.into());
-    }
-    if let Some(list) = rest.strip_prefix('(') {
-        let mut forms = Vec::new();
-        *rest = list.trim_start();
-        while !rest.starts_with(')') {
-            forms.push(read_one(rest));
-            *rest = rest.trim_start();
-        }
-        *rest = &rest[1..];
-        return List(forms);
-    }
-    let (word, behind) = rest.split_at(rest.find([' ', '\n', '(', ')']).unwrap_or(rest.len()));
-    *rest = behind;
-    word.parse().map_or_else(|_| symbol(word), Number)
-}
-
-fn symbol(name: &str) -> Form {
-    Symbol(name.into())
-}
-
-/// A form as it is read again.
-fn text(form: &Form) -> String {
-    match form {
-        Symbol(name) => name.clone(),
-        Number(number) => number.to_string(),
-        Text(text) => format!("\"{text}\""),
-        List(forms) => format!("({})", forms.iter().map(text).collect::<Vec<_>>().join(" ")),
-    }
-}
 
 /// A form that has been compiled.
 pub struct Compiled {
@@ -146,7 +85,8 @@ impl Unit {
         let mut assigned = BTreeSet::new();
         body.iter().for_each(|form| find_assigned(form, &mut assigned));
         let captured = captured.iter().enumerate();
-        let scope = captured.map(|(at, variable)| Variable { location: Location::Captured(at + 1), ..variable.clone() });
+        let scope =
+            captured.map(|(at, variable)| Variable { location: Location::Captured(at + 1), ..variable.clone() });
         let scope = scope.collect();
         let mut function = Function {
             unit: self,
@@ -170,29 +110,6 @@ impl Unit {
             declared.join("\n    ")
         );
         number
-    }
-}
-
-fn name_of(form: &Form) -> &str {
-    let Symbol(name) = form else { panic!("{form:?} is no name") };
-    name
-}
-
-fn find_assigned(form: &Form, found: &mut BTreeSet<String>) {
-    let List(forms) = form else { return };
-    if let [Symbol(head), Symbol(name), _] = &forms[..]
-        && head == "set!"
-    {
-        found.insert(name.clone());
-    }
-    forms.iter().for_each(|form| find_assigned(form, found));
-}
-
-fn find_symbols(form: &Form, found: &mut BTreeSet<String>) {
-    match form {
-        Symbol(name) => _ = found.insert(name.clone()),
-        List(forms) => forms.iter().for_each(|form| find_symbols(form, found)),
-        _ => {}
     }
 }
 

@@ -2,6 +2,7 @@
 //! as a program of its own. That answers what is typed as the system would have done in memory.
 
 mod compiler;
+mod forms;
 mod scheme;
 #[path = "../support/mod.rs"]
 mod support;

@@ -3,6 +3,7 @@
 //! `cargo xtask test cross` builds executors for machines that emulators run, and names them in `URUK_EXECUTORS`: `aarch64=PROGRAM:…`.
 
 mod compiler;
+mod forms;
 mod scheme;
 #[path = "../support/mod.rs"]
 mod support;
@@ -21,7 +22,8 @@ use uruk_image::{Mappings, Memory};
 fn check(name: &str, machine: Machine) {
     let known = std::env::var("URUK_EXECUTORS").expect("`URUK_EXECUTORS` names executors");
     let mut all = known.split(':').filter_map(|entry| entry.split_once('='));
-    let (_, program) = all.find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no executor for {name}: {known}"));
+    let (_, program) =
+        all.find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no executor for {name}: {known}"));
     let remote = Arc::new(Remote::spawn(Path::new(program), [""; 0], &Options::default()).unwrap());
     let jit = Jit::builder().retain_graphs(true).executor(remote.clone()).build().unwrap();
     let scheme = Scheme::start(machine, jit);

@@ -1,12 +1,12 @@
 //! The system, in memory and frozen.
 
 use crate::support::{Compiled, Machine, run};
-use crate::{compiler, world};
+use crate::{compiler, forms, world};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use uruk::Jit;
-use uruk_image::{Code, ElfKind, ElfOptions, Mappings, Memory, write_elf};
+use uruk_image::{Code, ElfKind, ElfOptions, Mappings, Memory, write_elf, write_object};
 
 const HEADER: &str = include_str!("runtime.h");
 const HEAP: &str = include_str!("heap.c");
@@ -28,7 +28,7 @@ impl Scheme {
         let folder = tempfile::tempdir().unwrap();
         let [script, output] = ["script", "output"].map(|name| folder.path().join(name));
         fs::write(&script, SCRIPT).unwrap();
-        let forms = compiler::read(PRELUDE);
+        let forms = forms::read(PRELUDE);
         let forms: Vec<_> = forms.iter().enumerate().map(|(number, form)| compiler::compile(number, form)).collect();
         let constants: String = forms.iter().map(|form| form.constants.clone() + " ").collect();
         let texts = format!(
@@ -66,7 +66,8 @@ impl Scheme {
         fs::read_to_string(self.folder.path().join("output")).unwrap()
     }
 
-    /// Freezes the system as programs: one that lies wherever it is put, and one with an address of its own.
+    /// Freezes the system as programs: one that lies wherever it is put, one with an address of its own, and one that the compiler's linker
+    /// makes of an object.
     pub fn freeze(&self, memory: &dyn Memory, mappings: &Mappings) -> Vec<PathBuf> {
         let world = world::describe(&self.jit, memory);
         let closure = world.trace(&["symbols", "machine"], memory, None).unwrap();
@@ -86,7 +87,9 @@ impl Scheme {
             assert!(has("hello, world") && has("add-seven-twice") && !has("a string that nobody keeps"));
             self.compiled.write(if address.is_some() { "fixed" } else { "program" }, &image)
         };
-        vec![write(None), write(Some(0x80_0000))]
+        let object = write_object(&graphs.iter().collect::<Vec<_>>()).unwrap();
+        let linked = self.machine.link(&self.compiled.write("program.o", &object));
+        vec![write(None), write(Some(0x80_0000)), linked]
     }
 
     /// The system frozen, and what it then does.

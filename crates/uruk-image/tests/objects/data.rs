@@ -3,7 +3,7 @@
 use crate::system::*;
 use std::path::Path;
 use uruk_image::memory::ThisProcess;
-use uruk_image::{Closure, External, CodeSymbols, Pointer, PointerEntry, Type, World, write_object};
+use uruk_image::{Closure, CodeSymbols, External, Pointer, PointerEntry, Type, World, write_object};
 use uruk_jitlink::format::Format;
 use uruk_jitlink::{elf, macho};
 

@@ -62,6 +62,13 @@ impl Machine {
         command
     }
 
+    /// The program that its compiler's linker makes of an object, beside that.
+    pub fn link(&self, object: &Path) -> PathBuf {
+        let program = object.with_extension("linked");
+        succeed(Command::new(format!("{}gcc", self.tools)).arg(object).arg("-o").arg(&program));
+        program
+    }
+
     /// Its libraries of these names.
     pub fn libraries(&self, names: &[&str]) -> Vec<Library> {
         let open = |name: &&str| Library::open(&Path::new(self.libraries).join(name));
