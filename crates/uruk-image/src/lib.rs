@@ -10,6 +10,7 @@
 mod closure;
 mod code;
 mod data;
+mod definitions;
 mod elf;
 mod error;
 mod library;

@@ -60,6 +60,8 @@ pub struct ElfOptions<'a> {
     pub run_path: Option<&'a str>,
     /// How much each root keeps, for who looks at the image ([`Summary`](crate::Summary)). Nothing of it is loaded.
     pub shares: &'a [Share],
+    /// Names that only debuggers and symbolizers look at, and debug information, are left out.
+    pub strip: bool,
 }
 
 impl<'a> ElfOptions<'a> {
@@ -82,6 +84,7 @@ impl<'a> ElfOptions<'a> {
             interpreter: None,
             run_path: None,
             shares: &[],
+            strip: false,
         }
     }
 }
@@ -112,7 +115,7 @@ pub fn write_elf(mut graphs: Vec<LinkGraph>, options: &ElfOptions<'_>) -> Result
         libraries: options.libraries,
         executable: main.is_some(),
         fixed,
-        thread_fields: false,
+        mapped: false,
     })?;
     Image::new(link, machine, options, fixed.unwrap_or(0))?.write()
 }

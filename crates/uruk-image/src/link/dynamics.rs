@@ -97,7 +97,7 @@ impl Link {
                         let absolute = matches!(value, Value::Absolute | Value::GotAddress | Value::GotLoadAddress);
                         let moves = absolute && self.fixed.is_none() && !self.is_number(position, edge.target, meaning);
                         let threads = value == Value::ThreadOffset && !self.executable;
-                        if let (true, true, Some(offset)) = (threads, self.thread_fields, self.own_variable(meaning)) {
+                        if let (true, true, Some(offset)) = (threads, self.mapped, self.own_variable(meaning)) {
                             let offset = offset.wrapping_add_signed(graph.addend(edge));
                             found.push(Dynamic { place, what: What::ThreadField(edge.kind.0, offset) });
                             continue;

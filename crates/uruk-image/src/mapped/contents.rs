@@ -134,6 +134,8 @@ pub struct Contents {
     /// Addresses of functions that run before the others, before the image is used, and when it goes.
     pub functions: [Range<u64>; 3],
     pub patches: Vec<Patch>,
+    /// Where the file has an ELF file for debuggers and symbolizers, whose addresses are those at the image's own.
+    pub debug: Range<u64>,
     /// How much each root keeps.
     pub shares: Vec<(String, u64, u64)>,
 }
@@ -192,7 +194,7 @@ impl Contents {
             let size = match what {
                 What::Descriptor(..) => 16,
                 What::ThreadField(kind, _) => match arch.kinds.get(usize::from(*kind)) {
-                    Some(kind) => u64::from(kind.field.size()),
+                    Some(kind) => kind.field.size(),
                     None => return malformed("a field of code is of no known kind"),
                 },
                 _ => 8,

@@ -19,12 +19,15 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use uruk_executor::in_process::InProcess;
+use uruk_executor::in_process::{InProcess, Kept};
 use uruk_executor::libraries::{self, Definition, SymbolKind, defining_object};
 use uruk_executor::tls::{TlsModule, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use uruk_executor::unwind::Registration;
 use uruk_jitlink::arch::Architecture;
 use uruk_jitlink::graph::EdgeKind;
+
+/// Finds the address of a symbol.
+pub type Find<'a> = dyn Fn(&str) -> Option<u64> + 'a;
 
 /// What an image is loaded with.
 #[derive(Clone, Copy, Default)]
@@ -36,7 +39,7 @@ pub struct LoadOptions<'a> {
     /// The image that it builds on.
     pub base: Option<&'a Mapped>,
     /// What symbols mean before the process is asked: the runtime's own, by name.
-    pub symbols: Option<&'a dyn Fn(&str) -> Option<u64>>,
+    pub symbols: Option<&'a Find<'a>>,
     /// Libraries that the process was started with use what the image defines, for good, as those of a program that the system starts.
     pub interpose: bool,
 }
@@ -49,7 +52,9 @@ pub struct Mapped {
     executor: Arc<InProcess>,
     /// The number of the module of its thread-local variables, and that.
     threads: Option<(u64, TlsModule)>,
-    unwind: Vec<Registration>,
+    _unwind: Vec<Registration>,
+    /// Registered with debuggers and backtraces.
+    _shown: Vec<Kept>,
 }
 
 impl Mapped {
@@ -96,8 +101,10 @@ impl Mapped {
             // SAFETY: it lies in the variables of the image that this one builds on, which the caller does not use meanwhile.
             unsafe { overwrite(place, &bytes) };
         }
+        let shown = show(path, &region, &contents, executor);
         executor.run_resolvers(&resolvers);
-        Ok(Mapped { region, contents, digest: header.digest, executor: Arc::clone(executor), threads, unwind })
+        let (digest, executor) = (header.digest, Arc::clone(executor));
+        Ok(Mapped { region, contents, digest, executor, threads, _unwind: unwind, _shown: shown })
     }
 
     /// The address of what it defines under a name, in this process; thread-local variables have none.
@@ -138,7 +145,6 @@ impl Mapped {
     /// Lets it stay for good.
     pub fn keep(mut self) {
         self.threads.take().into_iter().for_each(|(_, module)| module.keep());
-        std::mem::take(&mut self.unwind).into_iter().for_each(std::mem::forget);
         std::mem::forget(self);
     }
 
@@ -175,9 +181,10 @@ fn read(path: &Path, options: &LoadOptions<'_>) -> Result<(Header, Region, Conte
     header.verify(&file).map_err(system("reading it"))??;
     let contents = header.contents(&rest)?;
     check_stamp(&contents, options)?;
-    let size = contents.end.next_multiple_of(header.page).max(header.contents);
+    let size = contents.end.next_multiple_of(header.page);
     let address = Some(contents.address).filter(|address| *address != 0);
-    let region = Region::map(&file, header.contents, size, contents.align, address).map_err(system("mapping it"))?;
+    let region =
+        Region::map(&file, contents.debug.start, size, contents.align, address).map_err(system("mapping it"))?;
     Ok((header, region, contents))
 }
 
@@ -421,9 +428,30 @@ fn patches(region: &Region, contents: &Contents, base: Option<&Mapped>) -> Resul
     contents.patches.iter().map(one).collect()
 }
 
+/// Lets backtraces name its functions, and debuggers that are attached show them where they are told true addresses.
+fn show(path: &Path, region: &Region, contents: &Contents, executor: &InProcess) -> Vec<Kept> {
+    let Range { start, end } = contents.debug;
+    if start == end {
+        return Vec::new();
+    }
+    let path = path.to_owned();
+    let image = move || {
+        let mut bytes = vec![0; (end - start) as usize];
+        File::open(&path).ok()?.read_exact_at(&mut bytes, start).ok().map(|()| bytes)
+    };
+    let is_at_its_own = region.address() == contents.address;
+    let debugged = (is_at_its_own && executor.debug_wanted()).then(&image).flatten();
+    let debugged = debugged.and_then(|image| executor.register_debug(image).ok());
+    let code = contents.parts[0].start + region.address()..contents.parts[0].end + region.address();
+    let base = region.address().wrapping_sub(contents.address);
+    let named =
+        InProcess::backtraces_wanted().then(|| executor.register_names(base, vec![code], Box::new(image))).flatten();
+    debugged.into_iter().chain(named).collect()
+}
+
 fn protect(region: &mut Region, header: &Header, contents: &Contents) -> Result<(), Problem> {
     let [code, read_only, data] = &contents.parts;
-    let end = contents.end.next_multiple_of(header.page).max(header.contents);
+    let end = contents.end.next_multiple_of(header.page);
     let parts = [
         (0..code.start, Access::Read),
         (code.start..read_only.start, Access::Execute),

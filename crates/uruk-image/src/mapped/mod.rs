@@ -43,6 +43,8 @@ pub struct MappedOptions<'a> {
     pub same_builds: bool,
     /// How much each root keeps, for who looks at the image.
     pub shares: &'a [Share],
+    /// Names of functions, for backtraces, and debug information are left out.
+    pub strip: bool,
 }
 
 /// Whether a file begins as a mappable image does.

@@ -32,7 +32,7 @@ pub fn write_mapped(mut graphs: Vec<LinkGraph>, options: &MappedOptions<'_>) -> 
         libraries: options.libraries,
         executable: false,
         fixed: None,
-        thread_fields: true,
+        mapped: true,
     })?;
     let address = options.address.unwrap_or(0);
     let parts = place(&mut link, machine.page, address);
@@ -42,8 +42,9 @@ pub fn write_mapped(mut graphs: Vec<LinkGraph>, options: &MappedOptions<'_>) -> 
         bytes[part.start as usize..][..lane.len()].copy_from_slice(lane);
     }
     bytes[parts.threads.start as usize..][..thread_image.len()].copy_from_slice(&thread_image);
+    let debug = if options.strip { Vec::new() } else { link.debug_image(0)? };
     let contents = contents(&link, options, address, parts, machine.page, &mut bytes)?;
-    Ok(file::write(machine.number, machine.page, bytes, &contents))
+    Ok(file::write(machine.number, machine.page, bytes, &debug, contents))
 }
 
 /// Where everything lies in the image.
@@ -119,6 +120,7 @@ fn contents(
         words,
         unwind: link.unwind_parts().map(|(code, records)| (moved(&code), moved(&records))).collect(),
         patches: Vec::new(),
+        debug: 0..0,
         shares: options.shares.iter().map(|share| (share.root.clone(), share.places, share.bytes)).collect(),
     })
 }

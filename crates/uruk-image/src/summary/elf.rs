@@ -25,7 +25,7 @@ pub fn summary(bytes: &[u8]) -> object::Result<Summary<'_>> {
     }
     let mut parts = Vec::new();
     for section in file.sections() {
-        if section.elf_section_header().sh_flags(endian).0 & u64::from(elf::SHF_ALLOC.0) != 0 {
+        if section.elf_section_header().sh_flags(endian).0 & elf::SHF_ALLOC.0 != 0 {
             parts.push(Part { name: section.name()?.into(), size: section.size(), content: section.data()? });
         }
     }

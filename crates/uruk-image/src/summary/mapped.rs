@@ -13,8 +13,8 @@ pub fn summary(bytes: &[u8]) -> Result<Summary<'_>, Problem> {
     let mut facts = vec![("digest", hexadecimal(&header.digest))];
     let mut fact = |name, text: Option<String>| facts.extend(text.map(|text| (name, text)));
     fact("stamp", Some(contents.stamp.client.clone()).filter(|stamp| !stamp.is_empty()));
-    fact("layout of types", contents.stamp.layout.as_ref().map(|layout| hexadecimal(layout)));
-    fact("builds on", contents.base.as_ref().map(|base| hexadecimal(base)));
+    fact("layout of types", contents.stamp.layout.as_ref().map(hexadecimal));
+    fact("builds on", contents.base.as_ref().map(hexadecimal));
     fact("own address", (contents.address != 0).then(|| format!("{:#x}", contents.address)));
     fact("begins at", contents.entry.map(|entry| format!("{entry:#x}")));
     let content = |range: &Range<u64>| &bytes[range.start as usize..range.end as usize];
