@@ -29,7 +29,7 @@ mod world;
 pub use crate::object::write_object;
 pub use closure::{Closure, Edge, Kept, Owner, Place, Share, Target};
 pub use code::Code;
-pub use data::Functions;
+pub use data::CodeSymbols;
 pub use elf::{ElfKind, ElfOptions, write_elf};
 pub use error::Error;
 pub use library::{Library, LibrarySymbol};

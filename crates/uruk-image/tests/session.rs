@@ -95,11 +95,11 @@ const EXPECTED: &str = "third hird 16\nsecond econd 16\nfirst irst 64\n4 calls, 
 fn what_was_built_here_goes_on_as_a_program() {
     let built = Built::new();
     let (closure, mappings) = (built.trace(), Mappings::of_this_process().unwrap());
-    assert_eq!(closure.prove(&built.world, &mappings), []);
     let images = [None, Some(0x80_0000)].map(|address| {
         let mut code = built.code().unwrap();
+        code.connect(&closure).unwrap();
+        assert_eq!(closure.prove(&built.world, &code, &mappings), []);
         assert_eq!(code.take_values(&ThisProcess::open().unwrap(), &mappings).unwrap(), []);
-        code.name_functions(&closure).unwrap();
         let data = closure.to_graph(&built.world, "the data", &uruk_jitlink::elf::x86_64::FORMAT, &code).unwrap();
         let graphs = [code.into_graphs(), vec![data]].concat();
         let files = Compiled::new(&[], &[]);
@@ -129,7 +129,7 @@ fn words_that_would_be_wrong_are_found() {
     let mut changed = closure;
     let (start, leak) = (changed.kept[first].start + 40, changed.kept[first].address);
     changed.bytes[start..start + 8].copy_from_slice(&leak.to_le_bytes());
-    let findings = changed.prove(&built.world, &mappings);
+    let findings = changed.prove(&built.world, &(), &mappings);
     assert_eq!(findings.len(), 1);
     assert_eq!((findings[0].path.as_str(), findings[0].value), ("records+0 -> record+40", leak));
     // A variable of the code that has got a pointer since.

@@ -4,7 +4,7 @@ use crate::formats::Wine;
 use crate::system::*;
 use std::path::Path;
 use uruk_image::memory::ThisProcess;
-use uruk_image::{Closure, External, Functions, Pointer, PointerEntry, Type, World, write_object};
+use uruk_image::{Closure, CodeSymbols, External, Pointer, PointerEntry, Type, World, write_object};
 use uruk_jitlink::format::Format;
 use uruk_jitlink::{coff, elf, macho};
 
@@ -12,8 +12,8 @@ struct Named;
 
 const CODE: u64 = 0xC0DE;
 
-impl Functions for Named {
-    fn symbol_at(&self, address: u64) -> Option<String> {
+impl CodeSymbols for Named {
+    fn function_at(&self, address: u64) -> Option<String> {
         (address == CODE).then(|| "function".into())
     }
 }
