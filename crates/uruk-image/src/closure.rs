@@ -357,6 +357,15 @@ impl Closure {
         &self.bytes[kept.start..kept.start + kept.size as usize]
     }
 
+    /// Where something that was at an address of the program is kept.
+    pub fn place_of(&self, address: u64) -> Option<Place> {
+        let mut all = (0..).zip(&self.kept);
+        all.find_map(|(kept, place)| {
+            let offset = address.checked_sub(place.address)?;
+            (offset < place.size).then_some(Place { kept, offset })
+        })
+    }
+
     /// The way from a root to a pointer: the number of what has it, and its offset there.
     pub fn path(&self, world: &World, pointer: Option<(u32, u64)>) -> String {
         let mut steps = Vec::new();

@@ -21,6 +21,7 @@ pub mod memory;
 mod object;
 mod pointers;
 mod proof;
+mod save;
 pub mod types;
 mod world;
 
@@ -35,6 +36,7 @@ pub use library::{Library, LibrarySymbol};
 pub use memory::Memory;
 pub use pointers::{External, Move, PointerEntry};
 pub use proof::{Finding, Mapping, Mappings, check};
+pub use save::save;
 pub use types::{Count, Field, Pointer, Tags, Tail, Type, TypeId};
 pub use world::{Heap, World};
 
