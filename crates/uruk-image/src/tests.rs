@@ -209,6 +209,27 @@ fn a_heap_is_asked_for_what_was_not_added() {
     assert!(error.starts_with("root+0 -> pair+0 -> pair+0: 0x2018 is an address inside an object"), "{error}");
 }
 
+/// What lies before an object of the heap, and ends there or has a variable part, does not have it.
+#[test]
+fn objects_of_a_heap_lie_behind_what_was_added() {
+    let (mut world, mut memory) = (World::new(), Bytes::new(0x1F00, 0x200));
+    let element = [Field { offset: 0, pointer: Pointer::Reference }];
+    let table = world.add_type(Type::new("table", 8, 8).tail(Count { offset: 0, width: 8 }, 8, element)).unwrap();
+    world.add_type(pair()).unwrap();
+    world.add_cell("table", 0x1FE8, table).unwrap();
+    for (address, word) in [(0x1FE8, 2), (0x1FF0, 0x2000), (0x1FF8, 0x2010), (0x2000, 0), (0x2008, 0)] {
+        memory.put(address, word);
+    }
+    for address in [0x2010, 0x2018] {
+        memory.put(address, 0);
+    }
+    let closure = world.trace(&["table"], &memory, Some(&Rows)).unwrap();
+    assert_eq!(closure.kept.iter().map(|kept| kept.address).collect::<Vec<_>>(), [0x1FE8, 0x2000, 0x2010]);
+    let place = |address| closure.place_of(address).map(|place| (place.kept, place.offset));
+    assert_eq!([0x1FF8, 0x2000, 0x201F].map(place), [Some((0, 16)), Some((1, 0)), Some((2, 15))]);
+    assert_eq!([0x1FE7, 0x2020].map(place), [None; 2]);
+}
+
 #[test]
 fn types_that_make_no_sense_are_refused() {
     let refused = |described: Type, part: &str| {
