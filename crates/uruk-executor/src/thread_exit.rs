@@ -9,6 +9,7 @@
 use crate::at_fork::{self, ProcessMutex};
 use crate::phdr::loaded_files;
 use crate::ranges::Ranges;
+use crate::tls::fixed;
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
@@ -122,8 +123,9 @@ unsafe extern "C" fn thread_exit(number: *mut c_void) {
 fn place_of(address: u64) -> (u64, u64) {
     let mut search = Search { address, place: (0, 0) };
     // SAFETY: `look` takes a pointer to such a search, which is nobody else's meanwhile.
-    unsafe { loaded_files(look, (&raw mut search).cast()) };
-    search.place
+    let found = unsafe { loaded_files(look, (&raw mut search).cast()) };
+    let fixed = if found == 0 { fixed::place_of(address) } else { None };
+    fixed.unwrap_or(search.place)
 }
 
 struct Search {

@@ -7,7 +7,7 @@ use crate::proof::Mappings;
 use foldhash::HashMap;
 use object::elf::{STB_LOCAL, STT_FUNC, STT_GNU_IFUNC, STT_OBJECT, STT_TLS, STV_HIDDEN, STV_INTERNAL};
 use object::read::elf::{Dyn, ElfFile64, Sym};
-use object::{Endianness, elf};
+use object::{Endianness, Object, elf};
 use std::path::{Path, PathBuf};
 use uruk_jitlink::graph::SymbolKind;
 
@@ -17,6 +17,9 @@ pub struct Library {
     name: String,
     path: Option<PathBuf>,
     is_needed: bool,
+    build_id: Option<Vec<u8>>,
+    /// It is the image of this digest.
+    base: Option<[u8; 32]>,
     /// By name: each version, and whether it is what a reference without a version gets.
     symbols: HashMap<String, Vec<(LibrarySymbol, bool)>>,
 }
@@ -28,6 +31,8 @@ pub struct LibrarySymbol {
     pub version: Option<String>,
     /// What it is.
     pub kind: SymbolKind,
+    /// Bytes of it; 0 if the library does not say.
+    pub size: u64,
 }
 
 impl Library {
@@ -74,6 +79,16 @@ impl Library {
         self.path.as_deref()
     }
 
+    /// What tells its build from others (`NT_GNU_BUILD_ID`), if it has that.
+    pub fn build_id(&self) -> Option<&[u8]> {
+        self.build_id.as_deref()
+    }
+
+    /// The digest of the image that it is, if it is one and no library.
+    pub(crate) fn base(&self) -> Option<[u8; 32]> {
+        self.base
+    }
+
     /// The name that loaders find it by.
     pub fn name(&self) -> &str {
         &self.name
@@ -95,7 +110,14 @@ fn read(name: &str, bytes: &[u8]) -> object::Result<Library> {
     let (endian, sections) = (file.endian(), file.elf_section_table());
     let table = sections.symbols(endian, bytes, elf::SHT_DYNSYM)?;
     let versions = sections.versions(endian, bytes)?;
-    let mut library = Library { name: name.into(), path: None, is_needed: true, symbols: HashMap::default() };
+    let mut library = Library {
+        name: name.into(),
+        path: None,
+        is_needed: true,
+        build_id: file.build_id()?.map(<[u8]>::to_vec),
+        base: None,
+        symbols: HashMap::default(),
+    };
     if let Some((entries, link)) = sections.dynamic(endian, bytes)? {
         let strings = sections.strings(endian, bytes, link)?;
         let soname = entries.iter().find(|entry| entry.tag(endian) == elf::DT_SONAME);
@@ -122,7 +144,11 @@ fn read(name: &str, bytes: &[u8]) -> object::Result<Library> {
             _ => SymbolKind::None,
         };
         let name = String::from_utf8_lossy(table.symbol_name(endian, symbol)?).into_owned();
-        library.symbols.entry(name).or_default().push((LibrarySymbol { version, kind }, default));
+        library
+            .symbols
+            .entry(name)
+            .or_default()
+            .push((LibrarySymbol { version, kind, size: symbol.st_size(endian) }, default));
     }
     Ok(library)
 }

@@ -6,7 +6,7 @@ use crate::dl::{self, DylibDirectory};
 use crate::interpose::{self, Importer, MallocError, MallocGuard, RebindError};
 use crate::libraries::{self, Definition, SymbolKind};
 use crate::phdr::{self, JitModule, ModuleSegment};
-use crate::{at_exit, darwin, gdb, lifecycle, support, thread_exit, unwind};
+use crate::{at_exit, darwin, gdb, lifecycle, support, thread_exit, tls, unwind};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -24,6 +24,7 @@ pub(super) fn hold_across_fork() {
     gdb::hold_across_fork();
     at_exit::hold_across_fork();
     thread_exit::hold_across_fork();
+    tls::fixed::hold_across_fork();
 }
 
 /// The address of what stands in for a function of the process.
@@ -68,7 +69,9 @@ impl InProcess {
     /// What the process and its libraries define under a name, perhaps with a version (`name@V`), and whether it is
     /// thread-local.
     pub fn find(&self, name: &[u8]) -> Option<(u64, bool)> {
-        if let Some(address) = overridden(name) {
+        let version = name.iter().position(|byte| *byte == b'@').filter(|at| *at != 0);
+        // What stands in for a function does so for all its versions.
+        if let Some(address) = overridden(&name[..version.unwrap_or(name.len())]) {
             return Some((address, false));
         }
         if let Some(address) = lifecycle::private_variable(name) {
@@ -77,9 +80,9 @@ impl InProcess {
         if let Some(definition) = self.find_in_loaded(name) {
             return Some((definition.address, definition.kind == SymbolKind::ThreadLocal));
         }
-        let definition = match name.iter().position(|byte| *byte == b'@') {
-            Some(at) if at != 0 => libraries::find_versioned(&name[..at], &name[at + 1..])?,
-            _ => libraries::find(name)?,
+        let definition = match version {
+            Some(at) => libraries::find_versioned(&name[..at], &name[at + 1..])?,
+            None => libraries::find(name)?,
         };
         Some((definition.address, definition.kind == SymbolKind::ThreadLocal))
     }

@@ -18,6 +18,7 @@
 #[cfg_attr(target_arch = "riscv64", path = "riscv64.rs")]
 mod arch;
 mod file;
+pub(crate) mod fixed;
 mod image;
 mod request;
 
@@ -113,11 +114,14 @@ impl TlsError {
 #[derive(Debug)]
 pub struct TlsModule {
     values: Vec<[u64; 2]>,
+    /// It is in the list of those with fixed places.
+    fixed: Option<[u64; 2]>,
     library: Option<Library>,
 }
 
 impl Drop for TlsModule {
     fn drop(&mut self) {
+        self.fixed.into_iter().for_each(fixed::remove);
         let _forks = at_fork::hold_off();
         self.library = None;
     }
@@ -128,7 +132,13 @@ impl TlsModule {
     /// already have their copy, with its initial values, when this returns.
     pub fn load(request: &TlsRequest<'_>) -> Result<Self, TlsError> {
         check(request)?;
-        let image = image::build(request);
+        // Descriptors are static, too, where glibc has room.
+        let may_be_static = |slot: &TlsSlot<'_>| slot.kind != TlsSlotKind::ModuleAndOffset;
+        let is_fixed = request.mem_size != 0 && request.slots.iter().any(may_be_static);
+        let whole = TlsSlot { target: TlsTarget::Own(0), kind: TlsSlotKind::ModuleAndOffset };
+        let mut slots = request.slots.to_vec();
+        slots.extend(is_fixed.then_some(whole));
+        let image = image::build(&TlsRequest { slots: &slots, ..*request });
         let forks = at_fork::hold_off();
         let library = file::load(&image.bytes);
         drop(forks);
@@ -137,13 +147,16 @@ impl TlsModule {
             file::LoadError::Loader(_) if is_static_trouble(request) => static_error(request),
             file::LoadError::Loader(message) => TlsError::Load { message },
         })?;
-        let slots = library.base().map(|base| base.wrapping_add(image.slots_address));
-        let slots = slots.ok_or_else(|| TlsError::Load { message: "it has no link map".to_owned() })?;
-        // SAFETY: the object is loaded; its slots are `request.slots.len()` pairs of words, aligned
+        let place = library.base().map(|base| base.wrapping_add(image.slots_address));
+        let place = place.ok_or_else(|| TlsError::Load { message: "it has no link map".to_owned() })?;
+        // SAFETY: the object is loaded; its slots are `slots.len()` pairs of words, aligned
         // to 16 bytes, in its writable segment, which the loader has finished with.
-        let filled = unsafe { std::slice::from_raw_parts(slots as *const [u64; 2], request.slots.len()) };
-        let values = request.slots.iter().zip(filled).map(|(slot, filled)| arch::value(slot.kind, filled)).collect();
-        Ok(TlsModule { values, library: Some(library) })
+        let filled = unsafe { std::slice::from_raw_parts(place as *const [u64; 2], slots.len()) };
+        let value = |(slot, filled): (&TlsSlot<'_>, _)| arch::value(slot.kind, filled);
+        let mut values: Vec<[u64; 2]> = slots.iter().zip(filled).map(value).collect();
+        let fixed = if is_fixed { values.pop() } else { None };
+        fixed.into_iter().for_each(|index| fixed::add(index, request.mem_size));
+        Ok(TlsModule { values, fixed, library: Some(library) })
     }
 
     /// What the slots hold, in the request's order.
@@ -153,6 +166,7 @@ impl TlsModule {
 
     /// Leaves the variables in place for the life of the process.
     pub fn keep(mut self) {
+        self.fixed = None;
         self.library.take().into_iter().for_each(Library::keep);
     }
 }

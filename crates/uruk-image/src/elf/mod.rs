@@ -10,8 +10,10 @@ mod bytes;
 mod dynamic_symbols;
 mod layout;
 mod relocations;
-mod start;
+pub(crate) mod start;
 mod tables;
+
+pub(crate) use relocations::machine;
 
 use crate::error::Error;
 use crate::library::Library;
@@ -77,7 +79,7 @@ impl<'a> ElfOptions<'a> {
 pub fn write_elf(mut graphs: Vec<LinkGraph>, options: &ElfOptions<'_>) -> Result<Vec<u8>, Error> {
     let Some(first) = graphs.first() else { return Err(Error::Empty) };
     let format = first.format;
-    let machine = relocations::machine(format)
+    let machine = machine(format)
         .ok_or_else(|| Error::Option(format!("{} has no executables and shared objects here", format.name)))?;
     let (main, fixed) = match &options.kind {
         ElfKind::Executable { main, address } => (Some(main.as_str()), *address),
@@ -86,7 +88,7 @@ pub fn write_elf(mut graphs: Vec<LinkGraph>, options: &ElfOptions<'_>) -> Result
     if fixed.is_some_and(|address| !address.is_multiple_of(0x1_0000) || address == 0 || 1 << 46 < address) {
         return Err(Error::Option("a fixed address is a multiple of 64 KiB above 0 and below 64 TiB".into()));
     }
-    if main.is_some() || graphs.iter().any(uses_exit_functions) {
+    if main.is_some() || graphs.iter().any(start::uses_exit_functions) {
         graphs.extend(start::graph(format, main).transpose()?);
     }
     let link = Link::new(Wanted {
@@ -98,10 +100,4 @@ pub fn write_elf(mut graphs: Vec<LinkGraph>, options: &ElfOptions<'_>) -> Result
         fixed,
     })?;
     Image::new(link, machine, options, fixed.unwrap_or(0))?.write()
-}
-
-/// Whether a graph registers functions that are to run when the image goes, or to go with it.
-fn uses_exit_functions(graph: &LinkGraph) -> bool {
-    const NAMES: [&[u8]; 5] = [b"__cxa_atexit", b"__dso_handle", b"atexit", b"at_quick_exit", b"pthread_atfork"];
-    graph.globals().any(|(id, _)| NAMES.contains(&graph.symbol_name(id)))
 }

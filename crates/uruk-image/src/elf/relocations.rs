@@ -4,6 +4,7 @@
 
 use super::bytes::Bytes;
 use crate::link::{Dynamic, What};
+use crate::packed::pack;
 use object::elf;
 use uruk_jitlink::format::Format;
 
@@ -102,60 +103,5 @@ impl Relocations {
         }
         relocations.short = pack(&places);
         relocations
-    }
-}
-
-/// An even word is the place of one; an odd one says of each of the next 63 words whether it is one, in its upper bits.
-fn pack(places: &[u64]) -> Vec<u64> {
-    const WORD: u64 = 8;
-    let mut packed = Vec::new();
-    let mut rest = places;
-    while let Some((first, later)) = rest.split_first() {
-        packed.push(*first);
-        rest = later;
-        let mut base = first + WORD;
-        loop {
-            let distance = |place: &u64| place.wrapping_sub(base);
-            let in_reach = |place: &&u64| distance(place).is_multiple_of(WORD) && distance(place) / WORD < 63;
-            let count = rest.iter().take_while(in_reach).count();
-            if count == 0 {
-                break;
-            }
-            let bits = rest[..count].iter().fold(0, |bits, place| bits | 2 << (distance(place) / WORD));
-            packed.push(bits | 1);
-            rest = &rest[count..];
-            base += 63 * WORD;
-        }
-    }
-    packed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::pack;
-
-    fn unpack(packed: &[u64]) -> Vec<u64> {
-        let (mut places, mut next) = (Vec::new(), 0);
-        for word in packed {
-            if word % 2 == 0 {
-                places.push(*word);
-                next = word + 8;
-            } else {
-                places.extend((0..63).filter(|bit| word >> (bit + 1) & 1 == 1).map(|bit| next + 8 * bit));
-                next += 63 * 8;
-            }
-        }
-        places
-    }
-
-    #[test]
-    fn short_relocations_are_the_same_places() {
-        let dense: Vec<u64> = (0..1000).map(|number| 0x1000 + number * 8).collect();
-        assert_eq!(pack(&dense).len(), 1 + 999_usize.div_ceil(63));
-        let gaps = [&dense[..100], &[0x10000, 0x10008, 0x1000a, 0x10012, 0x20000, 0x20000 + 63 * 8, 0x20000 + 64 * 8]];
-        let gaps = gaps.concat();
-        for places in [&dense, &gaps, &vec![]] {
-            assert_eq!(unpack(&pack(places)), *places);
-        }
     }
 }

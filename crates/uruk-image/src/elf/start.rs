@@ -151,6 +151,12 @@ fn functions(format: &'static Format) -> Option<&'static Functions> {
     }
 }
 
+/// Whether a graph registers functions that are to run when the image goes, or to go with it.
+pub fn uses_exit_functions(graph: &LinkGraph) -> bool {
+    const NAMES: [&[u8]; 5] = [b"__cxa_atexit", b"__dso_handle", b"atexit", b"at_quick_exit", b"pthread_atfork"];
+    graph.globals().any(|(id, _)| NAMES.contains(&graph.symbol_name(id)))
+}
+
 /// The graph of what is added: to a program, whose function `main` is called so, or to a shared object.
 pub fn graph(format: &'static Format, main: Option<&str>) -> Option<Result<LinkGraph, EditError>> {
     let functions = functions(format)?;

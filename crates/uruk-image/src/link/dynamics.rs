@@ -3,13 +3,14 @@
 use super::symbols::Meaning;
 use super::{ELSEWHERE, Link, text};
 use crate::error::Error;
+use serde::{Deserialize, Serialize};
 use uruk_jitlink::arch::{Field, Value};
 use uruk_jitlink::graph::*;
 use uruk_jitlink::layout::{Member, lane};
 use uruk_jitlink::tls::{Question, Variable, entry_variable, question};
 
 /// A word, and what a loader has to put there.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub(crate) struct Dynamic {
     /// Its address in the image.
     pub place: u64,
@@ -17,7 +18,7 @@ pub(crate) struct Dynamic {
 }
 
 /// What goes into a word.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub(crate) enum What {
     /// The address of this place of the image.
     Own(u64),

@@ -278,6 +278,12 @@ impl Link {
         Ok(found)
     }
 
+    /// Runs of code, each with its unwind records, a zero word behind them.
+    pub fn unwind_parts(&self) -> impl Iterator<Item = (Range<u64>, Range<u64>)> {
+        let shares = self.members.iter().map(|member| &member.share);
+        shares.filter(|share| !share.unwind.is_empty()).map(|share| (share.lanes[0].clone(), share.unwind.clone()))
+    }
+
     /// Whether any code uses compressed instructions.
     pub fn is_compressed(&self) -> bool {
         self.members.iter().any(|member| member.graph.compressed)

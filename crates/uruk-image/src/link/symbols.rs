@@ -16,6 +16,8 @@ pub(crate) struct Import {
     pub found: Option<(usize, Option<String>)>,
     pub weak: bool,
     pub kind: SymbolKind,
+    /// Bytes of it, if the library says.
+    pub size: u64,
 }
 
 /// What a global symbol of a graph stands for.
@@ -211,11 +213,13 @@ fn find(name: &[u8], weak: bool, libraries: &[Library]) -> Import {
         Some((name, version)) => (name, Some(version.trim_start_matches('@'))),
         None => (text.as_str(), None),
     };
-    let found = libraries.iter().enumerate().find_map(|(position, library)| {
-        library.find(name, version).map(|LibrarySymbol { version, kind }| ((position, version.clone()), *kind))
-    });
-    let (found, kind) = found.map_or((None, SymbolKind::None), |(found, kind)| (Some(found), kind));
-    Import { name: name.into(), found, weak, kind }
+    let found = libraries
+        .iter()
+        .enumerate()
+        .find_map(|(position, library)| library.find(name, version).map(|symbol| (position, symbol)));
+    let (kind, size) = found.map_or((SymbolKind::None, 0), |(_, symbol)| (symbol.kind, symbol.size));
+    let found = found.map(|(position, LibrarySymbol { version, .. })| (position, version.clone()));
+    Import { name: name.into(), found, weak, kind, size }
 }
 
 pub(crate) fn text(name: &[u8]) -> String {

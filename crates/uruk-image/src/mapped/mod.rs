@@ -1,0 +1,49 @@
+//! Uruk's own images: a file that is mapped into a running process in one piece, relocated, and used at once.
+//!
+//! Data flow: graphs → one linked image, with a list of what only its loader knows ([`write`]) → a file ([`file`], [`contents`]) → one
+//! mapping ([`region`]), relocations, thread-local variables, unwind records, initialisers ([`load`]).
+//! Memory: pages of the file, private to the process; those that nothing is relocated in and nobody writes to stay the file's, and are
+//! shared by all processes.
+//! Invariants: a file that was truncated, altered, or made for another version, architecture or stamp is refused before any of it is used;
+//! no word of it is trusted that was not checked.
+
+mod contents;
+mod error;
+mod file;
+mod load;
+mod region;
+mod write;
+
+pub use contents::{Exported, Imported, Kind, Needed, Stamp};
+pub use error::{MappedError, Problem};
+pub use load::{LoadOptions, Mapped};
+pub use write::write_mapped;
+
+use crate::closure::Share;
+use crate::library::Library;
+
+/// How a mappable image is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MappedOptions<'a> {
+    /// The function that begins a program.
+    pub main: Option<&'a str>,
+    /// Where symbols are that the image does not define, in the order in which they are looked for.
+    pub libraries: &'a [Library],
+    /// What is kept, with all that it refers to; everything that others can see, if not given.
+    pub roots: Option<&'a [String]>,
+    /// Where it is mapped if nothing else is there: its own pointers need no relocation then. A multiple of 64 KiB.
+    pub address: Option<u64>,
+    /// What who loads it has to say, too: the version of a runtime.
+    pub stamp: &'a str,
+    /// The layout of the client's types, which who loads it has to have, too.
+    pub layout: Option<[u8; 32]>,
+    /// Libraries have to be the very builds that it was made with, not only define the same symbols.
+    pub same_builds: bool,
+    /// How much each root keeps, for who looks at the image.
+    pub shares: &'a [Share],
+}
+
+/// Whether a file begins as a mappable image does.
+pub fn is_mapped(head: &[u8]) -> bool {
+    head.starts_with(&file::MAGIC)
+}

@@ -1,0 +1,157 @@
+//! From graphs to the file of a mappable image.
+
+use super::contents::{Contents, Exported, Imported, Kind, Needed, Stamp, Threads};
+use super::{MappedOptions, file};
+use crate::elf::{machine, start};
+use crate::error::Error;
+use crate::library::Library;
+use crate::link::{Defined, Dynamic, Import, Link, Wanted, What, text};
+use crate::packed::pack;
+use std::ops::Range;
+use uruk_jitlink::graph::{LinkGraph, SymbolKind};
+
+/// Writes graphs as an image that [`Mapped::load`](super::Mapped::load) loads.
+///
+/// As in [`write_elf`](crate::write_elf), what the image itself defines is what its references mean, and what it defines is visible to
+/// others unless it is hidden.
+pub fn write_mapped(mut graphs: Vec<LinkGraph>, options: &MappedOptions<'_>) -> Result<Vec<u8>, Error> {
+    let Some(first) = graphs.first() else { return Err(Error::Empty) };
+    let format = first.format;
+    let machine =
+        machine(format).ok_or_else(|| Error::Option(format!("{} has no mappable images here", format.name)))?;
+    if options.address.is_some_and(|address| !address.is_multiple_of(0x1_0000) || 1 << 46 < address) {
+        return Err(Error::Option("an image's own address is a multiple of 64 KiB below 64 TiB".into()));
+    }
+    if graphs.iter().any(start::uses_exit_functions) {
+        graphs.extend(start::graph(format, None).transpose()?);
+    }
+    let mut link = Link::new(Wanted {
+        graphs,
+        roots: options.roots,
+        entry: options.main,
+        libraries: options.libraries,
+        executable: false,
+        fixed: None,
+    })?;
+    let address = options.address.unwrap_or(0);
+    let parts = place(&mut link, machine.page, address);
+    let (lanes, thread_image) = link.write()?;
+    let mut bytes = vec![0; parts.all[2].end as usize];
+    for (part, lane) in parts.all.iter().zip(&lanes) {
+        bytes[part.start as usize..][..lane.len()].copy_from_slice(lane);
+    }
+    bytes[parts.threads.start as usize..][..thread_image.len()].copy_from_slice(&thread_image);
+    let contents = contents(&link, options, address, parts, machine.page, &mut bytes)?;
+    Ok(file::write(machine.number, machine.page, bytes, &contents))
+}
+
+/// Where everything lies in the image.
+struct Parts {
+    all: [Range<u64>; 3],
+    threads: Range<u64>,
+    end: u64,
+}
+
+fn place(link: &mut Link, page: u64, address: u64) -> Parts {
+    let [code, read_only, data] = link.demands();
+    let (initial, _, align) = link.thread_image();
+    // Whatever asks for more than a page has it if the image's address has.
+    let begin = |at: u64, align: u64| at.next_multiple_of(page.max(align));
+    let start = begin(page, code.align);
+    let code = start..start + code.size;
+    let start = begin(code.end, read_only.align);
+    let threads = (start + read_only.size).next_multiple_of(align);
+    let read_only = start..threads + initial;
+    let start = begin(read_only.end, data.align);
+    let end = start + data.size;
+    let data = start..end - data.zero_fill;
+    link.place(address, [&code, &read_only, &data].map(|part| address + part.start), address + threads);
+    Parts { threads: threads..threads + initial, all: [code, read_only, data], end }
+}
+
+fn contents(
+    link: &Link,
+    options: &MappedOptions<'_>,
+    address: u64,
+    parts: Parts,
+    page: u64,
+    bytes: &mut [u8],
+) -> Result<Contents, Error> {
+    let offset = |place: u64| place.wrapping_sub(address);
+    let moved = |range: &Range<u64>| offset(range.start)..offset(range.end);
+    let (mut own, mut words) = (Vec::new(), Vec::new());
+    for Dynamic { place, what } in link.dynamics()? {
+        let what = match what {
+            // Its word has the address already.
+            What::Own(_) if place.is_multiple_of(2) => {
+                own.push(offset(place));
+                continue;
+            }
+            What::Own(target) => What::Own(offset(target)),
+            What::Indirect(function) => What::Indirect(offset(function)),
+            other => other,
+        };
+        let place = offset(place);
+        if what.import().is_some() {
+            // An import's address was out of reach while fields were filled.
+            bytes[place as usize..][..8].fill(0);
+        }
+        words.push(Dynamic { place, what });
+    }
+    let (_, size, align) = link.thread_image();
+    let Parts { all, threads, end } = parts;
+    let named = |name: &str| link.functions(name).map_or(all[2].start..all[2].start, |range| moved(&range));
+    Ok(Contents {
+        stamp: stamp(options),
+        base: options.libraries.iter().find_map(Library::base),
+        address,
+        align: link.demands().iter().map(|demand| demand.align).max().unwrap_or(1).max(page),
+        functions: [named(".preinit_array"), named(".init_array"), named(".fini_array")],
+        parts: all,
+        end,
+        threads: (size != 0).then_some(Threads { image: threads, size, align }),
+        entry: options.main.and_then(|main| link.address(main)).map(offset),
+        libraries: options.libraries.iter().map(needed).collect(),
+        imports: link.imports().iter().map(imported).collect(),
+        exports: link.exports().map(|defined| exported(&defined, address)).collect(),
+        own: pack(&own),
+        words,
+        unwind: link.unwind_parts().map(|(code, records)| (moved(&code), moved(&records))).collect(),
+        patches: Vec::new(),
+        shares: options.shares.iter().map(|share| (share.root.clone(), share.places, share.bytes)).collect(),
+    })
+}
+
+fn stamp(options: &MappedOptions<'_>) -> Stamp {
+    let build = |library: &Library| Some((library.name().to_owned(), library.build_id()?.to_vec()));
+    let builds = if options.same_builds { options.libraries.iter().filter_map(build).collect() } else { Vec::new() };
+    Stamp { client: options.stamp.to_owned(), layout: options.layout, builds }
+}
+
+fn needed(library: &Library) -> Needed {
+    Needed { name: library.name().to_owned(), load: library.is_needed(), base: library.base().is_some() }
+}
+
+fn kind(kind: SymbolKind) -> Kind {
+    match kind {
+        SymbolKind::Function | SymbolKind::Indirect => Kind::Function,
+        SymbolKind::Object => Kind::Object,
+        SymbolKind::ThreadLocal => Kind::ThreadLocal,
+        _ => Kind::Unknown,
+    }
+}
+
+fn imported(import: &Import) -> Imported {
+    let Import { name, found, weak, kind: of, size } = import;
+    let (library, version) = match found {
+        Some((library, version)) => (Some(*library as u32), version.clone()),
+        None => (None, None),
+    };
+    Imported { name: name.clone(), version, library, kind: kind(*of), size: *size, weak: *weak }
+}
+
+fn exported(defined: &Defined<'_>, address: u64) -> Exported {
+    let kind = kind(defined.symbol.kind);
+    let place = if kind == Kind::ThreadLocal { defined.address } else { defined.address.wrapping_sub(address) };
+    Exported { name: text(defined.name), place, size: defined.symbol.size, kind }
+}

@@ -1,0 +1,214 @@
+//! Uruk's own images, loaded into this process.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use support::{Compiled, HERE, OTHERS};
+use uruk_executor::in_process::InProcess;
+use uruk_executor::memory::Options;
+use uruk_image::mapped::{LoadOptions, Mapped, MappedOptions, Problem, write_mapped};
+use uruk_image::{Error, Library};
+
+/// A function of an image.
+type Function = extern "C" fn() -> i64;
+
+fn executor() -> Arc<InProcess> {
+    Arc::new(InProcess::new(Options::default()))
+}
+
+fn call(image: &Mapped, name: &str) -> i64 {
+    let address = image.address(name).unwrap_or_else(|| panic!("the image has `{name}`"));
+    // SAFETY: the images of these tests define such functions.
+    let function: Function = unsafe { std::mem::transmute(address as *const ()) };
+    function()
+}
+
+/// An image of sources, in a file.
+fn image(compiled: &Compiled, options: MappedOptions<'_>) -> PathBuf {
+    compiled.write("image", &write_mapped(compiled.graphs(), &options).unwrap_or_else(|error| panic!("{error}")))
+}
+
+fn system_libraries() -> Vec<Library> {
+    HERE.libraries(&["libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6", HERE.loader])
+}
+
+fn problem(path: &Path, options: &LoadOptions<'_>) -> Problem {
+    Mapped::load(path, options, &executor()).err().expect("it is not to be loaded").problem
+}
+
+const EVERYTHING: &str = r#"
+#include <cstdlib>
+#include <cstring>
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <thread>
+extern "C" long reported;
+extern "C" int weak_absent(void) __attribute__((weak));
+static std::string made = "made when it was loaded";
+static thread_local std::string own = "own";
+static __thread long plain = 5;
+static int values[3] = {1, 2, 3};
+int *inner = &values[1];
+static long zeroes[10000];
+static void gone() { reported += 100; }
+__attribute__((constructor)) static void begin() { std::atexit(gone); reported += 1; }
+__attribute__((destructor)) static void end() { reported += 10; }
+static void thrower(int depth) { if (depth == 0) throw std::runtime_error("thrown"); thrower(depth - 1); }
+static long first() { return 4; }
+extern "C" long (*decide())() { return first; }
+extern "C" long chosen() __attribute__((ifunc("decide")));
+extern "C" long exceptions() {
+    try { thrower(5); } catch (const std::exception &error) { return std::strlen(error.what()); }
+    return -1;
+}
+extern "C" long threads() {
+    own += " of this thread";
+    std::string other;
+    std::thread([&] { own += "!"; plain += 1; other = own; }).join();
+    return other == "own!" && own == "own of this thread" && plain == 5;
+}
+extern "C" long pointers() { return *inner == 2 && made.size() == 23 && weak_absent == nullptr && stdin == *&stdin; }
+extern "C" long zero() { long sum = 0; for (long value : zeroes) sum += value; zeroes[9999] = 1; return sum; }
+extern "C" long choose() { return chosen(); }
+extern "C" FILE **input() { return &stdin; }
+extern "C" int main(int count, char **) { return count + 40; }
+"#;
+
+unsafe extern "C" {
+    static stdin: *mut std::ffi::c_void;
+}
+
+#[test]
+fn images_are_loaded_used_and_unloaded() {
+    for model in ["-ftls-model=global-dynamic", "-ftls-model=initial-exec", "-mtls-dialect=gnu2"] {
+        let compiled = Compiled::new(&[("everything.cpp", EVERYTHING)], &["-O2", "-fPIC", model]);
+        let mut libraries = system_libraries();
+        let host = Compiled::new(&[("host.c", "long reported;")], &["-fPIC"]);
+        let host = host.link("libhost.so", &["-shared", "-Wl,-soname,libhost.so"]);
+        libraries.push(Library::open(&host).unwrap().already_there());
+        for address in [None, Some(0x2a00_0000_0000)] {
+            let options = MappedOptions { main: Some("main"), libraries: &libraries, address, ..Default::default() };
+            let path = image(&compiled, options);
+            let reported = AtomicI64::new(0);
+            let own = |name: &str| (name == "reported").then(|| std::ptr::from_ref(&reported) as u64);
+            let options = LoadOptions { symbols: Some(&own), ..LoadOptions::default() };
+            let executor = executor();
+            let loaded = Mapped::load(&path, &options, &executor).unwrap_or_else(|error| panic!("{model}: {error}"));
+            assert!(address.is_none_or(|address| loaded.range().start == address));
+            // The address is taken now, so that this one lies elsewhere.
+            let second = Mapped::load(&path, &options, &executor).unwrap();
+            assert_ne!(loaded.range().start, second.range().start);
+            assert_eq!(reported.load(Ordering::Relaxed), 2);
+            for image in [&loaded, &second] {
+                let results = ["exceptions", "threads", "pointers", "zero", "choose"].map(|name| call(image, name));
+                assert_eq!(results, [6, 1, 1, 0, 4], "{model} {address:?}");
+                assert_eq!(call(image, "zero"), 1);
+                assert_eq!(call(image, "input"), &raw const stdin as i64);
+            }
+            executor.set_arguments(["image", "argument"]);
+            assert_eq!(loaded.run().unwrap(), 42);
+            drop(second);
+            assert_eq!(reported.load(Ordering::Relaxed), 112);
+            assert_eq!(call(&loaded, "exceptions"), 6);
+            drop(loaded);
+            assert_eq!(reported.load(Ordering::Relaxed), 222);
+        }
+    }
+}
+
+const COUNTER: &str = "extern int offered[4]; int *inside = &offered[2]; static int count = 7; int *own = &count; long next(void) { return ++*own; }";
+
+/// A library, and the folder that it is in.
+fn offered(text: &str) -> (PathBuf, Compiled) {
+    let compiled = Compiled::new(&[("offered.c", text)], &["-fPIC"]);
+    (compiled.link("liboffered.so", &["-shared", "-Wl,-soname,liboffered.so,--build-id"]), compiled)
+}
+
+#[test]
+fn images_are_refused_where_they_do_not_belong() {
+    let compiled = Compiled::new(&[("counter.c", COUNTER)], &["-O1", "-fPIC"]);
+    let first = offered("int offered[4] = {1};");
+    let libraries = [Library::open(&first.0).unwrap().already_there()];
+    let layout = Some([7; 32]);
+    let wanted = MappedOptions { libraries: &libraries, stamp: "runtime 1.2", layout, ..MappedOptions::default() };
+    let path = image(&compiled, wanted);
+    assert!(matches!(problem(&path, &LoadOptions::default()), Problem::Undefined(names) if names == ["offered"]));
+    let stamp = LoadOptions { stamp: Some("runtime 1.3"), ..LoadOptions::default() };
+    assert!(matches!(problem(&path, &stamp), Problem::Stamp { found, .. } if found == "runtime 1.2"));
+    assert!(matches!(problem(&path, &LoadOptions { layout: Some([8; 32]), ..stamp }), Problem::Stamp { .. }));
+    let other = LoadOptions { stamp: Some("runtime 1.2"), layout: Some([8; 32]), ..stamp };
+    assert!(matches!(problem(&path, &other), Problem::Layout));
+    // The same library, another build of it, and one whose variable has another size, or is a function.
+    let exact = write_mapped(compiled.graphs(), &MappedOptions { same_builds: true, ..wanted }).unwrap();
+    let exact = compiled.write("exact", &exact);
+    let fits = LoadOptions { layout, ..LoadOptions::default() };
+    let load = |library: &(PathBuf, Compiled), path: &Path| {
+        let executor = executor();
+        executor.load_library(&library.0.to_string_lossy()).unwrap();
+        Mapped::load(path, &fits, &executor).map(|image| call(&image, "next")).map_err(|error| error.problem)
+    };
+    assert_eq!(load(&first, &path).unwrap(), 8);
+    assert_eq!(load(&first, &exact).unwrap(), 8);
+    let rebuilt = offered("int offered[4] = {2};");
+    assert_eq!(load(&rebuilt, &path).unwrap(), 8);
+    assert!(matches!(load(&rebuilt, &exact), Err(Problem::Library { library }) if library == "liboffered.so"));
+    let resized = load(&offered("int offered[8] = {2};"), &path).unwrap_err();
+    let expected = "`offered` is a variable of 32 bytes here, and was a variable of 16 bytes when the image was made; build it anew";
+    assert_eq!(resized.to_string(), expected);
+    let changed = load(&offered("int offered(void) { return 1; }"), &path).unwrap_err();
+    assert!(matches!(&changed, Problem::Symbol { found, .. } if found == "a function"), "{changed}");
+}
+
+#[test]
+fn damaged_images_are_never_loaded() {
+    let compiled = Compiled::new(&[("counter.c", "static int count; int *own = &count;")], &["-fPIC"]);
+    let bytes = write_mapped(compiled.graphs(), &MappedOptions::default()).unwrap();
+    assert_eq!(bytes, write_mapped(compiled.graphs(), &MappedOptions::default()).unwrap(), "the same bytes again");
+    let tried = |bytes: &[u8]| problem(&compiled.write("damaged", bytes), &LoadOptions::default());
+    for length in (0..64).chain((64..bytes.len()).step_by(61)) {
+        let problem = tried(&bytes[..length]);
+        assert!(matches!(problem, Problem::Length { .. } | Problem::Kind), "{length}: {problem}");
+    }
+    assert!(matches!(tried(&[&bytes[..], &[0]].concat()), Problem::Length { .. }));
+    for place in (0..bytes.len()).filter(|place| *place < 64 || place % 61 == 0 || bytes.len() - 200 < *place) {
+        let mut altered = bytes.clone();
+        altered[place] ^= 1 << (place % 8);
+        let problem = tried(&altered);
+        let expected = match place {
+            0..8 => matches!(problem, Problem::Kind),
+            8..12 => matches!(problem, Problem::Version { known: 1, .. }),
+            12..14 => matches!(problem, Problem::Architecture { .. }),
+            14..32 => matches!(problem, Problem::Length { .. } | Problem::Malformed(_) | Problem::Altered),
+            _ => matches!(problem, Problem::Altered),
+        };
+        assert!(expected, "{place}: {problem}");
+    }
+    assert!(matches!(problem(Path::new("nowhere"), &LoadOptions::default()), Problem::System { .. }));
+    assert!(Mapped::load(&compiled.write("whole", &bytes), &LoadOptions::default(), &executor()).is_ok());
+}
+
+#[test]
+fn images_of_other_machines_are_refused() {
+    for machine in OTHERS {
+        let compiled = Compiled::for_machine(machine, &[("counter.c", "int count; int *own = &count;")], &["-fPIC"]);
+        let path = image(&compiled, MappedOptions::default());
+        let problem = problem(&path, &LoadOptions::default());
+        assert!(matches!(&problem, Problem::Architecture { here, .. } if here == "x86_64"), "{problem}");
+    }
+}
+
+#[test]
+fn images_need_a_beginning_to_be_run_and_definitions_to_be_written() {
+    let compiled = Compiled::new(&[("counter.c", COUNTER)], &["-fPIC"]);
+    let error = write_mapped(compiled.graphs(), &MappedOptions::default()).err().unwrap();
+    assert!(matches!(&error, Error::Undefined { symbols } if symbols[0].0 == "offered"), "{error}");
+    let compiled = Compiled::new(&[("counter.c", "int count; int *own = &count;")], &["-fPIC"]);
+    let path = image(&compiled, MappedOptions::default());
+    let loaded = Mapped::load(&path, &LoadOptions::default(), &executor()).unwrap();
+    assert!(matches!(loaded.run(), Err(Problem::NoEntry)));
+    let missing = MappedOptions { main: Some("main"), ..MappedOptions::default() };
+    assert!(matches!(write_mapped(compiled.graphs(), &missing), Err(Error::NoRoot { name }) if name == "main"));
+}
