@@ -1,8 +1,8 @@
 //! A running program, frozen by one call: what its roots lead to and what its dylibs have linked, as graphs that any file is written of.
 //!
-//! Data flow: roots → all that they lead to → the dylibs' graphs, with the values that variables have now → words that would be wrong
-//! in another process, which are an error unless they are allowed → names for functions that data points to → graphs, those of the code
-//! first.
+//! Data flow: roots → all that they lead to → the dylibs' graphs, with names for functions that data points to and the values that
+//! variables have now → words that would be wrong in another process, which are an error unless they are allowed → graphs, those of the
+//! code first.
 
 use crate::closure::Closure;
 use crate::code::Code;
@@ -56,16 +56,15 @@ impl Freeze<'_> {
 
     /// The same of bytes that come from elsewhere, and of what is mapped there.
     pub fn freeze_from(&self, memory: &dyn Memory, mappings: &Mappings) -> Result<Frozen, Error> {
-        let mut findings = Vec::new();
         let mut closure = Closure::default();
         if let Some((world, roots)) = self.data {
             closure = world.trace(roots, memory, self.heap)?;
-            findings = closure.prove(world, mappings);
         }
+        let mut findings = self.data.map_or_else(Vec::new, |(world, _)| closure.prove(world, mappings));
         let mut code = self.code.map(|(session, dylibs)| Code::of(session, dylibs)).transpose()?;
         if let Some(code) = &mut code {
-            findings.extend(code.take_values(memory, mappings)?);
             code.name_functions(&closure)?;
+            findings.extend(code.take_values(memory, mappings)?);
         }
         proof::check(findings, self.allowed)?;
         let functions: &dyn Functions = code.as_ref().map_or(&(), |code| code);
