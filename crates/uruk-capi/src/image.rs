@@ -165,7 +165,7 @@ fn freeze(options: &uruk_image_options) -> Result<Frozen, Failure> {
     }
     let guard = world.as_deref().map(lock);
     let data = guard.as_deref().map(|world: &World| (world, roots.as_slice()));
-    Ok(Freeze { code, data, heap, allowed: &allowed }.freeze()?)
+    Ok(Freeze { code, data, heap, allowed: &allowed, ..Freeze::default() }.freeze()?)
 }
 
 /// Whose code an image has, and of which dylibs.

@@ -373,6 +373,18 @@ impl Closure {
         })
     }
 
+    /// The pointers of something kept.
+    pub(crate) fn edges_of(&self, number: u32) -> &[Edge] {
+        let first = self.edges.partition_point(|edge| edge.from.kept < number);
+        let end = self.edges.partition_point(|edge| edge.from.kept <= number);
+        &self.edges[first..end]
+    }
+
+    /// Offsets of its weak references to what nothing else keeps.
+    pub(crate) fn cleared_of(&self, number: u32) -> impl Iterator<Item = u64> {
+        self.cleared.iter().filter(move |place| place.kept == number).map(|place| place.offset)
+    }
+
     /// The way from a root to a pointer: the number of what has it, and its offset there.
     pub fn path(&self, world: &World, pointer: Option<(u32, u64)>) -> String {
         let mut steps = Vec::new();

@@ -10,7 +10,9 @@ mod variables;
 use crate::closure::{Closure, Target};
 use crate::data::CodeSymbols;
 use crate::error::Error;
+use crate::mapped::{BASE, Base};
 use foldhash::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::edit::{NewSymbol, Stage};
 use uruk_jitlink::format::Format;
@@ -20,6 +22,7 @@ use uruk_orc::{DylibId, Retained};
 use variables::Variable;
 
 /// The code of an image.
+#[derive(Default)]
 pub struct Code {
     retained: Vec<Arc<Retained>>,
     graphs: Vec<LinkGraph>,
@@ -28,21 +31,24 @@ pub struct Code {
     names: HashMap<u64, String>,
     /// In order of their addresses.
     variables: Vec<Variable>,
+    /// Where the image lies that this code's one builds on.
+    base: Option<Range<u64>>,
 }
 
 impl CodeSymbols for Code {
-    fn function_at(&self, address: u64) -> Option<String> {
-        self.names.get(&address).cloned()
+    fn function_at(&self, address: u64) -> Option<(String, u64)> {
+        self.names.get(&address).map(|name| (name.clone(), 0)).or_else(|| self.in_base(address))
     }
 
     fn variable_at(&self, address: u64) -> Option<(String, u64)> {
-        let variable = &self.variables[self.variable(address)?];
+        let Some(number) = self.variable(address) else { return self.in_base(address) };
+        let variable = &self.variables[number];
         Some((variable.name.clone()?, address - variable.address))
     }
 }
 
 impl Code {
-    /// Of what these dylibs have linked. Their session has to retain graphs.
+    /// Of what these dylibs have linked, if any. Their session has to retain graphs.
     pub fn of(session: &Session, dylibs: &[DylibId]) -> Result<Code, Error> {
         let mut retained = Vec::new();
         for dylib in dylibs {
@@ -70,7 +76,7 @@ impl Code {
             }
         }
         let variables = variables::of(&graphs);
-        let code = Code { retained, graphs, functions, names: HashMap::default(), variables };
+        let code = Code { retained, graphs, functions, variables, ..Code::default() };
         code.check_names()?;
         Ok(code)
     }
@@ -103,6 +109,16 @@ impl Code {
             }
         }
         Ok(())
+    }
+
+    /// What lies in an image that is loaded is not in this code's one, which refers to it.
+    pub fn build_on(&mut self, base: &Base<'_>) {
+        self.base = Some(base.range());
+    }
+
+    fn in_base(&self, address: u64) -> Option<(String, u64)> {
+        let base = self.base.as_ref().filter(|base| base.contains(&address))?;
+        Some((BASE.to_owned(), address - base.start))
     }
 
     /// Connects the code with data: functions and variables that data points to get names by which it can, and variables that a

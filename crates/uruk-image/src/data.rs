@@ -19,11 +19,10 @@ use uruk_jitlink::graph::{BlockId, LinkGraph, SectionKind, SymbolId, SymbolKind}
 
 /// Says what functions and variables of the code are called.
 pub trait CodeSymbols {
-    /// The symbol of the function that begins at an address.
-    fn function_at(&self, address: u64) -> Option<String>;
+    /// A symbol of the function that begins at an address, and how many bytes lie between, if it is not the function's own.
+    fn function_at(&self, address: u64) -> Option<(String, u64)>;
 
-    /// A symbol of the variable that has an address, and how many bytes lie between. What the code has is not in the data. If this is
-    /// not said, it has no variables.
+    /// The same of the variable that has an address. What the code has is not in the data. If this is not said, it has no variables.
     fn variable_at(&self, _: u64) -> Option<(String, u64)> {
         None
     }
@@ -31,7 +30,7 @@ pub trait CodeSymbols {
 
 /// There are none.
 impl CodeSymbols for () {
-    fn function_at(&self, _: u64) -> Option<String> {
+    fn function_at(&self, _: u64) -> Option<(String, u64)> {
         None
     }
 }
@@ -53,6 +52,32 @@ pub(crate) fn name_of_external(external: &External, object: &str, format: &'stat
         None => name.clone(),
     };
     Ok(String::from_utf8_lossy(&format.container.object_name(name.as_bytes())).into_owned())
+}
+
+/// What a pointer refers to outside of the data's own graph: the symbol as a graph of a format has it, which messages call `object`,
+/// whether that may be absent, and what is added. Functions that nobody knows have none; making the data's graph fails because of them.
+pub(crate) fn referent(
+    closure: &Closure,
+    target: Target,
+    code: &dyn CodeSymbols,
+    object: &str,
+    format: &'static Format,
+) -> Result<Option<(String, bool, i64)>, Error> {
+    let object_name = |name: &str| String::from_utf8_lossy(&format.container.object_name(name.as_bytes())).into_owned();
+    Ok(match target {
+        Target::Place(place, tag) => {
+            let variable = code.variable_at(closure.kept[place.kept as usize].address);
+            let (name, offset) = variable.unwrap_or_else(|| (symbol_of_kept(place.kept), 0));
+            Some((object_name(&name), false, (offset + place.offset + tag) as i64))
+        }
+        Target::External(number) => {
+            let external = &closure.externals[number as usize];
+            Some((name_of_external(external, object, format)?, external.weak, external.addend))
+        }
+        Target::Code(address) => {
+            code.function_at(address).map(|(name, offset)| (object_name(&name), false, offset as i64))
+        }
+    })
 }
 
 /// Where something kept goes.
@@ -157,7 +182,7 @@ impl Closure {
             let symbol = NewSymbol::external(&name);
             externals.push(editor.add_symbol(if external.weak { symbol.weak() } else { symbol })?);
         }
-        let mut functions: HashMap<u64, SymbolId> = HashMap::default();
+        let mut functions: HashMap<u64, (SymbolId, i64)> = HashMap::default();
         // What variables refer to.
         let mut offered: HashSet<u32> = HashSet::default();
         for edge in &self.edges {
@@ -171,16 +196,16 @@ impl Closure {
                 }
                 Target::External(number) => (externals[number as usize], self.externals[number as usize].addend),
                 Target::Code(address) => match functions.get(&address) {
-                    Some(symbol) => (*symbol, 0),
+                    Some(known) => *known,
                     None => {
-                        let name = code.function_at(address).ok_or_else(|| Error::Pointer {
+                        let (name, offset) = code.function_at(address).ok_or_else(|| Error::Pointer {
                             path: self.path(world, Some((edge.from.kept, edge.from.offset))),
                             value: address,
                             reason: "not the address of a function that was linked here".into(),
                         })?;
                         let symbol = editor.external(&object_name(&name))?;
-                        functions.insert(address, symbol);
-                        (symbol, 0)
+                        functions.insert(address, (symbol, offset as i64));
+                        (symbol, offset as i64)
                     }
                 },
             };

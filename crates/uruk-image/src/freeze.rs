@@ -6,8 +6,8 @@
 
 use crate::closure::{Closure, Share};
 use crate::code::Code;
-use crate::data::CodeSymbols;
 use crate::error::Error;
+use crate::mapped::{Base, Change};
 use crate::memory::{Memory, ThisProcess};
 use crate::proof::{self, Mappings};
 use crate::world::{Heap, World};
@@ -35,6 +35,9 @@ pub struct Freeze<'a> {
     pub data: Option<(&'a World, &'a [&'a str])>,
     /// Who knows objects that were not added to the world.
     pub heap: Option<&'a dyn Heap>,
+    /// An image that this process has loaded, and that the one to be made builds on: what lies in it is not frozen again, but for what has
+    /// changed since. Only mappable images can be made then.
+    pub base: Option<&'a Base<'a>>,
     /// Paths of findings that are right nevertheless, as messages print them.
     pub allowed: &'a [String],
 }
@@ -47,6 +50,8 @@ pub struct Frozen {
     pub closure: Closure,
     /// How much of it each root keeps.
     pub shares: Vec<Share>,
+    /// What has changed in the image that this one builds on.
+    pub changes: Vec<Change>,
 }
 
 impl Freeze<'_> {
@@ -62,23 +67,34 @@ impl Freeze<'_> {
         if let Some((world, roots)) = self.data {
             closure = world.trace(roots, memory, self.heap)?;
         }
-        let mut code = self.code.map(|(session, dylibs)| Code::of(session, dylibs)).transpose()?;
-        let mut of_code = Vec::new();
-        if let Some(code) = &mut code {
-            code.connect(&closure)?;
-            of_code = code.take_values(memory, mappings)?;
-        }
-        let symbols: &dyn CodeSymbols = code.as_ref().map_or(&(), |code| code);
-        let mut findings = self.data.map_or_else(Vec::new, |(world, _)| closure.prove(world, symbols, mappings));
-        findings.extend(of_code);
-        proof::check(findings, self.allowed)?;
+        let mut code = match self.code {
+            Some((session, dylibs)) => Code::of(session, dylibs)?,
+            None => Code::default(),
+        };
+        self.base.into_iter().for_each(|base| code.build_on(base));
+        code.connect(&closure)?;
+        let of_code = code.take_values(memory, mappings)?;
         // The code is that of the machine where it runs.
-        let format = code.as_ref().and_then(Code::format).unwrap_or(HERE);
-        let data = self.data.filter(|_| !closure.kept.is_empty());
-        let data = data.map(|(world, _)| closure.to_graph(world, "the data", format, symbols)).transpose()?;
-        let mut graphs = code.map_or_else(Vec::new, Code::into_graphs);
-        graphs.extend(data);
-        let shares = self.data.map_or_else(Vec::new, |(world, _)| closure.shares(world));
-        Ok(Frozen { graphs, closure, shares })
+        let format = code.format().unwrap_or(HERE);
+        let nothing = World::new();
+        let world = self.data.map_or(&nothing, |(world, _)| world);
+        let mut findings = closure.prove(world, &code, mappings);
+        findings.extend(of_code);
+        let changes =
+            self.base.map(|base| base.changes((world, &closure), &code, format, (memory, mappings))).transpose()?;
+        let (changed, changes) = match changes {
+            Some(changes) => {
+                findings.extend(changes.findings);
+                (changes.graph, changes.list)
+            }
+            None => (None, Vec::new()),
+        };
+        proof::check(findings, self.allowed)?;
+        let data =
+            if closure.kept.is_empty() { None } else { Some(closure.to_graph(world, "the data", format, &code)?) };
+        let mut graphs = code.into_graphs();
+        graphs.extend(data.into_iter().chain(changed));
+        let shares = closure.shares(world);
+        Ok(Frozen { graphs, closure, shares, changes })
     }
 }

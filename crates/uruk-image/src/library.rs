@@ -64,6 +64,19 @@ impl Library {
         Ok(libraries.filter_map(Result::ok).collect())
     }
 
+    /// An image that another one builds on, with what it defines: names, kinds and sizes.
+    pub(crate) fn of_image(digest: [u8; 32], symbols: impl Iterator<Item = (String, SymbolKind, u64)>) -> Library {
+        let symbol = |(name, kind, size)| (name, vec![(LibrarySymbol { version: None, kind, size }, true)]);
+        Library {
+            name: "the image that it builds on".into(),
+            path: None,
+            is_needed: false,
+            build_id: None,
+            base: Some(digest),
+            symbols: symbols.map(symbol).collect(),
+        }
+    }
+
     /// It is there when the image is loaded, as the program is that loads a shared object: nothing asks for it.
     pub fn already_there(self) -> Library {
         Library { is_needed: false, ..self }

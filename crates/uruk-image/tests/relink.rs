@@ -24,8 +24,8 @@ fn word(address: u64) -> u64 {
 struct Named(BTreeMap<u64, &'static str>);
 
 impl CodeSymbols for Named {
-    fn function_at(&self, address: u64) -> Option<String> {
-        self.0.get(&address).map(|name| (*name).into())
+    fn function_at(&self, address: u64) -> Option<(String, u64)> {
+        self.0.get(&address).map(|name| ((*name).into(), 0))
     }
 }
 

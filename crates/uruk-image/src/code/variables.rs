@@ -5,7 +5,7 @@
 
 use super::Code;
 use crate::closure::{Closure, Kept, Target};
-use crate::data::{name_of_external, symbol_of_kept};
+use crate::data::referent;
 use crate::error::Error;
 use crate::memory::Memory;
 use crate::proof::{Finding, Mappings};
@@ -172,7 +172,7 @@ impl Code {
         let (position, block) = (variable.graph, variable.block);
         for (offset, target) in pointers {
             let Some((name, weak, addend)) =
-                target.map(|target| self.target(closure, position, target)).transpose()?.flatten()
+                target.map(|target| self.referent(closure, position, target)).transpose()?.flatten()
             else {
                 continue;
             };
@@ -191,33 +191,14 @@ impl Code {
         Ok(())
     }
 
-    /// The symbol that a pointer of a variable refers to, as a graph of the format has it, whether that may be absent, and what is added.
-    /// Functions that nobody knows have none; making the data's graph fails because of them.
-    fn target(&self, closure: &Closure, position: usize, target: Target) -> Result<Option<(String, bool, i64)>, Error> {
+    fn referent(
+        &self,
+        closure: &Closure,
+        position: usize,
+        target: Target,
+    ) -> Result<Option<(String, bool, i64)>, Error> {
         let graph = &self.graphs[position];
-        let object_name = |name: &str| {
-            let name = graph.format.container.object_name(name.as_bytes());
-            String::from_utf8_lossy(&name).into_owned()
-        };
-        Ok(match target {
-            Target::Place(place, tag) => {
-                let kept = &closure.kept[place.kept as usize];
-                let (name, offset) = match self.variable(kept.address) {
-                    Some(number) => {
-                        let variable = &self.variables[number];
-                        (variable.name.clone().unwrap_or_default(), kept.address - variable.address)
-                    }
-                    None => (symbol_of_kept(place.kept), 0),
-                };
-                Some((object_name(&name), false, (offset + place.offset + tag) as i64))
-            }
-            Target::External(number) => {
-                let external = &closure.externals[number as usize];
-                let name = name_of_external(external, graph.input.name(), graph.format)?;
-                Some((name, external.weak, external.addend))
-            }
-            Target::Code(address) => self.names.get(&address).map(|name| (object_name(name), false, 0)),
-        })
+        referent(closure, target, self, graph.input.name(), graph.format)
     }
 
     /// Gives variables of the code the values that they have now, but for the pointers that its compiler knew of. Returns the words

@@ -96,6 +96,9 @@ impl<'a> ElfOptions<'a> {
 pub fn write_elf(mut graphs: Vec<LinkGraph>, options: &ElfOptions<'_>) -> Result<Vec<u8>, Error> {
     let Some(first) = graphs.first() else { return Err(Error::Empty) };
     let format = first.format;
+    if options.libraries.iter().any(|library| library.base().is_some()) {
+        return Err(Error::Option("only a mappable image builds on another one".into()));
+    }
     let machine = machine(format)
         .ok_or_else(|| Error::Option(format!("{} has no executables and shared objects here", format.name)))?;
     let (main, fixed) = match &options.kind {

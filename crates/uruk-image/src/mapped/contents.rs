@@ -8,6 +8,7 @@ use crate::link::{Dynamic, What};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use uruk_jitlink::arch::Architecture;
+use uruk_jitlink::graph::SymbolKind;
 
 /// Who an image is for.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -33,6 +34,18 @@ pub enum Kind {
     ThreadLocal,
     /// A number.
     Absolute,
+}
+
+impl Kind {
+    /// What symbols of graphs call it.
+    pub(super) fn symbol_kind(self) -> SymbolKind {
+        match self {
+            Kind::Unknown | Kind::Absolute => SymbolKind::None,
+            Kind::Function => SymbolKind::Function,
+            Kind::Object => SymbolKind::Object,
+            Kind::ThreadLocal => SymbolKind::ThreadLocal,
+        }
+    }
 }
 
 /// A symbol that somebody else defines.
@@ -96,7 +109,7 @@ pub struct Threads {
 
 /// Bytes that take the place of some in the image that this one builds on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Patch {
+pub struct Change {
     /// Where they go in that image.
     pub base: u64,
     /// Where they are in this one.
@@ -133,7 +146,8 @@ pub struct Contents {
     pub unwind: Vec<(Range<u64>, Range<u64>)>,
     /// Addresses of functions that run before the others, before the image is used, and when it goes.
     pub functions: [Range<u64>; 3],
-    pub patches: Vec<Patch>,
+    /// What it changes there.
+    pub changes: Vec<Change>,
     /// Where the file has an ELF file for debuggers and symbolizers, whose addresses are those at the image's own.
     pub debug: Range<u64>,
     /// How much each root keeps.
@@ -204,11 +218,11 @@ impl Contents {
                 return malformed("a word that is filled lies outside of it");
             }
         }
-        let own = |patch: &Patch| {
-            patch.own.checked_add(patch.size).is_some_and(|end| within(&(patch.own..end), &whole))
-                && patch.base.checked_add(patch.size).is_some()
+        let own = |change: &Change| {
+            change.own.checked_add(change.size).is_some_and(|end| within(&(change.own..end), &whole))
+                && change.base.checked_add(change.size).is_some()
         };
-        if !self.patches.iter().all(own) || (!self.patches.is_empty() && self.base.is_none()) {
+        if !self.changes.iter().all(own) || (!self.changes.is_empty() && self.base.is_none()) {
             return malformed("bytes that change another image lie outside of it");
         }
         Ok(())

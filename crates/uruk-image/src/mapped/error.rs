@@ -76,6 +76,9 @@ pub enum Problem {
         /// Those of the one that was given, or that there is none.
         found: String,
     },
+    /// It builds on another one, and so nothing can build on it.
+    #[error("it builds on another image; build on that one, with all that has changed since")]
+    Chain,
     /// A library is not the one that it was made with.
     #[error("library {library} is another build than the one it was made with; build it anew")]
     Library {

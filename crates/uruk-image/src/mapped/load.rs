@@ -4,7 +4,7 @@
 //! words → bytes of the image that it builds on → protection → unwind records → functions that are chosen → initialisers.
 //! Invariant: whatever fails, fails before any code of the image has run, and leaves nothing behind.
 
-use super::contents::{Contents, Exported, Imported, Kind};
+use super::contents::{Change, Contents, Exported, Imported, Kind};
 use super::error::{MappedError, Problem};
 use super::file::{HERE, Header, machine_name};
 use super::region::{Access, Region, overwrite};
@@ -47,8 +47,10 @@ pub struct LoadOptions<'a> {
 /// An image that has been loaded into this process.
 pub struct Mapped {
     region: Region,
-    contents: Contents,
-    digest: [u8; 32],
+    pub(super) contents: Contents,
+    pub(super) digest: [u8; 32],
+    /// The address of each import, 0 if it has none.
+    pub(super) imports: Vec<u64>,
     executor: Arc<InProcess>,
     /// The number of the module of its thread-local variables, and that.
     threads: Option<(u64, TlsModule)>,
@@ -91,20 +93,20 @@ impl Mapped {
         let arch = format_of(header.machine).map(|format| format.arch).ok_or(Problem::Kind)?;
         let threads = relocate(&mut region, &contents, &imports, executor, arch)?;
         let address = region.address();
-        let patches: Vec<(u64, Vec<u8>)> = patches(&region, &contents, base)?;
+        let changes: Vec<(u64, Vec<u8>)> = changes(&region, &contents, base)?;
         let resolvers = resolvers(&contents, address);
         protect(&mut region, &header, &contents)?;
         let at = |range: &Range<u64>| range.start + address..range.end + address;
         let unwind = contents.unwind.iter().map(|(code, records)| executor.register_unwind(at(code), at(records)));
         let unwind = unwind.collect::<Result<_, _>>().map_err(process)?;
-        for (place, bytes) in patches {
+        for (place, bytes) in changes {
             // SAFETY: it lies in the variables of the image that this one builds on, which the caller does not use meanwhile.
             unsafe { overwrite(place, &bytes) };
         }
         let shown = show(path, &region, &contents, executor);
         executor.run_resolvers(&resolvers);
         let (digest, executor) = (header.digest, Arc::clone(executor));
-        Ok(Mapped { region, contents, digest, executor, threads, _unwind: unwind, _shown: shown })
+        Ok(Mapped { region, contents, digest, imports, executor, threads, _unwind: unwind, _shown: shown })
     }
 
     /// The address of what it defines under a name, in this process; thread-local variables have none.
@@ -414,18 +416,18 @@ fn resolvers(contents: &Contents, address: u64) -> Vec<(u64, u64)> {
 }
 
 /// Bytes for the image that this one builds on, with their addresses.
-fn patches(region: &Region, contents: &Contents, base: Option<&Mapped>) -> Result<Vec<(u64, Vec<u8>)>, Problem> {
+fn changes(region: &Region, contents: &Contents, base: Option<&Mapped>) -> Result<Vec<(u64, Vec<u8>)>, Problem> {
     let outside = || Problem::Malformed("bytes that change another image lie outside of it".into());
     let Some(base) = base else { return Ok(Vec::new()) };
     let variables = base.contents.parts[2].start..base.contents.end;
-    let one = |patch: &super::contents::Patch| {
-        let bytes = region.bytes(patch.own..patch.own + patch.size).ok_or_else(outside)?;
-        if !variables.contains(&patch.base) || variables.end - patch.base < patch.size {
+    let one = |change: &Change| {
+        let bytes = region.bytes(change.own..change.own + change.size).ok_or_else(outside)?;
+        if !variables.contains(&change.base) || variables.end - change.base < change.size {
             return Err(outside());
         }
-        Ok((base.region.address() + patch.base, bytes.to_vec()))
+        Ok((base.region.address() + change.base, bytes.to_vec()))
     };
-    contents.patches.iter().map(one).collect()
+    contents.changes.iter().map(one).collect()
 }
 
 /// Lets backtraces name its functions, and debuggers that are attached show them where they are told true addresses.

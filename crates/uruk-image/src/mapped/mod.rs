@@ -7,6 +7,7 @@
 //! Invariants: a file that was truncated, altered, or made for another version, architecture or stamp is refused before any of it is used;
 //! no word of it is trusted that was not checked.
 
+mod base;
 mod contents;
 mod error;
 mod file;
@@ -14,12 +15,14 @@ mod load;
 mod region;
 mod write;
 
-pub use contents::{Exported, Imported, Kind, Needed, Stamp};
+pub use base::{Base, Changes};
+pub use contents::{Change, Exported, Imported, Kind, Needed, Stamp};
 pub use error::{MappedError, Problem};
-pub use load::{LoadOptions, Mapped};
+pub use load::{Find, LoadOptions, Mapped};
 pub use write::write_mapped;
 
 pub(crate) use file::{machine_name, read};
+pub(crate) use load::BASE;
 
 use crate::closure::Share;
 use crate::library::Library;
@@ -43,6 +46,8 @@ pub struct MappedOptions<'a> {
     pub same_builds: bool,
     /// How much each root keeps, for who looks at the image.
     pub shares: &'a [Share],
+    /// What it changes in the image that it builds on, whose [`Base::library`] is one of the libraries.
+    pub changes: &'a [Change],
     /// Names of functions, for backtraces, and debug information are left out.
     pub strip: bool,
 }

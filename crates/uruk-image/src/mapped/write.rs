@@ -1,6 +1,7 @@
 //! From graphs to the file of a mappable image.
 
-use super::contents::{Contents, Exported, Imported, Kind, Needed, Stamp, Threads};
+use super::base::CHANGES;
+use super::contents::{Change, Contents, Exported, Imported, Kind, Needed, Stamp, Threads};
 use super::{MappedOptions, file};
 use crate::elf::{machine, start};
 use crate::error::Error;
@@ -103,6 +104,8 @@ fn contents(
     let (_, size, align) = link.thread_image();
     let Parts { all, threads, end } = parts;
     let named = |name: &str| link.functions(name).map_or(all[2].start..all[2].start, |range| moved(&range));
+    let at = link.address(CHANGES).map_or(0, offset);
+    let changes = options.changes.iter().map(|change| Change { own: at + change.own, ..*change }).collect();
     Ok(Contents {
         stamp: stamp(options),
         base: options.libraries.iter().find_map(Library::base),
@@ -119,7 +122,7 @@ fn contents(
         own: pack(&own),
         words,
         unwind: link.unwind_parts().map(|(code, records)| (moved(&code), moved(&records))).collect(),
-        patches: Vec::new(),
+        changes,
         debug: 0..0,
         shares: options.shares.iter().map(|share| (share.root.clone(), share.places, share.bytes)).collect(),
     })

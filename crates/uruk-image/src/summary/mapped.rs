@@ -37,8 +37,8 @@ pub fn summary(bytes: &[u8]) -> Result<Summary<'_>, Problem> {
         };
         *words.entry(name).or_default() += 1;
     }
-    if !contents.patches.is_empty() {
-        words.insert("runs of bytes of the image that it builds on", contents.patches.len() as u64);
+    if !contents.changes.is_empty() {
+        words.insert("runs of bytes of the image that it builds on", contents.changes.len() as u64);
     }
     let libraries = contents.libraries.iter();
     let used = libraries

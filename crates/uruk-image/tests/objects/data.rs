@@ -13,8 +13,8 @@ struct Named;
 const CODE: u64 = 0xC0DE;
 
 impl CodeSymbols for Named {
-    fn function_at(&self, address: u64) -> Option<String> {
-        (address == CODE).then(|| "function".into())
+    fn function_at(&self, address: u64) -> Option<(String, u64)> {
+        (address == CODE).then(|| ("function".into(), 0))
     }
 }
 
