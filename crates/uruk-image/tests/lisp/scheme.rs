@@ -47,6 +47,8 @@ impl Scheme {
             let function = scheme.jit.main().address(&name).unwrap();
             assert_eq!(scheme.call("scheme_run", &[number as u64, function]), 1, "{name}");
         }
+        // The prelude has made several times as much.
+        assert!(scheme.call("heap_bytes", &[]) < 1 << 20, "garbage has been collected");
         scheme
     }
 
