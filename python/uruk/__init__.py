@@ -9,7 +9,20 @@
 
 from ._library import library
 from .cache import Cache, DirectoryCache, MemoryCache, cache_key
-from .constants import Binding, Definition, EdgeKind, Kind, Optimize, Place, SectionKind, Status, SymbolType, Visibility
+from .constants import (
+    Binding,
+    Definition,
+    EdgeKind,
+    ImageKind,
+    Kind,
+    Optimize,
+    Place,
+    Pointer,
+    SectionKind,
+    Status,
+    SymbolType,
+    Visibility,
+)
 from .dispatcher import Dispatcher, PoolDispatcher, Task
 from .dylib import Dylib
 from .errors import Error
@@ -17,12 +30,14 @@ from .executor import Executor, serve
 from .function import Function
 from .generator import Generator, Resolver, Suspended, Wanted
 from .graph import Block, Edge, Graph, Section, Symbol
+from .image import Image
 from .jit import Jit
 from .listener import Listener, Loaded, LoadedSymbol
 from .memory import Allocator, Batch, LaidOutMemory, MemoryManager, Request, Run, SectionMemory, StockMemory
 from .plugin import Plugin, PluginObject
 from .tracker import Pin, Redirectable, Tracker
 from .unit import Responsibility, Unit
+from .world import Closure, Elements, Entry, Finding, Share, Tagged, World
 
 __all__ = [
     "Allocator",
@@ -30,17 +45,23 @@ __all__ = [
     "Binding",
     "Block",
     "Cache",
+    "Closure",
     "Definition",
     "DirectoryCache",
     "Dispatcher",
     "Dylib",
     "Edge",
     "EdgeKind",
+    "Elements",
+    "Entry",
     "Error",
     "Executor",
+    "Finding",
     "Function",
     "Generator",
     "Graph",
+    "Image",
+    "ImageKind",
     "Jit",
     "Kind",
     "LaidOutMemory",
@@ -54,6 +75,7 @@ __all__ = [
     "Place",
     "Plugin",
     "PluginObject",
+    "Pointer",
     "PoolDispatcher",
     "Redirectable",
     "Request",
@@ -63,16 +85,19 @@ __all__ = [
     "Section",
     "SectionKind",
     "SectionMemory",
+    "Share",
     "Status",
     "StockMemory",
     "Suspended",
     "Symbol",
     "SymbolType",
+    "Tagged",
     "Task",
     "Tracker",
     "Unit",
     "Visibility",
     "Wanted",
+    "World",
     "cache_key",
     "serve",
 ]

@@ -51,6 +51,10 @@ URUK_EDGE_PC64 = 6
 URUK_EDGE_PC32 = 7
 URUK_EDGE_BRANCH32 = 10
 URUK_EDGE_GOTPCREL = 16
+URUK_IMAGE_EXECUTABLE = 0
+URUK_IMAGE_SHARED_OBJECT = 1
+URUK_IMAGE_OBJECT = 2
+URUK_IMAGE_LONG_RELOCATIONS = 1
 URUK_JIT_STRICT_WX = 1
 URUK_JIT_GC_SECTIONS = 2
 URUK_JIT_RETAIN_GRAPHS = 4
@@ -103,6 +107,20 @@ URUK_STRUCT_LISTENER_CALLBACKS = 7
 URUK_STRUCT_DISPATCHER_CALLBACKS = 8
 URUK_STRUCT_CACHE_CALLBACKS = 9
 URUK_STRUCT_EXECUTOR_OPTIONS = 10
+URUK_STRUCT_OBJECT_TYPE = 11
+URUK_STRUCT_ENTRY_OPTIONS = 12
+URUK_STRUCT_HEAP_CALLBACKS = 13
+URUK_STRUCT_IMAGE_OPTIONS = 14
+URUK_ENTRY_WEAK = 1
+URUK_POINTER_REFERENCE = 0
+URUK_POINTER_INNER = 1
+URUK_POINTER_WEAK = 2
+URUK_POINTER_TAGGED = 3
+URUK_POINTER_DATA = 4
+URUK_POINTER_FUNCTION = 5
+URUK_POINTER_CODE = 6
+URUK_OBJECT_TYPE_CONSTANT = 1
+URUK_OBJECT_TYPE_PACKED = 2
 URUK_OK = 0
 URUK_NULL = 1
 URUK_INVALID = 2
@@ -134,6 +152,7 @@ URUK_BAD_ALIGNMENT = 27
 URUK_OVERLAP = 28
 URUK_PAST_END = 29
 URUK_OUT_OF_REACH = 30
+URUK_IMAGE = 31
 
 
 uruk_destroy = CFUNCTYPE(None, c_void_p)
@@ -298,6 +317,44 @@ class uruk_graph_call(Structure):
         ("function", c_uint32),
         ("argument_count", c_uint32),
         ("arguments", POINTER(uruk_graph_argument)),
+    ]
+
+
+class uruk_heap_callbacks(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("abi_version", c_uint32),
+        ("magic", c_uint64),
+        ("context", c_void_p),
+        ("object_at", CFUNCTYPE(c_uint32, c_void_p, c_uint64, POINTER(c_uint64))),
+    ]
+
+
+class uruk_image_options(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("abi_version", c_uint32),
+        ("magic", c_uint64),
+        ("kind", c_uint32),
+        ("flags", c_uint32),
+        ("jit", c_void_p),
+        ("dylibs", POINTER(c_void_p)),
+        ("dylib_count", c_uint64),
+        ("world", c_void_p),
+        ("roots", POINTER(c_char_p)),
+        ("root_count", c_uint64),
+        ("heap", POINTER(uruk_heap_callbacks)),
+        ("allowed", POINTER(c_char_p)),
+        ("allowed_count", c_uint64),
+        ("main", c_char_p),
+        ("address", c_uint64),
+        ("name", c_char_p),
+        ("interpreter", c_char_p),
+        ("run_path", c_char_p),
+        ("keep", POINTER(c_char_p)),
+        ("keep_count", c_uint64),
+        ("libraries", POINTER(c_char_p)),
+        ("library_count", c_uint64),
     ]
 
 
@@ -567,7 +624,104 @@ class uruk_need(Structure):
 uruk_responsibility_callback = CFUNCTYPE(None, c_void_p, c_void_p, c_int32, c_char_p, POINTER(c_uint64), c_size_t)
 
 
-STRUCTURES = [uruk_bytes, uruk_cache_callbacks, uruk_definition, uruk_dispatcher_callbacks, uruk_executor_options, uruk_generator_callbacks, uruk_graph_argument, uruk_graph_block, uruk_graph_call, uruk_graph_counts, uruk_graph_edge, uruk_graph_section, uruk_graph_symbol, uruk_listener_callbacks, uruk_loaded, uruk_loaded_symbol, uruk_memory_answer, uruk_memory_callbacks, uruk_memory_object, uruk_memory_options, uruk_memory_piece, uruk_memory_request, uruk_memory_run, uruk_memory_section, uruk_memory_segment, uruk_memory_statistics, uruk_need, uruk_options, uruk_plugin_callbacks, uruk_plugin_object, uruk_redirection, uruk_resolved, uruk_search_entry, uruk_symbol, uruk_unit, uruk_wanted, uruk_wanted_name]
+class uruk_object(Structure):
+    _fields_ = [
+        ("address", c_uint64),
+        ("type_id", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+class uruk_move(Structure):
+    _fields_ = [
+        ("from", c_uint64),
+        ("to", c_uint64),
+        ("size", c_uint64),
+    ]
+
+
+class uruk_share(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("root", c_char_p),
+        ("places", c_uint64),
+        ("bytes", c_uint64),
+    ]
+
+
+uruk_share_callback = CFUNCTYPE(None, c_void_p, POINTER(uruk_share))
+
+
+class uruk_finding(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("path", c_char_p),
+        ("mapping", c_char_p),
+        ("value", c_uint64),
+    ]
+
+
+uruk_finding_callback = CFUNCTYPE(None, c_void_p, POINTER(uruk_finding))
+
+
+class uruk_entry_options(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("abi_version", c_uint32),
+        ("magic", c_uint64),
+        ("addend", c_int64),
+        ("version", c_char_p),
+        ("flags", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+class uruk_pointer_entry(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("field", c_uint64),
+        ("symbol", c_char_p),
+        ("version", c_char_p),
+        ("addend", c_int64),
+        ("target", c_uint64),
+    ]
+
+
+uruk_entry_callback = CFUNCTYPE(None, c_void_p, POINTER(uruk_pointer_entry))
+
+
+class uruk_pointer_field(Structure):
+    _fields_ = [
+        ("offset", c_uint64),
+        ("kind", c_uint32),
+        ("tag_bits", c_uint32),
+        ("references", c_uint64),
+    ]
+
+
+class uruk_object_type(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("abi_version", c_uint32),
+        ("magic", c_uint64),
+        ("name", c_char_p),
+        ("size", c_uint64),
+        ("alignment", c_uint64),
+        ("fields", POINTER(uruk_pointer_field)),
+        ("field_count", c_uint64),
+        ("flags", c_uint32),
+        ("count_width", c_uint32),
+        ("count_offset", c_uint64),
+        ("stride", c_uint64),
+        ("element_fields", POINTER(uruk_pointer_field)),
+        ("element_field_count", c_uint64),
+    ]
+
+
+STRUCTURES = [uruk_bytes, uruk_cache_callbacks, uruk_definition, uruk_dispatcher_callbacks, uruk_entry_options, uruk_executor_options, uruk_finding, uruk_generator_callbacks, uruk_graph_argument, uruk_graph_block, uruk_graph_call, uruk_graph_counts, uruk_graph_edge, uruk_graph_section, uruk_graph_symbol, uruk_heap_callbacks, uruk_image_options, uruk_listener_callbacks, uruk_loaded, uruk_loaded_symbol, uruk_memory_answer, uruk_memory_callbacks, uruk_memory_object, uruk_memory_options, uruk_memory_piece, uruk_memory_request, uruk_memory_run, uruk_memory_section, uruk_memory_segment, uruk_memory_statistics, uruk_move, uruk_need, uruk_object, uruk_object_type, uruk_options, uruk_plugin_callbacks, uruk_plugin_object, uruk_pointer_entry, uruk_pointer_field, uruk_redirection, uruk_resolved, uruk_search_entry, uruk_share, uruk_symbol, uruk_unit, uruk_wanted, uruk_wanted_name]
 
 FUNCTIONS = {
     "uruk_cache_callbacks_init": (c_int32, [POINTER(uruk_cache_callbacks), c_size_t]),
@@ -645,6 +799,11 @@ FUNCTIONS = {
     "uruk_dylib_retained_graphs": (c_int32, [c_void_p, POINTER(c_void_p), c_size_t, POINTER(c_size_t)]),
     "uruk_graph_object": (c_size_t, [c_void_p, c_void_p, c_size_t]),
     "uruk_graph_dispose": (c_int32, [c_void_p]),
+    "uruk_image_options_init": (c_int32, [POINTER(uruk_image_options), c_size_t]),
+    "uruk_image_make": (c_int32, [POINTER(uruk_image_options), POINTER(c_void_p)]),
+    "uruk_image_bytes": (c_int32, [c_void_p, POINTER(POINTER(c_uint8)), POINTER(c_size_t)]),
+    "uruk_image_save": (c_int32, [c_void_p, c_char_p]),
+    "uruk_image_dispose": (c_int32, [c_void_p]),
     "uruk_dylib_add_object": (c_int32, [c_void_p, c_void_p, c_char_p, POINTER(c_uint8), c_size_t]),
     "uruk_dylib_add_object_files": (c_int32, [c_void_p, c_void_p, POINTER(c_char_p), c_size_t]),
     "uruk_dylib_add_file": (c_int32, [c_void_p, c_char_p]),
@@ -715,4 +874,28 @@ FUNCTIONS = {
     "uruk_abi_version": (c_uint32, []),
     "uruk_version": (c_char_p, []),
     "uruk_struct_size": (c_size_t, [c_uint32]),
+    "uruk_world_create": (c_int32, [POINTER(c_void_p)]),
+    "uruk_world_dispose": (c_int32, [c_void_p]),
+    "uruk_world_add_objects": (c_int32, [c_void_p, POINTER(uruk_object), c_size_t]),
+    "uruk_world_add_cell": (c_int32, [c_void_p, c_char_p, c_uint64, c_uint32]),
+    "uruk_world_remove_object": (c_int32, [c_void_p, c_uint64]),
+    "uruk_world_objects_moved": (c_int32, [c_void_p, POINTER(uruk_move), c_size_t]),
+    "uruk_world_export": (c_int32, [c_void_p, c_char_p, c_uint64]),
+    "uruk_heap_callbacks_init": (c_int32, [POINTER(uruk_heap_callbacks), c_size_t]),
+    "uruk_world_trace": (c_int32, [c_void_p, POINTER(c_char_p), c_size_t, POINTER(uruk_heap_callbacks), POINTER(c_void_p)]),
+    "uruk_closure_dispose": (c_int32, [c_void_p]),
+    "uruk_closure_size": (c_int32, [c_void_p, POINTER(c_uint64), POINTER(c_uint64)]),
+    "uruk_closure_shares": (c_int32, [c_void_p, c_void_p, uruk_share_callback]),
+    "uruk_closure_findings": (c_int32, [c_void_p, c_void_p, uruk_finding_callback]),
+    "uruk_closure_path": (c_size_t, [c_void_p, c_uint64, c_void_p, c_size_t]),
+    "uruk_closure_unused_entries": (c_int32, [c_void_p, POINTER(c_uint64), c_size_t, POINTER(c_size_t)]),
+    "uruk_entry_options_init": (c_int32, [POINTER(uruk_entry_options), c_size_t]),
+    "uruk_world_add_pointer": (c_int32, [c_void_p, c_uint64, c_char_p, POINTER(uruk_entry_options)]),
+    "uruk_world_add_pointers": (c_int32, [c_void_p, POINTER(c_uint64), POINTER(c_char_p), c_size_t, POINTER(uruk_entry_options)]),
+    "uruk_world_add_own_pointer": (c_int32, [c_void_p, c_uint64, c_uint64]),
+    "uruk_world_add_named": (c_int32, [c_void_p, POINTER(c_uint64), POINTER(c_char_p), c_size_t, POINTER(c_uint64), POINTER(c_char_p), c_size_t]),
+    "uruk_world_remove_pointer": (c_int32, [c_void_p, c_uint64]),
+    "uruk_world_pointers": (c_int32, [c_void_p, c_void_p, uruk_entry_callback]),
+    "uruk_object_type_init": (c_int32, [POINTER(uruk_object_type), c_size_t]),
+    "uruk_world_add_type": (c_int32, [c_void_p, POINTER(uruk_object_type), POINTER(c_uint32)]),
 }

@@ -44,6 +44,7 @@ class Status(enum.IntEnum):
     OVERLAP = _abi.URUK_OVERLAP
     PAST_END = _abi.URUK_PAST_END
     OUT_OF_REACH = _abi.URUK_OUT_OF_REACH
+    IMAGE = _abi.URUK_IMAGE
 
 
 class Kind(enum.IntEnum):
@@ -156,6 +157,34 @@ class EdgeKind(enum.IntEnum):
     PC32 = _abi.URUK_EDGE_PC32
     BRANCH32 = _abi.URUK_EDGE_BRANCH32
     GOTPCREL = _abi.URUK_EDGE_GOTPCREL
+
+
+class Pointer(enum.IntEnum):
+    """What a pointer of an object is to who looks for all that a root leads to."""
+
+    #: To the beginning of an object, or null. The object is kept.
+    REFERENCE = _abi.URUK_POINTER_REFERENCE
+    #: Into an object, or right behind it, or null. The object is kept.
+    INNER = _abi.URUK_POINTER_INNER
+    #: To the beginning of an object, or null. Null in the image if nothing else keeps the object.
+    WEAK = _abi.URUK_POINTER_WEAK
+    #: A reference or something else, as its lowest bits say: see `Tagged`.
+    TAGGED = _abi.URUK_POINTER_TAGGED
+    #: An integer that is the address of data, which is right in an image only if `World.add_pointer` says what it points to.
+    DATA = _abi.URUK_POINTER_DATA
+    #: An integer that is the address of a function, in the same way.
+    FUNCTION = _abi.URUK_POINTER_FUNCTION
+    #: To a function that was linked here, or null. The function is kept.
+    CODE = _abi.URUK_POINTER_CODE
+
+
+class ImageKind(enum.IntEnum):
+    """What an image is."""
+
+    EXECUTABLE = _abi.URUK_IMAGE_EXECUTABLE
+    SHARED_OBJECT = _abi.URUK_IMAGE_SHARED_OBJECT
+    #: A relocatable object, which the system's linker takes together with others.
+    OBJECT = _abi.URUK_IMAGE_OBJECT
 
 
 def meaning(kind: type[Number], number: int) -> Number | int:

@@ -168,6 +168,18 @@
 // A 32-bit distance to a slot with the symbol's address.
 #define URUK_EDGE_GOTPCREL 16
 
+// A program.
+#define URUK_IMAGE_EXECUTABLE 0
+
+// A shared object.
+#define URUK_IMAGE_SHARED_OBJECT 1
+
+// A relocatable object, which the system's linker takes together with others.
+#define URUK_IMAGE_OBJECT 2
+
+// Loaders from before 2022 know its relocations (glibc 2.36, musl 1.2.4 know shorter ones). Of programs and shared objects.
+#define URUK_IMAGE_LONG_RELOCATIONS 1
+
 // Everything that is linked runs strictly without pages that were ever writable and executable.
 #define URUK_JIT_STRICT_WX 1
 
@@ -327,6 +339,48 @@
 // `uruk_executor_options`, for `uruk_struct_size`.
 #define URUK_STRUCT_EXECUTOR_OPTIONS 10
 
+// `uruk_object_type`, for `uruk_struct_size`.
+#define URUK_STRUCT_OBJECT_TYPE 11
+
+// `uruk_entry_options`, for `uruk_struct_size`.
+#define URUK_STRUCT_ENTRY_OPTIONS 12
+
+// `uruk_heap_callbacks`, for `uruk_struct_size`.
+#define URUK_STRUCT_HEAP_CALLBACKS 13
+
+// `uruk_image_options`, for `uruk_struct_size`.
+#define URUK_STRUCT_IMAGE_OPTIONS 14
+
+// The pointer is null where nobody defines the symbol.
+#define URUK_ENTRY_WEAK 1
+
+// To the beginning of an object, or null. The object is kept.
+#define URUK_POINTER_REFERENCE 0
+
+// Into an object, or right behind it, or null. The object is kept.
+#define URUK_POINTER_INNER 1
+
+// To the beginning of an object, or null. Null in the image if nothing else keeps the object.
+#define URUK_POINTER_WEAK 2
+
+// A reference or something else, as its lowest bits say.
+#define URUK_POINTER_TAGGED 3
+
+// An integer that is the address of data: right in an image only if `uruk_world_add_pointer` says what it points to.
+#define URUK_POINTER_DATA 4
+
+// An integer that is the address of a function, in the same way.
+#define URUK_POINTER_FUNCTION 5
+
+// To a function that was linked here, or null. The function is kept.
+#define URUK_POINTER_CODE 6
+
+// Nobody writes to its objects once they are made: they are protected once they are relocated.
+#define URUK_OBJECT_TYPE_CONSTANT 1
+
+// Pointers may lie at any offset.
+#define URUK_OBJECT_TYPE_PACKED 2
+
 // What became of a call: 0 if it succeeded. New ones are added at the end.
 enum uruk_status
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -395,6 +449,8 @@ enum uruk_status
   URUK_PAST_END = 29,
   // Memory that is further from other memory than instructions reach.
   URUK_OUT_OF_REACH = 30,
+  // What the program has in its memory cannot be in an image; the text says where it is, with the way from a root.
+  URUK_IMAGE = 31,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -407,6 +463,9 @@ typedef int32_t uruk_status;
 // Keeps what compilers make, by a key of 32 bytes that says what it was made of. It is given to JITs by their options, and disposed of by
 // who made it, in any order.
 typedef struct uruk_cache uruk_cache;
+
+// Everything that roots of a world lead to, with its bytes as they were when it was found.
+typedef struct uruk_closure uruk_closure;
 
 // A part of a program with a name space of its own. It is its JIT's.
 typedef struct uruk_dylib uruk_dylib;
@@ -421,6 +480,9 @@ typedef struct uruk_executor uruk_executor;
 // The graph of an object on its way through a link, lent to a callback of a plugin and gone when that returns, or a retained one. What it
 // has is numbered from 0; numbers stay what they are whatever is changed. All of its functions may be called from callbacks.
 typedef struct uruk_graph uruk_graph;
+
+// An image: the bytes of a file.
+typedef struct uruk_image uruk_image;
 
 // A program that is put together and run.
 typedef struct uruk_jit uruk_jit;
@@ -456,6 +518,10 @@ typedef struct uruk_task uruk_task;
 
 // Things of a dylib that are removed together. It is its JIT's.
 typedef struct uruk_tracker uruk_tracker;
+
+// What a client has said of its memory: types, objects, global cells, and what raw pointers are to point to in an image. Whatever is said
+// changes nothing in the running program.
+typedef struct uruk_world uruk_world;
 
 // Ends a context: the library will not use it again. Called once, on any thread.
 typedef void (*uruk_destroy)(void *context);
@@ -698,6 +764,77 @@ typedef struct {
   // What it is given.
   const uruk_graph_argument *arguments;
 } uruk_graph_call;
+
+// A type of a world: a plain number, which means nothing in another world. 0 is no type.
+typedef uint32_t uruk_type_id;
+
+// Who knows objects that were not added one by one. It is asked during the call that it is given to only, on that thread; in it, only
+// functions may be called of which the header says so; others return `URUK_BUSY`.
+typedef struct {
+  // Filled in by `uruk_heap_callbacks_init`.
+  uint32_t struct_size;
+  // Filled in by `uruk_heap_callbacks_init`.
+  uint32_t abi_version;
+  // Filled in by `uruk_heap_callbacks_init`.
+  uint64_t magic;
+  // Given to each callback.
+  void *context;
+  // The type of the object that has an address, or ends there, with its beginning in `start`; 0 if there is none.
+  uruk_type_id (*object_at)(void *context, uint64_t address, uint64_t *start);
+} uruk_heap_callbacks;
+
+// What an image is made of, and how it is written.
+typedef struct {
+  // Filled in by `uruk_image_options_init`.
+  uint32_t struct_size;
+  // Filled in by `uruk_image_options_init`.
+  uint32_t abi_version;
+  // Filled in by `uruk_image_options_init`.
+  uint64_t magic;
+  // What is made: `URUK_IMAGE_EXECUTABLE`, `URUK_IMAGE_SHARED_OBJECT` or `URUK_IMAGE_OBJECT`.
+  uint32_t kind;
+  // `URUK_IMAGE_LONG_RELOCATIONS`, or 0.
+  uint32_t flags;
+  // Whose code it has, with the values that variables have now; null: no code. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and
+  // its code runs in this process.
+  uruk_jit *jit;
+  // The dylibs whose code it is; null: the main one.
+  uruk_dylib *const *dylibs;
+  // How many these are.
+  uint64_t dylib_count;
+  // Whose data it has; null: none.
+  uruk_world *world;
+  // The names of the world's cells whose data it is, with all that they lead to.
+  const char *const *roots;
+  // How many these are.
+  uint64_t root_count;
+  // Who knows objects that were not added to the world; may be null.
+  const uruk_heap_callbacks *heap;
+  // Paths of findings that are right nevertheless, as messages and `uruk_closure_findings` have them.
+  const char *const *allowed;
+  // How many these are.
+  uint64_t allowed_count;
+  // The function that a program calls with its arguments; null: `main`.
+  const char *main;
+  // Where a program lies: a multiple of 64 KiB; 0: wherever the system puts it.
+  uint64_t address;
+  // What loaders know a shared object by; may be null.
+  const char *name;
+  // The loader; null: the usual one of the architecture.
+  const char *interpreter;
+  // Folders where the loader looks for libraries before it does in the system's, with `:` between them; may be null.
+  const char *run_path;
+  // Symbols of the code that are kept, with all that they refer to, and the main function of a program; null: everything that
+  // others can see.
+  const char *const *keep;
+  // How many these are.
+  uint64_t keep_count;
+  // Files of the shared libraries that have what the image does not define, in the order in which the loader is to look; null: those
+  // that this process has loaded. The image needs those of them that it uses.
+  const char *const *libraries;
+  // How many these are.
+  uint64_t library_count;
+} uruk_image_options;
 
 // How a JIT is set up.
 typedef struct {
@@ -1125,6 +1262,144 @@ typedef void (*uruk_responsibility_callback)(void *context,
                                              const uint64_t *addresses,
                                              size_t count);
 
+// An object of a heap.
+typedef struct {
+  // Where it begins.
+  uint64_t address;
+  // Its type.
+  uruk_type_id type_id;
+  // Zero.
+  uint32_t reserved;
+} uruk_object;
+
+// An object that was moved.
+typedef struct {
+  // Where it was.
+  uint64_t from;
+  // Where it is now.
+  uint64_t to;
+  // Bytes of it.
+  uint64_t size;
+} uruk_move;
+
+// How much a root keeps that no root before it does. It is the library's, and valid during the call.
+typedef struct {
+  // Of this structure; fields are only ever appended.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t reserved;
+  // The cell's name; empty for what exported names keep, and nothing else.
+  const char *root;
+  // Objects and cells.
+  uint64_t places;
+  // Bytes of them.
+  uint64_t bytes;
+} uruk_share;
+
+// Is told of a share.
+typedef void (*uruk_share_callback)(void *context, const uruk_share *share);
+
+// A word that would be wrong in an image. It is the library's, and valid during the call.
+typedef struct {
+  // Of this structure; fields are only ever appended.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t reserved;
+  // The way from a root, with the offset of the word; who knows better gives it to `uruk_image_options` as allowed.
+  const char *path;
+  // What is mapped where the word points: a file, `[stack]`, `[heap]`.
+  const char *mapping;
+  // What the word holds.
+  uint64_t value;
+} uruk_finding;
+
+// Is told of a finding.
+typedef void (*uruk_finding_callback)(void *context, const uruk_finding *finding);
+
+// What there is to say of a symbol beside its name.
+typedef struct {
+  // Filled in by `uruk_entry_options_init`.
+  uint32_t struct_size;
+  // Filled in by `uruk_entry_options_init`.
+  uint32_t abi_version;
+  // Filled in by `uruk_entry_options_init`.
+  uint64_t magic;
+  // Bytes behind the symbol that the pointer points to.
+  int64_t addend;
+  // The version of the symbol; null: the one that is the default.
+  const char *version;
+  // `URUK_ENTRY_…`, joined by `|`.
+  uint32_t flags;
+  // Zero.
+  uint32_t reserved;
+} uruk_entry_options;
+
+// An entry for a raw pointer. It is the library's, and valid during the call.
+typedef struct {
+  // Of this structure; fields are only ever appended.
+  uint32_t struct_size;
+  // `URUK_ENTRY_…`, joined by `|`.
+  uint32_t flags;
+  // Where the pointer is.
+  uint64_t field;
+  // The symbol that it is to point to; null for a place of the world.
+  const char *symbol;
+  // The symbol's version; null for the one that is the default.
+  const char *version;
+  // Bytes behind the symbol.
+  int64_t addend;
+  // The place of the world, if it is one.
+  uint64_t target;
+} uruk_pointer_entry;
+
+// Is told of an entry.
+typedef void (*uruk_entry_callback)(void *context, const uruk_pointer_entry *entry);
+
+// A pointer of objects or elements.
+typedef struct {
+  // From the beginning of the object, or of the element.
+  uint64_t offset;
+  // `URUK_POINTER_…`.
+  uint32_t kind;
+  // With `URUK_POINTER_TAGGED`, how many of its lowest bits are no part of the address: 1 to 6.
+  uint32_t tag_bits;
+  // With `URUK_POINTER_TAGGED`, bit `n` is set if a word whose tag is `n` is a reference. Others are left as they are.
+  uint64_t references;
+} uruk_pointer_field;
+
+// What objects of a type look like.
+typedef struct {
+  // Filled in by `uruk_object_type_init`.
+  uint32_t struct_size;
+  // Filled in by `uruk_object_type_init`.
+  uint32_t abi_version;
+  // Filled in by `uruk_object_type_init`.
+  uint64_t magic;
+  // What messages and reports call it.
+  const char *name;
+  // Bytes of the fixed part.
+  uint64_t size;
+  // A power of two.
+  uint64_t alignment;
+  // The pointers of the fixed part; copied. May be null if there is none.
+  const uruk_pointer_field *fields;
+  // How many these are.
+  uint64_t field_count;
+  // `URUK_OBJECT_TYPE_…`, joined by `|`.
+  uint32_t flags;
+  // Of objects with a variable part behind the fixed one: bytes of the number that says how many elements it has; 1, 2, 4 or 8. 0:
+  // there is no such part.
+  uint32_t count_width;
+  // Where this number is, from the beginning of the object. It is unsigned.
+  uint64_t count_offset;
+  // Bytes from one element to the next.
+  uint64_t stride;
+  // The pointers of each element; copied. May be null if there is none.
+  const uruk_pointer_field *element_fields;
+  // How many these are.
+  uint64_t element_field_count;
+} uruk_object_type;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1525,6 +1800,29 @@ size_t uruk_graph_object(uruk_graph *graph,
 // Disposes of a retained graph. One that is lent to a callback goes by itself. Null is fine. May be called from callbacks.
 uruk_status uruk_graph_dispose(uruk_graph *graph);
 
+// Fills in options: a program of nothing. `size` is `sizeof` the structure.
+// May be called from callbacks.
+uruk_status uruk_image_options_init(uruk_image_options *options, size_t size);
+
+// Makes an image of this process. The program goes on as if nothing had happened; while this looks at it, nobody may write to what the
+// image is to have. The same state gives the same bytes, wherever it lies. `URUK_IMAGE` if words would be wrong in another process, unless
+// they are allowed: the text has all of them, a line each.
+uruk_status uruk_image_make(const uruk_image_options *options,
+                            uruk_image **image);
+
+// The bytes of an image, which are valid until it is disposed of.
+// May be called from callbacks.
+uruk_status uruk_image_bytes(uruk_image *image, const uint8_t **bytes, size_t *size);
+
+// Writes an image to a file, which may be run unless it is a relocatable object, in the place of one that may be running.
+// May be called from callbacks.
+uruk_status uruk_image_save(uruk_image *image,
+                            const char *path);
+
+// Disposes of an image. Null is fine.
+// May be called from callbacks.
+uruk_status uruk_image_dispose(uruk_image *image);
+
 // Adds an object from memory, of any format; it is copied. `tracker` and `name`, which messages have, may be null.
 uruk_status uruk_dylib_add_object(uruk_dylib *dylib,
                                   uruk_tracker *tracker,
@@ -1903,6 +2201,131 @@ const char *uruk_version(void);
 // larger.
 // May be called from callbacks.
 size_t uruk_struct_size(uint32_t structure);
+
+// Makes a world, of nothing.
+// May be called from callbacks.
+uruk_status uruk_world_create(uruk_world **world);
+
+// Disposes of a world. What was made of it stays. Null is fine.
+uruk_status uruk_world_dispose(uruk_world *world);
+
+// Adds objects of the heap: all of them, or none if one cannot be added; the text says which. Objects may also be asked for when they are
+// met, of a `uruk_heap_callbacks`.
+uruk_status uruk_world_add_objects(uruk_world *world,
+                                   const uruk_object *objects,
+                                   size_t count);
+
+// Adds a global cell, which is a root, and a symbol of the image, under its name.
+uruk_status uruk_world_add_cell(uruk_world *world,
+                                const char *name,
+                                uint64_t address,
+                                uruk_type_id type_id);
+
+// Forgets an object, with its entries: it is dead, or was never to be in an image. `URUK_MISSING` if none that was added begins there.
+uruk_status uruk_world_remove_object(uruk_world *world,
+                                     uint64_t address);
+
+// Follows objects that a collection has moved, all at once, with their entries and exported places: some may lie now where others were.
+uruk_status uruk_world_objects_moved(uruk_world *world,
+                                     const uruk_move *moves,
+                                     size_t count);
+
+// Gives a place in an object or a cell a name under which other code, or another image, can link to it.
+uruk_status uruk_world_export(uruk_world *world,
+                              const char *name,
+                              uint64_t address);
+
+// Fills in a table of callbacks: none. `size` is `sizeof` the structure.
+// May be called from callbacks.
+uruk_status uruk_heap_callbacks_init(uruk_heap_callbacks *callbacks, size_t size);
+
+// Finds everything that cells of these names lead to, reading this process's memory: nobody may write to it meanwhile. `heap` may be
+// null.
+uruk_status uruk_world_trace(uruk_world *world,
+                             const char *const *roots,
+                             size_t count,
+                             const uruk_heap_callbacks *heap,
+                             uruk_closure **closure);
+
+// Disposes of a closure. Null is fine.
+uruk_status uruk_closure_dispose(uruk_closure *closure);
+
+// How many objects and cells a closure has, and how many bytes. `places` and `bytes` may be null.
+uruk_status uruk_closure_size(uruk_closure *closure, uint64_t *places, uint64_t *bytes);
+
+// Tells how much each root keeps that no root before it does, in the order of the roots.
+uruk_status uruk_closure_shares(uruk_closure *closure,
+                                void *context,
+                                uruk_share_callback each);
+
+// Tells of the words that are no described pointers, and point into something that this process has mapped.
+uruk_status uruk_closure_findings(uruk_closure *closure,
+                                  void *context,
+                                  uruk_finding_callback each);
+
+// Copies the way from a root to an address of the program, as far as there is room, with a zero byte at the end. Returns how long all of
+// it is, without that byte; 0 for an address of nothing that is kept.
+size_t uruk_closure_path(uruk_closure *closure,
+                         uint64_t address,
+                         char *buffer,
+                         size_t size);
+
+// Pointers that have entries and are of nothing that is kept, so that the entries have no effect: as many as there is room for, and in
+// `count` how many there are. `fields` may be null if `room` is 0.
+uruk_status uruk_closure_unused_entries(uruk_closure *closure,
+                                        uint64_t *fields,
+                                        size_t room,
+                                        size_t *count);
+
+// Fills in options: the defaults. `size` is `sizeof` the structure.
+// May be called from callbacks.
+uruk_status uruk_entry_options_init(uruk_entry_options *options, size_t size);
+
+// Says which symbol the raw pointer at an address is to point to in an image: the system's loader finds that when the image starts, so it
+// is the address of a variable or function of whatever library is loaded then. Nothing changes in the running program. The pointer lies
+// in an object or a cell, known by now or later; it is one of `URUK_POINTER_DATA` or `URUK_POINTER_FUNCTION`. `options` may be null.
+uruk_status uruk_world_add_pointer(uruk_world *world,
+                                   uint64_t field,
+                                   const char *symbol,
+                                   const uruk_entry_options *options);
+
+// The same of many pointers, with the same options: all, or none if one of them is wrong; the text says which.
+uruk_status uruk_world_add_pointers(uruk_world *world,
+                                    const uint64_t *fields,
+                                    const char *const *symbols,
+                                    size_t count,
+                                    const uruk_entry_options *options);
+
+// Says that the raw pointer at an address is to point to this place in an object or a cell of the world, which is kept for it.
+uruk_status uruk_world_add_own_pointer(uruk_world *world,
+                                       uint64_t field,
+                                       uint64_t target);
+
+// Both lists of an image in one call: places that others link to under these names, as by `uruk_world_export`, and raw pointers that
+// are to point to these symbols, as by `uruk_world_add_pointer`. All of it is put in, or nothing if something is wrong; the text says
+// which of which list. A list of no elements may be null.
+uruk_status uruk_world_add_named(uruk_world *world,
+                                 const uint64_t *sym_fields,
+                                 const char *const *sym_strings,
+                                 size_t sym_count,
+                                 const uint64_t *reloc_fields,
+                                 const char *const *reloc_strings,
+                                 size_t reloc_count);
+
+// Takes an entry back. `URUK_MISSING` if the pointer has none.
+uruk_status uruk_world_remove_pointer(uruk_world *world, uint64_t field);
+
+// Tells of all entries that there are by now, in order of their pointers' addresses.
+uruk_status uruk_world_pointers(uruk_world *world, void *context, uruk_entry_callback each);
+
+// Fills in a type: nothing. `size` is `sizeof` the structure.
+// May be called from callbacks.
+uruk_status uruk_object_type_init(uruk_object_type *described, size_t size);
+
+// Adds a type, whose number goes to `type_id`.
+uruk_status uruk_world_add_type(uruk_world *world,
+                                const uruk_object_type *described,
+                                uruk_type_id *type_id);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -17,6 +17,7 @@
 #include "uruk/executor.hpp"
 #include "uruk/generator.hpp"
 #include "uruk/graph.hpp"
+#include "uruk/image.hpp"
 #include "uruk/jit.hpp"
 #include "uruk/listener.hpp"
 #include "uruk/memory.hpp"
@@ -24,5 +25,6 @@
 #include "uruk/redirect.hpp"
 #include "uruk/result.hpp"
 #include "uruk/unit.hpp"
+#include "uruk/world.hpp"
 
 #endif  // URUK_HPP

@@ -79,6 +79,8 @@ pub enum uruk_status {
     URUK_PAST_END = 29,
     /// Memory that is further from other memory than instructions reach.
     URUK_OUT_OF_REACH = 30,
+    /// What the program has in its memory cannot be in an image; the text says where it is, with the way from a root.
+    URUK_IMAGE = 31,
 }
 
 /// A status with its text.

@@ -32,6 +32,8 @@ impl Kind for uruk_jit {
 pub struct Program {
     pub(crate) jit: Jit,
     pub(crate) compilers: Compilers,
+    /// Its code is of this process.
+    pub(crate) runs_here: bool,
     children: Arc<Mutex<Children>>,
     /// What its memory manager could not tell.
     memory: Arc<Reports>,
@@ -192,11 +194,12 @@ pub extern "C" fn uruk_options_init(options: Out<uruk_options>, size: usize) -> 
 pub extern "C" fn uruk_jit_create(options: List<uruk_options>, jit: Out<Handle<uruk_jit>>) -> uruk_status {
     enter(Reach::OutsideLinks, || {
         jit.check("jit")?;
-        let Plan { builder, compilers, dispatcher, memory } = match options.first("options")? {
+        let Plan { builder, compilers, dispatcher, memory, runs_here } = match options.first("options")? {
             Some(_) => plan(&sized::copy(options)?)?,
             None => {
                 let compilers = Compilers::default();
-                Plan { builder: compilers.tell(Jit::builder()), compilers, dispatcher: None, memory: Arc::default() }
+                let builder = compilers.tell(Jit::builder());
+                Plan { builder, compilers, dispatcher: None, memory: Arc::default(), runs_here: true }
             }
         };
         let built = builder.build()?;
@@ -204,8 +207,8 @@ pub extern "C" fn uruk_jit_create(options: List<uruk_options>, jit: Out<Handle<u
         if let Some(context) = dispatcher {
             context.own();
         }
-        let program =
-            Arc::new(Program { jit: built, compilers, children: at_fork::hold_while_alive(Mutex::default()), memory });
+        let children = at_fork::hold_while_alive(Mutex::default());
+        let program = Arc::new(Program { jit: built, compilers, runs_here, children, memory });
         jit.put(handle::put::<uruk_jit>(program).handle())
     })
 }
@@ -220,6 +223,7 @@ struct Plan {
     /// The context of a dispatcher, which becomes the JIT's.
     dispatcher: Option<Arc<Context>>,
     memory: Arc<Reports>,
+    runs_here: bool,
 }
 
 fn plan(options: &uruk_options) -> Result<Plan, Failure> {
@@ -244,7 +248,8 @@ fn plan(options: &uruk_options) -> Result<Plan, Failure> {
     }
     let compilers = Compilers::new(options, processor, cache)?;
     let memory = options.memory_manager.get_if_any()?.map_or_else(Arc::default, |manager| manager.reports.clone());
-    Ok(Plan { builder: compilers.tell(builder), compilers, dispatcher, memory })
+    let runs_here = options.executor.is_null() && options.flags & URUK_JIT_LINK_ONLY == 0;
+    Ok(Plan { builder: compilers.tell(builder), compilers, dispatcher, memory, runs_here })
 }
 
 fn builder(options: &uruk_options) -> Result<uruk::Builder, Failure> {

@@ -22,6 +22,7 @@ pub mod executor;
 pub mod generator;
 pub mod graph;
 pub mod handle;
+pub mod image;
 pub mod input;
 mod ir;
 pub mod jit;
@@ -37,6 +38,7 @@ pub mod sized;
 pub mod tracker;
 pub mod unit;
 pub mod version;
+pub mod world;
 
 /// The chapter's programs are no Rust; `tests/guide.rs` runs them.
 #[cfg(doctest)]

@@ -28,9 +28,14 @@ impl Text {
         utf8.map_err(|_| Failure::new(uruk_status::URUK_NOT_UTF8, format!("{what} is not UTF-8")))
     }
 
+    /// The text, unless it is null.
+    pub fn get_if_any<'a>(self, what: &str) -> Result<Option<&'a str>, Failure> {
+        if self.0.is_null() { Ok(None) } else { self.get(what).map(Some) }
+    }
+
     /// The text, or this one where it is null.
     pub fn or<'a>(self, what: &str, default: &'a str) -> Result<&'a str, Failure> {
-        if self.0.is_null() { Ok(default) } else { self.get(what) }
+        Ok(self.get_if_any(what)?.unwrap_or(default))
     }
 }
 

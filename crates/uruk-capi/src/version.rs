@@ -4,12 +4,16 @@ use crate::cache::uruk_cache_callbacks;
 use crate::dispatcher::uruk_dispatcher_callbacks;
 use crate::executor::uruk_executor_options;
 use crate::generator::uruk_generator_callbacks;
+use crate::image::uruk_image_options;
 use crate::jit::uruk_options;
 use crate::listener::uruk_listener_callbacks;
 use crate::memory::{uruk_memory_callbacks, uruk_memory_options};
 use crate::plugin::uruk_plugin_callbacks;
 use crate::sized::URUK_ABI_VERSION;
 use crate::unit::uruk_unit;
+use crate::world::closure::uruk_heap_callbacks;
+use crate::world::pointers::uruk_entry_options;
+use crate::world::types::uruk_object_type;
 use std::ffi::c_char;
 
 /// `uruk_memory_callbacks`, for `uruk_struct_size`.
@@ -32,6 +36,14 @@ pub const URUK_STRUCT_DISPATCHER_CALLBACKS: u32 = 8;
 pub const URUK_STRUCT_CACHE_CALLBACKS: u32 = 9;
 /// `uruk_executor_options`, for `uruk_struct_size`.
 pub const URUK_STRUCT_EXECUTOR_OPTIONS: u32 = 10;
+/// `uruk_object_type`, for `uruk_struct_size`.
+pub const URUK_STRUCT_OBJECT_TYPE: u32 = 11;
+/// `uruk_entry_options`, for `uruk_struct_size`.
+pub const URUK_STRUCT_ENTRY_OPTIONS: u32 = 12;
+/// `uruk_heap_callbacks`, for `uruk_struct_size`.
+pub const URUK_STRUCT_HEAP_CALLBACKS: u32 = 13;
+/// `uruk_image_options`, for `uruk_struct_size`.
+pub const URUK_STRUCT_IMAGE_OPTIONS: u32 = 14;
 
 /// The newest version of the interface that the library knows; compare it with `URUK_ABI_VERSION`.
 /// May be called from callbacks.
@@ -64,6 +76,10 @@ pub extern "C" fn uruk_struct_size(structure: u32) -> usize {
         URUK_STRUCT_DISPATCHER_CALLBACKS => size_of::<uruk_dispatcher_callbacks>(),
         URUK_STRUCT_CACHE_CALLBACKS => size_of::<uruk_cache_callbacks>(),
         URUK_STRUCT_EXECUTOR_OPTIONS => size_of::<uruk_executor_options>(),
+        URUK_STRUCT_OBJECT_TYPE => size_of::<uruk_object_type>(),
+        URUK_STRUCT_ENTRY_OPTIONS => size_of::<uruk_entry_options>(),
+        URUK_STRUCT_HEAP_CALLBACKS => size_of::<uruk_heap_callbacks>(),
+        URUK_STRUCT_IMAGE_OPTIONS => size_of::<uruk_image_options>(),
         _ => 0,
     }
 }

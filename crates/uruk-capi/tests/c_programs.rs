@@ -4,7 +4,7 @@
 mod support;
 
 use std::path::{Path, PathBuf};
-use support::{LANGUAGES, archive, object, object_with, package, runs_as, source};
+use support::{LANGUAGES, LIBC, archive, object, object_with, package, runs_as, runtime, source};
 
 fn path(name: &str) -> PathBuf {
     package().join(format!("tests/c/{name}.c"))
@@ -156,4 +156,16 @@ fn caches() {
 fn executors() {
     let text = "int getpid(void); int compute(int a) { return a + 2; } int process(void) { return getpid(); } int main(void) { return 3; }";
     runs("executor", &[&object("elsewhere", text)]);
+}
+
+#[test]
+fn worlds() {
+    runs("worlds", &[]);
+}
+
+#[test]
+fn images() {
+    let runtime = runtime("image_runtime");
+    let arguments = |folder: &Path| vec![runtime.clone(), LIBC.to_owned(), folder.display().to_string()];
+    runs_as(&path("images"), LANGUAGES, true, arguments);
 }

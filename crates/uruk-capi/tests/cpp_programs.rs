@@ -4,7 +4,7 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
-use support::{CPP_LANGUAGES, Language, archive, object, package, runs_as, source, succeeds};
+use support::{CPP_LANGUAGES, LIBC, Language, archive, object, package, runs_as, runtime, source, succeeds};
 
 /// Runs a program of `tests/cpp` with these arguments.
 fn runs(name: &str, arguments: &[&str]) {
@@ -54,6 +54,12 @@ fn executors_dispatchers_and_caches() {
     let text = "int getpid(void); int compute(int a) { return a + 2; } int process(void) { return getpid(); } int main(void) { return 3; }";
     let object = object("cpp_elsewhere", text);
     runs_each("processes", |folder| vec![object.clone(), folder.join("cache").display().to_string()]);
+}
+
+#[test]
+fn worlds_and_images() {
+    let runtime = runtime("cpp_image_runtime");
+    runs_each("images", |folder| vec![runtime.clone(), LIBC.to_owned(), folder.display().to_string()]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod support;
 
 use std::path::PathBuf;
 use std::process::Command;
-use support::{CPP_LANGUAGES, LANGUAGES, compile, folder, object, package, source, succeeds};
+use support::{CPP_LANGUAGES, LANGUAGES, compile, folder, object, object_with, package, source, succeeds};
 
 /// The blocks of the chapter in a language.
 fn blocks<const COUNT: usize>(language: &str) -> [String; COUNT] {
@@ -18,7 +18,7 @@ fn blocks<const COUNT: usize>(language: &str) -> [String; COUNT] {
 #[test]
 fn the_programs_in_c_and_cpp_add() {
     object("add", "int add(int a, int b) { return a + b; }");
-    let [in_c] = blocks("c");
+    let [in_c, _] = blocks("c");
     let in_cpp: [String; 2] = blocks("cpp");
     let [first, second] = ["guide_cpp", "guide_cpp_more"].map(|name| folder().join(format!("{name}.cpp")));
     for (path, text) in [&first, &second].into_iter().zip(in_cpp) {
@@ -33,5 +33,19 @@ fn the_programs_in_c_and_cpp_add() {
             let printed = succeeds(Command::new(program).current_dir(folder()), "the guide");
             assert!(printed.ends_with(prints), "{language:?}: {printed}");
         }
+    }
+}
+
+#[test]
+fn a_counter_is_frozen() {
+    let text = "#include <stdio.h>\nextern struct { unsigned long count; FILE **input; } counter;
+        void add_two(void) { counter.count += 2; } int main(void) { return counter.input == &stdin ? counter.count : 1; }";
+    object_with("count", text, &["-fPIC"]);
+    let [_, program] = blocks("c");
+    let program = PathBuf::from(source("guide_image", &program));
+    for language in LANGUAGES {
+        let program = compile(&program, language, "", &[]);
+        assert_eq!(succeeds(Command::new(program).current_dir(folder()), "the guide"), "frozen\n");
+        assert_eq!(Command::new(folder().join("counted")).status().unwrap().code(), Some(42), "{language:?}");
     }
 }

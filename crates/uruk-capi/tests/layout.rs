@@ -13,6 +13,7 @@ use uruk_c::dylib::*;
 use uruk_c::executor::*;
 use uruk_c::generator::*;
 use uruk_c::graph::*;
+use uruk_c::image::*;
 use uruk_c::jit::*;
 use uruk_c::listener::*;
 use uruk_c::memory::*;
@@ -21,6 +22,10 @@ use uruk_c::redirect::*;
 use uruk_c::responsibility::*;
 use uruk_c::unit::*;
 use uruk_c::version::*;
+use uruk_c::world::closure::*;
+use uruk_c::world::pointers::*;
+use uruk_c::world::types::*;
+use uruk_c::world::*;
 
 /// What Python's structures are, a line for each: its name and size; and for each field: names, offset, size.
 const CTYPES: &str = "
@@ -94,9 +99,11 @@ fn structures_are_laid_out_as_in_rust() {
         uruk_cache_callbacks { struct_size, abi_version, magic, context, name, get, put, destroy }
         uruk_definition { name, flags }
         uruk_dispatcher_callbacks { struct_size, abi_version, magic, context, dispatch, blocked, unblocked, destroy }
+        uruk_entry_options { struct_size, abi_version, magic, addend, version, flags, reserved }
         uruk_executor_options {
             struct_size, abi_version, magic, flags, reserved, secret, secret_size, patience, run_limit,
         }
+        uruk_finding { struct_size, reserved, path, mapping, value }
         uruk_generator_callbacks { struct_size, abi_version, magic, context, name, generate, generate_later, destroy }
         uruk_graph_argument { symbol, reserved, value }
         uruk_graph_block { section, edges, live, zero, size, alignment, address }
@@ -105,6 +112,12 @@ fn structures_are_laid_out_as_in_rust() {
         uruk_graph_edge { offset, kind, target, reserved, addend }
         uruk_graph_section { kind, retained, address, size }
         uruk_graph_symbol { definition, block, value, size, binding, visibility, kind, reserved, address }
+        uruk_heap_callbacks { struct_size, abi_version, magic, context, object_at }
+        uruk_image_options {
+            struct_size, abi_version, magic, kind, flags, jit, dylibs, dylib_count, world, roots, root_count, heap,
+            allowed, allowed_count, main, address, name, interpreter, run_path, keep, keep_count, libraries,
+            library_count,
+        }
         uruk_listener_callbacks { struct_size, abi_version, magic, context, loaded, freed, destroy }
         uruk_loaded { struct_size, symbol_size, id, object, dylib, code, code_size, symbols, symbol_count, image }
         uruk_loaded_symbol { name, address, size, kind, reserved }
@@ -124,7 +137,13 @@ fn structures_are_laid_out_as_in_rust() {
         uruk_memory_section { name, object, offset, size, alignment, kind, lifetime }
         uruk_memory_segment { kind, protection, size, zero_fill, alignment, sections, section_count }
         uruk_memory_statistics { live, committed, reserved, reservations }
+        uruk_move { from, to, size }
         uruk_need { dylib, name, reserved }
+        uruk_object { address, type_id, reserved }
+        uruk_object_type {
+            struct_size, abi_version, magic, name, size, alignment, fields, field_count, flags, count_width,
+            count_offset, stride, element_fields, element_field_count,
+        }
         uruk_options {
             struct_size, abi_version, magic, flags, link_threads, compile_threads, reserved, lazy_failure,
             memory_manager, dispatcher, cache, executor, compiler_flags, compiler_flag_count, optimize,
@@ -134,9 +153,12 @@ fn structures_are_laid_out_as_in_rust() {
             post_fixup, linked, failed, removing, destroy,
         }
         uruk_plugin_object { struct_size, reserved, unit, object, dylib }
+        uruk_pointer_entry { struct_size, flags, field, symbol, version, addend, target }
+        uruk_pointer_field { offset, kind, tag_bits, references }
         uruk_redirection { name, target }
         uruk_resolved { name, reserved, address }
         uruk_search_entry { dylib, all_symbols, reserved }
+        uruk_share { struct_size, reserved, root, places, bytes }
         uruk_symbol { name, address }
         uruk_unit {
             struct_size, abi_version, magic, context, name, definitions, definition_count, materialize, destroy,
@@ -161,8 +183,12 @@ fn the_library_says_how_large_structures_are() {
         size_of::<uruk_dispatcher_callbacks>(),
         size_of::<uruk_cache_callbacks>(),
         size_of::<uruk_executor_options>(),
+        size_of::<uruk_object_type>(),
+        size_of::<uruk_entry_options>(),
+        size_of::<uruk_heap_callbacks>(),
+        size_of::<uruk_image_options>(),
     ];
-    let said: Vec<_> = (1..=10).map(|number| uruk_struct_size(number)).collect();
+    let said: Vec<_> = (1..=14).map(|number| uruk_struct_size(number)).collect();
     assert_eq!(said, sizes);
-    assert_eq!([uruk_struct_size(0), uruk_struct_size(11)], [0, 0]);
+    assert_eq!([uruk_struct_size(0), uruk_struct_size(15)], [0, 0]);
 }

@@ -293,24 +293,31 @@ impl Trace<'_> {
         Ok(Some(Place { kept, offset }))
     }
 
-    /// What has an address, or ends there.
+    /// What has an address, or ends there if nothing else has it.
     fn find(&self, address: u64) -> Option<(u64, Owner, TypeId)> {
-        let known = self.world.place_before(address).and_then(|(start, at)| {
-            let type_id = self.world.type_id_of(at);
-            let described = self.world.type_named(type_id);
-            // Those with a variable part end where they say, which is looked at once they are kept.
-            let reaches = described.tail.is_some() || address - start <= described.size;
+        let before = self.world.place_before(address).map(|(start, at)| {
             let owner = match at {
                 At::Object(_) => Owner::Object,
                 At::Cell(number) => Owner::Cell(number as u32),
             };
-            reaches.then_some((start, owner, type_id))
+            (start, owner, self.world.type_id_of(at))
         });
+        let reaches = |(start, _, type_id): &(u64, Owner, TypeId)| {
+            // Where one begins is its own, though how long it is may be unknown.
+            *start == address || self.end_of(*start, *type_id).is_some_and(|end| address < end)
+        };
         let of_heap = || {
             let (start, type_id) = self.heap?.object_at(address)?;
             (start <= address).then_some((start, Owner::Object, type_id))
         };
-        known.or_else(of_heap)
+        let ends = |(start, _, type_id): &(u64, Owner, TypeId)| self.end_of(*start, *type_id) == Some(address);
+        before.filter(reaches).or_else(of_heap).or_else(|| before.filter(ends))
+    }
+
+    /// The address behind an object or a cell of the world.
+    fn end_of(&self, start: u64, type_id: TypeId) -> Option<u64> {
+        let size = self.size_of(start, self.world.type_named(type_id), None).ok()?;
+        start.checked_add(size)
     }
 
     fn settle_weak(&mut self) {
@@ -355,6 +362,15 @@ impl Closure {
     /// The bytes of something kept.
     pub fn bytes_of(&self, kept: &Kept) -> &[u8] {
         &self.bytes[kept.start..kept.start + kept.size as usize]
+    }
+
+    /// Where something that was at an address of the program is kept.
+    pub fn place_of(&self, address: u64) -> Option<Place> {
+        let mut all = (0..).zip(&self.kept);
+        all.find_map(|(kept, place)| {
+            let offset = address.checked_sub(place.address)?;
+            (offset < place.size).then_some(Place { kept, offset })
+        })
     }
 
     /// The way from a root to a pointer: the number of what has it, and its offset there.

@@ -1,6 +1,7 @@
 //! What can be wrong with what a client says, and with a world that is to be frozen.
 
 use crate::mapped::MappedError;
+use crate::proof::Finding;
 use uruk_jitlink::edit::EditError;
 use uruk_jitlink::error::LinkError;
 
@@ -36,6 +37,36 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// A pointer has an entry already, for something else.
+    #[error("an entry for the pointer at {field:#x} to {to}: it points to {known} already; remove that entry first")]
+    SecondEntry {
+        /// The pointer.
+        field: u64,
+        /// What it is to point to.
+        to: String,
+        /// What its entry says.
+        known: String,
+    },
+    /// A name stands for something already.
+    #[error("`{name}` at {address:#x}: there is one of that name at {other:#x}")]
+    Named {
+        /// The name.
+        name: String,
+        /// What it is to stand for.
+        address: u64,
+        /// What it stands for.
+        other: u64,
+    },
+    /// One of several cannot be added, and so none is.
+    #[error("{list}[{index}]: {cause}")]
+    Batch {
+        /// What the list is called.
+        list: &'static str,
+        /// Which of it.
+        index: usize,
+        /// Why not.
+        cause: Box<Error>,
+    },
     /// Nothing has that name.
     #[error("there is no root `{name}`; roots are cells that were added under a name{}", known(.names))]
     Root {
@@ -64,6 +95,15 @@ pub enum Error {
         /// How many.
         size: u64,
     },
+    /// Words of the program would be wrong in an image.
+    #[error("{}", lines(.findings))]
+    Findings {
+        /// They.
+        findings: Vec<Finding>,
+    },
+    /// The memory of this process, or what it has mapped, cannot be looked at.
+    #[error("this process cannot look at itself: {0}")]
+    Process(std::io::Error),
     /// There is more data than one area of an image can have.
     #[error("an area of the image is larger than 4 GiB; let fewer roots keep objects")]
     Large,
@@ -200,6 +240,11 @@ pub enum Error {
     /// An image cannot be linked.
     #[error(transparent)]
     Link(#[from] LinkError),
+}
+
+fn lines(findings: &[Finding]) -> String {
+    let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    all.join("\n")
 }
 
 fn known(names: &[String]) -> String {

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 /// A symbol of another library, or of the image itself.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -81,7 +81,8 @@ impl Pointers {
                 return Err(refused(&format!("it overlaps the pointer at {other:#x} to {}", known)));
             }
             if *known != entry {
-                return Err(refused(&format!("it points to {} already; remove that entry first", known)));
+                let (to, known) = (entry.to_string(), known.to_string());
+                return Err(Error::SecondEntry { field, to, known });
             }
         }
         self.0.insert(field, entry);
@@ -90,6 +91,14 @@ impl Pointers {
 
     pub fn remove(&mut self, field: u64) -> Option<PointerEntry> {
         self.0.remove(&field)
+    }
+
+    /// Removes those of all pointers that begin there.
+    pub fn remove_within(&mut self, fields: Range<u64>) {
+        let gone: Vec<u64> = self.0.range(fields).map(|(field, _)| *field).collect();
+        for field in gone {
+            self.0.remove(&field);
+        }
     }
 
     pub fn at(&self, field: u64) -> Option<&PointerEntry> {
@@ -160,7 +169,8 @@ impl Moves {
     }
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+/// Errors unless symbols can have a name, and says why not.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     match name {
         "" => Err("a name is empty".into()),
         _ if name.contains('\0') => Err("a name has a zero byte".into()),

@@ -1,10 +1,11 @@
 //! The proof before an image is made: words that would be wrong in it, though nobody said that they are addresses.
 //!
-//! Data flow: what the process has mapped → every word of what is kept that no pointer was described at → those that lie in a mapping.
-//! A number may look like an address: whoever knows better leaves its finding out of account.
+//! Data flow: what the process has mapped → every word of what is kept that no pointer was described at → those that lie in a mapping
+//! → an error, but for those that were allowed ([`check`]). A number may look like an address: whoever knows better allows its path.
 
 use crate::closure::Closure;
 use crate::data::CodeSymbols;
+use crate::error::Error;
 use crate::world::World;
 use std::fs;
 use std::io;
@@ -44,6 +45,12 @@ impl std::fmt::Display for Finding {
             "{path}: {value:#x} is an address in {mapping}, which is not in the image; describe the pointer, give it an entry, or allow it"
         )
     }
+}
+
+/// Errors with all findings whose paths, as they are printed, were not allowed.
+pub fn check(mut findings: Vec<Finding>, allowed: &[String]) -> Result<(), Error> {
+    findings.retain(|finding| !allowed.contains(&finding.path));
+    if findings.is_empty() { Ok(()) } else { Err(Error::Findings { findings }) }
 }
 
 impl Mappings {

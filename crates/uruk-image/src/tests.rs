@@ -209,6 +209,27 @@ fn a_heap_is_asked_for_what_was_not_added() {
     assert!(error.starts_with("root+0 -> pair+0 -> pair+0: 0x2018 is an address inside an object"), "{error}");
 }
 
+/// What lies before an object of the heap, and ends there or has a variable part, does not have it.
+#[test]
+fn objects_of_a_heap_lie_behind_what_was_added() {
+    let (mut world, mut memory) = (World::new(), Bytes::new(0x1F00, 0x200));
+    let element = [Field { offset: 0, pointer: Pointer::Reference }];
+    let table = world.add_type(Type::new("table", 8, 8).tail(Count { offset: 0, width: 8 }, 8, element)).unwrap();
+    world.add_type(pair()).unwrap();
+    world.add_cell("table", 0x1FE8, table).unwrap();
+    for (address, word) in [(0x1FE8, 2), (0x1FF0, 0x2000), (0x1FF8, 0x2010), (0x2000, 0), (0x2008, 0)] {
+        memory.put(address, word);
+    }
+    for address in [0x2010, 0x2018] {
+        memory.put(address, 0);
+    }
+    let closure = world.trace(&["table"], &memory, Some(&Rows)).unwrap();
+    assert_eq!(closure.kept.iter().map(|kept| kept.address).collect::<Vec<_>>(), [0x1FE8, 0x2000, 0x2010]);
+    let place = |address| closure.place_of(address).map(|place| (place.kept, place.offset));
+    assert_eq!([0x1FF8, 0x2000, 0x201F].map(place), [Some((0, 16)), Some((1, 0)), Some((2, 15))]);
+    assert_eq!([0x1FE7, 0x2020].map(place), [None; 2]);
+}
+
 #[test]
 fn types_that_make_no_sense_are_refused() {
     let refused = |described: Type, part: &str| {
@@ -248,9 +269,13 @@ fn places_names_and_entries_that_make_no_sense_are_refused() {
     assert!(text(world.add_object(0, pair)).contains("null"));
     assert!(text(world.add_object(0x3000, TypeId(7))).contains("no type 7"));
     assert!(text(world.add_cell("root", 0x3000, pair)).contains("one of that name"));
-    assert!(text(world.add_cell("a\0b", 0x3000, pair)).contains("no name"));
-    assert!(text(world.export("root", 0x1010)).contains("one of that name"));
-    let symbol = |name: &str| PointerEntry::Symbol(External::new(name));
+    assert!(text(world.add_cell("a\0b", 0x3000, pair)).contains("zero byte"));
+    assert!(text(world.add_cell("a@V", 0x3000, pair)).contains("versions are given apart"));
+    assert!(text(world.export("root", 0x1010)).contains("one of that name at 0x1000"));
+    assert!(text(world.export("", 0x1010)).contains("a name is empty"));
+    assert!(text(world.export("null", 0)).contains("nothing is at null"));
+    world.export("exported", 0x1004).unwrap();
+    assert!(text(world.add_cell("exported", 0x3000, pair)).contains("one of that name at 0x1004"));
     for (field, entry, part) in [
         (0x5000, symbol(""), "empty"),
         (0x5000, symbol("a\0"), "zero byte"),
@@ -270,6 +295,51 @@ fn places_names_and_entries_that_make_no_sense_are_refused() {
     assert!(world.remove_object(0x1010) && !world.remove_object(0x1010) && !world.remove_object(0x1000));
     let error = world.trace(&["root"], &memory, None).unwrap_err().to_string();
     assert!(error.starts_with("root+0: 0x1010 is neither null"), "{error}");
+}
+
+fn symbol(name: &str) -> PointerEntry {
+    PointerEntry::Symbol(External::new(name))
+}
+
+#[test]
+fn lists_are_taken_whole_or_not_at_all() {
+    let (mut world, _) = pairs(0x1000, &[[0, 0]]);
+    let failed = |result: Result<(), Error>, start: &str, reason: &str| {
+        let error = result.unwrap_err().to_string();
+        assert!(error.starts_with(start) && error.contains(reason), "{error}");
+    };
+    world.add_pointer(0x5000, symbol("there")).unwrap();
+    let pair = TypeId(1);
+    failed(world.add_objects(&[(0x2000, pair), (0x2010, pair), (0x2008, pair)]), "objects[2]: ", "overlaps");
+    let entries = [(0x5000, symbol("there")), (0x5010, symbol("new")), (0x5000, symbol("other"))];
+    failed(world.add_pointers(&entries), "fields[2]: ", "points to symbol `there` already");
+    let symbols = [(0x1010, "first"), (0x1018, "second")];
+    failed(world.add_named(&[symbols[0], (0x1018, "root")], &[]), "symbols[1]: ", "one of that name");
+    failed(world.add_named(&symbols, &[(0x5010, symbol("new")), (0, symbol("null"))]), "relocations[1]: ", "null");
+    let fields = |world: &World| world.pointers().map(|(field, _)| field).collect::<Vec<_>>();
+    assert_eq!(fields(&world), [0x5000], "what was there stays, and nothing else was added");
+    // All of it can be added now.
+    world.add_objects(&[(0x2000, pair), (0x2010, pair)]).unwrap();
+    world.add_named(&symbols, &[(0x5010, symbol("new"))]).unwrap();
+    world.add_pointers(&[(0x5020, symbol("last"))]).unwrap();
+    assert_eq!(fields(&world), [0x5000, 0x5010, 0x5020]);
+    assert_eq!(world.exports().collect::<Vec<_>>(), [("first", 0x1010), ("second", 0x1018)]);
+}
+
+#[test]
+fn what_is_removed_takes_its_entries_along() {
+    let mut world = World::new();
+    let raw = world.add_type(Type::new("raw", 16, 8).field(0, Pointer::Data).field(8, Pointer::Data)).unwrap();
+    let element = [Field { offset: 0, pointer: Pointer::Data }];
+    let table = world.add_type(Type::new("table", 8, 8).tail(Count { offset: 0, width: 8 }, 8, element)).unwrap();
+    world.add_objects(&[(0x1000, raw), (0x1010, raw), (0x2000, table), (0x2040, raw)]).unwrap();
+    for field in [0x1000, 0x1008, 0x1010, 0x2040] {
+        world.add_pointer(field, symbol("a")).unwrap();
+    }
+    // Those of a variable part are checked when it is known how long that is.
+    world.add_pointer(0x2038, symbol("a")).unwrap();
+    assert!(world.remove_object(0x1000) && world.remove_object(0x2000));
+    assert_eq!(world.pointers().map(|(field, _)| field).collect::<Vec<_>>(), [0x1010, 0x2040]);
 }
 
 /// Bytes of this process are read where they are, and nothing else is.

@@ -4,7 +4,7 @@
 //! and changes nothing before.
 
 use crate::error::Error;
-use crate::pointers::{Move, Moves, PointerEntry, Pointers};
+use crate::pointers::{Move, Moves, PointerEntry, Pointers, check_name};
 use crate::types::{Pointer, Type, TypeId};
 use std::collections::BTreeMap;
 
@@ -62,13 +62,8 @@ impl World {
     /// Adds a global cell, which is a root under its name.
     pub fn add_cell(&mut self, name: &str, address: u64, type_id: TypeId) -> Result<(), Error> {
         let what = || format!("cell `{}`", name.escape_default());
-        if name.is_empty() || name.contains('\0') {
-            return Err(Error::Place { what: what(), address, reason: "it has no name that symbols can have".into() });
-        }
-        if let Some(other) = self.names.get(name) {
-            let reason = format!("there is one of that name at {:#x}", self.cells[*other].address);
-            return Err(Error::Place { what: what(), address, reason });
-        }
+        check_name(name).map_err(|reason| Error::Place { what: what(), address, reason })?;
+        self.check_unnamed(name, address)?;
         self.add_place(&what(), address, type_id, At::Cell(self.cells.len()))?;
         self.names.insert(name.into(), self.cells.len());
         self.cells.push(Cell { name: name.into(), address, type_id });
@@ -79,6 +74,15 @@ impl World {
     /// loaded by nobody whose types are others ([`LoadOptions`](crate::mapped::LoadOptions)).
     pub fn layout(&self) -> [u8; 32] {
         *blake3::hash(format!("{:?}", self.types).as_bytes()).as_bytes()
+    }
+
+    /// Errors if a name stands for something.
+    fn check_unnamed(&self, name: &str, address: u64) -> Result<(), Error> {
+        let cell = self.names.get(name).map(|number| self.cells[*number].address);
+        match cell.or_else(|| self.exports.get(name).copied()) {
+            Some(other) => Err(Error::Named { name: name.into(), address, other }),
+            None => Ok(()),
+        }
     }
 
     fn add_place(&mut self, what: &str, address: u64, type_id: TypeId, at: At) -> Result<(), Error> {
@@ -152,12 +156,23 @@ impl World {
         begins.or_else(|| self.places.range(..=address).next_back().map(|(start, at)| (*start, *at)))
     }
 
-    /// Forgets an object, with its entries: it is dead, or was never to be in an image. Says whether it was known.
+    /// Forgets an object, with its entries: it is dead, or was never to be in an image. Says whether it was known. How long a variable
+    /// part was is not known any more: it had all entries up to the next object or cell.
     pub fn remove_object(&mut self, address: u64) -> bool {
-        match self.places.get(&address) {
-            Some(At::Object(_)) => self.places.remove(&address).is_some(),
-            _ => false,
-        }
+        let Some(At::Object(type_id)) = self.places.get(&address).copied() else { return false };
+        self.places.remove(&address);
+        let described = self.type_named(type_id);
+        let end = match &described.tail {
+            Some(_) => self.places.range(address..).next().map_or(u64::MAX, |(next, _)| *next),
+            None => address.saturating_add(described.size),
+        };
+        self.pointers.remove_within(address..end);
+        true
+    }
+
+    /// The same of one that has just been added; entries for its pointers may have been there before.
+    pub(crate) fn forget_object(&mut self, address: u64) {
+        self.places.remove(&address);
     }
 
     /// Follows objects that a collection has moved, all at once, with their entries and exported places.
@@ -207,19 +222,22 @@ impl World {
 
     /// Gives a place in an object or a cell a name under which other code, or another image, can link to it.
     pub fn export(&mut self, name: &str, address: u64) -> Result<(), Error> {
-        let refused = |reason: &str| Error::Place {
-            what: format!("exported symbol `{}`", name.escape_default()),
-            address,
-            reason: reason.into(),
+        let refused = |reason: String| {
+            let what = format!("exported symbol `{}`", name.escape_default());
+            Error::Place { what, address, reason }
         };
-        if name.is_empty() || name.contains('\0') {
-            return Err(refused("no symbol can have that name"));
+        check_name(name).map_err(refused)?;
+        if address == 0 {
+            return Err(refused("nothing is at null".into()));
         }
-        if self.exports.contains_key(name) || self.names.contains_key(name) {
-            return Err(refused("there is one of that name"));
-        }
+        self.check_unnamed(name, address)?;
         self.exports.insert(name.into(), address);
         Ok(())
+    }
+
+    /// Takes a name back that was given so.
+    pub(crate) fn remove_export(&mut self, name: &str) {
+        self.exports.remove(name);
     }
 
     pub(crate) fn exports(&self) -> impl Iterator<Item = (&str, u64)> {

@@ -7,7 +7,8 @@ use support::{Compiled, HERE, run};
 use uruk::Jit;
 use uruk_image::memory::ThisProcess;
 use uruk_image::{
-    Closure, Code, ElfKind, ElfOptions, Error, External, Mappings, Pointer, PointerEntry, Type, World, write_elf,
+    Closure, Code, ElfKind, ElfOptions, Error, External, Freeze, Frozen, Mappings, Pointer, PointerEntry, Type, World,
+    write_elf, write_object,
 };
 
 /// A runtime in C: a list of records on a heap of its own, each with a function that another object has.
@@ -32,6 +33,7 @@ struct record *prepend(struct record *next, const char *name, int which) {
     generation += 1;
     return record;
 }
+void set_name(void *name) { memcpy(records->name, &name, sizeof name); }
 void forget_greeting(void) { greeting = strdup("of this process"); }
 int main(void) {
     for (struct record *record = records; record; record = record->next)
@@ -87,6 +89,11 @@ impl Built {
     fn code(&self) -> Result<Code, Error> {
         Code::of(self.jit.session(), &[self.jit.main().id()])
     }
+
+    fn freeze(&self, allowed: &[String]) -> Result<Frozen, Error> {
+        let code = Some((self.jit.session(), &[self.jit.main().id()][..]));
+        Freeze { code, data: Some((&self.world, &["records"])), allowed, ..Freeze::default() }.freeze()
+    }
 }
 
 const EXPECTED: &str = "third hird 16\nsecond econd 16\nfirst irst 64\n4 calls, generation 4, as compiled\n";
@@ -94,20 +101,15 @@ const EXPECTED: &str = "third hird 16\nsecond econd 16\nfirst irst 64\n4 calls, 
 #[test]
 fn what_was_built_here_goes_on_as_a_program() {
     let built = Built::new();
-    let (closure, mappings) = (built.trace(), Mappings::of_this_process().unwrap());
     let images = [None, Some(0x80_0000)].map(|address| {
-        let mut code = built.code().unwrap();
-        code.connect(&closure).unwrap();
-        assert_eq!(closure.prove(&built.world, &code, &mappings), []);
-        assert_eq!(code.take_values(&ThisProcess::open().unwrap(), &mappings).unwrap(), []);
-        let data = closure.to_graph(&built.world, "the data", &uruk_jitlink::elf::x86_64::FORMAT, &code).unwrap();
-        let graphs = [code.into_graphs(), vec![data]].concat();
+        let frozen = built.freeze(&[]).unwrap();
+        assert_eq!(frozen.closure.kept.len(), 4);
         let files = Compiled::new(&[], &[]);
         let libraries = HERE.libraries(&["libc.so.6"]);
         let roots = ["main".to_owned()];
         let kind = ElfKind::Executable { main: "main".into(), address };
         let options = ElfOptions { kind, roots: Some(&roots), ..ElfOptions::executable("main", &libraries) };
-        let image = write_elf(graphs, &options).unwrap();
+        let image = write_elf(frozen.graphs, &options).unwrap();
         let output = run(&mut Command::new(files.write("image", &image)));
         assert_eq!((output.text.as_str(), output.status), (EXPECTED, Some(0)), "{}", output.errors);
         image
@@ -140,6 +142,59 @@ fn words_that_would_be_wrong_are_found() {
     let findings = code.take_values(&ThisProcess::open().unwrap(), &mappings).unwrap();
     assert_eq!(findings.len(), 1);
     assert!(findings[0].path.starts_with("runtime.o(.data"), "{}", findings[0]);
+}
+
+/// Where two words are addresses that nobody described: all are told, and those that were allowed are not.
+#[test]
+fn findings_are_errors_unless_they_are_allowed() {
+    let built = Built::new();
+    // SAFETY: the function is declared so.
+    let forget = unsafe { built.jit.main().function::<extern "C" fn()>("forget_greeting").unwrap() };
+    forget();
+    // SAFETY: the function is declared so.
+    let set_name = unsafe { built.jit.main().function::<extern "C" fn(u64)>("set_name").unwrap() };
+    set_name(std::ptr::from_ref(&built).expose_provenance() as u64);
+    let Err(Error::Findings { findings }) = built.freeze(&[]) else { panic!("no findings") };
+    let paths: Vec<String> = findings.iter().map(|finding| finding.path.clone()).collect();
+    assert!(
+        paths.len() == 2 && paths[0] == "records+0 -> record+32" && paths[1].starts_with("runtime.o(."),
+        "{paths:?}"
+    );
+    let error = built.freeze(&paths[1..]).err().unwrap().to_string();
+    assert!(error.starts_with("records+0 -> record+32: 0x") && !error.contains("runtime.o"), "{error}");
+    assert!(built.freeze(&paths).is_ok());
+}
+
+#[test]
+fn data_is_frozen_without_code_and_code_without_data() {
+    let built = Built::new();
+    let code = Freeze { code: Some((built.jit.session(), &[built.jit.main().id()])), ..Freeze::default() };
+    let frozen = code.freeze().unwrap();
+    assert!(!frozen.graphs.is_empty() && frozen.closure.kept.is_empty());
+    // Functions are the code's.
+    let data = Freeze { data: Some((&built.world, &["records"])), ..Freeze::default() };
+    let error = data.freeze().err().unwrap().to_string();
+    assert!(error.ends_with("is not the address of a function that was linked here"), "{error}");
+
+    let numbers: &'static [u64] = Vec::leak(vec![40, 2]);
+    let mut world = World::new();
+    let pair = world.add_type(Type { constant: true, ..Type::new("pair", 16, 8) }).unwrap();
+    world.add_cell("numbers", numbers.as_ptr().expose_provenance() as u64, pair).unwrap();
+    let frozen = Freeze { data: Some((&world, &["numbers"])), ..Freeze::default() }.freeze().unwrap();
+    let graphs: Vec<_> = frozen.graphs.iter().collect();
+    let files = Compiled::new(
+        &[("user.c", "extern const long numbers[2]; int main(void) { return numbers[0] + numbers[1]; }")],
+        &["-fPIC"],
+    );
+    let object = files.write("numbers.o", &write_object(&graphs).unwrap());
+    let linked = files.link("linked", &[object.to_str().unwrap()]);
+    let shared = files.write("libnumbers.so", &write_elf(frozen.graphs, &ElfOptions::shared_object(&[])).unwrap());
+    let dynamic = files.link("dynamic", &["-Wl,--no-as-needed,-rpath,$ORIGIN", shared.to_str().unwrap()]);
+    for program in [linked, dynamic] {
+        assert_eq!(run(&mut Command::new(program)).status, Some(42));
+    }
+    let nothing = Freeze::default().freeze().unwrap();
+    assert!(matches!(write_elf(nothing.graphs, &ElfOptions::shared_object(&[])), Err(Error::Empty)));
 }
 
 #[test]

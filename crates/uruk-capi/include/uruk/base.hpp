@@ -94,6 +94,10 @@ inline bool is_compatible() {
       {URUK_STRUCT_DISPATCHER_CALLBACKS, sizeof(uruk_dispatcher_callbacks)},
       {URUK_STRUCT_CACHE_CALLBACKS, sizeof(uruk_cache_callbacks)},
       {URUK_STRUCT_EXECUTOR_OPTIONS, sizeof(uruk_executor_options)},
+      {URUK_STRUCT_OBJECT_TYPE, sizeof(uruk_object_type)},
+      {URUK_STRUCT_ENTRY_OPTIONS, sizeof(uruk_entry_options)},
+      {URUK_STRUCT_HEAP_CALLBACKS, sizeof(uruk_heap_callbacks)},
+      {URUK_STRUCT_IMAGE_OPTIONS, sizeof(uruk_image_options)},
   };
   for (const auto &[structure, size] : structures) {
     if (uruk_struct_size(structure) < size) return false;

@@ -38,7 +38,14 @@ pub fn released() -> Vec<PathBuf> {
 }
 
 /// Programs that need what was not in a released header yet: they must not compile with it.
-const NEWER_THAN: &[(&str, &str)] = &[("0.1", "answers"), ("0.1", "compile"), ("0.1", "laid_out"), ("0.1", "sections")];
+const NEWER_THAN: &[(&str, &str)] = &[
+    ("0.1", "answers"),
+    ("0.1", "compile"),
+    ("0.1", "images"),
+    ("0.1", "laid_out"),
+    ("0.1", "sections"),
+    ("0.1", "worlds"),
+];
 
 /// Where the tests' files are; it goes with the target folder.
 pub fn folder() -> &'static Path {
@@ -167,6 +174,41 @@ pub fn object_with(name: &str, text: &str, options: &[&str]) -> String {
     assert!(status.success());
     partial.persist(&object).expect("the object can be put in its place");
     object.display().to_string()
+}
+
+/// The C library of this machine.
+pub const LIBC: &str = "/usr/lib/x86_64-linux-gnu/libc.so.6";
+
+/// A runtime with a list of records, which is on the heap of the program that has it linked: see `c/records.h`.
+const RUNTIME: &str = r#"
+#include <stdio.h>
+#include "records.h"
+extern struct record *records;
+static int generation = 1;
+static const char *greeting = "as compiled";
+long square(long value) { return value * value; }
+long cube(long value) { return value * value * value; }
+long total(long value) {
+    long sum = 0;
+    for (struct record *record = records; record; record = record->next) sum += record->function(value);
+    return sum;
+}
+void grow(void) { generation += 1; }
+void greet(const char *text) { greeting = text; }
+int main(void) {
+    for (struct record *record = records; record; record = record->next) {
+        int same = record->stream == (void *)&stdin;
+        printf("%s %s %ld %d\n", record->name, record->inner, record->function(4), same);
+    }
+    printf("generation %d\n", generation);
+    return greeting[0] == 'a' ? 7 : 8;
+}
+"#;
+
+/// Compiles the runtime to an object, and says where it is.
+pub fn runtime(name: &str) -> String {
+    let include = format!("-I{}", package().join("tests/c").display());
+    object_with(name, RUNTIME, &["-O1", "-fPIC", "-ffunction-sections", "-fdata-sections", &include])
 }
 
 /// Makes an archive of an object, and says where it is.

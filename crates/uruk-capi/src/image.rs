@@ -1,0 +1,278 @@
+//! Images: what a JIT has linked and what a world has, as a file that the system starts by itself.
+
+use crate::call::{Reach, enter};
+use crate::dylib::uruk_dylib;
+use crate::error::{Failure, uruk_status};
+use crate::handle::{self, Handle, Kind};
+use crate::jit::{Program, uruk_jit};
+use crate::raw::{List, Out, Text};
+use crate::sized::{self, Grows};
+use crate::world::closure::{Custom, uruk_heap_callbacks};
+use crate::world::{lock, uruk_world};
+use ::uruk_image::{ElfKind, ElfOptions, Freeze, Frozen, Heap, Library, World, save, write_elf, write_object};
+use std::path::Path;
+use std::sync::Arc;
+use uruk_orc::DylibId;
+
+/// A program.
+pub const URUK_IMAGE_EXECUTABLE: u32 = 0;
+/// A shared object.
+pub const URUK_IMAGE_SHARED_OBJECT: u32 = 1;
+/// A relocatable object, which the system's linker takes together with others.
+pub const URUK_IMAGE_OBJECT: u32 = 2;
+
+/// Loaders from before 2022 know its relocations (glibc 2.36, musl 1.2.4 know shorter ones). Of programs and shared objects.
+pub const URUK_IMAGE_LONG_RELOCATIONS: u32 = 1;
+
+/// What an image is made of, and how it is written.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct uruk_image_options {
+    /// Filled in by `uruk_image_options_init`.
+    pub struct_size: u32,
+    /// Filled in by `uruk_image_options_init`.
+    pub abi_version: u32,
+    /// Filled in by `uruk_image_options_init`.
+    pub magic: u64,
+    /// What is made: `URUK_IMAGE_EXECUTABLE`, `URUK_IMAGE_SHARED_OBJECT` or `URUK_IMAGE_OBJECT`.
+    pub kind: u32,
+    /// `URUK_IMAGE_LONG_RELOCATIONS`, or 0.
+    pub flags: u32,
+    /// Whose code it has, with the values that variables have now; null: no code. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and
+    /// its code runs in this process.
+    pub jit: Handle<uruk_jit>,
+    /// The dylibs whose code it is; null: the main one.
+    pub dylibs: List<Handle<uruk_dylib>>,
+    /// How many these are.
+    pub dylib_count: u64,
+    /// Whose data it has; null: none.
+    pub world: Handle<uruk_world>,
+    /// The names of the world's cells whose data it is, with all that they lead to.
+    pub roots: List<Text>,
+    /// How many these are.
+    pub root_count: u64,
+    /// Who knows objects that were not added to the world; may be null.
+    pub heap: List<uruk_heap_callbacks>,
+    /// Paths of findings that are right nevertheless, as messages and `uruk_closure_findings` have them.
+    pub allowed: List<Text>,
+    /// How many these are.
+    pub allowed_count: u64,
+    /// The function that a program calls with its arguments; null: `main`.
+    pub main: Text,
+    /// Where a program lies: a multiple of 64 KiB; 0: wherever the system puts it.
+    pub address: u64,
+    /// What loaders know a shared object by; may be null.
+    pub name: Text,
+    /// The loader; null: the usual one of the architecture.
+    pub interpreter: Text,
+    /// Folders where the loader looks for libraries before it does in the system's, with `:` between them; may be null.
+    pub run_path: Text,
+    /// Symbols of the code that are kept, with all that they refer to, and the main function of a program; null: everything that
+    /// others can see.
+    pub keep: List<Text>,
+    /// How many these are.
+    pub keep_count: u64,
+    /// Files of the shared libraries that have what the image does not define, in the order in which the loader is to look; null: those
+    /// that this process has loaded. The image needs those of them that it uses.
+    pub libraries: List<Text>,
+    /// How many these are.
+    pub library_count: u64,
+}
+
+// SAFETY: `repr(C)`, it begins as it must, and numbers, addresses and handles, which are numbers, are all that follows.
+unsafe impl Grows for uruk_image_options {
+    const NAME: &'static str = "uruk_image_options";
+    const NUMBER: u32 = 14;
+}
+
+/// Fills in options: a program of nothing. `size` is `sizeof` the structure.
+/// May be called from callbacks.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_image_options_init(options: Out<uruk_image_options>, size: usize) -> uruk_status {
+    enter(Reach::Anywhere, || sized::init(options, size))
+}
+
+/// An image: the bytes of a file.
+pub struct uruk_image;
+
+impl Kind for uruk_image {
+    const NAME: &'static str = "uruk_image";
+    type Object = Image;
+}
+
+/// The bytes of a file, and whether the system runs it.
+pub struct Image {
+    bytes: Vec<u8>,
+    runs: bool,
+}
+
+/// Makes an image of this process. The program goes on as if nothing had happened; while this looks at it, nobody may write to what the
+/// image is to have. The same state gives the same bytes, wherever it lies. `URUK_IMAGE` if words would be wrong in another process, unless
+/// they are allowed: the text has all of them, a line each.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_image_make(options: List<uruk_image_options>, image: Out<Handle<uruk_image>>) -> uruk_status {
+    enter(Reach::OutsideLinks, || {
+        image.check("image")?;
+        let options = sized::copy(options)?;
+        let output = Output::new(&options)?;
+        let bytes = output.write(freeze(&options)?)?;
+        let made = Image { bytes, runs: options.kind != URUK_IMAGE_OBJECT };
+        image.put(handle::put::<uruk_image>(Arc::new(made)).handle())
+    })
+}
+
+/// The bytes of an image, which are valid until it is disposed of.
+/// May be called from callbacks.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_image_bytes(image: Handle<uruk_image>, bytes: Out<*const u8>, size: Out<usize>) -> uruk_status {
+    enter(Reach::Anywhere, || {
+        bytes.check("bytes")?;
+        size.check("size")?;
+        let image = image.get()?;
+        bytes.put(image.bytes.as_ptr())?;
+        size.put(image.bytes.len())
+    })
+}
+
+/// Writes an image to a file, which may be run unless it is a relocatable object, in the place of one that may be running.
+/// May be called from callbacks.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_image_save(image: Handle<uruk_image>, path: Text) -> uruk_status {
+    enter(Reach::Anywhere, || {
+        let (image, path) = (image.get()?, path.get("path")?);
+        save(Path::new(path), &image.bytes, image.runs)
+            .map_err(|error| Failure::new(uruk_status::URUK_FILE, format!("{path}: {error}")))
+    })
+}
+
+/// Disposes of an image. Null is fine.
+/// May be called from callbacks.
+#[unsafe(no_mangle)]
+pub extern "C" fn uruk_image_dispose(image: Handle<uruk_image>) -> uruk_status {
+    enter(Reach::Anywhere, || image.take().map(drop))
+}
+
+fn freeze(options: &uruk_image_options) -> Result<Frozen, Failure> {
+    let (program, dylibs) = code(options)?;
+    let code = program.as_ref().map(|program| (program.jit.session(), dylibs.as_slice()));
+    let allowed = owned(options.allowed, options.allowed_count, "allowed")?;
+    let roots = texts(options.roots, options.root_count, "roots")?;
+    let heap = Custom::new(options.heap)?;
+    let heap = heap.as_ref().map(|heap| heap as &dyn Heap);
+    let world = options.world.get_if_any()?;
+    if world.is_none() && (!roots.is_empty() || heap.is_some()) {
+        return Err(Failure::invalid("uruk_image_options: roots and heaps are a world's; give one"));
+    }
+    let guard = world.as_deref().map(lock);
+    let data = guard.as_deref().map(|world: &World| (world, roots.as_slice()));
+    Ok(Freeze { code, data, heap, allowed: &allowed }.freeze()?)
+}
+
+/// Whose code an image has, and of which dylibs.
+fn code(options: &uruk_image_options) -> Result<(Option<Arc<Program>>, Vec<DylibId>), Failure> {
+    let dylibs = options.dylibs.get(size(options.dylib_count), "dylibs")?;
+    let Some(program) = options.jit.get_if_any()? else {
+        return match dylibs {
+            [] => Ok((None, Vec::new())),
+            _ => Err(Failure::invalid("uruk_image_options: dylibs are a JIT's; give it")),
+        };
+    };
+    if !program.runs_here {
+        let text = "uruk_image_options: an image is made of this process, and the code of this JIT does not run here";
+        return Err(Failure::invalid(text));
+    }
+    let mut chosen = Vec::new();
+    for dylib in dylibs {
+        let dylib = dylib.get()?;
+        program.require_same(&dylib.program)?;
+        chosen.push(dylib.id);
+    }
+    if chosen.is_empty() {
+        chosen.push(program.jit.main().id());
+    }
+    Ok((Some(program), chosen))
+}
+
+/// How an image is written.
+struct Output {
+    /// None for a relocatable object.
+    kind: Option<ElfKind>,
+    libraries: Vec<Library>,
+    keep: Option<Vec<String>>,
+    short_relocations: bool,
+    interpreter: Option<String>,
+    run_path: Option<String>,
+}
+
+impl Output {
+    fn new(options: &uruk_image_options) -> Result<Output, Failure> {
+        let text = |text: Text, what: &str| Ok::<_, Failure>(text.get_if_any(what)?.map(str::to_owned));
+        let (main, name) = (text(options.main, "main")?, text(options.name, "name")?);
+        let (interpreter, run_path) = (text(options.interpreter, "interpreter")?, text(options.run_path, "run_path")?);
+        let keep = owned(options.keep, options.keep_count, "keep")?;
+        let keep = (!keep.is_empty()).then_some(keep);
+        let libraries = texts(options.libraries, options.library_count, "libraries")?;
+        if options.flags & !URUK_IMAGE_LONG_RELOCATIONS != 0 {
+            return Err(Failure::invalid(format!("uruk_image_options: {:#x} has unknown flags", options.flags)));
+        }
+        let of_programs = [("main", main.is_some()), ("address", options.address != 0)];
+        let of_shared_objects = [("name", name.is_some())];
+        let of_both = [
+            ("flags", options.flags != 0),
+            ("interpreter", interpreter.is_some()),
+            ("run_path", run_path.is_some()),
+            ("keep", keep.is_some()),
+            ("libraries", !libraries.is_empty()),
+        ];
+        let (kind, without) = match options.kind {
+            URUK_IMAGE_EXECUTABLE => {
+                let (main, address) = (main.unwrap_or_else(|| "main".into()), options.address);
+                let kind = ElfKind::Executable { main, address: (address != 0).then_some(address) };
+                (Some(kind), of_shared_objects.to_vec())
+            }
+            URUK_IMAGE_SHARED_OBJECT => (Some(ElfKind::SharedObject { name }), of_programs.to_vec()),
+            URUK_IMAGE_OBJECT => (None, [&of_programs[..], &of_shared_objects, &of_both].concat()),
+            kind => return Err(Failure::invalid(format!("uruk_image_options: {kind} is no kind of image"))),
+        };
+        if let Some((field, _)) = without.iter().find(|(_, given)| *given) {
+            return Err(Failure::invalid(format!("uruk_image_options: `{field}` has no meaning for this kind")));
+        }
+        let libraries = match (&kind, libraries.as_slice()) {
+            (None, _) => Vec::new(),
+            (Some(_), []) => Library::of_this_process()?,
+            (Some(_), paths) => paths.iter().map(|path| Library::open(Path::new(path))).collect::<Result<_, _>>()?,
+        };
+        let short_relocations = options.flags & URUK_IMAGE_LONG_RELOCATIONS == 0;
+        Ok(Output { kind, libraries, keep, short_relocations, interpreter, run_path })
+    }
+
+    fn write(self, frozen: Frozen) -> Result<Vec<u8>, Failure> {
+        let Some(kind) = self.kind else {
+            return Ok(write_object(&frozen.graphs.iter().collect::<Vec<_>>())?);
+        };
+        let options = ElfOptions {
+            kind,
+            libraries: &self.libraries,
+            roots: self.keep.as_deref(),
+            short_relocations: self.short_relocations,
+            interpreter: self.interpreter.as_deref(),
+            run_path: self.run_path.as_deref(),
+            shares: &frozen.shares,
+            strip: false,
+        };
+        Ok(write_elf(frozen.graphs, &options)?)
+    }
+}
+
+/// A count, which no array has if it does not fit.
+fn size(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+fn texts<'a>(list: List<Text>, count: u64, what: &str) -> Result<Vec<&'a str>, Failure> {
+    list.get(size(count), what)?.iter().map(|text| text.get(what)).collect()
+}
+
+fn owned(list: List<Text>, count: u64, what: &str) -> Result<Vec<String>, Failure> {
+    Ok(texts(list, count, what)?.into_iter().map(str::to_owned).collect())
+}
