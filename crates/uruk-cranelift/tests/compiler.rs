@@ -1,6 +1,8 @@
 //! The compiler by itself: what identifies a function, and texts that are no CLIF.
 
 use uruk_cranelift::{Cranelift, Function, OptLevel, Options, read};
+#[cfg(feature = "cross")]
+use uruk_orc::executor::Processor;
 
 const TEXT: &str = "
 function %f(i64) -> i64 {
@@ -86,4 +88,24 @@ fn no_text_makes_the_reader_or_the_compiler_panic() {
         }
     }
     assert!(100 < refused);
+}
+
+/// Other linkers find the high part of an address by the symbol of its low part, whatever that adds.
+#[cfg(feature = "cross")]
+#[test]
+fn low_parts_of_addresses_name_their_high_parts() {
+    use uruk_jitlink::riscv::{GOT_HI20, PCREL_HI20, PCREL_LO12_I};
+    let features = ["m", "a", "f", "d", "c", "zicsr", "zifencei"].map(String::from).into();
+    let processor = Processor { architecture: "riscv64".into(), system: "linux".into(), features };
+    let compiler = compiler(Options { processor: Some(processor), ..Options::default() });
+    let text = TEXT.replace("symbol %data", "symbol colocated %data");
+    let graph = compiler.compile(read("test.clif", &text, compiler.isa()).unwrap().remove(0)).unwrap();
+    let edges: Vec<_> = graph.blocks.iter().flat_map(|block| graph.edges(block)).collect();
+    let high =
+        edges.iter().filter(|edge| [GOT_HI20, PCREL_HI20].contains(&edge.kind)).map(|edge| u64::from(edge.offset));
+    let low = edges.iter().filter(|edge| edge.kind == PCREL_LO12_I);
+    let low = low.map(|edge| (graph.symbol(edge.target).value, graph.addend(edge)));
+    let high: Vec<_> = high.map(|offset| (offset, 0)).collect();
+    assert!(!high.is_empty(), "the text has some");
+    assert_eq!(low.collect::<Vec<_>>(), high);
 }

@@ -156,6 +156,9 @@ impl Code {
         if pointers.is_empty() {
             return Ok(());
         }
+        let position = self.variables[number].graph;
+        let target = |target: &Option<Target>| target.map(|target| self.referent(closure, position, target)).transpose();
+        let targets = pointers.iter().map(|(_, to)| target(to)).collect::<Result<Vec<_>, Error>>()?;
         let variable = &mut self.variables[number];
         variable.described = pointers.iter().map(|(offset, _)| *offset).collect();
         let graph = &mut self.graphs[variable.graph];
@@ -169,14 +172,9 @@ impl Code {
             !variable.describes(edge.offset.into(), arch.info(edge.kind).field.size())
         })?;
         variable.block = set_content(graph, variable.block, &bytes)?;
-        let (position, block) = (variable.graph, variable.block);
-        for (offset, target) in pointers {
-            let Some((name, weak, addend)) =
-                target.map(|target| self.referent(closure, position, target)).transpose()?.flatten()
-            else {
-                continue;
-            };
-            let mut editor = self.graphs[position].edit(Stage::BeforePruning);
+        let mut editor = graph.edit(Stage::BeforePruning);
+        for ((offset, _), target) in pointers.iter().zip(targets) {
+            let Some((name, weak, addend)) = target.flatten() else { continue };
             let symbol = match symbols.entry((position, weak, name)) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(place) => {
@@ -186,7 +184,7 @@ impl Code {
                 }
             };
             let offset = u32::try_from(*offset).map_err(|_| Error::Large)?;
-            editor.add_edge(block, offset, ABS64, symbol, addend)?;
+            editor.add_edge(variable.block, offset, ABS64, symbol, addend)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use uruk::Jit;
-use uruk_image::{Code, ElfKind, ElfOptions, Mappings, Memory, write_elf, write_object};
+use uruk_image::{ElfKind, ElfOptions, Freeze, Mappings, Memory, write_elf, write_object};
 
 const HEADER: &str = include_str!("runtime.h");
 const HEAP: &str = include_str!("heap.c");
@@ -47,6 +47,8 @@ impl Scheme {
             let function = scheme.jit.main().address(&name).unwrap();
             assert_eq!(scheme.call("scheme_run", &[number as u64, function]), 1, "{name}");
         }
+        // The prelude has made several times as much.
+        assert!(scheme.call("heap_bytes", &[]) < 1 << 20, "garbage has been collected");
         scheme
     }
 
@@ -70,13 +72,10 @@ impl Scheme {
     /// makes of an object.
     pub fn freeze(&self, memory: &dyn Memory, mappings: &Mappings) -> Vec<PathBuf> {
         let world = world::describe(&self.jit, memory);
-        let closure = world.trace(&["symbols", "machine"], memory, None).unwrap();
-        let mut code = Code::of(self.jit.session(), &[self.jit.main().id()]).unwrap();
-        code.connect(&closure).unwrap();
-        assert_eq!(closure.prove(&world, &code, mappings), []);
-        assert_eq!(code.take_values(memory, mappings).unwrap(), []);
-        let data = closure.to_graph(&world, "the data", self.machine.format, &code).unwrap();
-        let graphs = [code.into_graphs(), vec![data]].concat();
+        let main = [self.jit.main().id()];
+        let code = Some((self.jit.session(), &main[..]));
+        let freeze = Freeze { code, data: Some((&world, &["symbols", "machine"])), ..Freeze::default() };
+        let graphs = freeze.freeze_from(memory, mappings).unwrap_or_else(|error| panic!("{error}")).graphs;
         let libraries = self.machine.libraries(&["libc.so.6"]);
         let roots = ["main".to_owned()];
         let write = |address: Option<u64>| {
