@@ -37,6 +37,8 @@ pub enum Command {
     Executor(Vec<OsString>),
     /// Link, and write what was linked to a file.
     Image(Box<Request>, Image),
+    /// Show what an image has, or how it differs from another one.
+    ImageInfo(PathBuf, Option<PathBuf>),
 }
 
 /// What `uruk image build` makes.
@@ -44,12 +46,24 @@ pub enum Command {
 pub struct Image {
     /// Its file.
     pub output: PathBuf,
-    /// A shared object, not a program.
-    pub shared: bool,
-    /// Where a program lies, if not anywhere.
+    /// What the file is.
+    pub kind: ImageKind,
+    /// Where it lies, if not anywhere.
     pub address: Option<u64>,
     /// What is kept beside what is called first.
     pub keep: Vec<String>,
+}
+
+/// What a file of `uruk image build` is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ImageKind {
+    /// A program that the system starts.
+    #[default]
+    Program,
+    /// A shared object.
+    Shared,
+    /// An image of Uruk's own.
+    Mapped,
 }
 
 /// What compiles the language of `uruk repl`.

@@ -1,16 +1,23 @@
-//! `uruk image build`: what `uruk run` would run, as a file that the system starts.
+//! `uruk image`: what `uruk run` would run, as a file; what such files have; and running those that the system does not start.
 
 use std::error::Error;
-use std::fs::{OpenOptions, remove_file};
-use std::io::Write;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions, remove_file};
+use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use uruk::Jit;
-use uruk_image::{Code, ElfKind, ElfOptions, Library, write_elf};
+use uruk_executor::in_process::InProcess;
+use uruk_executor::lifecycle;
+use uruk_executor::memory;
+use uruk_image::mapped::{LoadOptions, Mapped, MappedOptions, Problem, is_mapped, write_mapped};
+use uruk_image::{Code, ElfKind, ElfOptions, Library, Summary, write_elf};
+use uruk_jitlink::graph::LinkGraph;
 
-use crate::args::Image;
+use crate::args::{Image, ImageKind, Mention, Options, Request};
 use crate::plan::Plan;
 use crate::{fail, run};
 
@@ -19,7 +26,7 @@ pub fn execute(plan: Plan, image: &Image) -> ExitCode {
     let only = [
         (plan.options.lazy, "--lazy"),
         (plan.options.executor.is_some() || plan.options.sandbox, "--executor and --sandbox"),
-        (image.shared && image.address.is_some(), "--at"),
+        (image.kind == ImageKind::Shared && image.address.is_some(), "--at"),
     ];
     if let Some((_, option)) = only.iter().find(|(given, _)| *given) {
         return fail(&format!("{option} has no meaning for what is written to a file here"));
@@ -32,18 +39,28 @@ fn write(jit: &Jit, plan: &Plan, image: &Image) -> Result<(), Box<dyn Error>> {
     let dylibs = plan.dylibs.iter().filter_map(|dylib| session.dylib(&dylib.name));
     let code = Code::of(session, &dylibs.collect::<Vec<_>>())?;
     let libraries = Library::of_this_process()?;
-    let entry = plan.entry.as_str();
+    let bytes = bytes(code.into_graphs(), &libraries, plan.entry.as_str(), image)?;
+    put(&image.output, &bytes).map_err(|error| format!("{}: {error}", image.output.display()).into())
+}
+
+fn bytes(graphs: Vec<LinkGraph>, libraries: &[Library], entry: &str, image: &Image) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut roots = image.keep.clone();
-    let mut options = ElfOptions::shared_object(&libraries);
-    if !image.shared {
+    if image.kind != ImageKind::Shared {
         roots.push(entry.to_owned());
+    }
+    let roots = (!roots.is_empty()).then_some(&roots[..]);
+    if image.kind == ImageKind::Mapped {
+        let options =
+            MappedOptions { main: Some(entry), libraries, roots, address: image.address, ..Default::default() };
+        return Ok(write_mapped(graphs, &options)?);
+    }
+    let folders = search_folders(libraries);
+    let mut options = ElfOptions { roots, ..ElfOptions::shared_object(libraries) };
+    if image.kind == ImageKind::Program {
         options.kind = ElfKind::Executable { main: entry.to_owned(), address: image.address };
     }
-    options.roots = (!roots.is_empty()).then_some(&roots);
-    let folders = search_folders(&libraries);
     options.run_path = (!folders.is_empty()).then_some(&folders);
-    let bytes = write_elf(code.into_graphs(), &options)?;
-    put(&image.output, &bytes).map_err(|error| format!("{}: {error}", image.output.display()).into())
+    Ok(write_elf(graphs, &options)?)
 }
 
 /// Where libraries are that the system's loader would not find by itself.
@@ -64,4 +81,66 @@ fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         _ => {}
     }
     OpenOptions::new().write(true).create_new(true).mode(0o777).open(path)?.write_all(bytes)
+}
+
+/// The images that are to be run, each of which builds on the one before it; `None` if what is to be run is none.
+pub fn to_run(request: &Request) -> Option<Vec<PathBuf>> {
+    let image = |mention: &Mention| match mention {
+        Mention::File(path, _) => is_image(path).then(|| path.clone()),
+        _ => None,
+    };
+    request.mentions.iter().map(image).collect()
+}
+
+fn is_image(path: &Path) -> bool {
+    let mut head = [0; 8];
+    File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && is_mapped(&head)
+}
+
+/// Runs what the last of these images begins with; gives its status, or 125 with a message on standard error.
+pub fn run(request: &Request, images: &[PathBuf]) -> ExitCode {
+    if request.options != Options::default() {
+        return fail(&"an image is linked already: options of linking and compiling have no meaning for it");
+    }
+    let executor = Arc::new(InProcess::new(memory::Options::default()));
+    let program = images[0].as_os_str();
+    let arguments = std::iter::once(program).chain(request.arguments.iter().map(OsString::as_os_str));
+    executor.set_arguments(arguments.map(OsStr::as_encoded_bytes));
+    let mut loaded: Vec<Mapped> = Vec::new();
+    for path in images {
+        let options = LoadOptions { base: loaded.last(), interpose: true, ..LoadOptions::default() };
+        match Mapped::load(path, &options, &executor) {
+            Ok(image) => loaded.push(image),
+            Err(error) => return fail(&error),
+        }
+    }
+    let mut entries = loaded.iter().rev().filter_map(|image| image.entry(&request.entry));
+    let status = entries.next().map(|entry| executor.run_main(entry));
+    // Handlers that the program has registered run in here, so its code has to be there still.
+    loaded.into_iter().for_each(Mapped::keep);
+    match status {
+        Some(status) => lifecycle::exit(status),
+        None => fail(&Problem::NoEntry.of(&images[0].display().to_string())),
+    }
+}
+
+/// Shows what a file has, or how it differs from another one: 0, or 1 if it does.
+pub fn show(path: &Path, other: Option<&Path>) -> ExitCode {
+    match differences(path, other) {
+        Ok((text, same)) => {
+            crate::print(&text);
+            if same { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn differences(path: &Path, other: Option<&Path>) -> Result<(String, bool), Box<dyn Error>> {
+    let read = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let bytes = read(path)?;
+    let summary = Summary::read(&path.display().to_string(), &bytes)?;
+    let Some(other) = other else { return Ok((summary.to_string(), true)) };
+    let bytes = read(other)?;
+    let lines = summary.differences(&Summary::read(&other.display().to_string(), &bytes)?);
+    Ok((lines.iter().map(|line| format!("{line}\n")).collect(), lines.is_empty()))
 }

@@ -56,8 +56,12 @@ fn dispatch(arguments: Vec<OsString>) -> Result<ExitCode, Error> {
             print(&text);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Run(request) => Ok(run::execute(Plan::build(*request)?)),
+        Command::Run(request) => Ok(match image::to_run(&request) {
+            Some(images) => image::run(&request, &images),
+            None => run::execute(Plan::build(*request)?),
+        }),
         Command::Image(request, image) => Ok(image::execute(Plan::build(*request)?, &image)),
+        Command::ImageInfo(path, other) => Ok(image::show(&path, other.as_deref())),
         Command::Repl(backend, path) => repl::execute(backend, path.as_deref()),
         Command::Inspect(path) => Ok(run::inspect(&path)),
         Command::Link(arguments) => Ok(link::execute(arguments)),

@@ -1,4 +1,4 @@
-//! `uruk image build`: programs that are written do what `uruk run` does.
+//! `uruk image`: programs that are written do what `uruk run` does; what is shown of them.
 #![cfg(unix)]
 
 use std::path::{Path, PathBuf};
@@ -62,7 +62,69 @@ fn programs_do_what_they_do_in_memory() {
         let place: &[&str] = if number % 2 == 0 { &["-O1"] } else { &["-O1", "--at", "0x800000"] };
         let image = build(folder.path(), place, &sources);
         assert_eq!(shown(&Command::new(image).output().unwrap()), expected, "{names:?}");
+        let image = build(folder.path(), &["-O1", "--mapped"], &sources);
+        assert_eq!(shown(&uruk(&["run"], &[], &[image])), expected, "{names:?}");
     }
+}
+
+#[test]
+fn images_are_shown_and_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str, text: &str, option: &[&str]| {
+        let file = folder.path().join("source.c");
+        std::fs::write(&file, text).unwrap();
+        let image = build(folder.path(), option, &[file]);
+        let path = folder.path().join(name);
+        std::fs::rename(image, &path).unwrap();
+        path
+    };
+    let first = "#include <stdio.h>\nint table[4] = {1}; int *inner = &table[1];\n\
+                 int main(int count, char **arguments) { puts(arguments[1]); return count + *inner; }";
+    let second = "#include <stdio.h>\nint table[5] = {1}; int *inner = &table[1]; int more(void) { return 1; }\n\
+                  int main(int count, char **arguments) { printf(\"%d\", count); return more() + *inner; }";
+    for (kind, shown_kind) in [("--mapped", "mappable image for "), ("--shared", "ELF shared object for ")] {
+        let keep = [kind, "--keep", "table", "--keep", "main"];
+        let (one, same, two) = (
+            make("one", first, &keep),
+            make("same", first, &keep),
+            make("two", second, &[&keep[..], &["--keep", "more"]].concat()),
+        );
+        let info = shown(&uruk(&["image", "info"], &[], std::slice::from_ref(&one)));
+        let wanted = [shown_kind, "own addresses", "puts@GLIBC", "table (16 bytes)", "main ("];
+        assert!(info.0 == Some(0) && wanted.iter().all(|part| info.1.contains(part)), "{kind}: {info:?}");
+        assert_eq!(shown(&uruk(&["image", "diff"], &[], &[one.clone(), same])), (Some(0), String::new()));
+        let diff = shown(&uruk(&["image", "diff"], &[], &[one, two]));
+        let wanted = ["+ import printf@GLIBC", "- import puts@GLIBC", "+ export more", "export table: 16 bytes -> 20"];
+        assert!(diff.0 == Some(1) && wanted.iter().all(|part| diff.1.contains(part)), "{kind}: {diff:?}");
+    }
+}
+
+#[test]
+fn mapped_images_run_with_arguments_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("source.c");
+    let text = "#include <stdio.h>\nint other(int count, char **arguments) { puts(arguments[count - 1]); return count; }\n\
+                int main(int count, char **arguments) { puts(arguments[0]); return 40 + count; }";
+    std::fs::write(&file, text).unwrap();
+    let image = build(folder.path(), &["--mapped", "--keep", "other"], &[file]);
+    let name = image.to_str().unwrap();
+    assert_eq!(shown(&uruk(&["run", name, "--", "a", "b"], &[], &[])), (Some(43), format!("{name}\n")));
+    assert_eq!(shown(&uruk(&["run", "--entry", "other", name, "--", "a", "b"], &[], &[])), (Some(3), "b\n".into()));
+    let refused = |arguments: &[&str], reason: &str| {
+        let output = uruk(arguments, &[], &[]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(125) && errors.contains(reason), "{arguments:?}: {errors}");
+    };
+    refused(&["run", "--lazy", name], "an image is linked already");
+    refused(&["run", "--entry", "missing", name], "no function to begin with");
+    let bytes = std::fs::read(&image).unwrap();
+    std::fs::write(&image, &bytes[..bytes.len() - 1]).unwrap();
+    refused(&["run", name], "copy it anew");
+    refused(&["image", "info", name], "copy it anew");
+    refused(&["image", "info", "nowhere"], "nowhere: ");
+    refused(&["image", "info", "/proc/self/exe", "x"], "takes one file");
+    refused(&["image", "diff", name], "takes two files");
+    refused(&["image", "info", "/etc/passwd"], "no image of Uruk's");
 }
 
 #[test]

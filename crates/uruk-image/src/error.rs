@@ -1,5 +1,6 @@
 //! What can be wrong with what a client says, and with a world that is to be frozen.
 
+use crate::mapped::MappedError;
 use crate::proof::Finding;
 use uruk_jitlink::edit::EditError;
 use uruk_jitlink::error::LinkError;
@@ -233,6 +234,9 @@ pub enum Error {
     /// An option makes no sense.
     #[error("{0}")]
     Option(String),
+    /// The file of an image cannot be read.
+    #[error(transparent)]
+    Mapped(#[from] MappedError),
     /// An image cannot be linked.
     #[error(transparent)]
     Link(#[from] LinkError),

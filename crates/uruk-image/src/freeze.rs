@@ -4,7 +4,7 @@
 //! variables have now → words that would be wrong in another process, which are an error unless they are allowed → graphs, those of the
 //! code first.
 
-use crate::closure::Closure;
+use crate::closure::{Closure, Share};
 use crate::code::Code;
 use crate::data::Functions;
 use crate::error::Error;
@@ -45,6 +45,8 @@ pub struct Frozen {
     pub graphs: Vec<LinkGraph>,
     /// What was kept of the data.
     pub closure: Closure,
+    /// How much each root keeps.
+    pub shares: Vec<Share>,
 }
 
 impl Freeze<'_> {
@@ -72,6 +74,7 @@ impl Freeze<'_> {
         let data = data.map(|(world, _)| closure.to_graph(world, "the data", HERE, functions)).transpose()?;
         let mut graphs = code.map_or_else(Vec::new, Code::into_graphs);
         graphs.extend(data);
-        Ok(Frozen { graphs, closure })
+        let shares = self.data.map_or_else(Vec::new, |(world, _)| closure.shares(world));
+        Ok(Frozen { graphs, closure, shares })
     }
 }

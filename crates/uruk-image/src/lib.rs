@@ -12,6 +12,7 @@ mod batch;
 mod closure;
 mod code;
 mod data;
+mod definitions;
 mod elf;
 mod error;
 mod freeze;
@@ -24,6 +25,7 @@ mod packed;
 mod pointers;
 mod proof;
 mod save;
+mod summary;
 pub mod types;
 mod world;
 
@@ -39,6 +41,7 @@ pub use memory::Memory;
 pub use pointers::{External, Move, PointerEntry};
 pub use proof::{Finding, Mapping, Mappings, check};
 pub use save::save;
+pub use summary::{Part, Summary};
 pub use types::{Count, Field, Pointer, Tags, Tail, Type, TypeId};
 pub use world::{Heap, World};
 

@@ -79,6 +79,12 @@ impl World {
         }
     }
 
+    /// What tells these types from those of another program, or of another version of this one: an image that is stamped with it is
+    /// loaded by nobody whose types are others ([`LoadOptions`](crate::mapped::LoadOptions)).
+    pub fn layout(&self) -> [u8; 32] {
+        *blake3::hash(format!("{:?}", self.types).as_bytes()).as_bytes()
+    }
+
     fn add_place(&mut self, what: &str, address: u64, type_id: TypeId, at: At) -> Result<(), Error> {
         let refused = |reason: String| Error::Place { what: what.into(), address, reason };
         let Some(described) = self.types.get(type_id.0 as usize) else {

@@ -203,6 +203,40 @@ fn tools_understand_the_files() {
     assert!(frames.len() == 2 && frames[1].contains(" main"), "{}{}", output.text, output.errors);
 }
 
+/// Lines, variables of all kinds, and frames that only unwind records describe.
+#[test]
+fn debuggers_know_lines_and_variables() {
+    let text = "#include <stdio.h>\n__thread int own = 5; int shared = 6; static int hidden[3] = {7, 8, 9};\n\
+        __attribute__((noinline, optimize(\"omit-frame-pointer\"))) int inner(int value) {\n  volatile char room[1000]; room[value] = 1;\n\
+          return value + own + shared + hidden[value] + room[value];\n}\nint main(int count, char **arguments) {\n  puts(\"here\");\n  return inner(count);\n}";
+    let compiled = Compiled::new(&[("debugged.c", text)], &["-O1", "-g", "-ffunction-sections"]);
+    let libraries = HERE.libraries(&["libc.so.6"]);
+    let commands =
+        ["break inner", "run", "next", "print own", "print shared", "print hidden", "backtrace", "info line main"];
+    for address in [None, Some(0x40_0000)] {
+        let kind = ElfKind::Executable { main: "main".into(), address };
+        let options = ElfOptions { kind, ..ElfOptions::executable("main", &libraries) };
+        let image = write_elf(compiled.graphs(), &options).unwrap();
+        let script = commands.iter().flat_map(|command| ["-ex", command]);
+        let output = run(Command::new("gdb").arg("-batch").args(script).arg(compiled.write("image", &image)));
+        let wanted = [
+            "$1 = 5",
+            "$2 = 6",
+            "$3 = {7, 8, 9}",
+            "inner (value=value@entry=1) at",
+            "main (count=1, ",
+            "debugged.c:9",
+            "Line 7 of",
+        ];
+        assert!(wanted.iter().all(|part| output.text.contains(part)), "{}{}", output.text, output.errors);
+        let stripped = write_elf(compiled.graphs(), &ElfOptions { strip: true, ..options }).unwrap();
+        assert!(stripped.len() < image.len());
+        let names = run(Command::new("readelf").arg("-SW").arg(compiled.write("stripped", &stripped))).text;
+        assert!(names.contains(".eh_frame") && !names.contains(".debug_") && !names.contains(".symtab"), "{names}");
+        assert_eq!(run(&mut Command::new(compiled.write("stripped", &stripped))).status, Some(21));
+    }
+}
+
 /// Fields of data that name what libraries define: as the program's own, wherever that is, and null where nobody defines it.
 #[test]
 fn symbols_of_libraries_are_what_the_program_finds() {

@@ -83,7 +83,7 @@ unsafe extern "C" {
 
 #[test]
 fn images_are_loaded_used_and_unloaded() {
-    for model in ["-ftls-model=global-dynamic", "-ftls-model=initial-exec", "-mtls-dialect=gnu2"] {
+    for model in ["-ftls-model=global-dynamic", "-ftls-model=initial-exec", "-mtls-dialect=gnu2", "-fPIE"] {
         let compiled = Compiled::new(&[("everything.cpp", EVERYTHING)], &["-O2", "-fPIC", model]);
         let mut libraries = system_libraries();
         let host = Compiled::new(&[("host.c", "long reported;")], &["-fPIC"]);

@@ -1,19 +1,24 @@
-//! The arguments of `uruk image build`: its own, and those of `uruk run`.
+//! The arguments of `uruk image`: its own, and of `uruk image build` those of `uruk run`, too.
 
 use std::ffi::{OsStr, OsString};
 
-use super::{Command, Image, parse_run, text, version};
+use super::{Command, Image, ImageKind, parse_run, text, version};
 use crate::Error;
 
 /// The text of `uruk image --help`.
 pub fn help() -> String {
-    "Usage: uruk image build -o FILE [--shared] [--at ADDRESS] [--keep NAME]... [OPTION|FILE]...\n\n\
-     Links the FILEs in memory, as `uruk run` does and with its OPTIONs, and writes what it has linked as a program\n\
+    "Usage: uruk image build -o FILE [--shared|--mapped] [--at ADDRESS] [--keep NAME]... [OPTION|FILE]...\n\
+     \x20      uruk image info FILE\n\
+     \x20      uruk image diff FILE FILE\n\n\
+     build links the FILEs in memory, as `uruk run` does and with its OPTIONs, and writes what it has linked as a program\n\
      that the system starts by itself, without a linker and without Uruk.\n\n\
      \x20 -o FILE        The program's file.\n\
      \x20 --shared       Make a shared object of all that others can see.\n\
-     \x20 --at ADDRESS   The program lies there, as 0x400000, and starts with fewer relocations: a multiple of 64 KiB.\n\
+     \x20 --mapped       Make an image of Uruk's own, which `uruk run FILE` and Uruk's interface map into a process.\n\
+     \x20 --at ADDRESS   It lies there, as 0x400000, and starts with fewer relocations: a multiple of 64 KiB.\n\
      \x20 --keep NAME    Keep NAME with all that it refers to, beside what main refers to; dlsym finds it.\n\n\
+     info shows what an image is, what it needs and defines, and where its bytes go. diff says how two images differ; its\n\
+     status is 1 if they do.\n\n\
      Example:\n  uruk image build -O2 prog.c util.o libzip.a -lm -o prog\n"
         .to_owned()
 }
@@ -21,11 +26,22 @@ pub fn help() -> String {
 pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
     let mut arguments = arguments.into_iter();
     match arguments.next().as_deref().and_then(OsStr::to_str) {
-        Some("build") => {}
-        Some("-h" | "--help") => return Ok(Command::Print(help())),
-        Some("-V" | "--version") => return Ok(Command::Print(version())),
-        _ => return Err(Error::Files { command: "image", problem: "needs what to do: `uruk image build`" }),
+        Some("build") => parse_build(arguments),
+        Some("info") => match (arguments.next(), arguments.next()) {
+            (Some(path), None) => Ok(Command::ImageInfo(path.into(), None)),
+            _ => Err(Error::Files { command: "image info", problem: "takes one file" }),
+        },
+        Some("diff") => match (arguments.next(), arguments.next(), arguments.next()) {
+            (Some(one), Some(two), None) => Ok(Command::ImageInfo(one.into(), Some(two.into()))),
+            _ => Err(Error::Files { command: "image diff", problem: "takes two files" }),
+        },
+        Some("-h" | "--help") => Ok(Command::Print(help())),
+        Some("-V" | "--version") => Ok(Command::Print(version())),
+        _ => Err(Error::Files { command: "image", problem: "needs what to do: `build`, `info` or `diff`" }),
     }
+}
+
+fn parse_build(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, Error> {
     let mut image = Image::default();
     let mut rest = Vec::new();
     while let Some(argument) = arguments.next() {
@@ -36,7 +52,8 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
         match argument.to_str() {
             Some("-h" | "--help") => return Ok(Command::Print(help())),
             Some("-o") => image.output = value("-o")?.into(),
-            Some("--shared") => image.shared = true,
+            Some("--shared") => image.kind = ImageKind::Shared,
+            Some("--mapped") => image.kind = ImageKind::Mapped,
             Some("--at") => image.address = Some(address(&value("--at")?)?),
             Some("--keep") => image.keep.push(text("--keep", value("--keep")?)?),
             _ => rest.push(argument),

@@ -29,7 +29,7 @@ pub(super) fn remove(index: [u64; 2]) {
 /// The module in whose block of this thread an address lies, and the offset in that.
 pub(crate) fn place_of(address: u64) -> Option<(u64, u64)> {
     unsafe extern "C" {
-        fn __tls_get_addr(index: *const [u64; 2]) -> *const u8;
+        fn __tls_get_addr(index: *const [u64; 2]) -> *mut u8;
     }
     MODULES.lock().iter().find_map(|Fixed { index, size }| {
         // SAFETY: the module is loaded. Where its block is not at that distance, this thread may get it only now.

@@ -13,13 +13,17 @@ mod relocations;
 pub(crate) mod start;
 mod tables;
 
-pub(crate) use relocations::machine;
+pub(crate) use relocations::{format_of, machine};
 
+use crate::closure::Share;
 use crate::error::Error;
 use crate::library::Library;
 use crate::link::{Link, Wanted};
 use layout::Image;
 use uruk_jitlink::graph::LinkGraph;
+
+/// The section that says how much each root keeps.
+pub(crate) const ROOTS: &str = ".uruk.roots";
 
 /// What is made.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +58,10 @@ pub struct ElfOptions<'a> {
     pub interpreter: Option<&'a str>,
     /// Folders where the loader looks for libraries before it does in the system's (`DT_RUNPATH`), with `:` between them.
     pub run_path: Option<&'a str>,
+    /// How much each root keeps, for who looks at the image ([`Summary`](crate::Summary)). Nothing of it is loaded.
+    pub shares: &'a [Share],
+    /// Names that only debuggers and symbolizers look at, and debug information, are left out.
+    pub strip: bool,
 }
 
 impl<'a> ElfOptions<'a> {
@@ -68,7 +76,16 @@ impl<'a> ElfOptions<'a> {
     }
 
     fn new(kind: ElfKind, libraries: &'a [Library]) -> ElfOptions<'a> {
-        ElfOptions { kind, libraries, roots: None, short_relocations: true, interpreter: None, run_path: None }
+        ElfOptions {
+            kind,
+            libraries,
+            roots: None,
+            short_relocations: true,
+            interpreter: None,
+            run_path: None,
+            shares: &[],
+            strip: false,
+        }
     }
 }
 
@@ -98,6 +115,7 @@ pub fn write_elf(mut graphs: Vec<LinkGraph>, options: &ElfOptions<'_>) -> Result
         libraries: options.libraries,
         executable: main.is_some(),
         fixed,
+        mapped: false,
     })?;
     Image::new(link, machine, options, fixed.unwrap_or(0))?.write()
 }

@@ -46,6 +46,11 @@ pub fn machine(format: &Format) -> Option<&'static Machine> {
     MACHINES.iter().find(|(known, _)| *known == format).map(|(_, machine)| machine)
 }
 
+/// The format of a machine.
+pub fn format_of(number: u16) -> Option<&'static Format> {
+    MACHINES.iter().find(|(_, machine)| machine.number == number).map(|(format, _)| *format)
+}
+
 /// Bytes of a long relocation.
 pub const LONG: u64 = 24;
 
@@ -83,6 +88,8 @@ impl Relocations {
                 What::ModuleOffset(_) => (machine.module_offset, 0),
                 What::ThreadOffset(_, offset) => (machine.thread_offset, offset),
                 What::Descriptor(_, offset) => (machine.descriptor, offset),
+                // Such fields are not asked for.
+                What::ThreadField(..) => continue,
             };
             let order = match kind {
                 kind if kind == machine.relative => 0,

@@ -1,12 +1,14 @@
 //! Tables of a file: its sections, its headers, and what the unwinder searches.
 
 use super::bytes::Bytes;
+use crate::closure::Share;
 use crate::error::Error;
-use object::elf;
+use object::{Endianness, Object, ObjectSection, elf};
+use std::borrow::Cow;
 
 /// A section of the file: a name for a part of it, for tools.
 pub struct Section {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub kind: u32,
     pub flags: u64,
     pub address: u64,
@@ -113,4 +115,24 @@ pub fn dynamic(entries: &[(elf::DynamicTag, u64)]) -> Vec<u8> {
         bytes.long(*value);
     }
     bytes
+}
+
+/// How much each root keeps.
+pub fn roots(shares: &[Share]) -> Vec<u8> {
+    let shares: Vec<(&str, u64, u64)> = shares.iter().map(|share| (&*share.root, share.places, share.bytes)).collect();
+    postcard::to_stdvec(&shares).expect("memory takes whatever is written to it")
+}
+
+/// The debug sections of a file that debuggers could be given.
+pub fn debug_sections(image: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let malformed = |error: object::Error| Error::Option(format!("debug information: {error}; leave it out"));
+    let file = object::read::elf::ElfFile64::<Endianness>::parse(image).map_err(malformed)?;
+    let mut sections = Vec::new();
+    for section in file.sections() {
+        let name = section.name().map_err(malformed)?;
+        if name.starts_with(".debug_") {
+            sections.push((name.to_owned(), section.data().map_err(malformed)?.to_vec()));
+        }
+    }
+    Ok(sections)
 }

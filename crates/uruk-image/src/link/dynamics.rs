@@ -36,13 +36,15 @@ pub(crate) enum What {
     ThreadOffset(Option<u32>, u64),
     /// Two words that describe the same.
     Descriptor(Option<u32>, u64),
+    /// No word but a field of code, of this kind, with the offset from the thread pointer of this offset in the own image.
+    ThreadField(u8, u64),
 }
 
 impl What {
     /// The import that it is about.
     pub fn import(self) -> Option<u32> {
         match self {
-            What::Own(_) | What::Indirect(_) => None,
+            What::Own(_) | What::Indirect(_) | What::ThreadField(..) => None,
             What::Import(number, _) | What::Slot(number) | What::ModuleOffset(number) => Some(number),
             What::Module(number) | What::ThreadOffset(number, _) | What::Descriptor(number, _) => number,
         }
@@ -95,6 +97,11 @@ impl Link {
                         let absolute = matches!(value, Value::Absolute | Value::GotAddress | Value::GotLoadAddress);
                         let moves = absolute && self.fixed.is_none() && !self.is_number(position, edge.target, meaning);
                         let threads = value == Value::ThreadOffset && !self.executable;
+                        if let (true, true, Some(offset)) = (threads, self.mapped, self.own_variable(meaning)) {
+                            let offset = offset.wrapping_add_signed(graph.addend(edge));
+                            found.push(Dynamic { place, what: What::ThreadField(edge.kind.0, offset) });
+                            continue;
+                        }
                         if is_import && value != Value::Size || moves && !is_page_offset(arch, field) || threads {
                             return Err(self.unfit(graph, block, edge));
                         }
@@ -175,10 +182,12 @@ impl Link {
     fn thread_words(&self, variable: Variable, question: Question, place: u64) -> Vec<Dynamic> {
         let (import, offset) = match variable {
             Variable::Own(offset) => (None, offset),
-            Variable::Other(number) => match (self.variables[number as usize], self.own_variable(number)) {
-                (Meaning::Import(number), _) => (Some(number), 0),
-                (_, offset) => (None, offset.unwrap_or(0)),
-            },
+            Variable::Other(number) => {
+                match (self.variables[number as usize], self.own_variable(self.variables[number as usize])) {
+                    (Meaning::Import(number), _) => (Some(number), 0),
+                    (_, offset) => (None, offset.unwrap_or(0)),
+                }
+            }
         };
         let known = self.executable && import.is_none();
         let size = self.members[0].graph.arch().slot_size;

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::library::Library;
 use std::ops::Range;
 use symbols::{End, Meaning, Symbols};
+use uruk_jitlink::debug::{self, Origin, Places};
 use uruk_jitlink::ehframe;
 use uruk_jitlink::fixup::{self, Fixup, Threads, Window};
 use uruk_jitlink::gc::{self, Candidate, Referent};
@@ -30,6 +31,9 @@ use uruk_jitlink::wishes;
 
 /// The address of what is not in the image, while its bytes are made: out of reach of everything.
 const ELSEWHERE: u64 = 1 << 62;
+
+/// The section of unwind records.
+const UNWIND_RECORDS: &str = ".eh_frame";
 
 /// Tables of functions that the system's loader runs.
 const FUNCTION_TABLES: [&str; 3] = [".preinit_array", ".init_array", ".fini_array"];
@@ -46,6 +50,8 @@ pub(crate) struct Wanted<'a> {
     pub executable: bool,
     /// It is loaded at the address that it is linked for, and nowhere else.
     pub fixed: Option<u64>,
+    /// Its loader is ours, which fills fields of code, too, with places of thread-local variables, and knows each graph's unwind records.
+    pub mapped: bool,
 }
 
 /// Linked graphs.
@@ -59,6 +65,7 @@ pub(crate) struct Link {
     variables: Vec<Meaning>,
     executable: bool,
     fixed: Option<u64>,
+    mapped: bool,
     /// The image's first byte, where the lanes begin, and the image of thread-local variables.
     start: u64,
     lanes: [u64; 3],
@@ -79,7 +86,7 @@ pub(crate) struct Defined<'a> {
 
 impl Link {
     pub fn new(wanted: Wanted<'_>) -> Result<Link, Error> {
-        let Wanted { mut graphs, roots, entry, libraries, executable, fixed } = wanted;
+        let Wanted { mut graphs, roots, entry, libraries, executable, fixed, mapped } = wanted;
         check(&graphs.iter().collect::<Vec<_>>())?;
         check_tables(&graphs)?;
         let mut symbols = Symbols::define(&mut graphs)?;
@@ -107,6 +114,8 @@ impl Link {
         }
         let mut gather = symbols.bounds.clone();
         gather.extend(FUNCTION_TABLES.map(|name| name.as_bytes().to_vec()));
+        // Tools look for them in one section.
+        gather.extend((!mapped).then(|| UNWIND_RECORDS.as_bytes().to_vec()));
         let layout = Layout::new(&mut members, &gather, Placement::Near)?;
         let questions = Questions::gather(&members, &all_targets);
         Ok(Link {
@@ -118,6 +127,7 @@ impl Link {
             variables,
             executable,
             fixed,
+            mapped,
             start: 0,
             lanes: [0; 3],
             thread_image: 0,
@@ -188,7 +198,7 @@ impl Link {
     fn answer(&self, of: Variable, question: Question) -> [u64; 2] {
         let offset = match of {
             Variable::Own(offset) => Some(offset),
-            Variable::Other(number) => self.own_variable(number),
+            Variable::Other(number) => self.own_variable(self.variables[number as usize]),
         };
         let (_, size, _) = self.thread_image();
         match offset {
@@ -205,9 +215,9 @@ impl Link {
         }
     }
 
-    /// The offset of a variable of the list that is the image's own.
-    fn own_variable(&self, number: u32) -> Option<u64> {
-        let Meaning::Own(position, id) = self.variables[number as usize] else { return None };
+    /// The offset of a thread-local variable that is the image's own.
+    fn own_variable(&self, meaning: Meaning) -> Option<u64> {
+        let Meaning::Own(position, id) = meaning else { return None };
         let graph = &self.members[position].graph;
         let symbol = graph.symbol(id);
         let Definition::Block(block) = symbol.definition else { return None };
@@ -218,6 +228,11 @@ impl Link {
     pub fn address(&self, name: &str) -> Option<u64> {
         let (position, id) = self.symbols.find(name)?;
         Some(self.addresses[position][id.0 as usize])
+    }
+
+    /// All unwind records, if they lie together.
+    pub fn unwind_records(&self) -> Option<Range<u64>> {
+        self.layout.bounds(UNWIND_RECORDS.as_bytes()).cloned()
     }
 
     /// The range of a table of functions: `.init_array` and so on.
@@ -282,6 +297,17 @@ impl Link {
     pub fn unwind_parts(&self) -> impl Iterator<Item = (Range<u64>, Range<u64>)> {
         let shares = self.members.iter().map(|member| &member.share);
         shares.filter(|share| !share.unwind.is_empty()).map(|share| (share.lanes[0].clone(), share.unwind.clone()))
+    }
+
+    /// What debuggers and symbolizers know of the objects: names, and debug information. Addresses count from `base`.
+    pub fn debug_image(&self, base: u64) -> Result<Vec<u8>, Error> {
+        let members = self.members.iter().zip(&self.targets).zip(&self.addresses);
+        let places: Vec<Places> =
+            members.map(|((member, targets), addresses)| Places::new(member, targets, addresses)).collect();
+        let inputs = self.members.iter().map(|member| &member.graph.input);
+        // Debuggers know where a module has its thread-local variables.
+        let origin = Origin { base, threads: Some(0) };
+        Ok(debug::image(&inputs.zip(&places).collect::<Vec<_>>(), origin)?)
     }
 
     /// Whether any code uses compressed instructions.

@@ -1,8 +1,9 @@
 //! What the graphs of an image call by name: each other's definitions, and what libraries define.
 //!
-//! Invariants: one strong definition a name, which wins over weak ones, and the first of these over the others; what libraries
+//! Invariants: one definition a name ([`definitions`](crate::definitions)); what libraries
 //! define is asked for in the order in which they were named, as the system's loader searches them.
 
+use crate::definitions::{Strength, replaceable};
 use crate::error::Error;
 use crate::library::{Library, LibrarySymbol};
 use std::collections::BTreeMap;
@@ -55,21 +56,12 @@ pub(crate) struct Symbols {
     pub bounds: Vec<Vec<u8>>,
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Strength {
-    None,
-    Weak,
-    Common,
-    Strong,
-}
-
-fn strength(graph: &LinkGraph, symbol: &Symbol) -> Strength {
-    match (symbol.definition, symbol.binding) {
-        (_, Binding::Local) | (Definition::Undefined, _) => Strength::None,
-        (Definition::Block(block), _) if !graph.block(block).live => Strength::None,
-        (Definition::Common, _) => Strength::Common,
-        (_, Binding::Global) => Strength::Strong,
-        (_, Binding::Weak | Binding::Unique) => Strength::Weak,
+fn strength(graph: &LinkGraph, symbol: &Symbol, replaceable: &[bool]) -> Strength {
+    match symbol.definition {
+        Definition::Undefined => Strength::None,
+        Definition::Block(block) if !graph.block(block).live => Strength::None,
+        Definition::Block(block) if replaceable[block.0 as usize] => Strength::of(false, Binding::Weak),
+        definition => Strength::of(definition == Definition::Common, symbol.binding),
     }
 }
 
@@ -77,9 +69,12 @@ impl Symbols {
     /// Finds the one definition of each name.
     pub fn define(graphs: &mut [LinkGraph]) -> Result<Symbols, Error> {
         let mut symbols = Symbols::default();
+        let all: Vec<Vec<bool>> = graphs.iter().map(replaceable).collect();
+        let strength =
+            |position: usize, id: SymbolId| strength(&graphs[position], graphs[position].symbol(id), &all[position]);
         for (position, graph) in graphs.iter().enumerate() {
-            for (id, symbol) in graph.globals() {
-                let own = strength(graph, symbol);
+            for (id, symbol) in graph.globals().filter(|(_, symbol)| symbol.binding != Binding::Local) {
+                let own = strength(position, id);
                 if own == Strength::None {
                     continue;
                 }
@@ -88,17 +83,11 @@ impl Symbols {
                     symbols.defined.insert(name.to_vec(), (position, id));
                     continue;
                 };
-                let theirs = strength(&graphs[*other], graphs[*other].symbol(*known));
-                if (&own, &theirs) == (&Strength::Strong, &Strength::Strong) {
-                    return Err(Error::Duplicate {
-                        symbol: text(name),
-                        first: graphs[*other].input.name().to_string(),
-                        second: graph.input.name().to_string(),
-                    });
-                }
+                let theirs = strength(*other, *known);
+                let replaces = own.replaces(theirs, name, [graph, &graphs[*other]])?;
                 let larger =
                     own == Strength::Common && theirs == own && graphs[*other].symbol(*known).size < symbol.size;
-                if theirs < own || larger {
+                if replaces || larger {
                     symbols.defined.insert(name.to_vec(), (position, id));
                 }
             }

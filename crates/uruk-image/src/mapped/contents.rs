@@ -7,6 +7,7 @@ use super::error::Problem;
 use crate::link::{Dynamic, What};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use uruk_jitlink::arch::Architecture;
 
 /// Who an image is for.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -30,6 +31,8 @@ pub enum Kind {
     Object,
     /// A thread-local variable.
     ThreadLocal,
+    /// A number.
+    Absolute,
 }
 
 /// A symbol that somebody else defines.
@@ -54,12 +57,19 @@ pub struct Imported {
 pub struct Exported {
     /// Its name.
     pub name: String,
-    /// Where it is; of a thread-local variable, in the image of those.
+    /// Where it is; of a thread-local variable, in the image of those; of a number that has a name, that.
     pub place: u64,
     /// Bytes of it.
     pub size: u64,
     /// What it is.
     pub kind: Kind,
+}
+
+impl Exported {
+    /// Whether it is nowhere in the image.
+    pub(super) fn has_no_place(&self) -> bool {
+        matches!(self.kind, Kind::ThreadLocal | Kind::Absolute)
+    }
 }
 
 /// A library that the image was made with.
@@ -124,6 +134,8 @@ pub struct Contents {
     /// Addresses of functions that run before the others, before the image is used, and when it goes.
     pub functions: [Range<u64>; 3],
     pub patches: Vec<Patch>,
+    /// Where the file has an ELF file for debuggers and symbolizers, whose addresses are those at the image's own.
+    pub debug: Range<u64>,
     /// How much each root keeps.
     pub shares: Vec<(String, u64, u64)>,
 }
@@ -135,7 +147,7 @@ impl Contents {
     }
 
     /// Errors unless all places lie where they may, in pages of this size.
-    pub fn check(&self, page: u64) -> Result<(), Problem> {
+    pub fn check(&self, page: u64, arch: &Architecture) -> Result<(), Problem> {
         let malformed = |what: &str| Err(Problem::Malformed(what.into()));
         // The first page is the header's.
         let first = page;
@@ -169,7 +181,7 @@ impl Contents {
         if !self.functions.iter().all(|table| within(table, &whole) && (table.end - table.start).is_multiple_of(8)) {
             return malformed("a table of functions lies outside of it");
         }
-        let exported = |export: &Exported| export.kind == Kind::ThreadLocal || export.place <= self.end;
+        let exported = |export: &Exported| export.has_no_place() || export.place <= self.end;
         if !self.exports.iter().all(exported) {
             return malformed("a symbol lies outside of it");
         }
@@ -179,7 +191,14 @@ impl Contents {
             return malformed("a symbol is of a library that there is not");
         }
         for Dynamic { place, what } in &self.words {
-            let size = if matches!(what, What::Descriptor(..)) { 16 } else { 8 };
+            let size = match what {
+                What::Descriptor(..) => 16,
+                What::ThreadField(kind, _) => match arch.kinds.get(usize::from(*kind)) {
+                    Some(kind) => kind.field.size(),
+                    None => return malformed("a field of code is of no known kind"),
+                },
+                _ => 8,
+            };
             let end = place.checked_add(size);
             if !known(what.import(), self.imports.len()) || !end.is_some_and(|end| within(&(*place..end), &whole)) {
                 return malformed("a word that is filled lies outside of it");

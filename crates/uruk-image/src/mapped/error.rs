@@ -104,7 +104,8 @@ pub enum Problem {
 }
 
 impl Problem {
-    pub(super) fn of(self, image: &str) -> MappedError {
+    /// The same, of the image of this name.
+    pub fn of(self, image: &str) -> MappedError {
         MappedError { image: image.into(), problem: self }
     }
 }

@@ -1,7 +1,7 @@
 //! The file of a mappable image: a header, the parts as they lie in memory, and behind them what is said of them.
 //!
 //! Layout: the header's page; code, read-only data and variables, each from a page on and as far from the file's first byte as from
-//! the image's; then, from a page on, the contents, serialized by `postcard`. All numbers are little-endian. The header is
+//! the image's; then, from a page on, an ELF file for debuggers, if there is one; then the contents, serialized by `postcard`. All numbers are little-endian. The header is
 //!
 //! | offset | bytes | |
 //! |---|---|---|
@@ -15,9 +15,11 @@
 
 use super::contents::Contents;
 use super::error::Problem;
+use crate::elf::format_of;
 use blake3::Hasher;
 use object::elf::{EM_AARCH64, EM_RISCV, EM_X86_64};
 use std::io::{self, Read};
+use std::ops::Range;
 
 /// The first bytes.
 pub const MAGIC: [u8; 8] = *b"URUK\x8d\n\x1a\r";
@@ -63,10 +65,7 @@ impl Header {
         if length != header.length {
             return Err(Problem::Length { found: length, wanted: header.length });
         }
-        if !(12..=16).contains(&log2)
-            || !header.contents.is_multiple_of(header.page)
-            || !(header.page..=length).contains(&header.contents)
-        {
+        if !(12..=16).contains(&log2) || !(header.page..=length).contains(&header.contents) {
             return Err(Problem::Malformed("its header has numbers that cannot be".into()));
         }
         Ok(header)
@@ -88,9 +87,12 @@ impl Header {
     pub fn contents(&self, rest: &[u8]) -> Result<Contents, Problem> {
         let contents: Contents =
             postcard::from_bytes(rest).map_err(|error| Problem::Malformed(format!("its contents: {error}")))?;
-        contents.check(self.page)?;
-        if contents.mapped().next_multiple_of(self.page) != self.contents {
-            return Err(Problem::Malformed("its contents are not behind its parts".into()));
+        let format = format_of(self.machine)
+            .ok_or_else(|| Problem::Malformed(format!("it is for {}", machine_name(self.machine))))?;
+        contents.check(self.page, format.arch)?;
+        let Range { start, end } = contents.debug;
+        if start != contents.mapped().next_multiple_of(self.page) || end < start || end != self.contents {
+            return Err(Problem::Malformed("its parts are not in order in its file".into()));
         }
         Ok(contents)
     }
@@ -113,14 +115,23 @@ impl Header {
     }
 }
 
-/// Makes a file of an image's bytes, which begin with room for the header.
-pub fn write(machine: u16, page: u64, mut bytes: Vec<u8>, contents: &Contents) -> Vec<u8> {
+/// Reads a whole file.
+pub fn read(bytes: &[u8]) -> Result<(Header, Contents), Problem> {
+    let header = Header::read(bytes, bytes.len() as u64)?;
+    header.verify(bytes).map_err(|error| Problem::System { what: "reading it", error })??;
+    Ok((header, header.contents(&bytes[header.contents as usize..])?))
+}
+
+/// Makes a file of an image's bytes, which begin with room for the header, and of what debuggers know of it.
+pub fn write(machine: u16, page: u64, mut bytes: Vec<u8>, debug: &[u8], contents: Contents) -> Vec<u8> {
     bytes.resize(bytes.len().next_multiple_of(page as usize), 0);
-    let at = bytes.len();
-    let rest = postcard::to_stdvec(contents).expect("memory takes whatever is written to it");
-    let mut header = Header { machine, page, length: (at + rest.len()) as u64, contents: at as u64, digest: [0; 32] };
+    let start = bytes.len() as u64;
+    bytes.extend(debug);
+    let at = bytes.len() as u64;
+    let contents = Contents { debug: start..at, ..contents };
+    bytes.extend(postcard::to_stdvec(&contents).expect("memory takes whatever is written to it"));
+    let mut header = Header { machine, page, length: bytes.len() as u64, contents: at, digest: [0; 32] };
     bytes[..HEADER].copy_from_slice(&header.write());
-    bytes.extend(rest);
     let mut hasher = Hasher::new();
     hasher.update(&bytes[..DIGEST]).update(&bytes[HEADER..]);
     header.digest = *hasher.finalize().as_bytes();

@@ -8,6 +8,7 @@ use super::contents::{Contents, Exported, Imported, Kind};
 use super::error::{MappedError, Problem};
 use super::file::{HERE, Header, machine_name};
 use super::region::{Access, Region, overwrite};
+use crate::elf::format_of;
 use crate::library::Library;
 use crate::link::{Dynamic, What};
 use crate::packed;
@@ -18,10 +19,15 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use uruk_executor::in_process::InProcess;
+use uruk_executor::in_process::{InProcess, Kept};
 use uruk_executor::libraries::{self, Definition, SymbolKind, defining_object};
 use uruk_executor::tls::{TlsModule, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use uruk_executor::unwind::Registration;
+use uruk_jitlink::arch::Architecture;
+use uruk_jitlink::graph::EdgeKind;
+
+/// Finds the address of a symbol.
+pub type Find<'a> = dyn Fn(&str) -> Option<u64> + 'a;
 
 /// What an image is loaded with.
 #[derive(Clone, Copy, Default)]
@@ -33,7 +39,9 @@ pub struct LoadOptions<'a> {
     /// The image that it builds on.
     pub base: Option<&'a Mapped>,
     /// What symbols mean before the process is asked: the runtime's own, by name.
-    pub symbols: Option<&'a dyn Fn(&str) -> Option<u64>>,
+    pub symbols: Option<&'a Find<'a>>,
+    /// Libraries that the process was started with use what the image defines, for good, as those of a program that the system starts.
+    pub interpose: bool,
 }
 
 /// An image that has been loaded into this process.
@@ -44,7 +52,9 @@ pub struct Mapped {
     executor: Arc<InProcess>,
     /// The number of the module of its thread-local variables, and that.
     threads: Option<(u64, TlsModule)>,
-    unwind: Vec<Registration>,
+    _unwind: Vec<Registration>,
+    /// Registered with debuggers and backtraces.
+    _shown: Vec<Kept>,
 }
 
 impl Mapped {
@@ -53,7 +63,12 @@ impl Mapped {
     /// The file is to stay as it is while the image is used, as a shared library's.
     pub fn load(path: &Path, options: &LoadOptions<'_>, executor: &Arc<InProcess>) -> Result<Mapped, MappedError> {
         let mapped = Mapped::prepare(path, options, executor);
-        let mapped = mapped.map_err(|problem| problem.of(&path.display().to_string()))?;
+        let refused = |problem: Problem| problem.of(&path.display().to_string());
+        let mapped = mapped.map_err(refused)?;
+        if options.interpose {
+            let find = |name: &[u8]| mapped.address(std::str::from_utf8(name).ok()?);
+            executor.interpose(&find).map_err(|error| refused(process(error)))?;
+        }
         let [before, initialisers, finalisers] = &mapped.contents.functions;
         let (before, initialisers) = (mapped.words(before), mapped.words(initialisers));
         let mut finalisers = mapped.words(finalisers);
@@ -73,7 +88,8 @@ impl Mapped {
         }
         check_builds(&contents)?;
         let imports = Imports { contents: &contents, options, base, executor }.find()?;
-        let threads = relocate(&mut region, &contents, &imports, executor)?;
+        let arch = format_of(header.machine).map(|format| format.arch).ok_or(Problem::Kind)?;
+        let threads = relocate(&mut region, &contents, &imports, executor, arch)?;
         let address = region.address();
         let patches: Vec<(u64, Vec<u8>)> = patches(&region, &contents, base)?;
         let resolvers = resolvers(&contents, address);
@@ -85,21 +101,29 @@ impl Mapped {
             // SAFETY: it lies in the variables of the image that this one builds on, which the caller does not use meanwhile.
             unsafe { overwrite(place, &bytes) };
         }
+        let shown = show(path, &region, &contents, executor);
         executor.run_resolvers(&resolvers);
-        Ok(Mapped { region, contents, digest: header.digest, executor: Arc::clone(executor), threads, unwind })
+        let (digest, executor) = (header.digest, Arc::clone(executor));
+        Ok(Mapped { region, contents, digest, executor, threads, _unwind: unwind, _shown: shown })
     }
 
     /// The address of what it defines under a name, in this process; thread-local variables have none.
     pub fn address(&self, name: &str) -> Option<u64> {
         let found = self.contents.exports.binary_search_by(|export| export.name.as_str().cmp(name)).ok()?;
-        let export = &self.contents.exports[found];
-        (export.kind != Kind::ThreadLocal).then(|| self.region.address() + export.place)
+        self.address_of(&self.contents.exports[found])
     }
 
     /// All that it defines for others, with addresses in this process.
     pub fn definitions(&self) -> impl Iterator<Item = (&Exported, u64)> {
-        let exports = self.contents.exports.iter().filter(|export| export.kind != Kind::ThreadLocal);
-        exports.map(|export| (export, self.region.address() + export.place))
+        self.contents.exports.iter().filter_map(|export| Some((export, self.address_of(export)?)))
+    }
+
+    fn address_of(&self, export: &Exported) -> Option<u64> {
+        match export.kind {
+            Kind::ThreadLocal => None,
+            Kind::Absolute => Some(export.place),
+            _ => Some(self.region.address() + export.place),
+        }
     }
 
     /// Where it lies.
@@ -107,16 +131,20 @@ impl Mapped {
         self.region.range()
     }
 
+    /// Where a program of it begins: the function that it was written with if that is called `main` here, or what it defines under a name.
+    pub fn entry(&self, name: &str) -> Option<u64> {
+        let own = if name == "main" { self.contents.entry } else { None };
+        own.map(|entry| self.region.address() + entry).or_else(|| self.address(name))
+    }
+
     /// Runs the program that it is, with the arguments of the executor, and gives its status.
     pub fn run(&self) -> Result<i32, Problem> {
-        let entry = self.contents.entry.ok_or(Problem::NoEntry)?;
-        Ok(self.executor.run_main(self.region.address() + entry))
+        Ok(self.executor.run_main(self.entry("main").ok_or(Problem::NoEntry)?))
     }
 
     /// Lets it stay for good.
     pub fn keep(mut self) {
         self.threads.take().into_iter().for_each(|(_, module)| module.keep());
-        std::mem::take(&mut self.unwind).into_iter().for_each(std::mem::forget);
         std::mem::forget(self);
     }
 
@@ -153,9 +181,10 @@ fn read(path: &Path, options: &LoadOptions<'_>) -> Result<(Header, Region, Conte
     header.verify(&file).map_err(system("reading it"))??;
     let contents = header.contents(&rest)?;
     check_stamp(&contents, options)?;
-    let size = contents.end.next_multiple_of(header.page).max(header.contents);
+    let size = contents.end.next_multiple_of(header.page);
     let address = Some(contents.address).filter(|address| *address != 0);
-    let region = Region::map(&file, header.contents, size, contents.align, address).map_err(system("mapping it"))?;
+    let region =
+        Region::map(&file, contents.debug.start, size, contents.align, address).map_err(system("mapping it"))?;
     Ok((header, region, contents))
 }
 
@@ -257,7 +286,7 @@ fn full_name(import: &Imported) -> String {
 
 fn described(kind: Kind, size: u64) -> String {
     match kind {
-        Kind::Unknown => "a symbol".into(),
+        Kind::Unknown | Kind::Absolute => "a symbol".into(),
         Kind::Function => "a function".into(),
         Kind::Object => format!("a variable of {size} bytes"),
         Kind::ThreadLocal => "a thread-local variable".into(),
@@ -270,6 +299,7 @@ fn relocate(
     contents: &Contents,
     imports: &[u64],
     executor: &InProcess,
+    arch: &Architecture,
 ) -> Result<Option<(u64, TlsModule)>, Problem> {
     let address = region.address();
     let outside = || Problem::Malformed("a pointer of its own lies outside of it".into());
@@ -302,7 +332,16 @@ fn relocate(
     }
     // What is copied for each thread has to have its words by now.
     let answers = threads(bytes, contents, executor)?;
-    let Some((questions, module)) = answers else { return Ok(None) };
+    let Some(Threads { questions, own, pointer, module }) = answers else { return Ok(None) };
+    let value = |number: Option<usize>| number.map_or(0, |number| module.values()[number][0]);
+    let (own, pointer) = (value(own), value(pointer));
+    for Dynamic { place, what } in &contents.words {
+        let What::ThreadField(kind, offset) = *what else { continue };
+        let field = arch.info(EdgeKind(kind)).field;
+        let value = pointer.wrapping_add(offset) as i64;
+        let encoded = arch.encode(field, value, &mut bytes[*place as usize..]);
+        encoded.map_err(|_| process("its thread-local variables are too far from the thread pointer for its code"))?;
+    }
     for ((place, what, _), values) in questions.iter().zip(module.values()) {
         let mut set = |place: u64, value: u64| bytes[place as usize..][..8].copy_from_slice(&value.to_le_bytes());
         match what {
@@ -314,18 +353,20 @@ fn relocate(
             }
         }
     }
-    let own = module.values().last().map_or(0, |values| values[0]);
     Ok(Some((own, module)))
 }
 
-/// What the image asks of thread-local variables: where, what, and of whom.
-type Questions<'a> = Vec<(u64, What, TlsSlot<'a>)>;
+/// What is known of thread-local variables.
+struct Threads<'a> {
+    /// What the image asks, and where: each has the module's value of its number.
+    questions: Vec<(u64, What, TlsSlot<'a>)>,
+    /// The numbers of the values about the first of its own variables: the module, and the offset from the thread pointer.
+    own: Option<usize>,
+    pointer: Option<usize>,
+    module: TlsModule,
+}
 
-fn threads<'a>(
-    bytes: &[u8],
-    contents: &'a Contents,
-    executor: &InProcess,
-) -> Result<Option<(Questions<'a>, TlsModule)>, Problem> {
+fn threads<'a>(bytes: &[u8], contents: &'a Contents, executor: &InProcess) -> Result<Option<Threads<'a>>, Problem> {
     let target = |import: Option<u32>, offset: u64| match import {
         Some(number) => TlsTarget::Native(contents.imports[number as usize].name.as_bytes()),
         None => TlsTarget::Own(offset),
@@ -340,11 +381,16 @@ fn threads<'a>(
         };
         Some((word.place, word.what, TlsSlot { target, kind }))
     };
-    let questions: Questions<'a> = contents.words.iter().filter_map(question).collect();
+    let questions: Vec<(u64, What, TlsSlot<'a>)> = contents.words.iter().filter_map(question).collect();
     let mut slots: Vec<TlsSlot<'_>> = questions.iter().map(|(_, _, slot)| *slot).collect();
-    if contents.threads.is_some() {
-        slots.push(TlsSlot { target: TlsTarget::Own(0), kind: TlsSlotKind::ModuleAndOffset });
-    }
+    let mut ask = |kind, wanted: bool| {
+        slots.extend(wanted.then_some(TlsSlot { target: TlsTarget::Own(0), kind }));
+        wanted.then(|| slots.len() - 1)
+    };
+    let has_own = contents.threads.is_some();
+    let own = ask(TlsSlotKind::ModuleAndOffset, has_own);
+    let in_code = |word: &Dynamic| matches!(word.what, What::ThreadField(..));
+    let pointer = ask(TlsSlotKind::ThreadOffset, has_own && contents.words.iter().any(in_code));
     if slots.is_empty() {
         return Ok(None);
     }
@@ -355,7 +401,7 @@ fn threads<'a>(
         None => (&[][..], 0, 1),
     };
     let module = executor.load_threads(&TlsRequest { image, mem_size, align, slots: &slots }).map_err(process)?;
-    Ok(Some((questions, module)))
+    Ok(Some(Threads { questions, own, pointer, module }))
 }
 
 /// Slots of functions that are chosen, with those that choose.
@@ -382,9 +428,30 @@ fn patches(region: &Region, contents: &Contents, base: Option<&Mapped>) -> Resul
     contents.patches.iter().map(one).collect()
 }
 
+/// Lets backtraces name its functions, and debuggers that are attached show them where they are told true addresses.
+fn show(path: &Path, region: &Region, contents: &Contents, executor: &InProcess) -> Vec<Kept> {
+    let Range { start, end } = contents.debug;
+    if start == end {
+        return Vec::new();
+    }
+    let path = path.to_owned();
+    let image = move || {
+        let mut bytes = vec![0; (end - start) as usize];
+        File::open(&path).ok()?.read_exact_at(&mut bytes, start).ok().map(|()| bytes)
+    };
+    let is_at_its_own = region.address() == contents.address;
+    let debugged = (is_at_its_own && executor.debug_wanted()).then(&image).flatten();
+    let debugged = debugged.and_then(|image| executor.register_debug(image).ok());
+    let code = contents.parts[0].start + region.address()..contents.parts[0].end + region.address();
+    let base = region.address().wrapping_sub(contents.address);
+    let named =
+        InProcess::backtraces_wanted().then(|| executor.register_names(base, vec![code], Box::new(image))).flatten();
+    debugged.into_iter().chain(named).collect()
+}
+
 fn protect(region: &mut Region, header: &Header, contents: &Contents) -> Result<(), Problem> {
     let [code, read_only, data] = &contents.parts;
-    let end = contents.end.next_multiple_of(header.page).max(header.contents);
+    let end = contents.end.next_multiple_of(header.page);
     let parts = [
         (0..code.start, Access::Read),
         (code.start..read_only.start, Access::Execute),

@@ -19,6 +19,8 @@ pub use error::{MappedError, Problem};
 pub use load::{LoadOptions, Mapped};
 pub use write::write_mapped;
 
+pub(crate) use file::{machine_name, read};
+
 use crate::closure::Share;
 use crate::library::Library;
 
@@ -41,6 +43,8 @@ pub struct MappedOptions<'a> {
     pub same_builds: bool,
     /// How much each root keeps, for who looks at the image.
     pub shares: &'a [Share],
+    /// Names of functions, for backtraces, and debug information are left out.
+    pub strip: bool,
 }
 
 /// Whether a file begins as a mappable image does.

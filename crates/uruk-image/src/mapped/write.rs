@@ -8,7 +8,7 @@ use crate::library::Library;
 use crate::link::{Defined, Dynamic, Import, Link, Wanted, What, text};
 use crate::packed::pack;
 use std::ops::Range;
-use uruk_jitlink::graph::{LinkGraph, SymbolKind};
+use uruk_jitlink::graph::{Definition, LinkGraph, SymbolKind};
 
 /// Writes graphs as an image that [`Mapped::load`](super::Mapped::load) loads.
 ///
@@ -32,6 +32,7 @@ pub fn write_mapped(mut graphs: Vec<LinkGraph>, options: &MappedOptions<'_>) -> 
         libraries: options.libraries,
         executable: false,
         fixed: None,
+        mapped: true,
     })?;
     let address = options.address.unwrap_or(0);
     let parts = place(&mut link, machine.page, address);
@@ -41,8 +42,9 @@ pub fn write_mapped(mut graphs: Vec<LinkGraph>, options: &MappedOptions<'_>) -> 
         bytes[part.start as usize..][..lane.len()].copy_from_slice(lane);
     }
     bytes[parts.threads.start as usize..][..thread_image.len()].copy_from_slice(&thread_image);
+    let debug = if options.strip { Vec::new() } else { link.debug_image(0)? };
     let contents = contents(&link, options, address, parts, machine.page, &mut bytes)?;
-    Ok(file::write(machine.number, machine.page, bytes, &contents))
+    Ok(file::write(machine.number, machine.page, bytes, &debug, contents))
 }
 
 /// Where everything lies in the image.
@@ -118,6 +120,7 @@ fn contents(
         words,
         unwind: link.unwind_parts().map(|(code, records)| (moved(&code), moved(&records))).collect(),
         patches: Vec::new(),
+        debug: 0..0,
         shares: options.shares.iter().map(|share| (share.root.clone(), share.places, share.bytes)).collect(),
     })
 }
@@ -151,7 +154,13 @@ fn imported(import: &Import) -> Imported {
 }
 
 fn exported(defined: &Defined<'_>, address: u64) -> Exported {
-    let kind = kind(defined.symbol.kind);
-    let place = if kind == Kind::ThreadLocal { defined.address } else { defined.address.wrapping_sub(address) };
-    Exported { name: text(defined.name), place, size: defined.symbol.size, kind }
+    let kind = match defined.symbol.definition {
+        Definition::Absolute => Kind::Absolute,
+        _ => kind(defined.symbol.kind),
+    };
+    let mut exported = Exported { name: text(defined.name), place: defined.address, size: defined.symbol.size, kind };
+    if !exported.has_no_place() {
+        exported.place = exported.place.wrapping_sub(address);
+    }
+    exported
 }

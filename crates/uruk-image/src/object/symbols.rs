@@ -1,10 +1,10 @@
 //! One table of symbols for all graphs.
 //!
 //! Locals are each graph's own; nameless ones that something refers to get a name that no compiler gives. A global one is what the
-//! best definition says: a strong one, else a common one, else the first weak one (gABI 4.3, "Symbol Table", `STB_WEAK`); its visibility is
-//! the most constraining that any graph says ("Symbol Visibility"). What nobody defines is there if something refers to it.
+//! best definition says ([`definitions`](crate::definitions)); its visibility is the most constraining that any graph says ("Symbol Visibility"). What nobody defines is there if something refers to it.
 
 use super::sections::{Sections, Spot};
+use crate::definitions::{Strength, replaceable};
 use crate::error::Error;
 use crate::link::text;
 use foldhash::HashMap;
@@ -73,7 +73,7 @@ impl<'a> Symbols<'a> {
                 let mut new = of(graph, number, (id, symbol), place);
                 if let Definition::Block(block) = symbol.definition
                     && new.binding == Binding::Global
-                    && weak.get(block.0 as usize).is_some_and(|weak| *weak)
+                    && weak[block.0 as usize]
                 {
                     new.binding = Binding::Weak;
                 }
@@ -164,46 +164,29 @@ fn place(number: usize, symbol: &graph::Symbol, sections: &Sections<'_>) -> Wher
     }
 }
 
-/// Which blocks give way to those of other objects. Symbols of COFF say so themselves.
-fn replaceable(graph: &LinkGraph) -> Vec<bool> {
-    if graph.groups.is_empty() || graph.format.container == Container::Coff {
-        return Vec::new();
-    }
-    let mut replaceable = vec![false; graph.blocks.len()];
-    for block in graph.groups.iter().filter(|group| group.comdat).flat_map(|group| &group.blocks) {
-        replaceable[block.0 as usize] = true;
-    }
-    replaceable
-}
-
 /// How good a definition is.
-fn rank(symbol: &Symbol<'_>) -> u8 {
-    match (symbol.place, symbol.binding) {
-        (Where::Undefined, Binding::Weak) => 0,
-        (Where::Undefined, _) => 1,
-        (Where::Common(_), _) => 3,
-        (_, Binding::Weak | Binding::Unique) => 2,
-        _ => 4,
+fn strength(symbol: &Symbol<'_>) -> Strength {
+    match symbol.place {
+        Where::Undefined => Strength::None,
+        place => Strength::of(matches!(place, Where::Common(_)), symbol.binding),
     }
 }
 
 /// Takes the better one of two symbols of one name.
 fn merge<'a>(graphs: &[&LinkGraph], old: &mut Symbol<'a>, new: Symbol<'a>) -> Result<(), Error> {
-    const STRONG: u8 = 4;
     let constraint = |visibility| match visibility {
         Visibility::Default => 0,
         Visibility::Protected => 1,
         Visibility::Hidden => 2,
     };
     let visibility = [old.visibility, new.visibility].into_iter().max_by_key(|one| constraint(*one));
-    if (rank(old), rank(&new)) == (STRONG, STRONG) {
-        let symbol = text(&new.name);
-        let [first, second] = [old.graph, new.graph].map(|number| graphs[number].input.name().to_string());
-        return Err(Error::Duplicate { symbol, first, second });
-    }
+    let replaces = strength(&new).replaces(strength(old), &new.name, [graphs[new.graph], graphs[old.graph]])?;
+    // A reference that need not be met gives way to one that must.
+    let is_wanted = (old.place, new.place) == (Where::Undefined, Where::Undefined)
+        && (old.binding, new.binding) == (Binding::Weak, Binding::Global);
     if let (Where::Common(one), Where::Common(other)) = (old.place, new.place) {
         (old.place, old.size) = (Where::Common(one.max(other)), old.size.max(new.size));
-    } else if rank(old) < rank(&new) {
+    } else if replaces || is_wanted {
         let kind = if new.kind == SymbolKind::None { old.kind } else { new.kind };
         *old = Symbol { kind, ..new };
     } else if old.kind == SymbolKind::None {
