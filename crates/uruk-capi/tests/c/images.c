@@ -151,6 +151,25 @@ static void findings(uruk_image_options options, uruk_dylib *program) {
   OK(uruk_image_dispose(image));
 }
 
+/* What is only linked runs nowhere. */
+static void linked_only(uruk_image_options options) {
+  uruk_memory_options stock;
+  uruk_memory_manager *manager;
+  uruk_options wanted;
+  uruk_jit *jit;
+  uruk_image *image;
+  OK(uruk_memory_options_init(&stock, sizeof stock));
+  stock.flags = URUK_STOCK_LAY_OUT | URUK_STOCK_AT, stock.start = 0x10000000, stock.size = 0x100000;
+  OK(uruk_memory_manager_create_stock(&stock, &manager));
+  OK(uruk_options_init(&wanted, sizeof wanted));
+  wanted.flags = URUK_JIT_LINK_ONLY | URUK_JIT_RETAIN_GRAPHS, wanted.memory_manager = manager;
+  OK(uruk_jit_create(&wanted, &jit));
+  options.jit = jit;
+  FAILS(URUK_INVALID, "does not run here", uruk_image_make(&options, &image));
+  OK(uruk_jit_destroy(jit));
+  OK(uruk_memory_manager_dispose(manager));
+}
+
 static void mistakes(const uruk_image_options *good, const char *object, uruk_jit *jit) {
   uruk_image_options options = *good;
   uruk_jit *other;
@@ -218,6 +237,7 @@ int main(int argc, char **argv) {
   options.jit = jit, options.world = world, options.roots = &root, options.root_count = 1;
   options.libraries = &library, options.library_count = 1;
   mistakes(&options, argv[1], jit);
+  linked_only(options);
   programs(options, argv[3]);
   libraries(options, argv[3]);
   findings(options, program);
