@@ -18,6 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::count::Count;
+use crate::matrix;
 use crate::paths;
 use crate::process::{End, capture, run_limited};
 
@@ -72,6 +73,10 @@ const LEFT_OUT: &[(&str, &str)] = &[
 ];
 
 impl Target {
+    fn architecture(&self) -> &'static str {
+        self.gnu.split('-').next().unwrap_or(self.gnu)
+    }
+
     fn tool(&self, name: &str) -> String {
         format!("{}-{name}", self.gnu)
     }
@@ -157,8 +162,7 @@ impl Target {
         ensure!(built.success(), "{program} for {} cannot be built", self.triple);
         let ending = if self.triple.contains("windows") { ".exe" } else { "" };
         let built = folder().join(self.triple).join(format!("cross/{program}{ending}"));
-        let architecture = self.gnu.split('-').next().unwrap_or(self.gnu);
-        let program = paths::target_folder("executors")?.join(format!("{program}-{architecture}{ending}"));
+        let program = paths::target_folder("executors")?.join(format!("{program}-{}{ending}", self.architecture()));
         capture(Command::new(self.tool("strip")).arg("-o").arg(&program).arg(built))?;
         Ok(program)
     }
@@ -190,6 +194,16 @@ pub fn test() -> Result<Count> {
     }
     sum += windows::test()?;
     Ok(sum)
+}
+
+/// Programs that start executors for other architectures and for this one, by the names of the architectures.
+pub fn executors() -> Result<Vec<(&'static str, PathBuf)>> {
+    let here = matrix::build_uruk()?.with_file_name("uruk-executor");
+    let mut executors = vec![(std::env::consts::ARCH, here)];
+    for target in TARGETS {
+        executors.push((target.architecture(), programs::wrapper(target, &target.build()?)?));
+    }
+    Ok(executors)
 }
 
 fn build() -> Result<bool> {

@@ -170,7 +170,11 @@ impl Action {
                 Ok(count)
             }
             InstalledC => install::test(),
-            Cross => cross::test(),
+            Cross => {
+                let mut count = cross::test()?;
+                count += count_tests(remote_images()?, all)?;
+                Ok(count)
+            }
             Support => support::run(&[]).map(Count::of),
             // What is optimised takes as long to build as everything else.
             Matrix => {
@@ -212,6 +216,14 @@ fn with_plugin(package: Option<&str>, targets: &[&str], all: bool) -> Result<Com
     build_with_plugin()?;
     let mut command = tests(&[MOST, targets].concat(), package, all);
     command.env("URUK_LLVM", paths::target().join("debug/liburuk_llvm_plugin.so"));
+    Ok(command)
+}
+
+/// Tests of images whose programs have run in executors, which they are told of.
+fn remote_images() -> Result<Command> {
+    let executors = cross::executors()?.into_iter().map(|(name, path)| format!("{name}={}", path.display()));
+    let mut command = tests(&[MOST, &["--test=lisp_remote"]].concat(), None, false);
+    command.env("URUK_EXECUTORS", executors.collect::<Vec<_>>().join(":"));
     Ok(command)
 }
 

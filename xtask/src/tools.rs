@@ -37,6 +37,7 @@ const TOOLS: &[Tool] = &[
     tool("valgrind",             "/usr/bin/valgrind",                                           "the tests of the library for C"),
     tool("cmake",                "/usr/bin/cmake",                                              "the test of the installed library for C"),
     tool("pkgconf",              "/usr/bin/pkg-config",                                         "the test of the installed library for C"),
+    tool("libffi8",            "/usr/lib/x86_64-linux-gnu/libffi.so.8",                       "the test of images with libffi's descriptions of types"),
     tool("qemu-user",          "/usr/bin/qemu-riscv64",                                       "running relaxed programs"),
     tool("rustc-web",          "/usr/bin/rustc",                                              "executors for other architectures and Windows"),
     tool("cargo-web",          "/usr/bin/cargo",                                              "executors for other architectures"),

@@ -2261,7 +2261,8 @@ uruk_status uruk_closure_shares(uruk_closure *closure,
                                 void *context,
                                 uruk_share_callback each);
 
-// Tells of the words that are no described pointers, and point into something that this process has mapped.
+// Tells of the words that are no described pointers, and point into something that this process has mapped. `uruk_image_make` looks at
+// variables of the code, too.
 uruk_status uruk_closure_findings(uruk_closure *closure,
                                   void *context,
                                   uruk_finding_callback each);

@@ -146,6 +146,11 @@ impl<'a> Graph<'a> {
                 continue;
             }
             let (symbol, addend) = match target {
+                // Other linkers find the high part by a symbol that is there (RISC-V ELF psABI, "Pc-Relative Symbol Addresses").
+                Target::Own(offset) if kind == Reloc::RiscvPCRelLo12I => {
+                    let label = NewSymbol::local("", block, offset.into());
+                    (self.check(|editor| editor.add_symbol(label))?, addend)
+                }
                 Target::Own(offset) => (own, addend + i64::from(offset)),
                 Target::Named(key, name) => match symbols.get(&key) {
                     Some(symbol) => (*symbol, addend),

@@ -18,9 +18,11 @@ use crate::libraries::{self, Library, LibraryError};
 use crate::lifecycle::{self, Arguments};
 use crate::memory::{InProcessMemory, Options};
 use crate::stubs::{Setup, StubPool};
+use crate::sys;
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
 use std::any::Any;
+use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -152,6 +154,16 @@ impl InProcess {
         words.get_mut(..arguments.len()).ok_or(TooManyArguments(arguments.len()))?.copy_from_slice(arguments);
         // SAFETY: the session gives a finished function, whose caller knows its arguments; further words are ignored.
         Ok(unsafe { lifecycle::call(address, words) })
+    }
+
+    /// The memory of this process at an address, up to where nothing can be read: at most so many bytes.
+    pub fn read_memory(address: u64, size: u64) -> io::Result<Vec<u8>> {
+        sys::read_memory(address, size)
+    }
+
+    /// What this process has mapped, as the system lists it.
+    pub fn mappings() -> io::Result<String> {
+        sys::System::maps(&sys::Native)
     }
 
     /// Lets finalisers run in this order when the process exits, or when their memory is given to `finalize`.

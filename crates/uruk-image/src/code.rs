@@ -1,20 +1,22 @@
 //! Functions that a session has linked, for an image.
 //!
-//! Data flow: the graphs that dylibs have kept, as their objects were before anything was fixed up → the values that their variables
-//! have now → hidden names for functions that data points to and that have none of their own → graphs.
+//! Data flow: the graphs that dylibs have kept, as their objects were before anything was fixed up → hidden names for functions and
+//! variables that data points to, and the described pointers of such variables ([`Code::connect`]) → the values that variables have
+//! now ([`Code::take_values`]) → graphs.
 //! Invariants: each name stands for what it stood for in the program, or making the image fails.
 
+mod variables;
+
 use crate::closure::{Closure, Target};
-use crate::data::Functions;
+use crate::data::CodeSymbols;
 use crate::error::Error;
-use crate::memory::Memory;
-use crate::proof::{Finding, Mappings};
 use foldhash::HashMap;
 use std::sync::Arc;
 use uruk_jitlink::edit::{NewSymbol, Stage};
 use uruk_jitlink::graph::*;
 use uruk_orc::session::Session;
 use uruk_orc::{DylibId, Retained};
+use variables::Variable;
 
 /// The code of an image.
 pub struct Code {
@@ -23,11 +25,18 @@ pub struct Code {
     /// Functions that are known by an address, with the graphs that have them.
     functions: HashMap<u64, (usize, SymbolId)>,
     names: HashMap<u64, String>,
+    /// In order of their addresses.
+    variables: Vec<Variable>,
 }
 
-impl Functions for Code {
-    fn symbol_at(&self, address: u64) -> Option<String> {
+impl CodeSymbols for Code {
+    fn function_at(&self, address: u64) -> Option<String> {
         self.names.get(&address).cloned()
+    }
+
+    fn variable_at(&self, address: u64) -> Option<(String, u64)> {
+        let variable = &self.variables[self.variable(address)?];
+        Some((variable.name.clone()?, address - variable.address))
     }
 }
 
@@ -59,7 +68,8 @@ impl Code {
                 }
             }
         }
-        let code = Code { retained, graphs, functions, names: HashMap::default() };
+        let variables = variables::of(&graphs);
+        let code = Code { retained, graphs, functions, names: HashMap::default(), variables };
         code.check_names()?;
         Ok(code)
     }
@@ -94,8 +104,14 @@ impl Code {
         Ok(())
     }
 
-    /// Gives the functions that data points to names by which it can.
-    pub fn name_functions(&mut self, closure: &Closure) -> Result<(), Error> {
+    /// Connects the code with data: functions and variables that data points to get names by which it can, and variables that a
+    /// world describes, as cells or as objects, get its pointers. Findings of both leave out what has been connected.
+    pub fn connect(&mut self, closure: &Closure) -> Result<(), Error> {
+        self.name_functions(closure)?;
+        self.connect_variables(closure)
+    }
+
+    fn name_functions(&mut self, closure: &Closure) -> Result<(), Error> {
         for edge in &closure.edges {
             let Target::Code(address) = edge.to else { continue };
             let Some((position, id)) = self.functions.get(&address) else { continue };
@@ -119,83 +135,8 @@ impl Code {
         Ok(())
     }
 
-    /// Gives variables of the code the values that they have now, but for the pointers that its compiler knew of. Returns the words
-    /// that have become pointers since, which no image can have unless they are described as a cell's.
-    pub fn take_values(&mut self, memory: &dyn Memory, mappings: &Mappings) -> Result<Vec<Finding>, Error> {
-        let mut findings = Vec::new();
-        for (retained, graph) in self.retained.iter().zip(&mut self.graphs) {
-            let blocks = (0..graph.blocks.len() as u32).map(BlockId);
-            let variables: Vec<BlockId> = blocks
-                .filter(|id| {
-                    let block = graph.block(*id);
-                    let kind = graph.section(block.section).kind;
-                    block.live && block.size != 0 && matches!(kind, SectionKind::Data | SectionKind::Zero)
-                })
-                .collect();
-            for id in variables {
-                let block = graph.block(id);
-                let (address, size) = (block.address, block.size);
-                let mut now = vec![0; size as usize];
-                if !memory.read(address, &mut now) {
-                    return Err(Error::Unreadable { path: graph.place(block, 0), address, size });
-                }
-                let mut first = graph.content(block).to_vec();
-                first.resize(size as usize, 0);
-                for edge in graph.edges(block) {
-                    let field = graph.arch().info(edge.kind).field.size() as usize;
-                    let range = edge.offset as usize..edge.offset as usize + field;
-                    let target = retained.graph().address(edge.target).unwrap_or(0);
-                    let linked = target.wrapping_add_signed(graph.addend(edge)).to_le_bytes();
-                    if now[range.clone()] != linked[..field] {
-                        findings.push(finding(graph, block, edge.offset.into(), &now[range.clone()], mappings));
-                    }
-                    now[range.clone()].copy_from_slice(&first[range]);
-                }
-                if now == first {
-                    continue;
-                }
-                for (number, (word, old)) in now.chunks_exact(8).zip(first.chunks_exact(8)).enumerate() {
-                    let value = u64::from_le_bytes(word.try_into().expect("a word has eight bytes"));
-                    if word != old && mappings.at(value).is_some() {
-                        findings.push(finding(graph, block, number as u64 * 8, word, mappings));
-                    }
-                }
-                set_content(graph, id, &now)?;
-            }
-        }
-        Ok(findings)
-    }
-
     /// The graphs, for an image.
     pub fn into_graphs(self) -> Vec<LinkGraph> {
         self.graphs
     }
-}
-
-fn finding(graph: &LinkGraph, block: &Block, offset: u64, word: &[u8], mappings: &Mappings) -> Finding {
-    let mut bytes = [0; 8];
-    bytes[..word.len()].copy_from_slice(word);
-    let value = u64::from_le_bytes(bytes);
-    let mapping = mappings.at(value).map_or("no memory", |mapping| &mapping.name).to_owned();
-    Finding { path: graph.place(block, offset), value, mapping }
-}
-
-/// What was all zero has bytes of its own from now on.
-fn set_content(graph: &mut LinkGraph, id: BlockId, bytes: &[u8]) -> Result<(), Error> {
-    let mut editor = graph.edit(Stage::AfterPruning);
-    if editor.block(id).content != Content::Zero {
-        return Ok(editor.set_content(id, bytes)?);
-    }
-    let align = 1 << editor.block(id).align_log2;
-    let section = editor.add_section(".data", SectionKind::Data)?;
-    let filled = editor.add_block(section, bytes, align)?;
-    let symbols = (0..editor.symbols.len() as u32).map(SymbolId);
-    let moved: Vec<(SymbolId, u64)> = symbols
-        .filter(|symbol| editor.symbol(*symbol).definition == Definition::Block(id))
-        .map(|symbol| (symbol, editor.symbol(symbol).value))
-        .collect();
-    for (symbol, offset) in moved {
-        editor.move_symbol(symbol, filled, offset)?;
-    }
-    Ok(editor.drop_block(id)?)
 }

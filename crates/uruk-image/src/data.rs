@@ -5,28 +5,54 @@
 //! Invariants: bytes of pointers that an image computes are zero, so that addresses of this process leave no trace in it; the order in
 //! an area is the closure's. Pointers lie together, and what has none comes last, so that pages which are only read are shared.
 
-use crate::closure::{Closure, Owner, Target};
+use crate::closure::{Closure, Owner, Place, Target};
 use crate::error::Error;
 use crate::pointers::External;
 use crate::types::{Type, WORD};
 use crate::world::World;
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
+use std::collections::hash_map::Entry;
 use uruk_jitlink::arch::ABS64;
 use uruk_jitlink::edit::{NewSymbol, Stage};
 use uruk_jitlink::format::{Container, Format};
 use uruk_jitlink::graph::{BlockId, LinkGraph, SectionKind, SymbolId, SymbolKind};
 
-/// Says what linked functions are called.
-pub trait Functions {
+/// Says what functions and variables of the code are called.
+pub trait CodeSymbols {
     /// The symbol of the function that begins at an address.
-    fn symbol_at(&self, address: u64) -> Option<String>;
+    fn function_at(&self, address: u64) -> Option<String>;
+
+    /// A symbol of the variable that has an address, and how many bytes lie between. What the code has is not in the data. If this is
+    /// not said, it has no variables.
+    fn variable_at(&self, _: u64) -> Option<(String, u64)> {
+        None
+    }
 }
 
 /// There are none.
-impl Functions for () {
-    fn symbol_at(&self, _: u64) -> Option<String> {
+impl CodeSymbols for () {
+    fn function_at(&self, _: u64) -> Option<String> {
         None
     }
+}
+
+/// The hidden symbol of something kept that a variable of the code points to.
+pub(crate) fn symbol_of_kept(number: u32) -> String {
+    format!("uruk.object.{number}")
+}
+
+/// An external symbol as an object of a format has it; messages call that `object`.
+pub(crate) fn name_of_external(external: &External, object: &str, format: &'static Format) -> Result<String, Error> {
+    let External { name, version, .. } = external;
+    let name = match version {
+        Some(version) if format.container == Container::Elf => format!("{name}@{version}"),
+        Some(version) => {
+            let what = format!("`{name}` is wanted of version `{version}`, and {} has no versions", format.name);
+            return Err(Error::Object { object: object.into(), what });
+        }
+        None => name.clone(),
+    };
+    Ok(String::from_utf8_lossy(&format.container.object_name(name.as_bytes())).into_owned())
 }
 
 /// Where something kept goes.
@@ -67,19 +93,37 @@ struct Filled {
 }
 
 impl Closure {
-    /// The data as a graph of a format; messages call it `graph_name`. Functions are referred to by the symbols that they have. All names are
-    /// those of C, as a session has them, and become the format's ([`object_name`](uruk_jitlink::format::Container::object_name)).
+    /// The data as a graph of a format; messages call it `graph_name`. Functions and variables of the code are referred to by the symbols
+    /// that they have there. All names are those of C, as a session has them, and become the format's
+    /// ([`object_name`](uruk_jitlink::format::Container::object_name)).
     pub fn to_graph(
         &self,
         world: &World,
         graph_name: &str,
         format: &'static Format,
-        functions: &dyn Functions,
+        code: &dyn CodeSymbols,
     ) -> Result<LinkGraph, Error> {
         let mut graph = LinkGraph::with_format(graph_name, format);
         let mut editor = graph.edit(Stage::BeforePruning);
         let object_name = |name: &str| format.container.object_name(name.as_bytes()).into_owned();
-        let (filled, offsets) = self.fill(world);
+        // What is a variable of the code: its symbol, and how many bytes behind that.
+        let mut variables = Vec::with_capacity(self.kept.len());
+        let mut symbols: HashMap<String, SymbolId> = HashMap::default();
+        for kept in &self.kept {
+            let variable = code.variable_at(kept.address);
+            let symbol = variable.map(|(name, offset)| {
+                Ok::<_, Error>(match symbols.entry(name) {
+                    Entry::Occupied(known) => (*known.get(), offset),
+                    Entry::Vacant(place) => {
+                        let symbol = editor.add_symbol(NewSymbol::external(&object_name(place.key())))?;
+                        (*place.insert(symbol), offset)
+                    }
+                })
+            });
+            variables.push(symbol.transpose()?);
+        }
+        let is_variable = |kept: u32| variables[kept as usize].is_some();
+        let (filled, offsets) = self.fill(world, &is_variable);
         let mut areas: [Option<(BlockId, SymbolId)>; 4] = [None; 4];
         for (index, Filled { bytes, align }) in filled.iter().enumerate().filter(|(_, filled)| !filled.bytes.is_empty())
         {
@@ -94,64 +138,74 @@ impl Closure {
             areas[Area::of(described)].expect("an area with something in it has a block")
         };
         for (number, kept) in self.kept.iter().enumerate() {
-            if let Owner::Cell(cell) = kept.owner {
+            if let Owner::Cell(cell) = kept.owner
+                && !is_variable(number as u32)
+            {
                 let name = object_name(&world.cell(cell as usize).name);
                 let symbol = NewSymbol::global(&name, area_of(number as u32).0, offsets[number]);
                 editor.add_symbol(symbol.kind(SymbolKind::Object).size(kept.size))?;
             }
         }
-        for (name, place) in &self.exports {
+        for (name, place) in self.exports.iter().filter(|(_, place)| !is_variable(place.kept)) {
             let offset = offsets[place.kept as usize] + place.offset;
             let name = object_name(name);
             editor.add_symbol(NewSymbol::global(&name, area_of(place.kept).0, offset).kind(SymbolKind::Object))?;
         }
         let mut externals = Vec::with_capacity(self.externals.len());
-        for External { name, version, weak, .. } in &self.externals {
-            let name = match version {
-                Some(version) if format.container == Container::Elf => format!("{name}@{version}"),
-                Some(version) => {
-                    let what =
-                        format!("`{name}` is wanted of version `{version}`, and {} has no versions", format.name);
-                    return Err(Error::Object { object: graph_name.into(), what });
-                }
-                None => name.clone(),
-            };
-            let name = object_name(&name);
+        for external in &self.externals {
+            let name = name_of_external(external, graph_name, format)?;
             let symbol = NewSymbol::external(&name);
-            externals.push(editor.add_symbol(if *weak { symbol.weak() } else { symbol })?);
+            externals.push(editor.add_symbol(if external.weak { symbol.weak() } else { symbol })?);
         }
-        let mut code: HashMap<u64, SymbolId> = HashMap::default();
+        let mut functions: HashMap<u64, SymbolId> = HashMap::default();
+        // What variables refer to.
+        let mut offered: HashSet<u32> = HashSet::default();
         for edge in &self.edges {
-            let (block, _) = area_of(edge.from.kept);
-            let offset = offsets[edge.from.kept as usize] + edge.from.offset;
             let (target, addend) = match edge.to {
-                Target::Place(place, tag) => {
-                    (area_of(place.kept).1, (offsets[place.kept as usize] + place.offset + tag) as i64)
+                Target::Place(Place { kept, offset }, tag) => {
+                    let (symbol, start) = match variables[kept as usize] {
+                        Some(variable) => variable,
+                        None => (area_of(kept).1, offsets[kept as usize]),
+                    };
+                    (symbol, (start + offset + tag) as i64)
                 }
                 Target::External(number) => (externals[number as usize], self.externals[number as usize].addend),
-                Target::Code(address) => match code.get(&address) {
+                Target::Code(address) => match functions.get(&address) {
                     Some(symbol) => (*symbol, 0),
                     None => {
-                        let name = functions.symbol_at(address).ok_or_else(|| Error::Pointer {
+                        let name = code.function_at(address).ok_or_else(|| Error::Pointer {
                             path: self.path(world, Some((edge.from.kept, edge.from.offset))),
                             value: address,
                             reason: "not the address of a function that was linked here".into(),
                         })?;
                         let symbol = editor.external(&object_name(&name))?;
-                        code.insert(address, symbol);
+                        functions.insert(address, symbol);
                         (symbol, 0)
                     }
                 },
             };
-            let offset = u32::try_from(offset).map_err(|_| Error::Large)?;
-            editor.add_edge(block, offset, ABS64, target, addend)?;
+            if !is_variable(edge.from.kept) {
+                let offset = offsets[edge.from.kept as usize] + edge.from.offset;
+                let offset = u32::try_from(offset).map_err(|_| Error::Large)?;
+                editor.add_edge(area_of(edge.from.kept).0, offset, ABS64, target, addend)?;
+                continue;
+            }
+            // The code has that edge, and needs a name for where it leads.
+            if let Target::Place(Place { kept, .. }, _) = edge.to
+                && !is_variable(kept)
+                && offered.insert(kept)
+            {
+                let name = object_name(&symbol_of_kept(kept));
+                let symbol = NewSymbol::global(&name, area_of(kept).0, offsets[kept as usize]).hidden();
+                editor.add_symbol(symbol.kind(SymbolKind::Object))?;
+            }
         }
         drop(editor);
         Ok(graph)
     }
 
-    /// The bytes of all areas, and where in its own each kept thing lies.
-    fn fill(&self, world: &World) -> ([Filled; 4], Vec<u64>) {
+    /// The bytes of all areas, and where in its own each kept thing lies that is no variable of the code.
+    fn fill(&self, world: &World, is_variable: &dyn Fn(u32) -> bool) -> ([Filled; 4], Vec<u64>) {
         let mut filled: [Filled; 4] = Default::default();
         let mut offsets = Vec::with_capacity(self.kept.len());
         let mut edges = self.edges.iter().peekable();
@@ -159,16 +213,25 @@ impl Closure {
         for (number, kept) in self.kept.iter().enumerate() {
             let described = world.type_named(kept.type_id);
             let Filled { bytes, align } = &mut filled[Area::of(described)];
+            if is_variable(number as u32) {
+                offsets.push(0);
+                continue;
+            }
             let offset = bytes.len().next_multiple_of(described.align as usize);
             bytes.resize(offset, 0);
             bytes.extend_from_slice(self.bytes_of(kept));
             *align = described.align.max(*align);
             let mut clear = |at: u64| bytes[offset + at as usize..][..WORD as usize].fill(0);
-            while let Some(edge) = edges.next_if(|edge| edge.from.kept as usize == number) {
-                clear(edge.from.offset);
+            // Those of variables come before, and are passed over.
+            while let Some(edge) = edges.next_if(|edge| edge.from.kept as usize <= number) {
+                if edge.from.kept as usize == number {
+                    clear(edge.from.offset);
+                }
             }
-            while let Some(place) = cleared.next_if(|place| place.kept as usize == number) {
-                clear(place.offset);
+            while let Some(place) = cleared.next_if(|place| place.kept as usize <= number) {
+                if place.kept as usize == number {
+                    clear(place.offset);
+                }
             }
             offsets.push(offset as u64);
         }

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use uruk_orc::executor::Executor;
 
 /// Reads memory of the program that is frozen.
 pub trait Memory {
@@ -14,46 +15,85 @@ pub trait Memory {
     fn read(&self, address: u64, bytes: &mut [u8]) -> bool;
 }
 
-/// Bytes that are read at once, from a multiple of them on: most objects have others near them that are looked at later.
-const WINDOW: usize = 64 << 10;
-/// How many such are kept.
-const WINDOWS: usize = 1024;
-
 /// The memory of this process, as nobody writes to it.
 pub struct ThisProcess {
     memory: File,
-    windows: RefCell<HashMap<u64, Vec<u8>>>,
+    windows: Windows,
 }
 
 impl ThisProcess {
     /// Errors where the system does not show a process its memory (`/proc/self/mem`, proc_pid_mem(5)).
     pub fn open() -> io::Result<ThisProcess> {
-        Ok(ThisProcess { memory: File::open("/proc/self/mem")?, windows: RefCell::default() })
-    }
-
-    /// What can be read of a window: nothing, where its first page is not mapped.
-    fn window(&self, start: u64) -> Vec<u8> {
-        let mut bytes = vec![0; WINDOW];
-        // It ends where the mapping does.
-        let read = self.memory.read_at(&mut bytes, start).unwrap_or(0);
-        bytes.truncate(read);
-        bytes
+        Ok(ThisProcess { memory: File::open("/proc/self/mem")?, windows: Windows::of(64 << 10) })
     }
 }
 
 impl Memory for ThisProcess {
     fn read(&self, address: u64, bytes: &mut [u8]) -> bool {
-        let offset = (address % WINDOW as u64) as usize;
-        let windows = &mut *self.windows.borrow_mut();
-        if windows.len() == WINDOWS {
-            windows.clear();
+        self.windows.read(address, bytes, |start, size| {
+            let mut bytes = vec![0; size];
+            // It ends where the mapping does.
+            let read = self.memory.read_at(&mut bytes, start).unwrap_or(0);
+            bytes.truncate(read);
+            bytes
+        })
+    }
+}
+
+/// The memory of a process where a session runs its code, this one or another, as nobody writes to it.
+pub struct OfExecutor<'a> {
+    executor: &'a dyn Executor,
+    windows: Windows,
+}
+
+impl OfExecutor<'_> {
+    /// Errors if the executor does not show its memory.
+    pub fn new(executor: &dyn Executor) -> Result<OfExecutor<'_>, uruk_orc::error::Error> {
+        executor.read_memory(0, 0)?;
+        Ok(OfExecutor { executor, windows: Windows::of(256 << 10) })
+    }
+}
+
+impl Memory for OfExecutor<'_> {
+    fn read(&self, address: u64, bytes: &mut [u8]) -> bool {
+        self.windows
+            .read(address, bytes, |start, size| self.executor.read_memory(start, size as u64).unwrap_or_default())
+    }
+}
+
+/// What has been read, in windows: most objects have others near them that are looked at later.
+struct Windows {
+    /// Bytes of a window, which begins at a multiple of them.
+    size: usize,
+    known: RefCell<HashMap<u64, Vec<u8>>>,
+}
+
+/// Bytes that are kept at most.
+const MOST: usize = 64 << 20;
+
+impl Windows {
+    fn of(size: usize) -> Windows {
+        Windows { size, known: RefCell::default() }
+    }
+
+    /// Fills bytes with what is at an address. `read` gives what can be read there: nothing, where the first page is not mapped.
+    fn read(&self, address: u64, bytes: &mut [u8], read: impl Fn(u64, usize) -> Vec<u8>) -> bool {
+        let offset = (address % self.size as u64) as usize;
+        let known = &mut *self.known.borrow_mut();
+        if MOST / self.size <= known.len() {
+            known.clear();
         }
-        let window = windows.entry(address - offset as u64).or_insert_with_key(|start| self.window(*start));
-        match window.get(offset..offset + bytes.len()) {
-            Some(part) => bytes.copy_from_slice(part),
-            // It goes on behind the window, or begins behind a gap.
-            None => return self.memory.read_exact_at(bytes, address).is_ok(),
+        let window = known.entry(address - offset as u64).or_insert_with_key(|start| read(*start, self.size));
+        if let Some(part) = window.get(offset..offset + bytes.len()) {
+            bytes.copy_from_slice(part);
+            return true;
         }
-        true
+        // It goes on behind the window, or begins behind a gap.
+        let apart = read(address, bytes.len());
+        let is_whole = apart.len() == bytes.len();
+        if is_whole {
+            bytes.copy_from_slice(&apart);
+        }
+        is_whole
     }
 }

@@ -4,10 +4,12 @@
 //! → an error, but for those that were allowed ([`check`]). A number may look like an address: whoever knows better allows its path.
 
 use crate::closure::Closure;
+use crate::data::CodeSymbols;
 use crate::error::Error;
 use crate::world::World;
 use std::fs;
 use std::io;
+use uruk_orc::executor::Executor;
 
 /// A part of an address space that something is mapped at.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,7 +62,15 @@ impl Mappings {
 
     /// Those of this process, as the system lists them (`/proc/self/maps`, proc_pid_maps(5)).
     pub fn of_this_process() -> io::Result<Mappings> {
-        let list = fs::read_to_string("/proc/self/maps")?;
+        Ok(Mappings::parse(&fs::read_to_string("/proc/self/maps")?))
+    }
+
+    /// Those of a process where a session runs its code.
+    pub fn of_executor(executor: &dyn Executor) -> Result<Mappings, uruk_orc::error::Error> {
+        Ok(Mappings::parse(&executor.mappings()?))
+    }
+
+    fn parse(list: &str) -> Mappings {
         let mappings = list.lines().filter_map(|line| {
             let mut words = line.split_ascii_whitespace();
             let (start, end) = words.next()?.split_once('-')?;
@@ -68,7 +78,7 @@ impl Mappings {
             let number = |text| u64::from_str_radix(text, 16).ok();
             Some(Mapping { start: number(start)?, end: number(end)?, name: name.into() })
         });
-        Ok(Mappings::new(mappings.collect()))
+        Mappings::new(mappings.collect())
     }
 
     /// All of them, by their addresses.
@@ -84,13 +94,14 @@ impl Mappings {
 }
 
 impl Closure {
-    /// The words that would be wrong in an image.
-    pub fn prove(&self, world: &World, mappings: &Mappings) -> Vec<Finding> {
+    /// The words that would be wrong in an image. Variables of the code are looked at by [`Code::take_values`](crate::Code::take_values).
+    pub fn prove(&self, world: &World, code: &dyn CodeSymbols, mappings: &Mappings) -> Vec<Finding> {
         const WORD: usize = 8;
         let mut known = self.edges.iter().map(|edge| edge.from).chain(self.cleared.iter().copied()).collect::<Vec<_>>();
         known.sort_unstable_by_key(|place| (place.kept, place.offset));
         let mut findings = Vec::new();
-        for (number, kept) in (0..).zip(&self.kept) {
+        let kept = (0..).zip(&self.kept).filter(|(_, kept)| code.variable_at(kept.address).is_none());
+        for (number, kept) in kept {
             let bytes = self.bytes_of(kept);
             let first = (kept.address.next_multiple_of(WORD as u64) - kept.address) as usize;
             for (position, word) in bytes.get(first..).unwrap_or_default().chunks_exact(WORD).enumerate() {

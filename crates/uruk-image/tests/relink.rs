@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use uruk::Jit;
 use uruk_image::memory::ThisProcess;
-use uruk_image::{Closure, Count, External, Field, Functions, Pointer, PointerEntry, Tags, Type, TypeId, World};
+use uruk_image::{Closure, CodeSymbols, Count, External, Field, Pointer, PointerEntry, Tags, Type, TypeId, World};
 use uruk_jitlink::elf::x86_64::FORMAT;
 
 /// Words that stay where they are, as a heap's would.
@@ -23,13 +23,13 @@ fn word(address: u64) -> u64 {
 
 struct Named(BTreeMap<u64, &'static str>);
 
-impl Functions for Named {
-    fn symbol_at(&self, address: u64) -> Option<String> {
+impl CodeSymbols for Named {
+    fn function_at(&self, address: u64) -> Option<String> {
         self.0.get(&address).map(|name| (*name).into())
     }
 }
 
-fn linked(jit: &Jit, world: &World, closure: &Closure, functions: &dyn Functions) {
+fn linked(jit: &Jit, world: &World, closure: &Closure, functions: &dyn CodeSymbols) {
     let graph = closure.to_graph(world, "the image", &FORMAT, functions).unwrap();
     jit.session().add_graphs(jit.main().id(), None, [graph]).unwrap();
 }

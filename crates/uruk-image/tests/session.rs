@@ -131,7 +131,7 @@ fn words_that_would_be_wrong_are_found() {
     let mut changed = closure;
     let (start, leak) = (changed.kept[first].start + 40, changed.kept[first].address);
     changed.bytes[start..start + 8].copy_from_slice(&leak.to_le_bytes());
-    let findings = changed.prove(&built.world, &mappings);
+    let findings = changed.prove(&built.world, &(), &mappings);
     assert_eq!(findings.len(), 1);
     assert_eq!((findings[0].path.as_str(), findings[0].value), ("records+0 -> record+40", leak));
     // A variable of the code that has got a pointer since.

@@ -246,6 +246,16 @@ pub trait Executor: Send + Sync {
         Err(unsupported("calling a function"))
     }
 
+    /// The process's memory at an address, up to where nothing can be read: at most so many bytes.
+    fn read_memory(&self, _address: u64, _size: u64) -> Result<Vec<u8>, Error> {
+        Err(unsupported("reading memory"))
+    }
+
+    /// What the process has mapped, as Linux lists it (proc_pid_maps(5)).
+    fn mappings(&self) -> Result<String, Error> {
+        Err(unsupported("listing what is mapped"))
+    }
+
     /// Lets linked code find a session's dylibs by `dlopen`, `dlsym` and `dladdr` until the resource is dropped.
     fn offer_dylibs(&self, _directory: Arc<dyn DylibDirectory>) -> Result<Resource, Error> {
         Err(unsupported("offering dylibs to `dlopen`"))

@@ -6,6 +6,7 @@ use crate::executor::{
     ThreadStorage, ThreadVariable,
 };
 use std::collections::HashMap;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_executor::in_process::InProcess;
@@ -156,6 +157,17 @@ impl Executor for InProcess {
     fn call(&self, function: u64, arguments: &[u64]) -> Result<u64, Error> {
         InProcess::call(self, function, arguments)
             .map_err(|error| Error::Executor { what: "calling a function".into(), reason: error.to_string() })
+    }
+
+    fn read_memory(&self, address: u64, size: u64) -> Result<Vec<u8>, Error> {
+        let failed = |error: io::Error| Error::Executor { what: "reading memory".into(), reason: error.to_string() };
+        InProcess::read_memory(address, size).map_err(failed)
+    }
+
+    fn mappings(&self) -> Result<String, Error> {
+        let failed =
+            |error: io::Error| Error::Executor { what: "listing what is mapped".into(), reason: error.to_string() };
+        InProcess::mappings().map_err(failed)
     }
 
     fn offer_dylibs(&self, directory: Arc<dyn DylibDirectory>) -> Result<Resource, Error> {

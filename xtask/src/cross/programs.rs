@@ -61,7 +61,7 @@ fn functions(target: &Target, uruk: &Path, executor: &Path, files: &[&str]) -> R
 }
 
 /// A program that starts the executor in the emulator.
-fn wrapper(target: &Target, executor: &Path) -> Result<PathBuf> {
+pub fn wrapper(target: &Target, executor: &Path) -> Result<PathBuf> {
     let path = paths::target_folder("executors")?.join(format!("in-{}", target.emulator));
     let libraries = target.libraries.map_or(String::new(), |libraries| format!("-L {libraries} "));
     let limit = LIMIT.as_secs();

@@ -185,7 +185,8 @@ pub struct uruk_finding {
 /// Is told of a finding.
 pub type uruk_finding_callback = Option<unsafe extern "C" fn(context: *mut c_void, finding: *const uruk_finding)>;
 
-/// Tells of the words that are no described pointers, and point into something that this process has mapped.
+/// Tells of the words that are no described pointers, and point into something that this process has mapped. `uruk_image_make` looks at
+/// variables of the code, too.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_closure_findings(
     closure: Handle<uruk_closure>,
@@ -196,7 +197,7 @@ pub extern "C" fn uruk_closure_findings(
         let closure = closure.get()?;
         let each = each.ok_or_else(|| Failure::null("each"))?;
         let mappings = Mappings::of_this_process().map_err(Error::Process)?;
-        let findings = closure.closure.prove(&lock(&closure.world), &mappings);
+        let findings = closure.closure.prove(&lock(&closure.world), &(), &mappings);
         for finding in findings {
             let (path, mapping) = (c_text(&finding.path), c_text(&finding.mapping));
             let told = uruk_finding {

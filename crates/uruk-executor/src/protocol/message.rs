@@ -231,6 +231,15 @@ pub enum Request {
         /// The records, in order of address.
         records: Range<u64>,
     },
+    /// The process's memory at an address, up to where nothing can be read. Answered by [`Answer::Bytes`].
+    Memory {
+        /// Where.
+        address: u64,
+        /// How much at most. There may be less than is there if this is more than 1 MiB.
+        size: u64,
+    },
+    /// What the process has mapped, as its system lists it. Answered by [`Answer::Bytes`].
+    Mappings,
 }
 
 /// A thread-local variable that is asked about.

@@ -25,6 +25,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, ThreadId};
 use uruk_jitlink::memory::{Allocation, Demand, Lane, LaneDemand, MemoryManager, Placement, Segment};
 
+/// Bytes of memory that one answer has at most.
+const MOST_READ: u64 = 1 << 20;
+
 /// What the controller has had made.
 #[derive(Default)]
 struct Made {
@@ -210,6 +213,11 @@ impl Server {
                 opening.ok_or("no streams are being connected")?.finish().map_err(text).map(done)
             }
             Request::Ping => Ok(Answer::Done),
+            Request::Memory { address, size } => {
+                let bytes = InProcess::read_memory(address, size.min(MOST_READ)).map_err(text)?;
+                Ok(Answer::Bytes(Some(bytes)))
+            }
+            Request::Mappings => InProcess::mappings().map(|list| Answer::Bytes(Some(list.into()))).map_err(text),
             posted => Err(format!("{posted:?} is not a call")),
         }
     }

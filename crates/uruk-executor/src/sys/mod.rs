@@ -15,6 +15,8 @@ pub(crate) mod maps;
 #[cfg_attr(unix, path = "linux.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod native;
+#[cfg_attr(windows, path = "reading/windows.rs")]
+mod reading;
 
 #[cfg(test)]
 pub(crate) mod faults;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use native::Native;
+pub(crate) use reading::read_memory;
 
 /// Where a reservation may lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

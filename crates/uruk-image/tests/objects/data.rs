@@ -1,18 +1,19 @@
 //! The data of a world as an object, linked with a program in C.
 
+use crate::formats::Wine;
 use crate::system::*;
 use std::path::Path;
 use uruk_image::memory::ThisProcess;
-use uruk_image::{Closure, External, Functions, Pointer, PointerEntry, Type, World, write_object};
+use uruk_image::{Closure, CodeSymbols, External, Pointer, PointerEntry, Type, World, write_object};
 use uruk_jitlink::format::Format;
-use uruk_jitlink::{elf, macho};
+use uruk_jitlink::{coff, elf, macho};
 
 struct Named;
 
 const CODE: u64 = 0xC0DE;
 
-impl Functions for Named {
-    fn symbol_at(&self, address: u64) -> Option<String> {
+impl CodeSymbols for Named {
+    fn function_at(&self, address: u64) -> Option<String> {
         (address == CODE).then(|| "function".into())
     }
 }
@@ -156,4 +157,55 @@ fn names_have_an_underscore_in_mach_o() {
     let mut names: Vec<String> = names.collect();
     names.sort();
     assert_eq!(names, ["_array", "_environ", "_function", "_inside", "_nowhere_at_all", "_root", "_stdin"]);
+}
+
+/// Variables of a DLL, whose addresses no linker knows: a function fills the pointers to them before the program's own constructors run.
+#[test]
+fn pointers_to_variables_of_dlls_are_filled_before_main() {
+    let mut world = World::new();
+    let cell = words(&[0; 4]);
+    let four = (0..4).fold(Type::new("fields", 32, 8), |made, number| made.field(8 * number, Pointer::Data));
+    let four = world.add_type(four).unwrap();
+    world.add_cell("fields", address(cell), four).unwrap();
+    let externals = [
+        External::new("offered_array").addend(4),
+        External::new("offered_function"),
+        External::new("nobody_has_this").weak(),
+        External::new("offered_array"),
+    ];
+    for (field, external) in (address(cell)..).step_by(8).zip(externals) {
+        world.add_pointer(field, PointerEntry::Symbol(external)).unwrap();
+    }
+    let closure = world.trace(&["fields"], &ThisProcess::open().unwrap(), None).unwrap();
+    let graph = |format| closure.to_graph(&world, "the data", format, &Named).unwrap();
+    let mut data = graph(&coff::x86_64::FORMAT);
+    assert_eq!(closure.initialise_externals(&mut data).unwrap(), 3);
+    let refused = closure.initialise_externals(&mut graph(&elf::x86_64::FORMAT)).unwrap_err().to_string();
+    assert!(refused.contains("no function has to do it"), "{refused}");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+    write("data.o", &write_object(&[&data]).unwrap());
+    write(
+        "offered.c",
+        b"__declspec(dllexport) int offered_array[2] = {5, 6};\n__declspec(dllexport) int offered_function(void) { return 7; }",
+    );
+    write(
+        "main.c",
+        b"#include <windows.h>\n#include <stdio.h>\n\
+          extern struct { int *second; int (*function)(void); void *nowhere; int *array; } fields;\n\
+          static int early; __attribute__((constructor)) static void begin(void) { early = fields.array[1]; }\n\
+          int main(void) { HMODULE library = GetModuleHandleA(\"offered.dll\");\n\
+          printf(\"%d %d %d %d\", early, *fields.second, fields.function(), fields.nowhere == NULL);\n\
+          printf(\" %d %d\\n\", (void *)fields.function == (void *)GetProcAddress(library, \"offered_function\"),\n\
+          (void *)fields.array == (void *)GetProcAddress(library, \"offered_array\")); return 0; }",
+    );
+    let wine = Wine::new("wine-data");
+    for linker in ["", "-fuse-ld=lld"] {
+        let run_in = |words: &str| run(command(words).current_dir(folder));
+        let compiler = format!("x86_64-w64-mingw32-gcc {linker}");
+        run_in(&format!("{compiler} -shared offered.c -o offered.dll -Wl,--out-implib,liboffered.a"));
+        run_in(&format!("{compiler} -O1 main.c data.o -L. -loffered -Wl,--disable-auto-import -o program.exe"));
+        assert_eq!(wine.run(&folder.join("program.exe")).trim_end(), "6 6 7 1 1 1", "{linker}");
+    }
 }

@@ -69,17 +69,17 @@ fn mach_o_is_linked_by_lld() {
 }
 
 /// Windows, as Wine has it; its server goes with this.
-struct Wine {
+pub struct Wine {
     prefix: PathBuf,
 }
 
 impl Wine {
-    /// The prefix is large and stays: the next run finds it.
-    fn new() -> Wine {
-        Wine { prefix: Path::new(env!("CARGO_TARGET_TMPDIR")).join("wine") }
+    /// Each test has its own prefix, which is large and stays: the next run finds it.
+    pub fn new(name: &str) -> Wine {
+        Wine { prefix: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name) }
     }
 
-    fn run(&self, program: &Path) -> String {
+    pub fn run(&self, program: &Path) -> String {
         let mut command = Command::new("timeout");
         command.args(["120", "/usr/lib/wine/wine64"]).arg(program);
         run(command.env("WINEPREFIX", &self.prefix).env("WINEDEBUG", "-all"))
@@ -94,7 +94,7 @@ impl Drop for Wine {
 
 #[test]
 fn coff_does_the_same_under_wine() {
-    let wine = Wine::new();
+    let wine = Wine::new("wine");
     let clang = "clang++-22 --target=x86_64-pc-windows-gnu -fexceptions -fcxx-exceptions -ffreestanding";
     for (compiler, flags) in [("x86_64-w64-mingw32-g++", "-O2 -ffunction-sections"), (clang, "-O0")] {
         let folder = tempfile::tempdir().unwrap();

@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use uruk_image::Library;
-use uruk_jitlink::format;
+use uruk_jitlink::elf;
+use uruk_jitlink::format::{self, Format};
 use uruk_jitlink::graph::LinkGraph;
 use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Names;
@@ -20,6 +21,7 @@ pub struct Machine {
     emulator: Option<&'static str>,
     root: &'static str,
     libraries: &'static str,
+    pub format: &'static Format,
     pub loader: &'static str,
 }
 
@@ -28,6 +30,7 @@ pub const HERE: Machine = Machine {
     emulator: None,
     root: "/",
     libraries: "/usr/lib/x86_64-linux-gnu",
+    format: &elf::x86_64::FORMAT,
     loader: "ld-linux-x86-64.so.2",
 };
 
@@ -37,6 +40,7 @@ pub const OTHERS: [Machine; 2] = [
         emulator: Some("qemu-aarch64"),
         root: "/",
         libraries: "/usr/lib/aarch64-linux-gnu",
+        format: &elf::aarch64::FORMAT,
         loader: "ld-linux-aarch64.so.1",
     },
     Machine {
@@ -44,6 +48,7 @@ pub const OTHERS: [Machine; 2] = [
         emulator: Some("qemu-riscv64"),
         root: "/usr/riscv64-linux-gnu",
         libraries: "/usr/riscv64-linux-gnu/lib",
+        format: &elf::riscv64::FORMAT,
         loader: "ld-linux-riscv64-lp64d.so.1",
     },
 ];
@@ -55,6 +60,13 @@ impl Machine {
         let mut command = Command::new("timeout");
         command.args(["120", emulator, "-L", self.root]).arg(path);
         command
+    }
+
+    /// The program that its compiler's linker makes of an object, beside that.
+    pub fn link(&self, object: &Path) -> PathBuf {
+        let program = object.with_extension("linked");
+        succeed(Command::new(format!("{}gcc", self.tools)).arg(object).arg("-o").arg(&program));
+        program
     }
 
     /// Its libraries of these names.

@@ -34,6 +34,9 @@ use uruk_jitlink::format::Convention;
 use uruk_jitlink::memory::{MemoryManager, Placement};
 use uruk_jitlink::tls::Question;
 
+/// Bytes of memory that are asked for at once; executors give as many.
+const LARGEST_PIECE: u64 = 1 << 20;
+
 /// A process, perhaps on another machine or of another architecture, where linked code runs.
 pub struct Remote {
     link: Arc<Link>,
@@ -240,6 +243,33 @@ impl Executor for Remote {
         match self.link.run("calling a function", &Request::Run { function, arguments: arguments.into() })? {
             Answer::Words(words) if words.len() == 1 => Ok(words[0]),
             _ => Err(self.link.unexpected("calling a function")),
+        }
+    }
+
+    fn read_memory(&self, address: u64, size: u64) -> Result<Vec<u8>, Error> {
+        let what = "reading memory";
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < size {
+            let left = (size - bytes.len() as u64).min(LARGEST_PIECE);
+            let request = Request::Memory { address: address.wrapping_add(bytes.len() as u64), size: left };
+            match self.link.ask(what, &request)? {
+                Answer::Bytes(Some(part)) if part.len() as u64 <= left => {
+                    bytes.extend_from_slice(&part);
+                    if (part.len() as u64) < left {
+                        break;
+                    }
+                }
+                _ => return Err(self.link.unexpected(what)),
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn mappings(&self) -> Result<String, Error> {
+        let what = "listing what is mapped";
+        match self.link.ask(what, &Request::Mappings)? {
+            Answer::Bytes(Some(list)) => Ok(String::from_utf8_lossy(&list).into_owned()),
+            _ => Err(self.link.unexpected(what)),
         }
     }
 
