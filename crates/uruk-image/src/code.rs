@@ -13,6 +13,7 @@ use crate::error::Error;
 use foldhash::HashMap;
 use std::sync::Arc;
 use uruk_jitlink::edit::{NewSymbol, Stage};
+use uruk_jitlink::format::Format;
 use uruk_jitlink::graph::*;
 use uruk_orc::session::Session;
 use uruk_orc::{DylibId, Retained};
@@ -133,6 +134,11 @@ impl Code {
             self.names.insert(address, name);
         }
         Ok(())
+    }
+
+    /// The format of its objects, if there are any.
+    pub fn format(&self) -> Option<&'static Format> {
+        self.graphs.first().map(|graph| graph.format)
     }
 
     /// The graphs, for an image.

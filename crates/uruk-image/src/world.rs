@@ -70,6 +70,12 @@ impl World {
         Ok(())
     }
 
+    /// What tells these types from those of another program, or of another version of this one: an image that is stamped with it is
+    /// loaded by nobody whose types are others ([`LoadOptions`](crate::mapped::LoadOptions)).
+    pub fn layout(&self) -> [u8; 32] {
+        *blake3::hash(format!("{:?}", self.types).as_bytes()).as_bytes()
+    }
+
     /// Errors if a name stands for something.
     fn check_unnamed(&self, name: &str, address: u64) -> Result<(), Error> {
         let cell = self.names.get(name).map(|number| self.cells[*number].address);
@@ -77,12 +83,6 @@ impl World {
             Some(other) => Err(Error::Named { name: name.into(), address, other }),
             None => Ok(()),
         }
-    }
-
-    /// What tells these types from those of another program, or of another version of this one: an image that is stamped with it is
-    /// loaded by nobody whose types are others ([`LoadOptions`](crate::mapped::LoadOptions)).
-    pub fn layout(&self) -> [u8; 32] {
-        *blake3::hash(format!("{:?}", self.types).as_bytes()).as_bytes()
     }
 
     fn add_place(&mut self, what: &str, address: u64, type_id: TypeId, at: At) -> Result<(), Error> {
