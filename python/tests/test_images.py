@@ -93,6 +93,8 @@ class Images(Case):
             self.runs(image)
             self.assertEqual(bytes(image), bytes(built.image()))
             self.assertIn(b"grow", bytes(image))
+            self.assertIn(b"greeting", bytes(image))
+            self.assertNotIn(b"greeting", bytes(built.image(strip=True)))
         libc = "/usr/lib/x86_64-linux-gnu/libc.so.6"
         fixed = built.image(address=0x800000, main="main", keep=["main"], libraries=[libc], short_relocations=False)
         self.runs(fixed)

@@ -43,6 +43,7 @@ class Image(Owned):
         keep: Sequence[str] = (),
         libraries: Sequence[Path] = (),
         short_relocations: bool = True,
+        strip: bool = False,
     ) -> None:
         """`jit`, made with `retain_graphs=True`, has the code: that of its main dylib, or of `dylibs`. `world` has the data, of which
         `roots` are the cells to begin at, and `heap` knows objects that were not added. `allowed` has paths of findings that are right
@@ -51,10 +52,12 @@ class Image(Owned):
         A program calls `main`, and lies at `address` if that is not 0; loaders know a shared object by `name`. `keep` are symbols of the
         code to keep, with all that they refer to; otherwise it is all that others can see. `libraries` have what the image does not
         define; otherwise it is those that this process has loaded. The loader, `interpreter`, looks in `run_path` before it does in the
-        system's folders. `short_relocations`, of which loaders know since 2022, are not used if that is False."""
+        system's folders. `short_relocations`, of which loaders know since 2022, are not used if that is False. `strip` leaves out what only debuggers
+        and symbolizers look at."""
         options = initialized(_abi.uruk_image_options)
         options.kind = kind
-        options.flags = _abi.URUK_IMAGE_LONG_RELOCATIONS if not short_relocations else 0
+        options.flags = 0 if short_relocations else _abi.URUK_IMAGE_LONG_RELOCATIONS
+        options.flags |= _abi.URUK_IMAGE_STRIP if strip else 0
         options.jit, options.world = None if jit is None else jit._jit, handle_of(world)
         options.dylibs = (ctypes.c_void_p * len(dylibs))(*(dylib._handle.value for dylib in dylibs))
         options.dylib_count = len(dylibs)

@@ -180,6 +180,9 @@
 // Loaders from before 2022 know its relocations (glibc 2.36, musl 1.2.4 know shorter ones). Of programs and shared objects.
 #define URUK_IMAGE_LONG_RELOCATIONS 1
 
+// Names that only debuggers and symbolizers look at, and debug information, are left out. Of programs and shared objects.
+#define URUK_IMAGE_STRIP 2
+
 // Everything that is linked runs strictly without pages that were ever writable and executable.
 #define URUK_JIT_STRICT_WX 1
 
@@ -793,7 +796,7 @@ typedef struct {
   uint64_t magic;
   // What is made: `URUK_IMAGE_EXECUTABLE`, `URUK_IMAGE_SHARED_OBJECT` or `URUK_IMAGE_OBJECT`.
   uint32_t kind;
-  // `URUK_IMAGE_LONG_RELOCATIONS`, or 0.
+  // `URUK_IMAGE_LONG_RELOCATIONS` and `URUK_IMAGE_STRIP`, joined by `|`.
   uint32_t flags;
   // Whose code it has, with the values that variables have now; null: no code. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and
   // its code runs in this process.
@@ -2258,7 +2261,8 @@ uruk_status uruk_closure_shares(uruk_closure *closure,
                                 void *context,
                                 uruk_share_callback each);
 
-// Tells of the words that are no described pointers, and point into something that this process has mapped.
+// Tells of the words that are no described pointers, and point into something that this process has mapped. `uruk_image_make` looks at
+// variables of the code, too.
 uruk_status uruk_closure_findings(uruk_closure *closure,
                                   void *context,
                                   uruk_finding_callback each);

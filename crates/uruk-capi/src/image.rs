@@ -23,6 +23,8 @@ pub const URUK_IMAGE_OBJECT: u32 = 2;
 
 /// Loaders from before 2022 know its relocations (glibc 2.36, musl 1.2.4 know shorter ones). Of programs and shared objects.
 pub const URUK_IMAGE_LONG_RELOCATIONS: u32 = 1;
+/// Names that only debuggers and symbolizers look at, and debug information, are left out. Of programs and shared objects.
+pub const URUK_IMAGE_STRIP: u32 = 2;
 
 /// What an image is made of, and how it is written.
 #[repr(C)]
@@ -36,7 +38,7 @@ pub struct uruk_image_options {
     pub magic: u64,
     /// What is made: `URUK_IMAGE_EXECUTABLE`, `URUK_IMAGE_SHARED_OBJECT` or `URUK_IMAGE_OBJECT`.
     pub kind: u32,
-    /// `URUK_IMAGE_LONG_RELOCATIONS`, or 0.
+    /// `URUK_IMAGE_LONG_RELOCATIONS` and `URUK_IMAGE_STRIP`, joined by `|`.
     pub flags: u32,
     /// Whose code it has, with the values that variables have now; null: no code. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and
     /// its code runs in this process.
@@ -199,7 +201,7 @@ struct Output {
     kind: Option<ElfKind>,
     libraries: Vec<Library>,
     keep: Option<Vec<String>>,
-    short_relocations: bool,
+    flags: u32,
     interpreter: Option<String>,
     run_path: Option<String>,
 }
@@ -212,7 +214,8 @@ impl Output {
         let keep = owned(options.keep, options.keep_count, "keep")?;
         let keep = (!keep.is_empty()).then_some(keep);
         let libraries = texts(options.libraries, options.library_count, "libraries")?;
-        if options.flags & !URUK_IMAGE_LONG_RELOCATIONS != 0 {
+        const FLAGS: u32 = 2 * URUK_IMAGE_STRIP - 1;
+        if options.flags & !FLAGS != 0 {
             return Err(Failure::invalid(format!("uruk_image_options: {:#x} has unknown flags", options.flags)));
         }
         let of_programs = [("main", main.is_some()), ("address", options.address != 0)];
@@ -242,8 +245,7 @@ impl Output {
             (Some(_), []) => Library::of_this_process()?,
             (Some(_), paths) => paths.iter().map(|path| Library::open(Path::new(path))).collect::<Result<_, _>>()?,
         };
-        let short_relocations = options.flags & URUK_IMAGE_LONG_RELOCATIONS == 0;
-        Ok(Output { kind, libraries, keep, short_relocations, interpreter, run_path })
+        Ok(Output { kind, libraries, keep, flags: options.flags, interpreter, run_path })
     }
 
     fn write(self, frozen: Frozen) -> Result<Vec<u8>, Failure> {
@@ -254,11 +256,11 @@ impl Output {
             kind,
             libraries: &self.libraries,
             roots: self.keep.as_deref(),
-            short_relocations: self.short_relocations,
+            short_relocations: self.flags & URUK_IMAGE_LONG_RELOCATIONS == 0,
             interpreter: self.interpreter.as_deref(),
             run_path: self.run_path.as_deref(),
             shares: &frozen.shares,
-            strip: false,
+            strip: self.flags & URUK_IMAGE_STRIP != 0,
         };
         Ok(write_elf(frozen.graphs, &options)?)
     }

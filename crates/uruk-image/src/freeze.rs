@@ -63,10 +63,9 @@ impl Freeze<'_> {
 
     /// The same of bytes that come from elsewhere, and of what is mapped there.
     pub fn freeze_from(&self, memory: &dyn Memory, mappings: &Mappings) -> Result<Frozen, Error> {
-        let mut closure = Closure::default();
-        if let Some((world, roots)) = self.data {
-            closure = world.trace(roots, memory, self.heap)?;
-        }
+        let nothing = (&World::new(), &[][..]);
+        let (world, roots) = self.data.unwrap_or(nothing);
+        let closure = world.trace(roots, memory, self.heap)?;
         let mut code = match self.code {
             Some((session, dylibs)) => Code::of(session, dylibs)?,
             None => Code::default(),
@@ -76,8 +75,6 @@ impl Freeze<'_> {
         let of_code = code.take_values(memory, mappings)?;
         // The code is that of the machine where it runs.
         let format = code.format().unwrap_or(HERE);
-        let nothing = World::new();
-        let world = self.data.map_or(&nothing, |(world, _)| world);
         let mut findings = closure.prove(world, &code, mappings);
         findings.extend(of_code);
         let changes =

@@ -18,7 +18,7 @@ namespace uruk {
 struct ImageOptions {
   /// `URUK_IMAGE_EXECUTABLE`, `URUK_IMAGE_SHARED_OBJECT` or `URUK_IMAGE_OBJECT`.
   std::uint32_t kind = URUK_IMAGE_EXECUTABLE;
-  /// `URUK_IMAGE_LONG_RELOCATIONS`, or 0.
+  /// `URUK_IMAGE_LONG_RELOCATIONS` and `URUK_IMAGE_STRIP`, joined by `|`.
   std::uint32_t flags = 0;
   /// Whose code it has; null: no code.
   const Jit *jit = nullptr;

@@ -5,7 +5,7 @@ use super::{lock, uruk_world};
 use crate::call::{Reach, enter, enter_value, linking};
 use crate::error::{Failure, c_text, copy_text, uruk_status};
 use crate::handle::{self, Handle, Kind};
-use crate::raw::{List, Out, Text};
+use crate::raw::{List, Opaque, Out, Text};
 use crate::sized::{self, Grows};
 use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Mutex};
@@ -149,7 +149,7 @@ pub extern "C" fn uruk_closure_shares(
 ) -> uruk_status {
     enter(Reach::OutsideLinks, || {
         let closure = closure.get()?;
-        let each = each.ok_or_else(|| Failure::null("each"))?;
+        let (context, each) = (Opaque(context), each.ok_or_else(|| Failure::null("each"))?);
         let shares = closure.closure.shares(&lock(&closure.world));
         for share in shares {
             let root = c_text(&share.root);
@@ -161,7 +161,7 @@ pub extern "C" fn uruk_closure_shares(
                 bytes: share.bytes,
             };
             // SAFETY: the client's function with its context, and what lives during the call.
-            unsafe { each(context, &told) };
+            unsafe { each(context.0, &told) };
         }
         Ok(())
     })
@@ -185,7 +185,8 @@ pub struct uruk_finding {
 /// Is told of a finding.
 pub type uruk_finding_callback = Option<unsafe extern "C" fn(context: *mut c_void, finding: *const uruk_finding)>;
 
-/// Tells of the words that are no described pointers, and point into something that this process has mapped.
+/// Tells of the words that are no described pointers, and point into something that this process has mapped. `uruk_image_make` looks at
+/// variables of the code, too.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_closure_findings(
     closure: Handle<uruk_closure>,
@@ -194,7 +195,7 @@ pub extern "C" fn uruk_closure_findings(
 ) -> uruk_status {
     enter(Reach::OutsideLinks, || {
         let closure = closure.get()?;
-        let each = each.ok_or_else(|| Failure::null("each"))?;
+        let (context, each) = (Opaque(context), each.ok_or_else(|| Failure::null("each"))?);
         let mappings = Mappings::of_this_process().map_err(Error::Process)?;
         let findings = closure.closure.prove(&lock(&closure.world), &(), &mappings);
         for finding in findings {
@@ -207,7 +208,7 @@ pub extern "C" fn uruk_closure_findings(
                 value: finding.value,
             };
             // SAFETY: the client's function with its context, and what lives during the call.
-            unsafe { each(context, &told) };
+            unsafe { each(context.0, &told) };
         }
         Ok(())
     })

@@ -48,7 +48,7 @@ fn status_of(error: &Error) -> uruk_status {
             uruk_status::URUK_DUPLICATE
         }
         Error::Root { .. } | Error::NoRoot { .. } | Error::Undefined { .. } => uruk_status::URUK_MISSING,
-        Error::Library { .. } | Error::Process(_) => uruk_status::URUK_FILE,
+        Error::Library { .. } | Error::Process(_) | Error::Mapped(_) => uruk_status::URUK_FILE,
         Error::Graph(_)
         | Error::Link(_)
         | Error::Object { .. }

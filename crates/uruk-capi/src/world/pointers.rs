@@ -4,7 +4,7 @@ use super::{lock, uruk_world};
 use crate::call::{Reach, enter};
 use crate::error::{Failure, c_text, uruk_status};
 use crate::handle::Handle;
-use crate::raw::{List, Out, Text};
+use crate::raw::{List, Opaque, Out, Text};
 use crate::sized::{self, Grows};
 use std::ffi::{c_char, c_void};
 use uruk_image::{External, PointerEntry};
@@ -155,7 +155,7 @@ pub extern "C" fn uruk_world_pointers(
 ) -> uruk_status {
     enter(Reach::OutsideLinks, || {
         let world = world.get()?;
-        let each = each.ok_or_else(|| Failure::null("each"))?;
+        let (context, each) = (Opaque(context), each.ok_or_else(|| Failure::null("each"))?);
         let all: Vec<(u64, PointerEntry)> =
             lock(&world).pointers().map(|(field, entry)| (field, entry.clone())).collect();
         for (field, entry) in all {
@@ -181,7 +181,7 @@ pub extern "C" fn uruk_world_pointers(
             told.symbol = name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr());
             told.version = version.as_ref().map_or(std::ptr::null(), |version| version.as_ptr());
             // SAFETY: the client's function with its context, and what lives during the call.
-            unsafe { each(context, &told) };
+            unsafe { each(context.0, &told) };
         }
         Ok(())
     })

@@ -97,17 +97,17 @@ static void programs(uruk_image_options options, const char *folder) {
   OK(uruk_image_bytes(image, &bytes, &size));
   OK(uruk_image_bytes(again, &other, &other_size));
   CHECK(size == other_size && memcmp(bytes, other, size) == 0 && memcmp(bytes, "\177ELF", 4) == 0);
-  CHECK(memmem(bytes, size, "grow", 4) != NULL);
+  CHECK(memmem(bytes, size, "grow", 4) != NULL && memmem(bytes, size, "greeting", 8) != NULL);
   FAILS(URUK_FILE, "/nowhere/at/all", uruk_image_save(image, "/nowhere/at/all"));
   OK(uruk_image_dispose(image));
   OK(uruk_image_dispose(again));
   CHECK(uruk_image_bytes(image, &bytes, &size) == URUK_GONE);
   CHECK(run(saved(&options, folder, "program"), text, sizeof text) == 7 && strcmp(text, EXPECTED) == 0);
-  options.address = 0x800000, options.flags = URUK_IMAGE_LONG_RELOCATIONS, options.keep = &keep, options.keep_count = 1;
+  options.address = 0x800000, options.flags = URUK_IMAGE_LONG_RELOCATIONS | URUK_IMAGE_STRIP, options.keep = &keep, options.keep_count = 1;
   CHECK(run(saved(&options, folder, "program"), text, sizeof text) == 7 && strcmp(text, EXPECTED) == 0);
   OK(uruk_image_make(&options, &image));
   OK(uruk_image_bytes(image, &bytes, &size));
-  CHECK(memmem(bytes, size, "grow", 4) == NULL);
+  CHECK(memmem(bytes, size, "grow", 4) == NULL && memmem(bytes, size, "greeting", 8) == NULL);
   OK(uruk_image_dispose(image));
 }
 
@@ -151,6 +151,25 @@ static void findings(uruk_image_options options, uruk_dylib *program) {
   OK(uruk_image_dispose(image));
 }
 
+/* What is only linked runs nowhere. */
+static void linked_only(uruk_image_options options) {
+  uruk_memory_options stock;
+  uruk_memory_manager *manager;
+  uruk_options wanted;
+  uruk_jit *jit;
+  uruk_image *image;
+  OK(uruk_memory_options_init(&stock, sizeof stock));
+  stock.flags = URUK_STOCK_LAY_OUT | URUK_STOCK_AT, stock.start = 0x10000000, stock.size = 0x100000;
+  OK(uruk_memory_manager_create_stock(&stock, &manager));
+  OK(uruk_options_init(&wanted, sizeof wanted));
+  wanted.flags = URUK_JIT_LINK_ONLY | URUK_JIT_RETAIN_GRAPHS, wanted.memory_manager = manager;
+  OK(uruk_jit_create(&wanted, &jit));
+  options.jit = jit;
+  FAILS(URUK_INVALID, "does not run here", uruk_image_make(&options, &image));
+  OK(uruk_jit_destroy(jit));
+  OK(uruk_memory_manager_dispose(manager));
+}
+
 static void mistakes(const uruk_image_options *good, const char *object, uruk_jit *jit) {
   uruk_image_options options = *good;
   uruk_jit *other;
@@ -192,7 +211,7 @@ static void mistakes(const uruk_image_options *good, const char *object, uruk_ji
   FAILS(URUK_INVALID, "`address` has no meaning for this kind", uruk_image_make(&options, &image));
   options.kind = URUK_IMAGE_EXECUTABLE, options.address = 1;
   FAILS(URUK_INVALID, "a multiple of 64 KiB", uruk_image_make(&options, &image));
-  options.address = 0, options.flags = 2;
+  options.address = 0, options.flags = 4;
   FAILS(URUK_INVALID, "unknown flags", uruk_image_make(&options, &image));
   options.flags = 0, options.libraries = &nothing, options.library_count = 1;
   FAILS(URUK_FILE, "library nothing", uruk_image_make(&options, &image));
@@ -218,6 +237,7 @@ int main(int argc, char **argv) {
   options.jit = jit, options.world = world, options.roots = &root, options.root_count = 1;
   options.libraries = &library, options.library_count = 1;
   mistakes(&options, argv[1], jit);
+  linked_only(options);
   programs(options, argv[3]);
   libraries(options, argv[3]);
   findings(options, program);

@@ -99,6 +99,32 @@ static uruk_status use_executor_options(const void *options) {
   return status;
 }
 
+/* What is newer than the first header that was released. */
+#ifdef URUK_STRUCT_IMAGE_OPTIONS
+static uruk_world *described;
+
+static uruk_status use_object_type(const void *type) {
+  uruk_type_id id;
+  return uruk_world_add_type(described, type, &id);
+}
+
+static uruk_status use_entry_options(const void *options) { return uruk_world_add_pointer(described, 8, "stdin", options); }
+
+static uruk_status use_heap_callbacks(const void *callbacks) {
+  uruk_closure *closure = NULL;
+  uruk_status status = uruk_world_trace(described, NULL, 0, callbacks, &closure);
+  CHECK(closure == NULL);
+  return status;
+}
+
+static uruk_status use_image_options(const void *options) {
+  uruk_image *image = NULL;
+  uruk_status status = uruk_image_make(options, &image);
+  CHECK(image == NULL);
+  return status;
+}
+#endif
+
 #define INIT(name) \
   static uruk_status init_##name(void *structure, size_t size) { return uruk_##name##_init(structure, size); }
 INIT(memory_callbacks)
@@ -111,6 +137,12 @@ INIT(listener_callbacks)
 INIT(dispatcher_callbacks)
 INIT(cache_callbacks)
 INIT(executor_options)
+#ifdef URUK_STRUCT_IMAGE_OPTIONS
+INIT(object_type)
+INIT(entry_options)
+INIT(heap_callbacks)
+INIT(image_options)
+#endif
 
 #define STRUCTURE(name, number, unset) \
   { "uruk_" #name " is NULL", URUK_STRUCT_##number, sizeof(uruk_##name), init_##name, use_##name, unset }
@@ -125,6 +157,12 @@ static const struct structure STRUCTURES[] = {
     STRUCTURE(dispatcher_callbacks, DISPATCHER_CALLBACKS, URUK_NULL),
     STRUCTURE(cache_callbacks, CACHE_CALLBACKS, URUK_HALF_PAIR),
     STRUCTURE(executor_options, EXECUTOR_OPTIONS, URUK_EXECUTOR),
+#ifdef URUK_STRUCT_IMAGE_OPTIONS
+    STRUCTURE(object_type, OBJECT_TYPE, URUK_NULL),
+    STRUCTURE(entry_options, ENTRY_OPTIONS, URUK_OK),
+    STRUCTURE(heap_callbacks, HEAP_CALLBACKS, URUK_NULL),
+    STRUCTURE(image_options, IMAGE_OPTIONS, URUK_INVALID),
+#endif
 };
 enum { COUNT = sizeof STRUCTURES / sizeof *STRUCTURES };
 
@@ -197,12 +235,21 @@ static void filled_in(const struct structure *structure) {
 static void structures(void) {
   uint64_t magics[COUNT];
   size_t i;
-  CHECK(COUNT == 10 && uruk_struct_size(COUNT + 1) == 0 && uruk_struct_size(0) == 0);
+#ifdef URUK_STRUCT_IMAGE_OPTIONS
+  CHECK(COUNT == 14 && uruk_struct_size(COUNT + 1) == 0);
+  OK(uruk_world_create(&described));
+#else
+  CHECK(COUNT == 10);
+#endif
+  CHECK(uruk_struct_size(0) == 0);
   OK(uruk_jit_create(NULL, &user));
   OK(uruk_jit_main(user, &used));
   for (i = 0; i < COUNT; i++) filling_in(&STRUCTURES[i], magics);
   for (i = 0; i < COUNT; i++) altered(&STRUCTURES[i], magics);
   for (i = 0; i < COUNT; i++) filled_in(&STRUCTURES[i]);
+#ifdef URUK_STRUCT_IMAGE_OPTIONS
+  OK(uruk_world_dispose(described));
+#endif
   OK(uruk_jit_destroy(user));
 }
 

@@ -157,7 +157,8 @@ impl Code {
             return Ok(());
         }
         let position = self.variables[number].graph;
-        let target = |target: &Option<Target>| target.map(|target| self.referent(closure, position, target)).transpose();
+        let target =
+            |target: &Option<Target>| target.map(|target| self.referent(closure, position, target)).transpose();
         let targets = pointers.iter().map(|(_, to)| target(to)).collect::<Result<Vec<_>, Error>>()?;
         let variable = &mut self.variables[number];
         variable.described = pointers.iter().map(|(offset, _)| *offset).collect();
