@@ -6,6 +6,7 @@ use crate::error::{Failure, uruk_status};
 use crate::handle::{self, Handle, Kind};
 use crate::jit::{Program, uruk_jit};
 use crate::raw::{List, Out, Text};
+use crate::saving;
 use crate::sized::{self, Grows};
 use crate::world::closure::{Custom, uruk_heap_callbacks};
 use crate::world::{lock, uruk_world};
@@ -40,7 +41,8 @@ pub struct uruk_image_options {
     pub kind: u32,
     /// `URUK_IMAGE_LONG_RELOCATIONS` and `URUK_IMAGE_STRIP`, joined by `|`.
     pub flags: u32,
-    /// Whose code it has, with the values that variables have now; null: no code. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and
+    /// Whose code it has, with the values that variables have now; null: no code, or in a program that `uruk run --save-image` runs its
+    /// own. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and
     /// its code runs in this process.
     pub jit: Handle<uruk_jit>,
     /// The dylibs whose code it is; null: the main one.
@@ -154,10 +156,21 @@ pub extern "C" fn uruk_image_dispose(image: Handle<uruk_image>) -> uruk_status {
     enter(Reach::Anywhere, || image.take().map(drop))
 }
 
+/// Makes an image of the program that runs here, and writes it to a file.
+pub(crate) fn save_program(options: List<uruk_image_options>, path: &Path) -> Result<(), Failure> {
+    let options = sized::copy_or_defaults(options)?;
+    let bytes = Output::new(&options)?.write(freeze(&options)?)?;
+    save(path, &bytes, options.kind != URUK_IMAGE_OBJECT)
+        .map_err(|error| Failure::new(uruk_status::URUK_FILE, format!("{}: {error}", path.display())))
+}
+
 fn freeze(options: &uruk_image_options) -> Result<Frozen, Failure> {
     let (program, dylibs) = code(options)?;
+    let own = if program.is_none() { saving::own() } else { None };
     let code = program.as_ref().map(|program| (program.jit.session(), dylibs.as_slice()));
-    let allowed = owned(options.allowed, options.allowed_count, "allowed")?;
+    let code = code.or_else(|| own.as_ref().map(|own| (&own.session, own.dylibs)));
+    let mut allowed = owned(options.allowed, options.allowed_count, "allowed")?;
+    allowed.extend(own.iter().flat_map(|own| own.allowed).cloned());
     let roots = texts(options.roots, options.root_count, "roots")?;
     let heap = Custom::new(options.heap)?;
     let heap = heap.as_ref().map(|heap| heap as &dyn Heap);
@@ -167,7 +180,11 @@ fn freeze(options: &uruk_image_options) -> Result<Frozen, Failure> {
     }
     let guard = world.as_deref().map(lock);
     let data = guard.as_deref().map(|world: &World| (world, roots.as_slice()));
-    Ok(Freeze { code, data, heap, allowed: &allowed, ..Freeze::default() }.freeze()?)
+    let mut frozen = Freeze { code, data, heap, allowed: &allowed, ..Freeze::default() }.freeze()?;
+    if own.is_some() {
+        saving::forget_offered(&mut frozen.graphs);
+    }
+    Ok(frozen)
 }
 
 /// Whose code an image has, and of which dylibs.
