@@ -52,6 +52,8 @@ pub struct Image {
     pub address: Option<u64>,
     /// What is kept beside what is called first.
     pub keep: Vec<String>,
+    /// Names and debug information are left out.
+    pub strip: bool,
 }
 
 /// What a file of `uruk image build` is.

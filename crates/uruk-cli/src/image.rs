@@ -50,12 +50,12 @@ fn bytes(graphs: Vec<LinkGraph>, libraries: &[Library], entry: &str, image: &Ima
     }
     let roots = (!roots.is_empty()).then_some(&roots[..]);
     if image.kind == ImageKind::Mapped {
-        let options =
-            MappedOptions { main: Some(entry), libraries, roots, address: image.address, ..Default::default() };
+        let (main, address, strip) = (Some(entry), image.address, image.strip);
+        let options = MappedOptions { main, libraries, roots, address, strip, ..MappedOptions::default() };
         return Ok(write_mapped(graphs, &options)?);
     }
     let folders = search_folders(libraries);
-    let mut options = ElfOptions { roots, ..ElfOptions::shared_object(libraries) };
+    let mut options = ElfOptions { roots, strip: image.strip, ..ElfOptions::shared_object(libraries) };
     if image.kind == ImageKind::Program {
         options.kind = ElfKind::Executable { main: entry.to_owned(), address: image.address };
     }

@@ -20,6 +20,9 @@ pub use base::{Base, Changes};
 pub use contents::{Change, Exported, Imported, Kind, Needed, Stamp};
 pub use error::{MappedError, Problem};
 pub use load::{Find, LoadOptions, Mapped};
+/// Where an image is loaded: this process, with options of memory that images do not need.
+pub use uruk_executor::in_process::InProcess;
+pub use uruk_executor::memory::Options as MemoryOptions;
 pub use write::write_mapped;
 
 pub(crate) use file::{machine_name, read};
