@@ -18,9 +18,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::count::Count;
-use crate::matrix;
 use crate::paths;
 use crate::process::{End, capture, run_limited};
+use crate::test::build_with_plugin;
 
 /// What one architecture takes.
 struct Target {
@@ -198,12 +198,20 @@ pub fn test() -> Result<Count> {
 
 /// Programs that start executors for other architectures and for this one, by the names of the architectures.
 pub fn executors() -> Result<Vec<(&'static str, PathBuf)>> {
-    let here = matrix::build_uruk()?.with_file_name("uruk-executor");
+    let here = build_with_plugin()?.with_file_name("uruk-executor");
     let mut executors = vec![(std::env::consts::ARCH, here)];
     for target in TARGETS {
         executors.push((target.architecture(), programs::wrapper(target, &target.build()?)?));
     }
     Ok(executors)
+}
+
+/// Programs that load mappable images on other architectures, by their names.
+pub fn loaders() -> Result<Vec<(&'static str, PathBuf)>> {
+    let loader = |target: &Target| {
+        Ok((target.architecture(), programs::wrapper(target, &target.build_program("uruk-image", "uruk-load")?)?))
+    };
+    TARGETS.iter().map(loader).collect()
 }
 
 fn build() -> Result<bool> {

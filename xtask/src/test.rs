@@ -219,16 +219,19 @@ fn with_plugin(package: Option<&str>, targets: &[&str], all: bool) -> Result<Com
     Ok(command)
 }
 
-/// Tests of images whose programs have run in executors, which they are told of.
+/// Tests of images whose programs have run in executors, and of those that are loaded on other machines, which they are told of.
 fn remote_images() -> Result<Command> {
-    let executors = cross::executors()?.into_iter().map(|(name, path)| format!("{name}={}", path.display()));
-    let mut command = tests(&[MOST, &["--test=lisp_remote"]].concat(), None, false);
-    command.env("URUK_EXECUTORS", executors.collect::<Vec<_>>().join(":"));
+    let listed = |programs: Vec<(&str, PathBuf)>| {
+        let programs = programs.into_iter().map(|(name, path)| format!("{name}={}", path.display()));
+        programs.collect::<Vec<_>>().join(":")
+    };
+    let mut command = tests(&[MOST, &["--test=lisp_remote", "--test=elsewhere"]].concat(), None, false);
+    command.env("URUK_EXECUTORS", listed(cross::executors()?)).env("URUK_LOADERS", listed(cross::loaders()?));
     Ok(command)
 }
 
 /// Builds the programs as tests have them, and the plugin beside them; returns the path of `uruk`.
-fn build_with_plugin() -> Result<PathBuf> {
+pub fn build_with_plugin() -> Result<PathBuf> {
     for selection in [&[MOST, &["--bins"]].concat()[..], &["--package=uruk-llvm-plugin"]] {
         let built = cargo(&["build", "--quiet"]).args(selection).status().context("cannot start cargo")?;
         ensure!(built.success(), "the programs and the plugin cannot be built");

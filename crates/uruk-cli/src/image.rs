@@ -1,18 +1,14 @@
 //! `uruk image`: what `uruk run` would run, as a file; what such files have; and running those that the system does not start.
 
 use std::error::Error;
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use uruk::Jit;
-use uruk_executor::in_process::InProcess;
 use uruk_executor::lifecycle;
-use uruk_executor::memory;
-use uruk_image::mapped::{LoadOptions, Mapped, MappedOptions, Problem, is_mapped, write_mapped};
+use uruk_image::mapped::{MappedOptions, is_mapped, run_program, write_mapped};
 use uruk_image::{Code, ElfKind, ElfOptions, Library, Summary, save, write_elf};
 use uruk_jitlink::graph::LinkGraph;
 
@@ -93,25 +89,10 @@ pub fn run(request: &Request, images: &[PathBuf]) -> ExitCode {
     if request.options != Options::default() {
         return fail(&"an image is linked already: options of linking and compiling have no meaning for it");
     }
-    let executor = Arc::new(InProcess::new(memory::Options::default()));
-    let program = images[0].as_os_str();
-    let arguments = std::iter::once(program).chain(request.arguments.iter().map(OsString::as_os_str));
-    executor.set_arguments(arguments.map(OsStr::as_encoded_bytes));
-    let mut loaded: Vec<Mapped> = Vec::new();
-    for path in images {
-        let options = LoadOptions { base: loaded.last(), interpose: true, ..LoadOptions::default() };
-        match Mapped::load(path, &options, &executor) {
-            Ok(image) => loaded.push(image),
-            Err(error) => return fail(&error),
-        }
-    }
-    let mut entries = loaded.iter().rev().filter_map(|image| image.entry(&request.entry));
-    let status = entries.next().map(|entry| executor.run_main(entry));
-    // Handlers that the program has registered run in here, so its code has to be there still.
-    loaded.into_iter().for_each(Mapped::keep);
-    match status {
-        Some(status) => lifecycle::exit(status),
-        None => fail(&Problem::NoEntry.of(&images[0].display().to_string())),
+    match run_program(images, &request.entry, &request.arguments) {
+        // Handlers that the program has registered run in here.
+        Ok(status) => lifecycle::exit(status),
+        Err(error) => fail(&error),
     }
 }
 

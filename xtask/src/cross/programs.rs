@@ -5,6 +5,7 @@ use super::{Target, paths};
 use crate::count::Count;
 use crate::matrix::{self, Case, STDIN};
 use crate::process::{End, Output, capture, run_limited};
+use crate::test::build_with_plugin;
 use anyhow::{Result, bail};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(200);
 
 /// Runs all programs for a target: how many did the same, and how many did not.
 pub fn test(target: &Target) -> Result<Count> {
-    let uruk = matrix::build_uruk()?;
+    let uruk = build_with_plugin()?;
     let executor = wrapper(target, &target.build()?)?;
     let builder = matrix::Builder::new()?;
     let mut count = Count::default();
@@ -62,7 +63,8 @@ fn functions(target: &Target, uruk: &Path, executor: &Path, files: &[&str]) -> R
 
 /// A program that starts the executor in the emulator.
 pub fn wrapper(target: &Target, executor: &Path) -> Result<PathBuf> {
-    let path = paths::target_folder("executors")?.join(format!("in-{}", target.emulator));
+    let name = executor.file_stem().unwrap_or_default().display();
+    let path = paths::target_folder("executors")?.join(format!("{name}-in-{}", target.emulator));
     let libraries = target.libraries.map_or(String::new(), |libraries| format!("-L {libraries} "));
     let limit = LIMIT.as_secs();
     let text =

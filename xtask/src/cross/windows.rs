@@ -11,6 +11,7 @@ use crate::count::Count;
 use crate::matrix::{self, Case, STDIN};
 use crate::paths;
 use crate::process::{End, Output, capture, describe, run_limited};
+use crate::test::build_with_plugin;
 use anyhow::{Context, Result, ensure};
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
@@ -194,7 +195,7 @@ impl Bench {
         let wrapper = format!("pipes:{}", wine.wrapper(&executor)?.display());
         let places = [wrapper, wine.listen(&executor)?];
         let itself = TARGET.build_program("uruk-cli", "uruk")?;
-        Ok(Bench { wine, uruk: matrix::build_uruk()?, itself, places, builder: matrix::Builder::new()?, libraries })
+        Ok(Bench { wine, uruk: build_with_plugin()?, itself, places, builder: matrix::Builder::new()?, libraries })
     }
 
     /// Links objects and runs them.

@@ -13,6 +13,7 @@ mod contents;
 mod error;
 mod file;
 mod load;
+mod program;
 mod region;
 mod write;
 
@@ -20,6 +21,7 @@ pub use base::{Base, Changes};
 pub use contents::{Change, Exported, Imported, Kind, Needed, Stamp};
 pub use error::{MappedError, Problem};
 pub use load::{Find, LoadOptions, Mapped};
+pub use program::run_program;
 /// Where an image is loaded: this process, with options of memory that images do not need.
 pub use uruk_executor::in_process::InProcess;
 pub use uruk_executor::memory::Options as MemoryOptions;
