@@ -4,7 +4,7 @@
 mod support;
 
 use std::path::{Path, PathBuf};
-use support::{LANGUAGES, LIBC, archive, object, object_with, package, runs_as, runtime, source};
+use support::{LANGUAGES, LIBC, archive, mapped, object, object_with, package, runs_as, runtime, source};
 
 fn path(name: &str) -> PathBuf {
     package().join(format!("tests/c/{name}.c"))
@@ -168,4 +168,11 @@ fn images() {
     let runtime = runtime("image_runtime");
     let arguments = |folder: &Path| vec![runtime.clone(), LIBC.to_owned(), folder.display().to_string()];
     runs_as(&path("images"), LANGUAGES, true, arguments);
+}
+
+#[test]
+fn images_that_are_mapped() {
+    let [code, more] = mapped("mapped_code");
+    let arguments = |folder: &Path| vec![code.clone(), more.clone(), LIBC.to_owned(), folder.display().to_string()];
+    runs_as(&path("mapped"), LANGUAGES, true, arguments);
 }
