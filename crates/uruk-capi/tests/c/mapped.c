@@ -99,6 +99,9 @@ static void write_first(void) {
   save(&options, "stripped");
   OK(uruk_world_dispose(world));
   OK(uruk_jit_destroy(jit));
+  /* The JIT has run initialisers and finalisers, too. */
+  CHECK(reported == 101);
+  reported = 0;
 }
 
 static uint64_t find(void *context, const char *name) { return strcmp(name, "reported") == 0 ? at(context) : 0; }
