@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import _abi
 from ._callbacks import asked, asking, callback, telling, told
@@ -96,7 +96,7 @@ class Mapped(Owned):
     def symbols(self) -> list[MappedSymbol]:
         """All that it defines for others, but for thread-local variables."""
 
-        def symbol(raw: _abi.uruk_mapped_symbol) -> MappedSymbol:
+        def symbol(raw: Any) -> MappedSymbol:
             return MappedSymbol(decoded(raw.name), raw.address, raw.size, meaning(SymbolType, raw.kind))
 
         return told(library.uruk_mapped_symbols, self._handle, each=_each_symbol, meaning=symbol)

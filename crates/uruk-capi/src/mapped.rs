@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uruk_jitlink::graph::SymbolKind;
 
-/// Libraries that the process was started with use what the image defines, for good, as those of a program that the system starts.
+/// Libraries that the process was started with use what the image defines, for good, as those of a program that the system starts: it is
+/// never disposed of.
 pub const URUK_LOAD_INTERPOSE: u32 = 1;
 
 /// What an image is loaded with.
@@ -49,8 +50,9 @@ pub struct uruk_load_options {
     pub base: Handle<uruk_mapped>,
     /// Given to `find`.
     pub context: *mut c_void,
-    /// The address of a symbol that the image does not define, before the process is asked for it; 0 if it is not known here. Called on this
-    /// thread during the call that loads; it may look up. May be null.
+    /// The address of a symbol that the image does not define, before the process is asked for it; 0 if it is not known here. When the image
+    /// was made, a library had the symbol, or all references to it were weak. Called on this thread during the call that loads; it may
+    /// look up. May be null.
     pub find: Option<unsafe extern "C" fn(context: *mut c_void, name: *const c_char) -> u64>,
 }
 

@@ -4,7 +4,10 @@
 mod support;
 
 use std::path::{Path, PathBuf};
-use support::{LANGUAGES, LIBC, archive, mapped, object, object_with, package, runs_as, runtime, source};
+use std::process::Command;
+use support::{
+    LANGUAGES, LIBC, archive, compile, folder, mapped, object, object_with, package, runs_as, runtime, source, succeeds,
+};
 
 fn path(name: &str) -> PathBuf {
     package().join(format!("tests/c/{name}.c"))
@@ -175,4 +178,15 @@ fn images_that_are_mapped() {
     let [code, more] = mapped("mapped_code");
     let arguments = |folder: &Path| vec![code.clone(), more.clone(), LIBC.to_owned(), folder.display().to_string()];
     runs_as(&path("mapped"), LANGUAGES, true, arguments);
+}
+
+#[test]
+fn libraries_use_what_a_mapped_image_defines() {
+    let object = object_with("asking", "int answer(void) { return 1; } int ask(void) { return answer(); }", &["-fPIC"]);
+    let library = folder().join("libasking.so");
+    succeeds(Command::new("gcc").arg("-shared").arg(object).arg("-o").arg(&library), "libasking.so");
+    let program = compile(&path("interposed"), &LANGUAGES[0], "", &[&library.display().to_string()]);
+    let image = tempfile::tempdir().unwrap();
+    let arguments = [LIBC.to_owned(), image.path().join("image").display().to_string()];
+    assert_eq!(succeeds(Command::new(program).args(arguments), "interposed"), "interposed: ok\n");
 }
