@@ -226,7 +226,8 @@
 // An address is enough: the code may not be called yet.
 #define URUK_LOOKUP_RESOLVED 4
 
-// Libraries that the process was started with use what the image defines, for good, as those of a program that the system starts.
+// Libraries that the process was started with use what the image defines, for good, as those of a program that the system starts: it is
+// never disposed of.
 #define URUK_LOAD_INTERPOSE 1
 
 // Kinds of sections and of segments.
@@ -1006,8 +1007,9 @@ typedef struct {
   uruk_mapped *base;
   // Given to `find`.
   void *context;
-  // The address of a symbol that the image does not define, before the process is asked for it; 0 if it is not known here. Called on this
-  // thread during the call that loads; it may look up. May be null.
+  // The address of a symbol that the image does not define, before the process is asked for it; 0 if it is not known here. When the image
+  // was made, a library had the symbol, or all references to it were weak. Called on this thread during the call that loads; it may
+  // look up. May be null.
   uint64_t (*find)(void *context, const char *name);
 } uruk_load_options;
 

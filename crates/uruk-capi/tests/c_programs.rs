@@ -185,7 +185,8 @@ fn libraries_use_what_a_mapped_image_defines() {
     let object = object_with("asking", "int answer(void) { return 1; } int ask(void) { return answer(); }", &["-fPIC"]);
     let library = folder().join("libasking.so");
     succeeds(Command::new("gcc").arg("-shared").arg(object).arg("-o").arg(&library), "libasking.so");
-    let program = compile(&path("interposed"), &LANGUAGES[0], "", &[&library.display().to_string()]);
+    let options = ["-Wl,--no-as-needed", &library.display().to_string()];
+    let program = compile(&path("interposed"), &LANGUAGES[0], "", &options);
     let image = tempfile::tempdir().unwrap();
     let arguments = [LIBC.to_owned(), image.path().join("image").display().to_string()];
     assert_eq!(succeeds(Command::new(program).args(arguments), "interposed"), "interposed: ok\n");
