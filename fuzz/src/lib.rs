@@ -5,6 +5,7 @@ pub mod bodies;
 pub mod check;
 pub mod coff;
 pub mod edits;
+pub mod images;
 pub mod load;
 pub mod mutate;
 pub mod parts;

@@ -1,6 +1,7 @@
 """Images that are mapped: a list of this process goes on in them, and what has changed since in others."""
 
 import ctypes
+import gc
 import unittest
 
 import uruk
@@ -146,6 +147,15 @@ class Mapped(Case):
         self.assertEqual((self.reported.value, on["all"](4)), (before, 4 * 3 + 4 * 2 + 1))
         on.close()
         self.assertEqual(self.reported.value, before + 100)
+
+    def test_a_jit_has_what_it_is_linked_against(self):
+        with uruk.Jit() as jit:
+            uruk.Mapped(self.path, find=self.find).define(jit)
+            gc.collect()
+            jit.add_c(MORE)
+            self.assertEqual((jit["all"](4), self.reported.value), (8 + 1, 1))
+        gc.collect()
+        self.assertEqual(self.reported.value, 101)
 
     def test_images_are_described_and_compared(self):
         self.assertIn("stamp: runtime 1\n", uruk.describe(self.path))

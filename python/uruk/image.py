@@ -58,8 +58,8 @@ class Image(Owned):
         A program calls `main`, and lies at `address` if that is not 0; loaders know a shared object by `name`. `keep` are symbols of the
         code to keep, with all that they refer to; otherwise it is all that others can see. `libraries` have what the image does not
         define; otherwise it is those that this process has loaded. The loader, `interpreter`, looks in `run_path` before it does in the
-        system's folders. `short_relocations`, of which loaders know since 2022, are not used if that is False. `strip` leaves out what only debuggers,
-        symbolizers and backtraces look at.
+        system's folders. `short_relocations`, of which loaders know since 2022, are not used if that is False. `strip` leaves out what only
+        debuggers, symbolizers and backtraces look at.
 
         Of an image to be mapped, which need not have a `main`: `stamp`, and with `stamp_layout` the layout of the world's types, is what
         who loads it can ask for. `same_builds`: libraries have to be the very builds, not only define the same symbols. `libraries` are

@@ -102,8 +102,9 @@ class Mapped(Owned):
         return told(library.uruk_mapped_symbols, self._handle, each=_each_symbol, meaning=symbol)
 
     def define(self, dylib: Dylib) -> None:
-        """Defines all of that in a dylib, whose code may run as long as the image is there."""
+        """Defines all of that in a dylib, whose JIT has the image from then on; its code may run as long as that is not closed."""
         check(library.uruk_mapped_define(self._handle, dylib._handle))
+        dylib.jit._kept.append(self)
 
     def run(self) -> int:
         """Runs the program that it is, and returns its status."""

@@ -35,6 +35,7 @@ pub mod plugin;
 pub mod raw;
 pub mod redirect;
 pub mod responsibility;
+pub mod saving;
 pub mod sized;
 pub mod tracker;
 pub mod unit;

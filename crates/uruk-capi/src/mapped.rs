@@ -50,9 +50,9 @@ pub struct uruk_load_options {
     pub base: Handle<uruk_mapped>,
     /// Given to `find`.
     pub context: *mut c_void,
-    /// The address of a symbol that the image does not define, before the process is asked for it; 0 if it is not known here. When the image
-    /// was made, a library had the symbol, or all references to it were weak. Called on this thread during the call that loads; it may
-    /// look up. May be null.
+    /// The address of a symbol that the image does not define, before the process is asked for it; 0 if it is not known here. When the
+    /// image was made, a library had the symbol, or all references to it were weak. Called on this thread during the call that loads; it
+    /// may look up. May be null.
     pub find: Option<unsafe extern "C" fn(context: *mut c_void, name: *const c_char) -> u64>,
 }
 
@@ -240,9 +240,10 @@ pub extern "C" fn uruk_mapped_define(image: Handle<uruk_mapped>, dylib: Handle<u
             return Err(Failure::invalid("the image is in this process, and the code of this JIT does not run here"));
         }
         let session = dylib.program.jit.session();
-        let symbols = image.image.definitions().map(|(export, address)| {
-            (session.names().intern(export.name.as_bytes()), address, kind_of(export))
-        });
+        let symbols = image
+            .image
+            .definitions()
+            .map(|(export, address)| (session.names().intern(export.name.as_bytes()), address, kind_of(export)));
         session.define_absolute(dylib.id, &symbols.collect::<Vec<_>>());
         Ok(())
     })

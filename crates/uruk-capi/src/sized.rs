@@ -76,6 +76,15 @@ pub(crate) fn copy<T: Grows>(source: List<T>) -> Result<T, Failure> {
     }
 }
 
+/// The same, or all defaults for null.
+pub(crate) fn copy_or_defaults<T: Grows>(source: List<T>) -> Result<T, Failure> {
+    match source.first(T::NAME)? {
+        Some(_) => copy(source),
+        // SAFETY: the trait says that any bytes behind the head are a value, zeros above all, and the head is numbers.
+        None => Ok(unsafe { std::mem::zeroed() }),
+    }
+}
+
 fn check_size<T: Grows>(size: usize) -> Result<(), Failure> {
     let (known, least) = (size_of::<T>(), size_of::<Head>());
     let (status, text) = match size {

@@ -52,6 +52,8 @@ pub struct Image {
     pub address: Option<u64>,
     /// What is kept beside what is called first.
     pub keep: Vec<String>,
+    /// Names and debug information are left out.
+    pub strip: bool,
 }
 
 /// What a file of `uruk image build` is.
@@ -167,6 +169,10 @@ pub struct Options {
     pub gc_sections: bool,
     /// Keep debug information and tell debuggers.
     pub debugger: bool,
+    /// Where the program may save itself.
+    pub save_image: Option<PathBuf>,
+    /// What may be wrong there.
+    pub allowed: Vec<String>,
     /// Where the code runs, if not in this process.
     pub executor: Option<Place>,
     /// Nothing but computing is possible there.
@@ -311,6 +317,8 @@ fn parse_run(arguments: Vec<OsString>) -> Result<Command, Error> {
             Arg::Long("executor") => options.executor = Some(place(parser.value()?)?),
             Arg::Long("sandbox") => options.sandbox = true,
             Arg::Long("debugger") => options.debugger = true,
+            Arg::Long("allow") => options.allowed.push(text("--allow", parser.value()?)?),
+            Arg::Long("save-image") => options.save_image = Some(parser.value()?.into()),
             Arg::Long("times") => options.times = times(parser.optional_value())?,
             Arg::Long("cflag") => options.flags.c.push(parser.value()?),
             Arg::Long("rustflag") => options.flags.rust.push(parser.value()?),

@@ -2,9 +2,8 @@
 
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions, remove_file};
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use uruk_executor::in_process::InProcess;
 use uruk_executor::lifecycle;
 use uruk_executor::memory;
 use uruk_image::mapped::{LoadOptions, Mapped, MappedOptions, Problem, is_mapped, write_mapped};
-use uruk_image::{Code, ElfKind, ElfOptions, Library, Summary, write_elf};
+use uruk_image::{Code, ElfKind, ElfOptions, Library, Summary, save, write_elf};
 use uruk_jitlink::graph::LinkGraph;
 
 use crate::args::{Image, ImageKind, Mention, Options, Request};
@@ -40,7 +39,8 @@ fn write(jit: &Jit, plan: &Plan, image: &Image) -> Result<(), Box<dyn Error>> {
     let code = Code::of(session, &dylibs.collect::<Vec<_>>())?;
     let libraries = Library::of_this_process()?;
     let bytes = bytes(code.into_graphs(), &libraries, plan.entry.as_str(), image)?;
-    put(&image.output, &bytes).map_err(|error| format!("{}: {error}", image.output.display()).into())
+    save(&image.output, &bytes, image.kind != ImageKind::Mapped)
+        .map_err(|error| format!("{}: {error}", image.output.display()).into())
 }
 
 fn bytes(graphs: Vec<LinkGraph>, libraries: &[Library], entry: &str, image: &Image) -> Result<Vec<u8>, Box<dyn Error>> {
@@ -50,12 +50,12 @@ fn bytes(graphs: Vec<LinkGraph>, libraries: &[Library], entry: &str, image: &Ima
     }
     let roots = (!roots.is_empty()).then_some(&roots[..]);
     if image.kind == ImageKind::Mapped {
-        let options =
-            MappedOptions { main: Some(entry), libraries, roots, address: image.address, ..Default::default() };
+        let (main, address, strip) = (Some(entry), image.address, image.strip);
+        let options = MappedOptions { main, libraries, roots, address, strip, ..MappedOptions::default() };
         return Ok(write_mapped(graphs, &options)?);
     }
     let folders = search_folders(libraries);
-    let mut options = ElfOptions { roots, ..ElfOptions::shared_object(libraries) };
+    let mut options = ElfOptions { roots, strip: image.strip, ..ElfOptions::shared_object(libraries) };
     if image.kind == ImageKind::Program {
         options.kind = ElfKind::Executable { main: entry.to_owned(), address: image.address };
     }
@@ -72,15 +72,6 @@ fn search_folders(libraries: &[Library]) -> String {
     folders.sort_unstable();
     folders.dedup();
     folders.join(":")
-}
-
-/// Writes a file that can be run, in the place of one that may be running.
-fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    match remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    OpenOptions::new().write(true).create_new(true).mode(0o777).open(path)?.write_all(bytes)
 }
 
 /// The images that are to be run, each of which builds on the one before it; `None` if what is to be run is none.

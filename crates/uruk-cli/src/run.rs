@@ -33,6 +33,13 @@ pub fn execute(mut plan: Plan) -> ExitCode {
             return fail(&error);
         }
     };
+    if plan.options.save_image.is_some() {
+        let elsewhere = plan.options.executor.is_some() || plan.options.sandbox;
+        if plan.options.lazy || elsewhere || cfg!(windows) {
+            progress.finish();
+            return fail(&"--save-image is for what is linked before it runs, in this process, on Linux");
+        }
+    }
     let mut times = Stopwatch::start(plan.options.times);
     let executor = match Executor::of(&plan) {
         Ok(executor) => executor,
@@ -41,7 +48,7 @@ pub fn execute(mut plan: Plan) -> ExitCode {
             return fail(&error);
         }
     };
-    let linked = link(&plan, executor.as_ref(), false, &progress, &mut times);
+    let linked = link(&plan, executor.as_ref(), Purpose::Run, &progress, &mut times);
     progress.finish();
     drop(compiled);
     let jit = match linked {
@@ -54,8 +61,14 @@ pub fn execute(mut plan: Plan) -> ExitCode {
         lazy::remember();
     }
     match status.map_err(|error| Failure::new(error, &jit)) {
-        // Handlers that the program has registered run in here, so its code has to be there still.
-        Ok(status) => lifecycle::exit(status),
+        Ok(status) => {
+            #[cfg(unix)]
+            if plan.options.save_image.is_some() && !uruk_c::saving::is_saved() {
+                complain("uruk: warning: the program has not saved itself; it has to call `uruk_save_image`");
+            }
+            // Handlers that the program has registered run in here, so its code has to be there still.
+            lifecycle::exit(status)
+        }
         Err(failure) => match failure.signal() {
             Some(signal) => {
                 complain(&failure.reported(format!("uruk: error: {}", failure.error)));
@@ -73,7 +86,7 @@ pub fn link_only(mut plan: Plan, then: impl FnOnce(&Jit, &Plan) -> Result<(), Bo
     progress.phase("compiling");
     let compiled = compile::compile(&mut plan);
     let mut times = Stopwatch::start(plan.options.times);
-    let linked = compiled.as_ref().ok().map(|_| link(&plan, None, true, &progress, &mut times));
+    let linked = compiled.as_ref().ok().map(|_| link(&plan, None, Purpose::Write, &progress, &mut times));
     progress.finish();
     match (compiled, linked) {
         (Err(error), _) => fail(&error),
@@ -129,14 +142,25 @@ impl Failure {
     }
 }
 
-/// Reads and links everything, and keeps graphs if that is wanted.
+/// What is linked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To be run.
+    Run,
+    /// To be written to a file.
+    #[cfg(unix)]
+    Write,
+}
+
+/// Reads and links everything.
 fn link(
     plan: &Plan,
     executor: Option<&Executor>,
-    retain: bool,
+    purpose: Purpose,
     progress: &Progress,
     times: &mut Stopwatch,
 ) -> Result<Jit, Failure> {
+    let retain = purpose != Purpose::Run || plan.options.save_image.is_some();
     let mut builder = Jit::builder().strict_wx(plan.options.strict_wx).retain_graphs(retain);
     if let Some(executor) = executor {
         builder = builder.executor(executor.remote.clone());
@@ -170,6 +194,10 @@ fn link(
         dylib.link_against(&others);
         add_inputs(&jit, dylib, &planned.inputs, plan.options.lazy.then_some(&*ir))?;
     }
+    #[cfg(unix)]
+    if let Some(path) = &plan.options.save_image {
+        uruk_c::saving::offer(&jit, &dylibs, path.clone(), plan.options.allowed.clone());
+    }
     jit.load_libraries_on_demand(USUAL_LIBRARIES);
     if plan.options.lazy {
         lazy::begin(&jit, plan)?;
@@ -179,7 +207,7 @@ fn link(
     let linked = jit.link(&dylibs).and_then(|()| jit.main().find(&plan.entry));
     let linked = linked.and_then(|_| if plan.options.lazy { lazy::link_replaced(&jit, plan) } else { Ok(()) });
     // What replaces this process's functions, as `malloc`, is code, which does not run here if it is only written.
-    let linked = linked.and_then(|()| if retain { Ok(()) } else { jit.interpose() });
+    let linked = linked.and_then(|()| if purpose == Purpose::Run { jit.interpose() } else { Ok(()) });
     linked.map_err(|error| Failure::new(error, &jit))?;
     if !plan.options.lazy {
         // A program may look at what is mapped in its process, as sanitizers do.

@@ -4,11 +4,15 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use uruk_executor::libraries::load_apart;
+use uruk_image::mapped::{InProcess, LoadOptions, Mapped, MappedOptions, MemoryOptions, write_mapped};
 use uruk_image::memory::ThisProcess;
 use uruk_image::{Count, ElfKind, ElfOptions, External, Field, Library, Pointer, PointerEntry, Type, World, write_elf};
 use uruk_jitlink::elf::x86_64::FORMAT;
 use uruk_jitlink::format;
+use uruk_jitlink::graph::LinkGraph;
 use uruk_jitlink::input::Input;
 use uruk_jitlink::names::Names;
 
@@ -46,6 +50,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         std::fs::write(Path::new(folder).join(name), write_elf(vec![code.clone(), data], &options)?)?;
     }
     let written = start.elapsed() - traced;
+    let graphs = vec![code.clone(), closure.to_graph(&world, "the data", &FORMAT, &())?];
+    let loaded = loaded(graphs, &libraries[1..], Path::new(folder))?;
 
     let fields = [&[FIELDS as u64][..], &vec![0; FIELDS]].concat();
     let mut world = World::new();
@@ -62,6 +68,31 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let milliseconds = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
     let (added, traced, written) = (milliseconds(added), milliseconds(traced), milliseconds(written) / 2.0);
-    println!("{{\"added_ms\": {added:.1}, \"traced_ms\": {traced:.1}, \"written_ms\": {written:.1}}}");
+    let [mapped, library] = loaded.map(milliseconds);
+    println!(
+        "{{\"added_ms\": {added:.1}, \"traced_ms\": {traced:.1}, \"written_ms\": {written:.1}, \
+          \"mapped_ms\": {mapped:.2}, \"library_ms\": {library:.2}}}"
+    );
     Ok(())
+}
+
+/// How long a process that runs takes to load a mappable image, and a shared object of the same.
+fn loaded(graphs: Vec<LinkGraph>, libraries: &[Library], folder: &Path) -> Result<[Duration; 2], Box<dyn Error>> {
+    let (image, library) = (folder.join("mapped"), folder.join("libown.so"));
+    std::fs::write(&library, write_elf(graphs.clone(), &ElfOptions::shared_object(libraries))?)?;
+    std::fs::write(&image, write_mapped(graphs, &MappedOptions { libraries, ..MappedOptions::default() })?)?;
+    let executor = Arc::new(InProcess::new(MemoryOptions::default()));
+    let path = library.to_str().ok_or("the folder's name is no text")?;
+    let mut least = [Duration::MAX; 2];
+    for _ in 0..5 {
+        let start = Instant::now();
+        let mapped = Mapped::load(&image, &LoadOptions::default(), &executor)?;
+        least[0] = least[0].min(start.elapsed());
+        drop(mapped);
+        let start = Instant::now();
+        let loaded = load_apart(path)?;
+        least[1] = least[1].min(start.elapsed());
+        drop(loaded);
+    }
+    Ok(least)
 }

@@ -49,8 +49,8 @@ class Mapped : public detail::Owner<uruk_mapped, uruk_mapped_dispose> {
   /// Loads an image from a file that nobody is to write to, and runs its initialisers.
   static Result<Mapped> load(Text path, const LoadOptions &wanted = {}) { return load(path, wanted, nullptr, nullptr); }
 
-  /// The same with a function that is asked, by name, for the address of what the image does not define, before the process is; 0 if it is not
-  /// known there.
+  /// The same with what is called with the names of symbols that the image does not define, before the process is asked for them: it
+  /// returns an address, or 0.
   template <class Find>
   static Result<Mapped> load(Text path, const LoadOptions &wanted, Find find) {
     auto ask = [](void *context, const char *name) noexcept -> std::uint64_t { return (*static_cast<Find *>(context))(name); };

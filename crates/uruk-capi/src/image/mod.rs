@@ -11,6 +11,7 @@ use crate::handle::{self, Handle, Kind};
 use crate::jit::{Program, uruk_jit};
 use crate::mapped::uruk_mapped;
 use crate::raw::{List, Out, Text};
+use crate::saving;
 use crate::sized::{self, Grows};
 use crate::world::closure::{Custom, uruk_heap_callbacks};
 use crate::world::{lock, uruk_world};
@@ -53,8 +54,8 @@ pub struct uruk_image_options {
     pub kind: u32,
     /// `URUK_IMAGE_LONG_RELOCATIONS` and those behind it, joined by `|`.
     pub flags: u32,
-    /// Whose code it has, with the values that variables have now; null: no code. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and
-    /// its code runs in this process.
+    /// Whose code it has, with the values that variables have now; null: no code, or in a program that `uruk run --save-image` runs its
+    /// own. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and its code runs in this process.
     pub jit: Handle<uruk_jit>,
     /// The dylibs whose code it is; null: the main one.
     pub dylibs: List<Handle<uruk_dylib>>,
@@ -134,13 +135,7 @@ pub struct Image {
 pub extern "C" fn uruk_image_make(options: List<uruk_image_options>, image: Out<Handle<uruk_image>>) -> uruk_status {
     enter(Reach::OutsideLinks, || {
         image.check("image")?;
-        let options = sized::copy(options)?;
-        let base = options.base.get_if_any()?;
-        let base = base.as_ref().map(|base| base.base()).transpose()?;
-        let output = Output::new(&options, base.as_ref())?;
-        let bytes = output.write(freeze(&options, base.as_ref())?)?;
-        let runs = matches!(options.kind, URUK_IMAGE_EXECUTABLE | URUK_IMAGE_SHARED_OBJECT);
-        let made = Image { bytes, runs };
+        let made = make(&sized::copy(options)?)?;
         image.put(handle::put::<uruk_image>(Arc::new(made)).handle())
     })
 }
@@ -176,10 +171,28 @@ pub extern "C" fn uruk_image_dispose(image: Handle<uruk_image>) -> uruk_status {
     enter(Reach::Anywhere, || image.take().map(drop))
 }
 
+/// Makes an image of the program that runs here, and writes it to a file.
+pub(crate) fn save_program(options: List<uruk_image_options>, path: &Path) -> Result<(), Failure> {
+    let Image { bytes, runs } = make(&sized::copy_or_defaults(options)?)?;
+    save(path, &bytes, runs)
+        .map_err(|error| Failure::new(uruk_status::URUK_FILE, format!("{}: {error}", path.display())))
+}
+
+fn make(options: &uruk_image_options) -> Result<Image, Failure> {
+    let base = options.base.get_if_any()?;
+    let base = base.as_ref().map(|base| base.base()).transpose()?;
+    let output = Output::new(options, base.as_ref())?;
+    let bytes = output.write(freeze(options, base.as_ref())?)?;
+    Ok(Image { bytes, runs: matches!(options.kind, URUK_IMAGE_EXECUTABLE | URUK_IMAGE_SHARED_OBJECT) })
+}
+
 fn freeze(options: &uruk_image_options, base: Option<&Base<'_>>) -> Result<Frozen, Failure> {
     let (program, dylibs) = code(options)?;
+    let own = if program.is_none() { saving::own() } else { None };
     let code = program.as_ref().map(|program| (program.jit.session(), dylibs.as_slice()));
-    let allowed = owned(options.allowed, options.allowed_count, "allowed")?;
+    let code = code.or_else(|| own.as_ref().map(|own| (&own.session, own.dylibs)));
+    let mut allowed = owned(options.allowed, options.allowed_count, "allowed")?;
+    allowed.extend(own.iter().flat_map(|own| own.allowed).cloned());
     let roots = texts(options.roots, options.root_count, "roots")?;
     let heap = Custom::new(options.heap)?;
     let heap = heap.as_ref().map(|heap| heap as &dyn Heap);
@@ -189,7 +202,11 @@ fn freeze(options: &uruk_image_options, base: Option<&Base<'_>>) -> Result<Froze
     }
     let guard = world.as_deref().map(lock);
     let data = guard.as_deref().map(|world: &World| (world, roots.as_slice()));
-    Ok(Freeze { code, data, heap, base, allowed: &allowed }.freeze()?)
+    let mut frozen = Freeze { code, data, heap, base, allowed: &allowed }.freeze()?;
+    if own.is_some() {
+        saving::forget_offered(&mut frozen.graphs);
+    }
+    Ok(frozen)
 }
 
 /// Whose code an image has, and of which dylibs.

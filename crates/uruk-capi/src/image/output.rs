@@ -75,9 +75,7 @@ impl Output {
             (Form::Object, _) => Vec::new(),
             (Form::Elf { .. }, []) => Library::of_this_process()?,
             // Some of them may be such as nobody finds by name.
-            (Form::Mapped { .. }, []) => {
-                Library::of_this_process()?.into_iter().map(Library::already_there).collect()
-            }
+            (Form::Mapped { .. }, []) => Library::of_this_process()?.into_iter().map(Library::already_there).collect(),
             (_, paths) => paths.iter().map(|path| Library::open(Path::new(path))).collect::<Result<_, _>>()?,
         };
         libraries.extend(base.map(Base::library));

@@ -232,13 +232,13 @@ int main(int count, char **words) { return count * 10 + words[count - 1][0] - '0
 "#;
 
 /// Code that is linked against that.
-const MORE: &str =
-    "long sum(long); long next(void); long thrice(long value) { return 3 * value; } long all(long value) { return sum(value) + next(); }";
+const MORE: &str = "long sum(long); long next(void); long thrice(long value) { return 3 * value; } long all(long value) { return sum(value) + next(); }";
 
 /// Compiles both to objects, whose names begin so, and says where they are.
 pub fn mapped(name: &str) -> [String; 2] {
     let include = format!("-I{}", package().join("tests/c").display());
-    [("", MAPPED), ("_more", MORE)].map(|(end, text)| object_with(&format!("{name}{end}"), text, &["-O1", "-fPIC", &include]))
+    [("", MAPPED), ("_more", MORE)]
+        .map(|(end, text)| object_with(&format!("{name}{end}"), text, &["-O1", "-fPIC", &include]))
 }
 
 /// Makes an archive of an object, and says where it is.

@@ -7,7 +7,7 @@ use crate::Error;
 
 /// The text of `uruk image --help`.
 pub fn help() -> String {
-    "Usage: uruk image build -o FILE [--shared|--mapped] [--at ADDRESS] [--keep NAME]... [OPTION|FILE]...\n\
+    "Usage: uruk image build -o FILE [--shared|--mapped] [--at ADDRESS] [--keep NAME]... [--strip] [OPTION|FILE]...\n\
      \x20      uruk image info FILE\n\
      \x20      uruk image diff FILE FILE\n\n\
      build links the FILEs in memory, as `uruk run` does and with its OPTIONs, and writes what it has linked as a program\n\
@@ -16,7 +16,8 @@ pub fn help() -> String {
      \x20 --shared       Make a shared object of all that others can see.\n\
      \x20 --mapped       Make an image of Uruk's own, which `uruk run FILE` and Uruk's interface map into a process.\n\
      \x20 --at ADDRESS   It lies there, as 0x400000, and starts with fewer relocations: a multiple of 64 KiB.\n\
-     \x20 --keep NAME    Keep NAME with all that it refers to, beside what main refers to; dlsym finds it.\n\n\
+     \x20 --keep NAME    Keep NAME with all that it refers to, beside what main refers to; dlsym finds it.\n\
+     \x20 --strip        Leave out names for backtraces and debuggers, and debug information.\n\n\
      info shows what an image is, what it needs and defines, and where its bytes go. diff says how two images differ; its\n\
      status is 1 if they do.\n\n\
      Example:\n  uruk image build -O2 prog.c util.o libzip.a -lm -o prog\n"
@@ -53,6 +54,7 @@ fn parse_build(mut arguments: impl Iterator<Item = OsString>) -> Result<Command,
             Some("-h" | "--help") => return Ok(Command::Print(help())),
             Some("-o") => image.output = value("-o")?.into(),
             Some("--shared") => image.kind = ImageKind::Shared,
+            Some("--strip") => image.strip = true,
             Some("--mapped") => image.kind = ImageKind::Mapped,
             Some("--at") => image.address = Some(address(&value("--at")?)?),
             Some("--keep") => image.keep.push(text("--keep", value("--keep")?)?),

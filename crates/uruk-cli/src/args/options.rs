@@ -15,7 +15,7 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
     ("repl", "[--backend NAME] [FILE]", "evaluate the Kaleidoscope language as it is typed"),
     ("link", "[FLAG|FILE]...", "link files as llvm-jitlink does, check and show what was linked"),
     ("executor", "--listen ADDRESS", "run code for `uruk run --executor` of another process or machine"),
-    ("image", "build -o FILE [OPTION|FILE]...", "link files and write a program that needs no linker"),
+    ("image", "build|info|diff ...", "link files and write a program that needs no linker; show and compare such"),
     ("inspect", "FILE", "show what the linker sees in a file"),
     ("help", "[COMMAND]", "tell about a command"),
 ];
@@ -45,6 +45,8 @@ pub const RUN: &[(&str, &[OptionSpec])] = &[
         option("--executor PLACE", "Run the code elsewhere: in a child that is the program PLACE (uruk-executor), pipes:PLACE for one that shares no memory, or in an executor that listens at tcp:HOST:PORT or unix:PATH (`uruk executor --listen`), which is told the secret in the environment variable URUK_SECRET. It may be of another architecture."),
         option("--sandbox", "Run the code in a child that can compute, read the system's libraries and use the standard streams, and nothing else: it opens no other files, no connections and no programs. An executor that listens is started with --sandbox itself."),
         option("--debugger", "Keep debug information and tell debuggers about it."),
+        option("--save-image FILE", "Offer the program the functions of uruk.h for worlds and images, and `uruk_save_image`, with which it saves itself to FILE once it has built its state. The file starts from there."),
+        option("--allow PATH", "With --save-image: the word at PATH, as messages name it, holds an address of this process, and may be in the file."),
         option("-j N", "Use at most N threads. The default is one for each processor."),
         option("--times, --times=json", "Report on standard error how long each phase took."),
     ]),

@@ -1,7 +1,8 @@
 //! Uruk's own images: a file that is mapped into a running process in one piece, relocated, and used at once.
 //!
-//! Data flow: graphs → one linked image, with a list of what only its loader knows ([`write`]) → a file ([`file`], [`contents`]) → one
-//! mapping ([`region`]), relocations, thread-local variables, unwind records, initialisers ([`load`]).
+//! Data flow: graphs → one linked image, with a list of what only its loader knows (`write.rs`) → a file (`file.rs`, `contents.rs`) → one
+//! mapping (`region.rs`), relocations, thread-local variables, unwind records, initialisers (`load.rs`) → what has changed since, as an
+//! image that builds on it (`base.rs`).
 //! Memory: pages of the file, private to the process; those that nothing is relocated in and nobody writes to stay the file's, and are
 //! shared by all processes.
 //! Invariants: a file that was truncated, altered, or made for another version, architecture or stamp is refused before any of it is used;
@@ -19,6 +20,9 @@ pub use base::{Base, Changes};
 pub use contents::{Change, Exported, Imported, Kind, Needed, Stamp};
 pub use error::{MappedError, Problem};
 pub use load::{Find, LoadOptions, Mapped};
+/// Where an image is loaded: this process, with options of memory that images do not need.
+pub use uruk_executor::in_process::InProcess;
+pub use uruk_executor::memory::Options as MemoryOptions;
 pub use write::write_mapped;
 
 pub(crate) use file::{machine_name, read};

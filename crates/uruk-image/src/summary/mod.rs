@@ -1,6 +1,6 @@
 //! What the file of an image says of it, for people, and how two of them differ.
 //!
-//! Data flow: bytes → a summary of a mappable image ([`mapped`]) or of an ELF file ([`elf`]) → text, or lines that name differences.
+//! Data flow: bytes → a summary of a mappable image (`mapped.rs`) or of an ELF file (`elf.rs`) → text, or lines that name differences.
 
 mod elf;
 mod mapped;
