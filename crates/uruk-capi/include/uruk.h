@@ -819,8 +819,8 @@ typedef struct {
   uint32_t kind;
   // `URUK_IMAGE_LONG_RELOCATIONS` and those behind it, joined by `|`.
   uint32_t flags;
-  // Whose code it has, with the values that variables have now; null: no code. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and
-  // its code runs in this process.
+  // Whose code it has, with the values that variables have now; null: no code, or in a program that `uruk run --save-image` runs its
+  // own. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and its code runs in this process.
   uruk_jit *jit;
   // The dylibs whose code it is; null: the main one.
   uruk_dylib *const *dylibs;
@@ -1007,9 +1007,9 @@ typedef struct {
   uruk_mapped *base;
   // Given to `find`.
   void *context;
-  // The address of a symbol that the image does not define, before the process is asked for it; 0 if it is not known here. When the image
-  // was made, a library had the symbol, or all references to it were weak. Called on this thread during the call that loads; it may
-  // look up. May be null.
+  // The address of a symbol that the image does not define, before the process is asked for it; 0 if it is not known here. When the
+  // image was made, a library had the symbol, or all references to it were weak. Called on this thread during the call that loads; it
+  // may look up. May be null.
   uint64_t (*find)(void *context, const char *name);
 } uruk_load_options;
 

@@ -10,9 +10,7 @@ use crate::handle::{self, Handle, Kind};
 use crate::raw::{List, Opaque, Out, Text};
 use crate::sized::{self, Grows};
 use crate::world::{lock, uruk_world};
-use ::uruk_executor::in_process::InProcess;
-use ::uruk_executor::memory::Options;
-use ::uruk_image::mapped::{self, Base, Exported, LoadOptions, Mapped, MappedError, Problem};
+use ::uruk_image::mapped::{self, Base, Exported, InProcess, LoadOptions, Mapped, MappedError, MemoryOptions, Problem};
 use std::ffi::{c_char, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -149,7 +147,7 @@ pub extern "C" fn uruk_mapped_load(options: List<uruk_load_options>, image: Out<
             symbols: find.as_ref().map(|find| find as &mapped::Find<'_>),
             interpose: options.flags & URUK_LOAD_INTERPOSE != 0,
         };
-        let executor = Arc::new(InProcess::new(Options::default()));
+        let executor = Arc::new(InProcess::new(MemoryOptions::default()));
         if !arguments.is_empty() {
             executor.set_arguments(arguments);
         }
