@@ -1,8 +1,15 @@
 //! How an image is written: what options say of each kind of file.
 
-use super::*;
+use super::{
+    URUK_IMAGE_EXECUTABLE, URUK_IMAGE_LONG_RELOCATIONS, URUK_IMAGE_MAPPED, URUK_IMAGE_OBJECT, URUK_IMAGE_SAME_BUILDS,
+    URUK_IMAGE_SHARED_OBJECT, URUK_IMAGE_STAMP_LAYOUT, URUK_IMAGE_STRIP, owned, texts, uruk_image_options,
+};
+use crate::error::Failure;
+use crate::raw::Text;
+use crate::world::lock;
 use ::uruk_image::mapped::{Base, MappedOptions, write_mapped};
-use ::uruk_image::{ElfKind, ElfOptions, Library, write_elf, write_object};
+use ::uruk_image::{ElfKind, ElfOptions, Frozen, Library, write_elf, write_object};
+use std::path::Path;
 
 /// How an image is written.
 pub struct Output {
@@ -62,8 +69,7 @@ impl Output {
         let form = match options.kind {
             URUK_IMAGE_OBJECT => Form::Object,
             URUK_IMAGE_MAPPED => {
-                let layout = (options.flags & URUK_IMAGE_STAMP_LAYOUT != 0).then(|| layout(options)).transpose()?;
-                Form::Mapped { main, address, stamp: stamp.unwrap_or_default(), layout }
+                Form::Mapped { main, address, stamp: stamp.unwrap_or_default(), layout: layout(options)? }
             }
             URUK_IMAGE_SHARED_OBJECT => Form::Elf { kind: ElfKind::SharedObject { name }, interpreter, run_path },
             _ => {
@@ -120,9 +126,12 @@ impl Output {
     }
 }
 
-/// The layout of the types of the world whose data an image has.
-fn layout(options: &uruk_image_options) -> Result<[u8; 32], Failure> {
+/// The layout of the types of the world whose data an image has, if it is stamped with that.
+fn layout(options: &uruk_image_options) -> Result<Option<[u8; 32]>, Failure> {
+    if options.flags & URUK_IMAGE_STAMP_LAYOUT == 0 {
+        return Ok(None);
+    }
     let world = options.world.get_if_any()?;
     let world = world.ok_or_else(|| Failure::invalid("uruk_image_options: a layout is a world's; give one"))?;
-    Ok(lock(&world).layout())
+    Ok(Some(lock(&world).layout()))
 }
