@@ -130,18 +130,18 @@ def asked(kind: Any) -> Any:
 @contextmanager
 def asking(what: str, function: Callable[..., int]) -> Iterator[int]:
     """Lends a function to C, as long as it asks, by a number. What that raises is the cause of an error."""
-    asked = _Asked(function)
-    number = lend(asked)
+    question = _Asked(function)
+    number = lend(question)
     try:
         yield number
     except Error as error:
-        if asked.raised is None:
+        if question.raised is None:
             raise
-        raise error from asked.raised
+        raise error from question.raised
     finally:
         take_back(number)
-    if asked.raised is not None:
-        raise Error(Status.CALLBACK, f"{what}: {asked.raised}") from asked.raised
+    if question.raised is not None:
+        raise Error(Status.CALLBACK, f"{what}: {question.raised}") from question.raised
 
 
 def told(function: Callable[..., int], *arguments: Any, each: Any, meaning: Callable[[Any], T]) -> list[T]:
