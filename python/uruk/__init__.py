@@ -30,9 +30,10 @@ from .executor import Executor, serve
 from .function import Function
 from .generator import Generator, Resolver, Suspended, Wanted
 from .graph import Block, Edge, Graph, Section, Symbol
-from .image import Image
+from .image import Image, describe, differences
 from .jit import Jit
 from .listener import Listener, Loaded, LoadedSymbol
+from .mapped import Mapped, MappedSymbol
 from .memory import Allocator, Batch, LaidOutMemory, MemoryManager, Request, Run, SectionMemory, StockMemory
 from .plugin import Plugin, PluginObject
 from .tracker import Pin, Redirectable, Tracker
@@ -68,6 +69,8 @@ __all__ = [
     "Listener",
     "Loaded",
     "LoadedSymbol",
+    "Mapped",
+    "MappedSymbol",
     "MemoryCache",
     "MemoryManager",
     "Optimize",
@@ -99,6 +102,8 @@ __all__ = [
     "Wanted",
     "World",
     "cache_key",
+    "describe",
+    "differences",
     "serve",
 ]
 

@@ -54,8 +54,11 @@ URUK_EDGE_GOTPCREL = 16
 URUK_IMAGE_EXECUTABLE = 0
 URUK_IMAGE_SHARED_OBJECT = 1
 URUK_IMAGE_OBJECT = 2
+URUK_IMAGE_MAPPED = 3
 URUK_IMAGE_LONG_RELOCATIONS = 1
 URUK_IMAGE_STRIP = 2
+URUK_IMAGE_SAME_BUILDS = 4
+URUK_IMAGE_STAMP_LAYOUT = 8
 URUK_JIT_STRICT_WX = 1
 URUK_JIT_GC_SECTIONS = 2
 URUK_JIT_RETAIN_GRAPHS = 4
@@ -67,6 +70,7 @@ URUK_JIT_LINK_ONLY = 128
 URUK_LOOKUP_WEAK = 1
 URUK_LOOKUP_DYNAMIC = 2
 URUK_LOOKUP_RESOLVED = 4
+URUK_LOAD_INTERPOSE = 1
 URUK_KIND_CODE = 0
 URUK_KIND_RODATA = 1
 URUK_KIND_DATA = 2
@@ -112,6 +116,7 @@ URUK_STRUCT_OBJECT_TYPE = 11
 URUK_STRUCT_ENTRY_OPTIONS = 12
 URUK_STRUCT_HEAP_CALLBACKS = 13
 URUK_STRUCT_IMAGE_OPTIONS = 14
+URUK_STRUCT_LOAD_OPTIONS = 15
 URUK_ENTRY_WEAK = 1
 URUK_POINTER_REFERENCE = 0
 URUK_POINTER_INNER = 1
@@ -154,6 +159,7 @@ URUK_OVERLAP = 28
 URUK_PAST_END = 29
 URUK_OUT_OF_REACH = 30
 URUK_IMAGE = 31
+URUK_STALE = 32
 
 
 uruk_destroy = CFUNCTYPE(None, c_void_p)
@@ -356,7 +362,12 @@ class uruk_image_options(Structure):
         ("keep_count", c_uint64),
         ("libraries", POINTER(c_char_p)),
         ("library_count", c_uint64),
+        ("stamp", c_char_p),
+        ("base", c_void_p),
     ]
+
+
+uruk_text_callback = CFUNCTYPE(None, c_void_p, c_char_p)
 
 
 class uruk_options(Structure):
@@ -426,6 +437,37 @@ class uruk_listener_callbacks(Structure):
 
 
 uruk_lookup_callback = CFUNCTYPE(None, c_void_p, c_int32, c_char_p, POINTER(c_uint64), c_size_t)
+
+
+class uruk_load_options(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("abi_version", c_uint32),
+        ("magic", c_uint64),
+        ("flags", c_uint32),
+        ("reserved", c_uint32),
+        ("path", c_char_p),
+        ("arguments", POINTER(c_char_p)),
+        ("argument_count", c_uint64),
+        ("stamp", c_char_p),
+        ("world", c_void_p),
+        ("base", c_void_p),
+        ("context", c_void_p),
+        ("find", CFUNCTYPE(c_uint64, c_void_p, c_char_p)),
+    ]
+
+
+class uruk_mapped_symbol(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_uint32),
+        ("name", c_char_p),
+        ("address", c_uint64),
+        ("size", c_uint64),
+    ]
+
+
+uruk_mapped_symbol_callback = CFUNCTYPE(None, c_void_p, POINTER(uruk_mapped_symbol))
 
 
 class uruk_memory_run(Structure):
@@ -722,7 +764,7 @@ class uruk_object_type(Structure):
     ]
 
 
-STRUCTURES = [uruk_bytes, uruk_cache_callbacks, uruk_definition, uruk_dispatcher_callbacks, uruk_entry_options, uruk_executor_options, uruk_finding, uruk_generator_callbacks, uruk_graph_argument, uruk_graph_block, uruk_graph_call, uruk_graph_counts, uruk_graph_edge, uruk_graph_section, uruk_graph_symbol, uruk_heap_callbacks, uruk_image_options, uruk_listener_callbacks, uruk_loaded, uruk_loaded_symbol, uruk_memory_answer, uruk_memory_callbacks, uruk_memory_object, uruk_memory_options, uruk_memory_piece, uruk_memory_request, uruk_memory_run, uruk_memory_section, uruk_memory_segment, uruk_memory_statistics, uruk_move, uruk_need, uruk_object, uruk_object_type, uruk_options, uruk_plugin_callbacks, uruk_plugin_object, uruk_pointer_entry, uruk_pointer_field, uruk_redirection, uruk_resolved, uruk_search_entry, uruk_share, uruk_symbol, uruk_unit, uruk_wanted, uruk_wanted_name]
+STRUCTURES = [uruk_bytes, uruk_cache_callbacks, uruk_definition, uruk_dispatcher_callbacks, uruk_entry_options, uruk_executor_options, uruk_finding, uruk_generator_callbacks, uruk_graph_argument, uruk_graph_block, uruk_graph_call, uruk_graph_counts, uruk_graph_edge, uruk_graph_section, uruk_graph_symbol, uruk_heap_callbacks, uruk_image_options, uruk_listener_callbacks, uruk_load_options, uruk_loaded, uruk_loaded_symbol, uruk_mapped_symbol, uruk_memory_answer, uruk_memory_callbacks, uruk_memory_object, uruk_memory_options, uruk_memory_piece, uruk_memory_request, uruk_memory_run, uruk_memory_section, uruk_memory_segment, uruk_memory_statistics, uruk_move, uruk_need, uruk_object, uruk_object_type, uruk_options, uruk_plugin_callbacks, uruk_plugin_object, uruk_pointer_entry, uruk_pointer_field, uruk_redirection, uruk_resolved, uruk_search_entry, uruk_share, uruk_symbol, uruk_unit, uruk_wanted, uruk_wanted_name]
 
 FUNCTIONS = {
     "uruk_cache_callbacks_init": (c_int32, [POINTER(uruk_cache_callbacks), c_size_t]),
@@ -805,6 +847,8 @@ FUNCTIONS = {
     "uruk_image_bytes": (c_int32, [c_void_p, POINTER(POINTER(c_uint8)), POINTER(c_size_t)]),
     "uruk_image_save": (c_int32, [c_void_p, c_char_p]),
     "uruk_image_dispose": (c_int32, [c_void_p]),
+    "uruk_image_describe": (c_int32, [c_char_p, c_void_p, uruk_text_callback]),
+    "uruk_image_differences": (c_int32, [c_char_p, c_char_p, c_void_p, uruk_text_callback]),
     "uruk_dylib_add_object": (c_int32, [c_void_p, c_void_p, c_char_p, POINTER(c_uint8), c_size_t]),
     "uruk_dylib_add_object_files": (c_int32, [c_void_p, c_void_p, POINTER(c_char_p), c_size_t]),
     "uruk_dylib_add_file": (c_int32, [c_void_p, c_char_p]),
@@ -833,6 +877,14 @@ FUNCTIONS = {
     "uruk_lookup_start": (c_int32, [c_void_p, POINTER(c_char_p), c_size_t, c_uint32, uruk_lookup_callback, c_void_p]),
     "uruk_pin_create": (c_int32, [c_void_p, c_char_p, POINTER(c_uint64), POINTER(c_void_p)]),
     "uruk_pin_dispose": (c_int32, [c_void_p]),
+    "uruk_load_options_init": (c_int32, [POINTER(uruk_load_options), c_size_t]),
+    "uruk_mapped_load": (c_int32, [POINTER(uruk_load_options), POINTER(c_void_p)]),
+    "uruk_mapped_address": (c_int32, [c_void_p, c_char_p, POINTER(c_uint64)]),
+    "uruk_mapped_range": (c_int32, [c_void_p, POINTER(c_uint64), POINTER(c_uint64)]),
+    "uruk_mapped_symbols": (c_int32, [c_void_p, c_void_p, uruk_mapped_symbol_callback]),
+    "uruk_mapped_define": (c_int32, [c_void_p, c_void_p]),
+    "uruk_mapped_run": (c_int32, [c_void_p, POINTER(c_int32)]),
+    "uruk_mapped_dispose": (c_int32, [c_void_p]),
     "uruk_memory_manager_runs": (c_int32, [c_void_p, POINTER(uruk_memory_run), c_size_t, POINTER(c_size_t)]),
     "uruk_memory_manager_read": (c_int32, [c_void_p, c_uint64, POINTER(c_uint8), c_size_t]),
     "uruk_memory_callbacks_init": (c_int32, [POINTER(uruk_memory_callbacks), c_size_t]),

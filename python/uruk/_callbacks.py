@@ -10,15 +10,19 @@ import copy
 import ctypes
 import itertools
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _abi
 from ._library import check, library
-from .errors import Failures
+from .constants import Status
+from .errors import Error, Failures
 
 if TYPE_CHECKING:
     from .jit import Jit
+
+T = TypeVar("T")
 
 _numbers = itertools.count(1)
 _lent: dict[int, Any] = {}
@@ -100,6 +104,60 @@ def give_table(thing: Any, table: ctypes.Structure, call: Callable[[Any], int]) 
         return call(ctypes.byref(table))
 
     give(thing, with_number)
+
+
+class _Asked:
+    """A function that C asks, and what it has raised."""
+
+    def __init__(self, function: Callable[..., int]) -> None:
+        self.function = function
+        self.raised: BaseException | None = None
+
+    def ask(self, *arguments: Any) -> int:
+        """What it answers; 0 as soon as it has raised something."""
+        try:
+            return self.function(*arguments) if self.raised is None else 0
+        except BaseException as error:
+            self.raised = error
+            return 0
+
+
+def asked(kind: Any) -> Any:
+    """A callback of this type, by which C asks a function that is lent as `asking` does."""
+    return kind(lambda number, *arguments: lent(number).ask(*arguments))
+
+
+@contextmanager
+def asking(what: str, function: Callable[..., int]) -> Iterator[int]:
+    """Lends a function to C, as long as it asks, by a number. What that raises is the cause of an error."""
+    question = _Asked(function)
+    number = lend(question)
+    try:
+        yield number
+    except Error as error:
+        if question.raised is None:
+            raise
+        raise error from question.raised
+    finally:
+        take_back(number)
+    if question.raised is not None:
+        raise Error(Status.CALLBACK, f"{what}: {question.raised}") from question.raised
+
+
+def told(function: Callable[..., int], *arguments: Any, each: Any, meaning: Callable[[Any], T]) -> list[T]:
+    """All that a function tells of, by a callback that was made by `telling`."""
+    all: list[T] = []
+    number = lend(lambda raw: all.append(meaning(raw)))
+    try:
+        check(function(*arguments, number, each))
+    finally:
+        take_back(number)
+    return all
+
+
+def telling(kind: Any) -> Any:
+    """A callback of this type, by which C tells of one structure, or text, after the other."""
+    return kind(lambda number, raw: lent(number)(raw if isinstance(raw, bytes) else raw[0]))
 
 
 @_abi.uruk_destroy

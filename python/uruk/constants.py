@@ -45,6 +45,7 @@ class Status(enum.IntEnum):
     PAST_END = _abi.URUK_PAST_END
     OUT_OF_REACH = _abi.URUK_OUT_OF_REACH
     IMAGE = _abi.URUK_IMAGE
+    STALE = _abi.URUK_STALE
 
 
 class Kind(enum.IntEnum):
@@ -185,6 +186,8 @@ class ImageKind(enum.IntEnum):
     SHARED_OBJECT = _abi.URUK_IMAGE_SHARED_OBJECT
     #: A relocatable object, which the system's linker takes together with others.
     OBJECT = _abi.URUK_IMAGE_OBJECT
+    #: An image that `Mapped` maps into a process that runs.
+    MAPPED = _abi.URUK_IMAGE_MAPPED
 
 
 def meaning(kind: type[Number], number: int) -> Number | int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 if TYPE_CHECKING:
     from .errors import Failures
     from .jit import Jit
+    from .mapped import Mapped
 
 #: Functions of `ctypes`, callbacks among them.
 _CFuncPtr: Any = ctypes._CFuncPtr  # type: ignore[attr-defined]
@@ -75,10 +76,10 @@ class Function:
     """A function, to be called with numbers, texts, and buffers: NumPy arrays, `bytearray`, `array.array`.
 
     Integers are passed as 64 bits, which is right for narrower parameters, too, and floats as `double`. It returns an `int` of
-    C; set `restype`, and `argtypes` where conversions are wanted, as with functions of `ctypes`. It keeps its JIT alive.
+    C; set `restype`, and `argtypes` where conversions are wanted, as with functions of `ctypes`. It keeps its JIT, or its image, alive.
     """
 
-    def __init__(self, owner: Jit, name: str, address: int) -> None:
+    def __init__(self, owner: Jit | Mapped, name: str, address: int) -> None:
         self._owner = owner
         self.name = name
         self.address = address

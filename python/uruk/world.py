@@ -10,16 +10,13 @@ import ctypes
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from . import _abi
-from ._callbacks import callback, lend, lent, take_back
+from ._callbacks import asked, asking, callback, telling, told
 from ._library import Owned, check, copied_text, decoded, initialized, library, made, text, text_if_any, texts
-from .constants import Pointer, Status
-from .errors import Error
+from .constants import Pointer
 from .function import Address, address_of
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -86,25 +83,7 @@ class Finding:
 Heap = Callable[[int], tuple[int, int] | None]
 
 
-class _Asked:
-    """A heap that C asks, and what it has raised."""
-
-    def __init__(self, heap: Heap) -> None:
-        self.heap = heap
-        self.raised: BaseException | None = None
-
-
-@callback(_abi.uruk_heap_callbacks, "object_at")
-def _object_at(number: int, address: int, start: Any) -> int:
-    asked: _Asked = lent(number)
-    try:
-        found = asked.heap(address) if asked.raised is None else None
-        if found is not None:
-            start[0] = found[0]
-            return found[1]
-    except BaseException as error:
-        asked.raised = error
-    return 0
+_object_at = asked(callback(_abi.uruk_heap_callbacks, "object_at"))
 
 
 @contextmanager
@@ -113,49 +92,23 @@ def lent_heap(heap: Heap | None) -> Iterator[Any]:
     if heap is None:
         yield None
         return
-    asked = _Asked(heap)
+
+    def object_at(address: int, start: Any) -> int:
+        found = heap(address)
+        if found is None:
+            return 0
+        start[0] = found[0]
+        return found[1]
+
     table = initialized(_abi.uruk_heap_callbacks)
     table.object_at = _object_at
-    table.context = lend(asked)
-    try:
+    with asking("a heap", object_at) as table.context:
         yield ctypes.pointer(table)
-    except Error as error:
-        if asked.raised is None:
-            raise
-        raise error from asked.raised
-    finally:
-        take_back(table.context)
-    if asked.raised is not None:
-        raise Error(Status.CALLBACK, f"a heap: {asked.raised}") from asked.raised
 
 
-class _Told:
-    """What C tells of, one after the other."""
-
-    def __init__(self, meaning: Callable[[Any], Any]) -> None:
-        self.meaning = meaning
-        self.all: list[Any] = []
-
-    def tell(self, raw: Any) -> None:
-        """C tells of one."""
-        self.all.append(self.meaning(raw[0]))
-
-
-_each_share, _each_finding, _each_entry = (
-    kind(lambda number, raw: lent(number).tell(raw))
-    for kind in (_abi.uruk_share_callback, _abi.uruk_finding_callback, _abi.uruk_entry_callback)
+_each_share, _each_finding, _each_entry = map(
+    telling, (_abi.uruk_share_callback, _abi.uruk_finding_callback, _abi.uruk_entry_callback)
 )
-
-
-def _told(function: Callable[..., int], handle: Any, each: Any, meaning: Callable[[Any], T]) -> list[T]:
-    """All that a function tells of."""
-    told = _Told(meaning)
-    number = lend(told)
-    try:
-        check(function(handle, number, each))
-    finally:
-        take_back(number)
-    return told.all
 
 
 class Closure(Owned):
@@ -181,7 +134,11 @@ class Closure(Owned):
 
     def shares(self) -> list[Share]:
         """How much each root keeps that no root before it does."""
-        return _told(library.uruk_closure_shares, self._handle, _each_share, lambda raw: Share(decoded(raw.root), raw.places, raw.bytes))
+
+        def meaning(raw: Any) -> Share:
+            return Share(decoded(raw.root), raw.places, raw.bytes)
+
+        return told(library.uruk_closure_shares, self._handle, each=_each_share, meaning=meaning)
 
     def findings(self) -> list[Finding]:
         """The words that would be wrong in an image."""
@@ -189,7 +146,7 @@ class Closure(Owned):
         def meaning(raw: Any) -> Finding:
             return Finding(decoded(raw.path), decoded(raw.mapping), raw.value)
 
-        return _told(library.uruk_closure_findings, self._handle, _each_finding, meaning)
+        return told(library.uruk_closure_findings, self._handle, each=_each_finding, meaning=meaning)
 
     def path(self, address: Address) -> str | None:
         """The way from a root to an address of the program; None for an address of nothing that is kept."""
@@ -294,7 +251,7 @@ class World(Owned):
             symbol, version = (None if name is None else decoded(name) for name in (raw.symbol, raw.version))
             return Entry(raw.field, symbol, raw.addend, version, bool(raw.flags & _abi.URUK_ENTRY_WEAK), raw.target)
 
-        return _told(library.uruk_world_pointers, self._handle, _each_entry, meaning)
+        return told(library.uruk_world_pointers, self._handle, each=_each_entry, meaning=meaning)
 
     def trace(self, roots: Sequence[str], heap: Heap | None = None) -> Closure:
         """Finds everything that cells of these names lead to. The heap knows objects that were not added."""

@@ -177,11 +177,20 @@
 // A relocatable object, which the system's linker takes together with others.
 #define URUK_IMAGE_OBJECT 2
 
+// An image that `uruk_mapped_load` maps into a process that runs.
+#define URUK_IMAGE_MAPPED 3
+
 // Loaders from before 2022 know its relocations (glibc 2.36, musl 1.2.4 know shorter ones). Of programs and shared objects.
 #define URUK_IMAGE_LONG_RELOCATIONS 1
 
-// Names that only debuggers and symbolizers look at, and debug information, are left out. Of programs and shared objects.
+// Names that only debuggers, symbolizers and backtraces look at, and debug information, are left out. Not of relocatable objects.
 #define URUK_IMAGE_STRIP 2
+
+// Libraries have to be the very builds that the image was made with, not only define the same symbols. Of images to be mapped.
+#define URUK_IMAGE_SAME_BUILDS 4
+
+// The image is stamped with the layout of the world's types, which who loads it can ask for. Of images to be mapped.
+#define URUK_IMAGE_STAMP_LAYOUT 8
 
 // Everything that is linked runs strictly without pages that were ever writable and executable.
 #define URUK_JIT_STRICT_WX 1
@@ -216,6 +225,10 @@
 
 // An address is enough: the code may not be called yet.
 #define URUK_LOOKUP_RESOLVED 4
+
+// Libraries that the process was started with use what the image defines, for good, as those of a program that the system starts: it is
+// never disposed of.
+#define URUK_LOAD_INTERPOSE 1
 
 // Kinds of sections and of segments.
 #define URUK_KIND_CODE 0
@@ -354,6 +367,9 @@
 // `uruk_image_options`, for `uruk_struct_size`.
 #define URUK_STRUCT_IMAGE_OPTIONS 14
 
+// `uruk_load_options`, for `uruk_struct_size`.
+#define URUK_STRUCT_LOAD_OPTIONS 15
+
 // The pointer is null where nobody defines the symbol.
 #define URUK_ENTRY_WEAK 1
 
@@ -454,6 +470,8 @@ enum uruk_status
   URUK_OUT_OF_REACH = 30,
   // What the program has in its memory cannot be in an image; the text says where it is, with the way from a root.
   URUK_IMAGE = 31,
+  // An image that was made for another version of the program or of its libraries, or builds on another image: build it anew.
+  URUK_STALE = 32,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -492,6 +510,9 @@ typedef struct uruk_jit uruk_jit;
 
 // An object that was just linked: lent to `loaded` of a listener, and gone when that returns.
 typedef struct uruk_loaded_image uruk_loaded_image;
+
+// An image that this process has mapped.
+typedef struct uruk_mapped uruk_mapped;
 
 // Who gives memory to linked code.
 typedef struct uruk_memory_manager uruk_memory_manager;
@@ -794,12 +815,12 @@ typedef struct {
   uint32_t abi_version;
   // Filled in by `uruk_image_options_init`.
   uint64_t magic;
-  // What is made: `URUK_IMAGE_EXECUTABLE`, `URUK_IMAGE_SHARED_OBJECT` or `URUK_IMAGE_OBJECT`.
+  // What is made: `URUK_IMAGE_EXECUTABLE`, `URUK_IMAGE_SHARED_OBJECT`, `URUK_IMAGE_OBJECT` or `URUK_IMAGE_MAPPED`.
   uint32_t kind;
-  // `URUK_IMAGE_LONG_RELOCATIONS` and `URUK_IMAGE_STRIP`, joined by `|`.
+  // `URUK_IMAGE_LONG_RELOCATIONS` and those behind it, joined by `|`.
   uint32_t flags;
-  // Whose code it has, with the values that variables have now; null: no code. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and
-  // its code runs in this process.
+  // Whose code it has, with the values that variables have now; null: no code, or in a program that `uruk run --save-image` runs its
+  // own. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and its code runs in this process.
   uruk_jit *jit;
   // The dylibs whose code it is; null: the main one.
   uruk_dylib *const *dylibs;
@@ -817,9 +838,9 @@ typedef struct {
   const char *const *allowed;
   // How many these are.
   uint64_t allowed_count;
-  // The function that a program calls with its arguments; null: `main`.
+  // The function that a program calls with its arguments; null: `main`. Of an image to be mapped, null: there is none.
   const char *main;
-  // Where a program lies: a multiple of 64 KiB; 0: wherever the system puts it.
+  // Where a program lies: a multiple of 64 KiB; 0: wherever the system puts it. Where an image is mapped if nothing else is there.
   uint64_t address;
   // What loaders know a shared object by; may be null.
   const char *name;
@@ -833,11 +854,20 @@ typedef struct {
   // How many these are.
   uint64_t keep_count;
   // Files of the shared libraries that have what the image does not define, in the order in which the loader is to look; null: those
-  // that this process has loaded. The image needs those of them that it uses.
+  // that this process has loaded. The image needs those of them that it uses. An image to be mapped has all of these loaded; null:
+  // none, and who loads it has to have those that it uses.
   const char *const *libraries;
   // How many these are.
   uint64_t library_count;
+  // What who loads an image to be mapped can ask for: the version of a runtime; may be null.
+  const char *stamp;
+  // A loaded image that the one to be mapped builds on, whose file is still there: what lies in it is not frozen again, but for what
+  // has changed since it was loaded. May be null.
+  uruk_mapped *base;
 } uruk_image_options;
+
+// Is told a text, which is the library's, and valid during the call.
+typedef void (*uruk_text_callback)(void *context, const char *text);
 
 // How a JIT is set up.
 typedef struct {
@@ -950,6 +980,55 @@ typedef void (*uruk_lookup_callback)(void *context,
                                      const char *message,
                                      const uint64_t *addresses,
                                      size_t count);
+
+// What an image is loaded with.
+typedef struct {
+  // Filled in by `uruk_load_options_init`.
+  uint32_t struct_size;
+  // Filled in by `uruk_load_options_init`.
+  uint32_t abi_version;
+  // Filled in by `uruk_load_options_init`.
+  uint64_t magic;
+  // `URUK_LOAD_INTERPOSE`, or 0.
+  uint32_t flags;
+  // Zero.
+  uint32_t reserved;
+  // Its file, which nobody is to write to while the image is used.
+  const char *path;
+  // The arguments that its initialisers and its `main` get, the program's name first. May be null if there is none.
+  const char *const *arguments;
+  // How many these are.
+  uint64_t argument_count;
+  // What it has to be stamped with; null: anything.
+  const char *stamp;
+  // The world whose types have to be laid out as those of the image; null: nobody looks.
+  uruk_world *world;
+  // The image that it builds on, which stays loaded as long as this one; null: none.
+  uruk_mapped *base;
+  // Given to `find`.
+  void *context;
+  // The address of a symbol that the image does not define, before the process is asked for it; 0 if it is not known here. When the
+  // image was made, a library had the symbol, or all references to it were weak. Called on this thread during the call that loads; it
+  // may look up. May be null.
+  uint64_t (*find)(void *context, const char *name);
+} uruk_load_options;
+
+// A symbol of a loaded image. It is the library's, and valid during the call.
+typedef struct {
+  // Of this structure; fields are only ever appended.
+  uint32_t struct_size;
+  // `URUK_TYPE_FUNCTION`, `URUK_TYPE_OBJECT`, or `URUK_TYPE_NONE` where nobody has said, and for a number.
+  uint32_t kind;
+  // Its name.
+  const char *name;
+  // Where it is in this process.
+  uint64_t address;
+  // Bytes; 0 where nobody has said.
+  uint64_t size;
+} uruk_mapped_symbol;
+
+// Is told of a symbol.
+typedef void (*uruk_mapped_symbol_callback)(void *context, const uruk_mapped_symbol *symbol);
 
 // What lies in memory that is only laid out: what a batch has of one protection.
 typedef struct {
@@ -1817,7 +1896,7 @@ uruk_status uruk_image_make(const uruk_image_options *options,
 // May be called from callbacks.
 uruk_status uruk_image_bytes(uruk_image *image, const uint8_t **bytes, size_t *size);
 
-// Writes an image to a file, which may be run unless it is a relocatable object, in the place of one that may be running.
+// Writes an image to a file, which may be run if it is a program or a shared object, in the place of one that may be running.
 // May be called from callbacks.
 uruk_status uruk_image_save(uruk_image *image,
                             const char *path);
@@ -1825,6 +1904,12 @@ uruk_status uruk_image_save(uruk_image *image,
 // Disposes of an image. Null is fine.
 // May be called from callbacks.
 uruk_status uruk_image_dispose(uruk_image *image);
+
+// Describes the file of an image, of ELF or to be mapped: tells, once, a text of several lines.
+uruk_status uruk_image_describe(const char *path, void *context, uruk_text_callback told);
+
+// Tells what is different in another image, a line each; nothing if it is the same.
+uruk_status uruk_image_differences(const char *path, const char *other, void *context, uruk_text_callback each);
 
 // Adds an object from memory, of any format; it is copied. `tracker` and `name`, which messages have, may be null.
 uruk_status uruk_dylib_add_object(uruk_dylib *dylib,
@@ -1971,6 +2056,43 @@ uruk_status uruk_pin_create(uruk_dylib *dylib,
 
 // Lets go of what a pin kept. If it was removed, it goes now, unless something else keeps it. Null is fine.
 uruk_status uruk_pin_dispose(uruk_pin *pin);
+
+// Fills in options: no file. `size` is `sizeof` the structure.
+// May be called from callbacks.
+uruk_status uruk_load_options_init(uruk_load_options *options, size_t size);
+
+// Loads an image, and runs its initialisers. Whatever fails, fails before any of its code has run. `URUK_STALE` if it was made for another
+// version of the program or of its libraries, `URUK_LINK` if it is damaged, `URUK_MISSING` for symbols that nobody defines.
+uruk_status uruk_mapped_load(const uruk_load_options *options,
+                             uruk_mapped **image);
+
+// The address of what an image defines under a name. `URUK_MISSING` if there is nothing, or a thread-local variable, which has none.
+// May be called from callbacks.
+uruk_status uruk_mapped_address(uruk_mapped *image,
+                                const char *name,
+                                uint64_t *address);
+
+// Where an image lies, and how many bytes it has. `start` and `size` may be null.
+// May be called from callbacks.
+uruk_status uruk_mapped_range(uruk_mapped *image, uint64_t *start, uint64_t *size);
+
+// Tells of all that an image defines for others, in order of names; thread-local variables have no address, and are left out.
+uruk_status uruk_mapped_symbols(uruk_mapped *image,
+                                void *context,
+                                uruk_mapped_symbol_callback each);
+
+// Defines all of that in a dylib, so that code can be linked against the image, which has to stay as long as that may run.
+uruk_status uruk_mapped_define(uruk_mapped *image,
+                               uruk_dylib *dylib);
+
+// Runs the program that an image is, with the arguments that it was loaded with: the function that it was written with as its main one, or
+// `main`. `URUK_MISSING` if it has none. `status` may be null.
+uruk_status uruk_mapped_run(uruk_mapped *image,
+                            int32_t *status);
+
+// Unloads an image: its finalisers run, and none of its code may run any more. It stays as long as another thread's call uses it, or a
+// loaded image builds on it. Null is fine.
+uruk_status uruk_mapped_dispose(uruk_mapped *image);
 
 // What lies in the memory of a manager that was made with `URUK_STOCK_LAY_OUT`, in order of addresses: as many runs as there is room
 // for, and in `count` how many there are. `runs` may be null if `room` is 0.

@@ -20,6 +20,7 @@
 #include "uruk/image.hpp"
 #include "uruk/jit.hpp"
 #include "uruk/listener.hpp"
+#include "uruk/mapped.hpp"
 #include "uruk/memory.hpp"
 #include "uruk/plugin.hpp"
 #include "uruk/redirect.hpp"

@@ -81,6 +81,8 @@ pub enum uruk_status {
     URUK_OUT_OF_REACH = 30,
     /// What the program has in its memory cannot be in an image; the text says where it is, with the way from a root.
     URUK_IMAGE = 31,
+    /// An image that was made for another version of the program or of its libraries, or builds on another image: build it anew.
+    URUK_STALE = 32,
 }
 
 /// A status with its text.

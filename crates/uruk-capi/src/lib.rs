@@ -28,6 +28,7 @@ mod ir;
 pub mod jit;
 pub mod listener;
 pub mod lookup;
+pub mod mapped;
 pub mod memory;
 pub mod name;
 pub mod plugin;

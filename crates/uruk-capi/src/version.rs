@@ -7,6 +7,7 @@ use crate::generator::uruk_generator_callbacks;
 use crate::image::uruk_image_options;
 use crate::jit::uruk_options;
 use crate::listener::uruk_listener_callbacks;
+use crate::mapped::uruk_load_options;
 use crate::memory::{uruk_memory_callbacks, uruk_memory_options};
 use crate::plugin::uruk_plugin_callbacks;
 use crate::sized::URUK_ABI_VERSION;
@@ -44,6 +45,8 @@ pub const URUK_STRUCT_ENTRY_OPTIONS: u32 = 12;
 pub const URUK_STRUCT_HEAP_CALLBACKS: u32 = 13;
 /// `uruk_image_options`, for `uruk_struct_size`.
 pub const URUK_STRUCT_IMAGE_OPTIONS: u32 = 14;
+/// `uruk_load_options`, for `uruk_struct_size`.
+pub const URUK_STRUCT_LOAD_OPTIONS: u32 = 15;
 
 /// The newest version of the interface that the library knows; compare it with `URUK_ABI_VERSION`.
 /// May be called from callbacks.
@@ -80,6 +83,7 @@ pub extern "C" fn uruk_struct_size(structure: u32) -> usize {
         URUK_STRUCT_ENTRY_OPTIONS => size_of::<uruk_entry_options>(),
         URUK_STRUCT_HEAP_CALLBACKS => size_of::<uruk_heap_callbacks>(),
         URUK_STRUCT_IMAGE_OPTIONS => size_of::<uruk_image_options>(),
+        URUK_STRUCT_LOAD_OPTIONS => size_of::<uruk_load_options>(),
         _ => 0,
     }
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
-use support::{CPP_LANGUAGES, LIBC, Language, archive, object, package, runs_as, runtime, source, succeeds};
+use support::{CPP_LANGUAGES, LIBC, Language, archive, mapped, object, package, runs_as, runtime, source, succeeds};
 
 /// Runs a program of `tests/cpp` with these arguments.
 fn runs(name: &str, arguments: &[&str]) {
@@ -60,6 +60,12 @@ fn executors_dispatchers_and_caches() {
 fn worlds_and_images() {
     let runtime = runtime("cpp_image_runtime");
     runs_each("images", |folder| vec![runtime.clone(), LIBC.to_owned(), folder.display().to_string()]);
+}
+
+#[test]
+fn images_that_are_mapped() {
+    let [code, more] = mapped("cpp_mapped_code");
+    runs_each("mapped", |folder| vec![code.clone(), more.clone(), LIBC.to_owned(), folder.display().to_string()]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn blocks<const COUNT: usize>(language: &str) -> [String; COUNT] {
 #[test]
 fn the_programs_in_c_and_cpp_add() {
     object("add", "int add(int a, int b) { return a + b; }");
-    let [in_c, _] = blocks("c");
+    let [in_c, _, _] = blocks("c");
     let in_cpp: [String; 2] = blocks("cpp");
     let [first, second] = ["guide_cpp", "guide_cpp_more"].map(|name| folder().join(format!("{name}.cpp")));
     for (path, text) in [&first, &second].into_iter().zip(in_cpp) {
@@ -41,11 +41,24 @@ fn a_counter_is_frozen() {
     let text = "#include <stdio.h>\nextern struct { unsigned long count; FILE **input; } counter;
         void add_two(void) { counter.count += 2; } int main(void) { return counter.input == &stdin ? counter.count : 1; }";
     object_with("count", text, &["-fPIC"]);
-    let [_, program] = blocks("c");
+    let [_, program, _] = blocks("c");
     let program = PathBuf::from(source("guide_image", &program));
     for language in LANGUAGES {
         let program = compile(&program, language, "", &[]);
         assert_eq!(succeeds(Command::new(program).current_dir(folder()), "the guide"), "frozen\n");
         assert_eq!(Command::new(folder().join("counted")).status().unwrap().code(), Some(42), "{language:?}");
+    }
+}
+
+#[test]
+fn a_function_is_mapped() {
+    object_with("add", "int add(int a, int b) { return a + b; }", &["-fPIC"]);
+    let [_, _, program] = blocks("c");
+    let program = PathBuf::from(source("guide_mapped", &program));
+    _ = std::fs::remove_file(folder().join("adds"));
+    for language in LANGUAGES {
+        let program = compile(&program, language, "", &[]);
+        // The first of them makes the image.
+        assert_eq!(succeeds(Command::new(program).current_dir(folder()), "the guide"), "42\n", "{language:?}");
     }
 }

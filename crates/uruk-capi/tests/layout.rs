@@ -16,6 +16,7 @@ use uruk_c::graph::*;
 use uruk_c::image::*;
 use uruk_c::jit::*;
 use uruk_c::listener::*;
+use uruk_c::mapped::*;
 use uruk_c::memory::*;
 use uruk_c::plugin::*;
 use uruk_c::redirect::*;
@@ -116,11 +117,16 @@ fn structures_are_laid_out_as_in_rust() {
         uruk_image_options {
             struct_size, abi_version, magic, kind, flags, jit, dylibs, dylib_count, world, roots, root_count, heap,
             allowed, allowed_count, main, address, name, interpreter, run_path, keep, keep_count, libraries,
-            library_count,
+            library_count, stamp, base,
         }
         uruk_listener_callbacks { struct_size, abi_version, magic, context, loaded, freed, destroy }
+        uruk_load_options {
+            struct_size, abi_version, magic, flags, reserved, path, arguments, argument_count, stamp, world, base,
+            context, find,
+        }
         uruk_loaded { struct_size, symbol_size, id, object, dylib, code, code_size, symbols, symbol_count, image }
         uruk_loaded_symbol { name, address, size, kind, reserved }
+        uruk_mapped_symbol { struct_size, kind, name, address, size }
         uruk_memory_answer { working, target }
         uruk_memory_callbacks {
             struct_size, abi_version, magic, flags, reserved, context, span, create_context, destroy_context,
@@ -187,8 +193,9 @@ fn the_library_says_how_large_structures_are() {
         size_of::<uruk_entry_options>(),
         size_of::<uruk_heap_callbacks>(),
         size_of::<uruk_image_options>(),
+        size_of::<uruk_load_options>(),
     ];
-    let said: Vec<_> = (1..=14).map(|number| uruk_struct_size(number)).collect();
+    let said: Vec<_> = (1..=15).map(|number| uruk_struct_size(number)).collect();
     assert_eq!(said, sizes);
-    assert_eq!([uruk_struct_size(0), uruk_struct_size(15)], [0, 0]);
+    assert_eq!([uruk_struct_size(0), uruk_struct_size(16)], [0, 0]);
 }

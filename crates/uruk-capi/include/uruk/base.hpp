@@ -98,6 +98,7 @@ inline bool is_compatible() {
       {URUK_STRUCT_ENTRY_OPTIONS, sizeof(uruk_entry_options)},
       {URUK_STRUCT_HEAP_CALLBACKS, sizeof(uruk_heap_callbacks)},
       {URUK_STRUCT_IMAGE_OPTIONS, sizeof(uruk_image_options)},
+      {URUK_STRUCT_LOAD_OPTIONS, sizeof(uruk_load_options)},
   };
   for (const auto &[structure, size] : structures) {
     if (uruk_struct_size(structure) < size) return false;

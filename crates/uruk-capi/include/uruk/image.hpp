@@ -5,6 +5,7 @@
 
 #include "dylib.hpp"
 #include "jit.hpp"
+#include "mapped.hpp"
 #include "world.hpp"
 
 #include <cstddef>
@@ -16,9 +17,9 @@ namespace uruk {
 
 /// What an image is made of, and how it is written: see `uruk_image_options`. Texts that are empty say nothing.
 struct ImageOptions {
-  /// `URUK_IMAGE_EXECUTABLE`, `URUK_IMAGE_SHARED_OBJECT` or `URUK_IMAGE_OBJECT`.
+  /// `URUK_IMAGE_EXECUTABLE`, `URUK_IMAGE_SHARED_OBJECT`, `URUK_IMAGE_OBJECT` or `URUK_IMAGE_MAPPED`.
   std::uint32_t kind = URUK_IMAGE_EXECUTABLE;
-  /// `URUK_IMAGE_LONG_RELOCATIONS` and `URUK_IMAGE_STRIP`, joined by `|`.
+  /// `URUK_IMAGE_LONG_RELOCATIONS` and those behind it, joined by `|`.
   std::uint32_t flags = 0;
   /// Whose code it has; null: no code.
   const Jit *jit = nullptr;
@@ -31,9 +32,9 @@ struct ImageOptions {
   Heap *heap = nullptr;
   /// Paths of findings that are right nevertheless.
   std::vector<std::string> allowed = {};
-  /// The function that a program calls with its arguments; empty: `main`.
+  /// The function that a program calls with its arguments; empty: `main`, or none if it is to be mapped.
   std::string main = {};
-  /// Where a program lies: a multiple of 64 KiB; 0: wherever the system puts it.
+  /// Where a program lies, or an image to be mapped, if it can: a multiple of 64 KiB; 0: wherever the system puts it.
   std::uint64_t address = 0;
   /// What loaders know a shared object by.
   std::string name = {};
@@ -45,9 +46,13 @@ struct ImageOptions {
   std::vector<std::string> keep = {};
   /// Files of the shared libraries that have what the image does not define; none: those that this process has loaded.
   std::vector<std::string> libraries = {};
+  /// What who loads an image to be mapped can ask for.
+  std::string stamp = {};
+  /// A loaded image that the one to be mapped builds on; null: none.
+  const Mapped *base = nullptr;
 };
 
-/// The bytes of a file that the system starts by itself, loads or links.
+/// The bytes of a file that the system starts by itself, loads or links, or that `Mapped` loads.
 class Image : public detail::Owner<uruk_image, uruk_image_dispose> {
  public:
   /// Takes a handle over.
@@ -79,6 +84,8 @@ class Image : public detail::Owner<uruk_image, uruk_image_dispose> {
     options.keep_count = keep.size();
     options.libraries = libraries.data();
     options.library_count = libraries.size();
+    options.stamp = given(wanted.stamp);
+    options.base = wanted.base ? wanted.base->handle() : nullptr;
     if (!wanted.heap) return make(options);
     Result<uruk_heap_callbacks> heap = detail::HeapCallbacks::table(*wanted.heap);
     if (!heap) return heap.error();
@@ -96,6 +103,20 @@ class Image : public detail::Owner<uruk_image, uruk_image_dispose> {
 
   /// Writes a file, in the place of one that may be running.
   Result<void> save(Text path) const { return detail::checked(uruk_image_save(handle(), path)); }
+
+  /// Describes the file of an image, in several lines.
+  static Result<std::string> describe(Text path) {
+    std::string text;
+    auto told = [](void *context, const char *said) noexcept { *static_cast<std::string *>(context) = said; };
+    return detail::checked(uruk_image_describe(path, &text, told), text);
+  }
+
+  /// What is different in another one, a line each.
+  static Result<std::vector<std::string>> differences(Text path, Text other) {
+    std::vector<std::string> lines;
+    auto each = [](void *context, const char *line) noexcept { static_cast<std::vector<std::string> *>(context)->push_back(line); };
+    return detail::checked(uruk_image_differences(path, other, &lines, each), lines);
+  }
 
  private:
   static Result<Image> make(const uruk_image_options &options) {

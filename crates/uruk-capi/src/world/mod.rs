@@ -10,6 +10,7 @@ pub mod types;
 use crate::call::{Reach, enter};
 use crate::error::{Failure, uruk_status};
 use crate::handle::{self, Handle, Kind};
+use crate::mapped;
 use crate::raw::{List, Out, Text};
 use ::uruk_executor::at_fork;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,7 +49,8 @@ fn status_of(error: &Error) -> uruk_status {
             uruk_status::URUK_DUPLICATE
         }
         Error::Root { .. } | Error::NoRoot { .. } | Error::Undefined { .. } => uruk_status::URUK_MISSING,
-        Error::Library { .. } | Error::Process(_) | Error::Mapped(_) => uruk_status::URUK_FILE,
+        Error::Library { .. } | Error::Process(_) => uruk_status::URUK_FILE,
+        Error::Mapped(error) => mapped::status_of(&error.problem),
         Error::Graph(_)
         | Error::Link(_)
         | Error::Object { .. }

@@ -205,13 +205,13 @@ static void mistakes(const uruk_image_options *good, const char *object, uruk_ji
   options.main = "nothing";
   FAILS(URUK_MISSING, "`nothing`", uruk_image_make(&options, &image));
   options = *good;
-  options.kind = 3;
-  FAILS(URUK_INVALID, "3 is no kind of image", uruk_image_make(&options, &image));
+  options.kind = 4;
+  FAILS(URUK_INVALID, "4 is no kind of image", uruk_image_make(&options, &image));
   options.kind = URUK_IMAGE_SHARED_OBJECT, options.address = 0x800000;
   FAILS(URUK_INVALID, "`address` has no meaning for this kind", uruk_image_make(&options, &image));
   options.kind = URUK_IMAGE_EXECUTABLE, options.address = 1;
   FAILS(URUK_INVALID, "a multiple of 64 KiB", uruk_image_make(&options, &image));
-  options.address = 0, options.flags = 4;
+  options.address = 0, options.flags = 16;
   FAILS(URUK_INVALID, "unknown flags", uruk_image_make(&options, &image));
   options.flags = 0, options.libraries = &nothing, options.library_count = 1;
   FAILS(URUK_FILE, "library nothing", uruk_image_make(&options, &image));

@@ -123,6 +123,13 @@ static uruk_status use_image_options(const void *options) {
   CHECK(image == NULL);
   return status;
 }
+
+static uruk_status use_load_options(const void *options) {
+  uruk_mapped *image = NULL;
+  uruk_status status = uruk_mapped_load(options, &image);
+  CHECK(image == NULL);
+  return status;
+}
 #endif
 
 #define INIT(name) \
@@ -142,6 +149,7 @@ INIT(object_type)
 INIT(entry_options)
 INIT(heap_callbacks)
 INIT(image_options)
+INIT(load_options)
 #endif
 
 #define STRUCTURE(name, number, unset) \
@@ -162,6 +170,7 @@ static const struct structure STRUCTURES[] = {
     STRUCTURE(entry_options, ENTRY_OPTIONS, URUK_OK),
     STRUCTURE(heap_callbacks, HEAP_CALLBACKS, URUK_NULL),
     STRUCTURE(image_options, IMAGE_OPTIONS, URUK_INVALID),
+    STRUCTURE(load_options, LOAD_OPTIONS, URUK_NULL),
 #endif
 };
 enum { COUNT = sizeof STRUCTURES / sizeof *STRUCTURES };
@@ -236,7 +245,7 @@ static void structures(void) {
   uint64_t magics[COUNT];
   size_t i;
 #ifdef URUK_STRUCT_IMAGE_OPTIONS
-  CHECK(COUNT == 14 && uruk_struct_size(COUNT + 1) == 0);
+  CHECK(COUNT == 15 && uruk_struct_size(COUNT + 1) == 0);
   OK(uruk_world_create(&described));
 #else
   CHECK(COUNT == 10);

@@ -43,6 +43,7 @@ const NEWER_THAN: &[(&str, &str)] = &[
     ("0.1", "compile"),
     ("0.1", "images"),
     ("0.1", "laid_out"),
+    ("0.1", "mapped"),
     ("0.1", "sections"),
     ("0.1", "worlds"),
 ];
@@ -209,6 +210,35 @@ int main(void) {
 pub fn runtime(name: &str) -> String {
     let include = format!("-I{}", package().join("tests/c").display());
     object_with(name, RUNTIME, &["-O1", "-fPIC", "-ffunction-sections", "-fdata-sections", &include])
+}
+
+/// Code that is mapped, with a list of nodes of the program that has it linked: see `c/nodes.h`.
+const MAPPED: &str = r#"
+#include "nodes.h"
+extern struct node *nodes;
+extern long reported __attribute__((weak));
+static long calls;
+__attribute__((constructor)) static void begin(void) { reported += 1; }
+__attribute__((destructor)) static void end(void) { reported += 100; }
+long twice(long value) { return 2 * value; }
+long next(void) { return ++calls; }
+void push(struct node *node) { node->next = nodes, nodes = node; }
+long sum(long value) {
+    long sum = 0;
+    for (struct node *node = nodes; node; node = node->next) sum += node->function(value);
+    return sum;
+}
+int main(int count, char **words) { return count * 10 + words[count - 1][0] - '0'; }
+"#;
+
+/// Code that is linked against that.
+const MORE: &str = "long sum(long); long next(void); long thrice(long value) { return 3 * value; } long all(long value) { return sum(value) + next(); }";
+
+/// Compiles both to objects, whose names begin so, and says where they are.
+pub fn mapped(name: &str) -> [String; 2] {
+    let include = format!("-I{}", package().join("tests/c").display());
+    [("", MAPPED), ("_more", MORE)]
+        .map(|(end, text)| object_with(&format!("{name}{end}"), text, &["-O1", "-fPIC", &include]))
 }
 
 /// Makes an archive of an object, and says where it is.

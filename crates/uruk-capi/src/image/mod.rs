@@ -1,16 +1,23 @@
-//! Images: what a JIT has linked and what a world has, as a file that the system starts by itself.
+//! Images: what a JIT has linked and what a world has, as a file that the system starts by itself, or that a process maps
+//! ([`mapped`](crate::mapped)).
+
+mod output;
+pub mod summary;
 
 use crate::call::{Reach, enter};
 use crate::dylib::uruk_dylib;
 use crate::error::{Failure, uruk_status};
 use crate::handle::{self, Handle, Kind};
 use crate::jit::{Program, uruk_jit};
+use crate::mapped::uruk_mapped;
 use crate::raw::{List, Out, Text};
 use crate::saving;
 use crate::sized::{self, Grows};
 use crate::world::closure::{Custom, uruk_heap_callbacks};
 use crate::world::{lock, uruk_world};
-use ::uruk_image::{ElfKind, ElfOptions, Freeze, Frozen, Heap, Library, World, save, write_elf, write_object};
+use ::uruk_image::mapped::Base;
+use ::uruk_image::{Freeze, Frozen, Heap, World, save};
+use output::Output;
 use std::path::Path;
 use std::sync::Arc;
 use uruk_orc::DylibId;
@@ -21,11 +28,17 @@ pub const URUK_IMAGE_EXECUTABLE: u32 = 0;
 pub const URUK_IMAGE_SHARED_OBJECT: u32 = 1;
 /// A relocatable object, which the system's linker takes together with others.
 pub const URUK_IMAGE_OBJECT: u32 = 2;
+/// An image that `uruk_mapped_load` maps into a process that runs.
+pub const URUK_IMAGE_MAPPED: u32 = 3;
 
 /// Loaders from before 2022 know its relocations (glibc 2.36, musl 1.2.4 know shorter ones). Of programs and shared objects.
 pub const URUK_IMAGE_LONG_RELOCATIONS: u32 = 1;
-/// Names that only debuggers and symbolizers look at, and debug information, are left out. Of programs and shared objects.
+/// Names that only debuggers, symbolizers and backtraces look at, and debug information, are left out. Not of relocatable objects.
 pub const URUK_IMAGE_STRIP: u32 = 2;
+/// Libraries have to be the very builds that the image was made with, not only define the same symbols. Of images to be mapped.
+pub const URUK_IMAGE_SAME_BUILDS: u32 = 4;
+/// The image is stamped with the layout of the world's types, which who loads it can ask for. Of images to be mapped.
+pub const URUK_IMAGE_STAMP_LAYOUT: u32 = 8;
 
 /// What an image is made of, and how it is written.
 #[repr(C)]
@@ -37,13 +50,12 @@ pub struct uruk_image_options {
     pub abi_version: u32,
     /// Filled in by `uruk_image_options_init`.
     pub magic: u64,
-    /// What is made: `URUK_IMAGE_EXECUTABLE`, `URUK_IMAGE_SHARED_OBJECT` or `URUK_IMAGE_OBJECT`.
+    /// What is made: `URUK_IMAGE_EXECUTABLE`, `URUK_IMAGE_SHARED_OBJECT`, `URUK_IMAGE_OBJECT` or `URUK_IMAGE_MAPPED`.
     pub kind: u32,
-    /// `URUK_IMAGE_LONG_RELOCATIONS` and `URUK_IMAGE_STRIP`, joined by `|`.
+    /// `URUK_IMAGE_LONG_RELOCATIONS` and those behind it, joined by `|`.
     pub flags: u32,
     /// Whose code it has, with the values that variables have now; null: no code, or in a program that `uruk run --save-image` runs its
-    /// own. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and
-    /// its code runs in this process.
+    /// own. It has been made with `URUK_JIT_RETAIN_GRAPHS`, and its code runs in this process.
     pub jit: Handle<uruk_jit>,
     /// The dylibs whose code it is; null: the main one.
     pub dylibs: List<Handle<uruk_dylib>>,
@@ -61,9 +73,9 @@ pub struct uruk_image_options {
     pub allowed: List<Text>,
     /// How many these are.
     pub allowed_count: u64,
-    /// The function that a program calls with its arguments; null: `main`.
+    /// The function that a program calls with its arguments; null: `main`. Of an image to be mapped, null: there is none.
     pub main: Text,
-    /// Where a program lies: a multiple of 64 KiB; 0: wherever the system puts it.
+    /// Where a program lies: a multiple of 64 KiB; 0: wherever the system puts it. Where an image is mapped if nothing else is there.
     pub address: u64,
     /// What loaders know a shared object by; may be null.
     pub name: Text,
@@ -77,10 +89,16 @@ pub struct uruk_image_options {
     /// How many these are.
     pub keep_count: u64,
     /// Files of the shared libraries that have what the image does not define, in the order in which the loader is to look; null: those
-    /// that this process has loaded. The image needs those of them that it uses.
+    /// that this process has loaded. The image needs those of them that it uses. An image to be mapped has all of these loaded; null:
+    /// none, and who loads it has to have those that it uses.
     pub libraries: List<Text>,
     /// How many these are.
     pub library_count: u64,
+    /// What who loads an image to be mapped can ask for: the version of a runtime; may be null.
+    pub stamp: Text,
+    /// A loaded image that the one to be mapped builds on, whose file is still there: what lies in it is not frozen again, but for what
+    /// has changed since it was loaded. May be null.
+    pub base: Handle<uruk_mapped>,
 }
 
 // SAFETY: `repr(C)`, it begins as it must, and numbers, addresses and handles, which are numbers, are all that follows.
@@ -117,10 +135,7 @@ pub struct Image {
 pub extern "C" fn uruk_image_make(options: List<uruk_image_options>, image: Out<Handle<uruk_image>>) -> uruk_status {
     enter(Reach::OutsideLinks, || {
         image.check("image")?;
-        let options = sized::copy(options)?;
-        let output = Output::new(&options)?;
-        let bytes = output.write(freeze(&options)?)?;
-        let made = Image { bytes, runs: options.kind != URUK_IMAGE_OBJECT };
+        let made = make(&sized::copy(options)?)?;
         image.put(handle::put::<uruk_image>(Arc::new(made)).handle())
     })
 }
@@ -138,7 +153,7 @@ pub extern "C" fn uruk_image_bytes(image: Handle<uruk_image>, bytes: Out<*const 
     })
 }
 
-/// Writes an image to a file, which may be run unless it is a relocatable object, in the place of one that may be running.
+/// Writes an image to a file, which may be run if it is a program or a shared object, in the place of one that may be running.
 /// May be called from callbacks.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_image_save(image: Handle<uruk_image>, path: Text) -> uruk_status {
@@ -158,13 +173,20 @@ pub extern "C" fn uruk_image_dispose(image: Handle<uruk_image>) -> uruk_status {
 
 /// Makes an image of the program that runs here, and writes it to a file.
 pub(crate) fn save_program(options: List<uruk_image_options>, path: &Path) -> Result<(), Failure> {
-    let options = sized::copy_or_defaults(options)?;
-    let bytes = Output::new(&options)?.write(freeze(&options)?)?;
-    save(path, &bytes, options.kind != URUK_IMAGE_OBJECT)
+    let Image { bytes, runs } = make(&sized::copy_or_defaults(options)?)?;
+    save(path, &bytes, runs)
         .map_err(|error| Failure::new(uruk_status::URUK_FILE, format!("{}: {error}", path.display())))
 }
 
-fn freeze(options: &uruk_image_options) -> Result<Frozen, Failure> {
+fn make(options: &uruk_image_options) -> Result<Image, Failure> {
+    let base = options.base.get_if_any()?;
+    let base = base.as_ref().map(|base| base.base()).transpose()?;
+    let output = Output::new(options, base.as_ref())?;
+    let bytes = output.write(freeze(options, base.as_ref())?)?;
+    Ok(Image { bytes, runs: matches!(options.kind, URUK_IMAGE_EXECUTABLE | URUK_IMAGE_SHARED_OBJECT) })
+}
+
+fn freeze(options: &uruk_image_options, base: Option<&Base<'_>>) -> Result<Frozen, Failure> {
     let (program, dylibs) = code(options)?;
     let own = if program.is_none() { saving::own() } else { None };
     let code = program.as_ref().map(|program| (program.jit.session(), dylibs.as_slice()));
@@ -180,7 +202,7 @@ fn freeze(options: &uruk_image_options) -> Result<Frozen, Failure> {
     }
     let guard = world.as_deref().map(lock);
     let data = guard.as_deref().map(|world: &World| (world, roots.as_slice()));
-    let mut frozen = Freeze { code, data, heap, allowed: &allowed, ..Freeze::default() }.freeze()?;
+    let mut frozen = Freeze { code, data, heap, base, allowed: &allowed }.freeze()?;
     if own.is_some() {
         saving::forget_offered(&mut frozen.graphs);
     }
@@ -210,77 +232,6 @@ fn code(options: &uruk_image_options) -> Result<(Option<Arc<Program>>, Vec<Dylib
         chosen.push(program.jit.main().id());
     }
     Ok((Some(program), chosen))
-}
-
-/// How an image is written.
-struct Output {
-    /// None for a relocatable object.
-    kind: Option<ElfKind>,
-    libraries: Vec<Library>,
-    keep: Option<Vec<String>>,
-    flags: u32,
-    interpreter: Option<String>,
-    run_path: Option<String>,
-}
-
-impl Output {
-    fn new(options: &uruk_image_options) -> Result<Output, Failure> {
-        let text = |text: Text, what: &str| Ok::<_, Failure>(text.get_if_any(what)?.map(str::to_owned));
-        let (main, name) = (text(options.main, "main")?, text(options.name, "name")?);
-        let (interpreter, run_path) = (text(options.interpreter, "interpreter")?, text(options.run_path, "run_path")?);
-        let keep = owned(options.keep, options.keep_count, "keep")?;
-        let keep = (!keep.is_empty()).then_some(keep);
-        let libraries = texts(options.libraries, options.library_count, "libraries")?;
-        const FLAGS: u32 = 2 * URUK_IMAGE_STRIP - 1;
-        if options.flags & !FLAGS != 0 {
-            return Err(Failure::invalid(format!("uruk_image_options: {:#x} has unknown flags", options.flags)));
-        }
-        let of_programs = [("main", main.is_some()), ("address", options.address != 0)];
-        let of_shared_objects = [("name", name.is_some())];
-        let of_both = [
-            ("flags", options.flags != 0),
-            ("interpreter", interpreter.is_some()),
-            ("run_path", run_path.is_some()),
-            ("keep", keep.is_some()),
-            ("libraries", !libraries.is_empty()),
-        ];
-        let (kind, without) = match options.kind {
-            URUK_IMAGE_EXECUTABLE => {
-                let (main, address) = (main.unwrap_or_else(|| "main".into()), options.address);
-                let kind = ElfKind::Executable { main, address: (address != 0).then_some(address) };
-                (Some(kind), of_shared_objects.to_vec())
-            }
-            URUK_IMAGE_SHARED_OBJECT => (Some(ElfKind::SharedObject { name }), of_programs.to_vec()),
-            URUK_IMAGE_OBJECT => (None, [&of_programs[..], &of_shared_objects, &of_both].concat()),
-            kind => return Err(Failure::invalid(format!("uruk_image_options: {kind} is no kind of image"))),
-        };
-        if let Some((field, _)) = without.iter().find(|(_, given)| *given) {
-            return Err(Failure::invalid(format!("uruk_image_options: `{field}` has no meaning for this kind")));
-        }
-        let libraries = match (&kind, libraries.as_slice()) {
-            (None, _) => Vec::new(),
-            (Some(_), []) => Library::of_this_process()?,
-            (Some(_), paths) => paths.iter().map(|path| Library::open(Path::new(path))).collect::<Result<_, _>>()?,
-        };
-        Ok(Output { kind, libraries, keep, flags: options.flags, interpreter, run_path })
-    }
-
-    fn write(self, frozen: Frozen) -> Result<Vec<u8>, Failure> {
-        let Some(kind) = self.kind else {
-            return Ok(write_object(&frozen.graphs.iter().collect::<Vec<_>>())?);
-        };
-        let options = ElfOptions {
-            kind,
-            libraries: &self.libraries,
-            roots: self.keep.as_deref(),
-            short_relocations: self.flags & URUK_IMAGE_LONG_RELOCATIONS == 0,
-            interpreter: self.interpreter.as_deref(),
-            run_path: self.run_path.as_deref(),
-            shares: &frozen.shares,
-            strip: self.flags & URUK_IMAGE_STRIP != 0,
-        };
-        Ok(write_elf(frozen.graphs, &options)?)
-    }
 }
 
 /// A count, which no array has if it does not fit.
