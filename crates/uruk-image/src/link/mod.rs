@@ -100,6 +100,11 @@ impl Link {
         let mut all_targets = Vec::new();
         for (position, mut graph) in graphs.into_iter().enumerate() {
             wishes::gather(&mut graph);
+            if !executable {
+                // Only the loader knows the offsets, and it fills slots.
+                let offsets = graph.wants.iter_mut().filter(|want| want.entry == Entry::ThreadOffset);
+                offsets.for_each(|want| want.relaxable = false);
+            }
             let mut targets = Targets::new(&graph);
             for id in (graph.first_global.0..graph.symbols.len() as u32).map(SymbolId) {
                 let meaning = symbols.meaning(position, &graph, id);

@@ -116,7 +116,12 @@ fn contents(
         end,
         threads: (size != 0).then_some(Threads { image: threads, size, align }),
         entry: options.main.and_then(|main| link.address(main)).map(offset),
-        libraries: options.libraries.iter().map(needed).collect(),
+        libraries: options
+            .libraries
+            .iter()
+            .enumerate()
+            .map(|(number, library)| needed(link, number, library))
+            .collect(),
         imports: link.imports().iter().map(imported).collect(),
         exports: link.exports().map(|defined| exported(&defined, address)).collect(),
         own: pack(&own),
@@ -134,8 +139,10 @@ fn stamp(options: &MappedOptions<'_>) -> Stamp {
     Stamp { client: options.stamp.to_owned(), layout: options.layout, builds }
 }
 
-fn needed(library: &Library) -> Needed {
-    Needed { name: library.name().to_owned(), load: library.is_needed(), base: library.base().is_some() }
+fn needed(link: &Link, number: usize, library: &Library) -> Needed {
+    let is_used = |import: &Import| import.found.as_ref().is_some_and(|(found, _)| *found == number);
+    let load = library.is_needed() && link.imports().iter().any(is_used);
+    Needed { name: library.name().to_owned(), load, base: library.base().is_some() }
 }
 
 fn kind(kind: SymbolKind) -> Kind {
