@@ -79,6 +79,8 @@ pub struct Closure {
     pub edges: Vec<Edge>,
     /// Symbols of others that they point to.
     pub externals: Vec<External>,
+    /// Which of these a pointer to a function leads to.
+    pub called: Vec<bool>,
     /// Weak references to what nothing else keeps.
     pub cleared: Vec<Place>,
     /// Pointers that have entries and are of nothing that is kept.
@@ -231,7 +233,11 @@ impl Trace<'_> {
                 self.used.extend(entry.map(|_| field));
                 match entry {
                     None => None,
-                    Some(PointerEntry::Symbol(symbol)) => Some(Target::External(self.external(symbol))),
+                    Some(PointerEntry::Symbol(symbol)) => {
+                        let number = self.external(symbol);
+                        self.closure.called[number as usize] |= pointer == Pointer::Function;
+                        Some(Target::External(number))
+                    }
                     Some(PointerEntry::Own(address)) => self.whole(from, *address, true)?,
                 }
             }
@@ -254,6 +260,7 @@ impl Trace<'_> {
         }
         let number = self.closure.externals.len() as u32;
         self.closure.externals.push(symbol.clone());
+        self.closure.called.push(false);
         self.externals.insert(symbol.clone(), number);
         number
     }

@@ -177,9 +177,10 @@ impl Closure {
             editor.add_symbol(NewSymbol::global(&name, area_of(place.kept).0, offset).kind(SymbolKind::Object))?;
         }
         let mut externals = Vec::with_capacity(self.externals.len());
-        for external in &self.externals {
+        for (external, called) in self.externals.iter().zip(&self.called) {
             let name = name_of_external(external, graph_name, format)?;
             let symbol = NewSymbol::external(&name);
+            let symbol = if *called { symbol.kind(SymbolKind::Function) } else { symbol };
             externals.push(editor.add_symbol(if external.weak { symbol.weak() } else { symbol })?);
         }
         let mut functions: HashMap<u64, (SymbolId, i64)> = HashMap::default();

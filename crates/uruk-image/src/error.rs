@@ -217,6 +217,16 @@ pub enum Error {
         /// The variable.
         symbol: String,
     },
+    /// A pointer to a function leads to a variable.
+    #[error(
+        "{object}: `{symbol}` is a variable where it is defined, and a pointer to a function leads there; describe it as one to data"
+    )]
+    NoFunction {
+        /// What has the pointer.
+        object: String,
+        /// The variable.
+        symbol: String,
+    },
     /// An unwind record makes no sense.
     #[error("{place}: an unwind record that makes no sense")]
     Unwind {

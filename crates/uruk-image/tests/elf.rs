@@ -254,9 +254,10 @@ int main(void) {
 "#;
     let words: &'static mut [u64] = Vec::leak(vec![0; 5]);
     let start = words.as_ptr().expose_provenance() as u64;
-    let freeze = |names: [External; 5], kind: ElfKind| {
+    let freeze_as = |names: [External; 5], kind: ElfKind, third: Pointer| {
         let mut world = World::new();
-        let fields = (0..5).fold(Type::new("fields", 40, 8), |made, number| made.field(8 * number, Pointer::Data));
+        let pointer = |number| if number == 2 { third } else { Pointer::Data };
+        let fields = (0..5).fold(Type::new("fields", 40, 8), |made, number| made.field(8 * number, pointer(number)));
         let fields = world.add_type(fields).unwrap();
         world.add_cell("fields", start, fields).unwrap();
         for (number, symbol) in (0..).zip(names) {
@@ -271,6 +272,7 @@ int main(void) {
         let output = run(&mut Command::new(compiled.write("image", &image)));
         Ok::<_, Error>(output.status)
     };
+    let freeze = |names, kind| freeze_as(names, kind, Pointer::Function);
     let names = |first: External| {
         let length = External::new("strlen").version("GLIBC_2.2.5");
         let absent = External::new("nobody_defines_this").weak();
@@ -287,6 +289,12 @@ int main(void) {
     assert!(matches!(&error, Error::Undefined { symbols } if symbols[0].0 == "stdin@GLIBC_1.0"), "{error}");
     let error = freeze(names(External::new("errno")), kind).unwrap_err();
     assert!(matches!(&error, Error::ThreadLocal { symbol, .. } if symbol == "errno"), "{error}");
+    // A pointer to data may lead to a function, and none to a function to data.
+    let kind = ElfKind::Executable { main: "main".into(), address: None };
+    assert_eq!(freeze_as(names(External::new("stdin")), kind.clone(), Pointer::Data).unwrap(), Some(0));
+    let all = ["stdin", "environ", "stdout", "stderr", "optarg"].map(External::new);
+    let error = freeze(all, kind).unwrap_err();
+    assert!(matches!(&error, Error::NoFunction { symbol, .. } if symbol == "stdout"), "{error}");
 }
 
 #[test]

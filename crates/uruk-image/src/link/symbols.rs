@@ -155,7 +155,12 @@ impl Symbols {
                     },
                 };
                 if let Meaning::Import(number) = meaning {
-                    self.imports[number as usize].weak &= symbol.binding == Binding::Weak;
+                    let import = &mut self.imports[number as usize];
+                    import.weak &= symbol.binding == Binding::Weak;
+                    if (symbol.kind, import.kind) == (SymbolKind::Function, SymbolKind::Object) {
+                        let object = graph.input.name().to_string();
+                        return Err(Error::NoFunction { object, symbol: import.name.clone() });
+                    }
                 }
                 self.meanings[position][id.0 as usize] = Some(meaning);
             }
