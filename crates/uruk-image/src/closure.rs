@@ -380,6 +380,14 @@ impl Closure {
         })
     }
 
+    /// The addresses of functions that pointers lead to, some of them more than once.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = u64> {
+        self.edges.iter().filter_map(|edge| match edge.to {
+            Target::Code(address) => Some(address),
+            _ => None,
+        })
+    }
+
     /// The pointers of something kept.
     pub(crate) fn edges_of(&self, number: u32) -> &[Edge] {
         let first = self.edges.partition_point(|edge| edge.from.kept < number);

@@ -12,6 +12,7 @@ use crate::data::CodeSymbols;
 use crate::error::Error;
 use crate::mapped::{BASE, Base};
 use foldhash::HashMap;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use uruk_jitlink::edit::{NewSymbol, Stage};
@@ -28,6 +29,8 @@ pub struct Code {
     graphs: Vec<LinkGraph>,
     /// Functions that are known by an address, with the graphs that have them.
     functions: HashMap<u64, (usize, SymbolId)>,
+    /// Those that lazy and redirectable ones stand for.
+    behind: HashMap<u64, u64>,
     names: HashMap<u64, String>,
     /// In order of their addresses.
     variables: Vec<Variable>,
@@ -48,15 +51,29 @@ impl CodeSymbols for Code {
 }
 
 impl Code {
-    /// Of what these dylibs have linked, if any. Their session has to retain graphs.
+    /// Of what these dylibs have linked, if any. Their session has to retain graphs. Lazy functions that it refers to are linked for it.
     pub fn of(session: &Session, dylibs: &[DylibId]) -> Result<Code, Error> {
-        let mut retained = Vec::new();
-        for dylib in dylibs {
-            let graphs = session.retained_graphs(*dylib);
-            if graphs.is_empty() {
-                return Err(Error::NotRetained { dylib: session.dylib_name(*dylib) });
+        Code::with_functions(session, dylibs, &[])
+    }
+
+    /// The same, with functions of these addresses, which may be lazy.
+    pub(crate) fn with_functions(session: &Session, dylibs: &[DylibId], functions: &[u64]) -> Result<Code, Error> {
+        let mut behind = HashMap::default();
+        functions.iter().try_for_each(|address| look_behind(session, *address, &mut behind))?;
+        let mut retained = retained(session, dylibs)?;
+        loop {
+            for retained in &retained {
+                let graph = retained.graph();
+                let undefined = graph.globals().filter(|(_, symbol)| symbol.definition == Definition::Undefined);
+                let mut addresses = undefined.filter_map(|(id, _)| graph.address(id));
+                addresses.try_for_each(|address| look_behind(session, address, &mut behind))?;
             }
-            retained.extend(graphs);
+            // What was linked for it may refer to others.
+            let known = retained.len();
+            retained = self::retained(session, dylibs)?;
+            if retained.len() == known {
+                break;
+            }
         }
         let graphs: Vec<LinkGraph> = retained.iter().map(|retained| LinkGraph::clone(&retained.graph())).collect();
         let mut functions = HashMap::default();
@@ -76,8 +93,9 @@ impl Code {
             }
         }
         let variables = variables::of(&graphs);
-        let code = Code { retained, graphs, functions, variables, ..Code::default() };
+        let mut code = Code { retained, graphs, functions, behind, variables, ..Code::default() };
         code.check_names()?;
+        code.name_lazy_functions()?;
         Ok(code)
     }
 
@@ -96,6 +114,7 @@ impl Code {
                     // Of thread-local variables there is no address.
                     let counts = counts && symbol.kind != SymbolKind::ThreadLocal;
                     let Some(address) = graph.address(id).filter(|_| counts) else { continue };
+                    let address = self.behind.get(&address).copied().unwrap_or(address);
                     let name = graph.symbol_name(id);
                     let known = defined.get(name).copied();
                     if is_definition && known.is_none() {
@@ -106,6 +125,31 @@ impl Code {
                         return Err(Error::Ambiguous { symbol, first: object(first), second: object(position) });
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where code refers to a lazy or a redirectable function, its body gets the name that it has there, if that is another one.
+    fn name_lazy_functions(&mut self) -> Result<(), Error> {
+        let mut names: BTreeSet<(Vec<u8>, u64)> = BTreeSet::new();
+        for retained in &self.retained {
+            let graph = retained.graph();
+            let undefined = graph.globals().filter(|(_, symbol)| symbol.definition == Definition::Undefined);
+            let body = |id| self.behind.get(&graph.address(id)?).copied();
+            names.extend(undefined.filter_map(|(id, _)| Some((graph.symbol_name(id).to_vec(), body(id)?))));
+        }
+        for (name, body) in names {
+            let Some((position, id)) = self.functions.get(&body).copied() else { continue };
+            let graph = &mut self.graphs[position];
+            let symbol = graph.symbol(id).clone();
+            let Definition::Block(block) = symbol.definition else { continue };
+            let is_defined = |(id, symbol): (SymbolId, &Symbol)| {
+                symbol.definition != Definition::Undefined && graph.symbol_name(id) == name
+            };
+            if !graph.globals().any(is_defined) {
+                let new = NewSymbol::global(&name, block, symbol.value).hidden();
+                graph.edit(Stage::BeforePruning).add_symbol(new.kind(SymbolKind::Function).size(symbol.size))?;
             }
         }
         Ok(())
@@ -131,13 +175,14 @@ impl Code {
     fn name_functions(&mut self, closure: &Closure) -> Result<(), Error> {
         for edge in &closure.edges {
             let Target::Code(address) = edge.to else { continue };
-            let Some((position, id)) = self.functions.get(&address) else { continue };
             if self.names.contains_key(&address) {
                 continue;
             }
-            let graph = &mut self.graphs[*position];
-            let (symbol, container) = (graph.symbol(*id).clone(), graph.format.container);
-            let name = if symbol.binding == Binding::Local || *id < graph.first_global {
+            let function = self.behind.get(&address).unwrap_or(&address);
+            let Some((position, id)) = self.functions.get(function).copied() else { continue };
+            let graph = &mut self.graphs[position];
+            let (symbol, container) = (graph.symbol(id).clone(), graph.format.container);
+            let name = if symbol.binding == Binding::Local || id < graph.first_global {
                 let Definition::Block(block) = symbol.definition else { continue };
                 let name = format!("uruk.function.{}", self.names.len());
                 let object_name = container.object_name(name.as_bytes());
@@ -145,7 +190,7 @@ impl Code {
                 graph.edit(Stage::BeforePruning).add_symbol(new.kind(SymbolKind::Function).size(symbol.size))?;
                 name
             } else {
-                String::from_utf8_lossy(&container.session_name(graph.symbol_name(*id))).into_owned()
+                String::from_utf8_lossy(&container.session_name(graph.symbol_name(id))).into_owned()
             };
             self.names.insert(address, name);
         }
@@ -161,4 +206,32 @@ impl Code {
     pub fn into_graphs(self) -> Vec<LinkGraph> {
         self.graphs
     }
+}
+
+fn retained(session: &Session, dylibs: &[DylibId]) -> Result<Vec<Arc<Retained>>, Error> {
+    let mut retained = Vec::new();
+    for dylib in dylibs {
+        let graphs = session.retained_graphs(*dylib);
+        if graphs.is_empty() {
+            return Err(Error::NotRetained { dylib: session.dylib_name(*dylib) });
+        }
+        retained.extend(graphs);
+    }
+    Ok(retained)
+}
+
+/// Looks for a function itself, behind all that lead to it; it is linked if it was not.
+fn look_behind(session: &Session, address: u64, behind: &mut HashMap<u64, u64>) -> Result<(), Error> {
+    let mut last = address;
+    // Whoever redirects functions may let two lead to each other.
+    for _ in 0..100 {
+        match session.function_behind(last).map_err(Error::Session)? {
+            Some(next) if !behind.contains_key(&address) => last = next,
+            _ => break,
+        }
+    }
+    if last != address {
+        behind.insert(address, last);
+    }
+    Ok(())
 }

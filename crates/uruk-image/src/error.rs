@@ -244,6 +244,9 @@ pub enum Error {
     /// An option makes no sense.
     #[error("{0}")]
     Option(String),
+    /// A lazy function cannot be linked.
+    #[error(transparent)]
+    Session(uruk_orc::error::Error),
     /// The file of an image cannot be read.
     #[error(transparent)]
     Mapped(#[from] MappedError),

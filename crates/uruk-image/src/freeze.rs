@@ -31,6 +31,9 @@ const HERE: &Format = if cfg!(target_arch = "aarch64") {
 pub struct Freeze<'a> {
     /// The code of these dylibs of a session that retains graphs, and runs in this process; none, if not given.
     pub code: Option<(&'a Session, &'a [DylibId])>,
+    /// Addresses of functions that the code is to have, which only matters for lazy ones: they are linked if they were not, with all that they
+    /// refer to. Others are there once they have been looked up.
+    pub functions: &'a [u64],
     /// What cells of these names lead to; nothing, if not given.
     pub data: Option<(&'a World, &'a [&'a str])>,
     /// Who knows objects that were not added to the world.
@@ -67,7 +70,11 @@ impl Freeze<'_> {
         let (world, roots) = self.data.unwrap_or(nothing);
         let closure = world.trace(roots, memory, self.heap)?;
         let mut code = match self.code {
-            Some((session, dylibs)) => Code::of(session, dylibs)?,
+            Some((session, dylibs)) => {
+                let mut functions: Vec<u64> = closure.functions().collect();
+                functions.extend(self.functions);
+                Code::with_functions(session, dylibs, &functions)?
+            }
             None => Code::default(),
         };
         self.base.into_iter().for_each(|base| code.build_on(base));

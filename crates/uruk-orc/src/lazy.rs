@@ -58,8 +58,10 @@ type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 struct Known {
     /// Of the stubs that are lazy.
     lazy: Map<StubId, Body>,
-    /// The same stubs by address.
+    /// All stubs by address.
     by_address: Map<u64, StubId>,
+    /// Where those lead that have been redirected.
+    redirected: Map<StubId, u64>,
     /// Which of them lead to which.
     onward: Map<StubId, StubId>,
     /// Bodies in the order of their first calls.
@@ -119,6 +121,12 @@ impl Stubs {
         let setup = StubSetup { resolver: bodies.clone(), failure, placement: Placement::Near };
         Ok(Stubs { pool: session.executor().stubs(setup)?, bodies })
     }
+
+    fn redirect(&self, targets: &[(StubId, u64)]) -> Result<(), Error> {
+        self.pool.redirect(targets)?;
+        self.bodies.lock().redirected.extend(targets.iter().copied());
+        Ok(())
+    }
 }
 
 /// Stubs that are freed when this is dropped.
@@ -133,6 +141,7 @@ impl Drop for Owned {
             let mut known = self.stubs.bodies.lock();
             for Stub { id, address } in &self.made {
                 known.lazy.remove(id);
+                known.redirected.remove(id);
                 known.onward.remove(id);
                 known.by_address.remove(address);
             }
@@ -228,7 +237,7 @@ impl Redirectable {
             };
             redirected.push((*id, *target));
         }
-        self.stubs.pool.redirect(&redirected)
+        self.stubs.redirect(&redirected)
     }
 
     /// The same to symbols that a dylib's search order finds, which are materialized first and kept for as long as these
@@ -320,7 +329,23 @@ impl Session {
         let (id, unit) = found.ok_or_else(|| Error::Removed { unit: self.names().text(name) })?;
         let address = self.body(unit, &[SearchEntry { dylib: source, all_symbols: true }], name)?;
         stubs.bodies.lock().onward.remove(&id);
-        stubs.pool.redirect(&[(id, address)])
+        stubs.redirect(&[(id, address)])
+    }
+
+    /// Where calls of a lazy or a redirectable function arrive, which has this address: a lazy one is materialized, and not called. `None`
+    /// if there is no such function.
+    pub fn function_behind(&self, address: u64) -> Result<Option<u64>, Error> {
+        let Some(stubs) = self.existing_stubs() else { return Ok(None) };
+        let body = {
+            let known = stubs.bodies.lock();
+            let Some(id) = known.by_address.get(&address) else { return Ok(None) };
+            match (known.redirected.get(id), known.lazy.get(id)) {
+                (Some(target), _) => return Ok(Some(*target)),
+                (None, Some(body)) => body.clone(),
+                (None, None) => return Ok(None),
+            }
+        };
+        self.body(body.unit, &self.search_order(body.source), body.name).map(Some)
     }
 
     /// Defines functions at addresses that can be changed while others call them.
@@ -334,7 +359,8 @@ impl Session {
         let made = stubs.pool.make(functions.len())?;
         let owned = Owned { stubs: stubs.clone(), made: made.clone() };
         let targets: Vec<_> = made.iter().zip(functions).map(|(stub, (_, target))| (stub.id, *target)).collect();
-        stubs.pool.redirect(&targets)?;
+        stubs.bodies.lock().by_address.extend(made.iter().map(|stub| (stub.address, stub.id)));
+        stubs.redirect(&targets)?;
         let placed: Vec<_> =
             functions.iter().zip(&made).map(|((definition, _), stub)| (*definition, stub.address)).collect();
         let unit = self.define_owned(dylib, tracker, &placed, Box::new(owned))?;

@@ -193,7 +193,12 @@ impl Session {
 
     /// The dylibs for what is made for one on demand.
     pub(crate) fn bodies_of(&self, dylib: DylibId) -> Result<Bodies, Error> {
-        self.lock().bodies_of(dylib)
+        let bodies = self.lock().bodies_of(dylib)?;
+        let retained = self.wishes().retained();
+        if retained.contains(&dylib) && !retained.contains(&bodies.code) {
+            self.retain_graphs(&[bodies.code, bodies.improved]);
+        }
+        Ok(bodies)
     }
 
     /// Makes a dylib's memory lie where another's does, in reach of it. To be said before either has code.

@@ -202,7 +202,7 @@ fn freeze(options: &uruk_image_options, base: Option<&Base<'_>>) -> Result<Froze
     }
     let guard = world.as_deref().map(lock);
     let data = guard.as_deref().map(|world: &World| (world, roots.as_slice()));
-    let mut frozen = Freeze { code, data, heap, base, allowed: &allowed }.freeze()?;
+    let mut frozen = Freeze { code, data, heap, base, allowed: &allowed, ..Freeze::default() }.freeze()?;
     if own.is_some() {
         saving::forget_offered(&mut frozen.graphs);
     }

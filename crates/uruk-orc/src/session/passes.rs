@@ -35,10 +35,13 @@ impl Session {
         self.wishes().show_entries();
     }
 
-    /// The retained graphs of a dylib's linked objects, in the order of their ids.
+    /// The retained graphs of a dylib's linked objects, in the order of their ids, with those of its lazy functions' bodies.
     pub fn retained_graphs(&self, dylib: DylibId) -> Vec<Arc<Retained>> {
         let state = self.lock();
-        let linked = state.units.iter().filter(|unit| unit.dylib == dylib).filter_map(|unit| unit.linked.as_ref());
+        let bodies = state.dylib(dylib).bodies;
+        let is_its =
+            |of: DylibId| of == dylib || bodies.is_some_and(|bodies| [bodies.code, bodies.improved].contains(&of));
+        let linked = state.units.iter().filter(|unit| is_its(unit.dylib)).filter_map(|unit| unit.linked.as_ref());
         linked.filter_map(|linked| linked.retained.clone()).collect()
     }
 
