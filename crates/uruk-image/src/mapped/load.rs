@@ -7,7 +7,7 @@
 use super::contents::{Change, Contents, Exported, Imported, Kind};
 use super::error::{MappedError, Problem};
 use super::file::{HERE, Header, machine_name};
-use super::region::{Access, Region, overwrite};
+use super::region::{Access, Region};
 use crate::elf::format_of;
 use crate::library::Library;
 use crate::link::{Dynamic, What};
@@ -36,7 +36,7 @@ pub struct LoadOptions<'a> {
     pub stamp: Option<&'a str>,
     /// The layout of the client's types ([`World::layout`](crate::World::layout)), which has to be the image's.
     pub layout: Option<[u8; 32]>,
-    /// The image that it builds on.
+    /// The image that it builds on. Nothing of it is at work while its variables are given the values that they had.
     pub base: Option<&'a Mapped>,
     /// What symbols mean before the process is asked: the runtime's own, by name.
     pub symbols: Option<&'a Find<'a>>,
@@ -46,7 +46,6 @@ pub struct LoadOptions<'a> {
 
 /// An image that has been loaded into this process.
 pub struct Mapped {
-    region: Region,
     pub(super) contents: Contents,
     pub(super) digest: [u8; 32],
     /// The address of each import, 0 if it has none.
@@ -57,6 +56,8 @@ pub struct Mapped {
     _unwind: Vec<Registration>,
     /// Registered with debuggers and backtraces.
     _shown: Vec<Kept>,
+    /// Goes last, after all that is known of it.
+    region: Region,
 }
 
 impl Mapped {
@@ -93,15 +94,14 @@ impl Mapped {
         let arch = format_of(header.machine).map(|format| format.arch).ok_or(Problem::Kind)?;
         let threads = relocate(&mut region, &contents, &imports, executor, arch)?;
         let address = region.address();
-        let changes: Vec<(u64, Vec<u8>)> = changes(&region, &contents, base)?;
+        let changes = changes(&region, &contents, base)?;
         let resolvers = resolvers(&contents, address);
         protect(&mut region, &header, &contents)?;
         let at = |range: &Range<u64>| range.start + address..range.end + address;
         let unwind = contents.unwind.iter().map(|(code, records)| executor.register_unwind(at(code), at(records)));
         let unwind = unwind.collect::<Result<_, _>>().map_err(process)?;
-        for (place, bytes) in changes {
-            // SAFETY: it lies in the variables of the image that this one builds on, which the caller does not use meanwhile.
-            unsafe { overwrite(place, &bytes) };
+        for (base, place, bytes) in changes {
+            base.overwrite(place, &bytes);
         }
         let shown = show(path, &region, &contents, executor);
         executor.run_resolvers(&resolvers);
@@ -415,8 +415,14 @@ fn resolvers(contents: &Contents, address: u64) -> Vec<(u64, u64)> {
     contents.words.iter().filter_map(resolver).collect()
 }
 
-/// Bytes for the image that this one builds on, with their addresses.
-fn changes(region: &Region, contents: &Contents, base: Option<&Mapped>) -> Result<Vec<(u64, Vec<u8>)>, Problem> {
+/// Bytes for the image that this one builds on, and where they go.
+type Overwritten<'a> = (&'a Region, u64, Vec<u8>);
+
+fn changes<'a>(
+    region: &Region,
+    contents: &Contents,
+    base: Option<&'a Mapped>,
+) -> Result<Vec<Overwritten<'a>>, Problem> {
     let outside = || Problem::Malformed("bytes that change another image lie outside of it".into());
     let Some(base) = base else { return Ok(Vec::new()) };
     let variables = base.contents.parts[2].start..base.contents.end;
@@ -425,7 +431,7 @@ fn changes(region: &Region, contents: &Contents, base: Option<&Mapped>) -> Resul
         if !variables.contains(&change.base) || variables.end - change.base < change.size {
             return Err(outside());
         }
-        Ok((base.region.address() + change.base, bytes.to_vec()))
+        Ok((&base.region, change.base, bytes.to_vec()))
     };
     contents.changes.iter().map(one).collect()
 }

@@ -14,6 +14,8 @@ pub struct Region {
     size: usize,
     /// Bytes that can be read and written until they are protected.
     open: usize,
+    /// Bytes that the program can write to once they are.
+    variables: Range<u64>,
 }
 
 // SAFETY: it is memory that nothing else has; what changes it takes it by `&mut`.
@@ -40,7 +42,7 @@ impl Region {
             Some(address) => reserve(size, address as usize).or_else(|_| reserve_aligned(size, align as usize))?,
             None => reserve_aligned(size, align as usize)?,
         };
-        let region = Region { start: reserved, size, open: size };
+        let region = Region { start: reserved, size, open: size, variables: 0..0 };
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: both take the place of memory that was reserved for this region.
         unsafe {
@@ -93,6 +95,9 @@ impl Region {
             if range.end > self.size as u64 {
                 return Err(io::ErrorKind::InvalidInput.into());
             }
+            if *access == Access::Write {
+                self.variables = range.clone();
+            }
             let flags = match access {
                 Access::Read => libc::PROT_READ,
                 Access::Write => libc::PROT_READ | libc::PROT_WRITE,
@@ -111,21 +116,24 @@ impl Region {
     }
 }
 
+impl Region {
+    /// Gives variables of the program other values, while it is not at work: whether they all lie among its variables.
+    pub fn overwrite(&self, offset: u64, bytes: &[u8]) -> bool {
+        let end = offset.checked_add(bytes.len() as u64);
+        if !end.is_some_and(|end| self.variables.start <= offset && end <= self.variables.end) {
+            return false;
+        }
+        // SAFETY: they are mapped and can be written to, and no reference to them is left here.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.as_ptr().add(offset as usize), bytes.len()) };
+        true
+    }
+}
+
 impl Drop for Region {
     fn drop(&mut self) {
         // SAFETY: it was mapped for this region, whose user says that nothing refers to it.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.size) };
     }
-}
-
-/// Writes bytes that take the place of others in an image that is in use.
-///
-/// # Safety
-/// The memory is that of a loaded image that no thread uses meanwhile, and can be written to.
-pub unsafe fn overwrite(address: u64, bytes: &[u8]) {
-    let place = std::ptr::with_exposed_provenance_mut::<u8>(address as usize);
-    // SAFETY: the caller's word.
-    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
 }
 
 fn done(result: *mut libc::c_void) -> io::Result<NonNull<u8>> {
