@@ -397,7 +397,8 @@ impl Closure {
 
     /// Offsets of its weak references to what nothing else keeps.
     pub(crate) fn cleared_of(&self, number: u32) -> impl Iterator<Item = u64> {
-        self.cleared.iter().filter(move |place| place.kept == number).map(|place| place.offset)
+        let first = self.cleared.partition_point(|place| place.kept < number);
+        self.cleared[first..].iter().take_while(move |place| place.kept == number).map(|place| place.offset)
     }
 
     /// The way from a root to a pointer: the number of what has it, and its offset there.

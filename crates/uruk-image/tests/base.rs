@@ -22,6 +22,8 @@ static long zeroes[100];
 static long *inner = &hidden;
 FILE **standard = &stdin;
 void *leak;
+FILE **unset;
+long is_set(void) { return unset && *unset == stdin; }
 long twice(long value) { return 2 * value; }
 static long thrice(long value) { return 3 * value; }
 long (*select(int which))(long) { return which ? thrice : twice; }
@@ -97,10 +99,14 @@ impl Run {
 
     /// What has changed since, as an image that builds on the first one.
     fn freeze(&self, jit: Option<&Jit>, allowed: &[String]) -> Result<Vec<u8>, Error> {
+        self.freeze_roots(&["head"], jit, allowed)
+    }
+
+    fn freeze_roots(&self, roots: &[&str], jit: Option<&Jit>, allowed: &[String]) -> Result<Vec<u8>, Error> {
         let base = Base::new(&self.image, &std::fs::read(&self.path).unwrap())?;
         let dylib = jit.map(|jit| jit.main().id());
         let code = jit.zip(dylib.as_ref()).map(|(jit, dylib)| (jit.session(), std::slice::from_ref(dylib)));
-        let data = Some((&self.world, &["head"][..]));
+        let data = Some((&self.world, roots));
         let frozen = Freeze { code, data, base: Some(&base), allowed, ..Freeze::default() }.freeze()?;
         let mut libraries = HERE.libraries(&["libc.so.6"]);
         libraries.push(base.library());
@@ -147,6 +153,21 @@ fn what_has_changed_and_what_was_added_is_in_a_second_image() {
     assert!(matches!(chain.problem, Problem::Chain), "{chain}");
     let other = Base::new(&fresh, &std::fs::read(&second).unwrap()).err().unwrap();
     assert!(matches!(other.problem, Problem::Altered), "{other}");
+}
+
+/// An entry changes nothing in the running program, and yet the image.
+#[test]
+fn entries_count_where_nothing_has_changed() {
+    let mut run = Run::new();
+    let pointer = run.world.add_type(Type::new("pointer", 8, 8).field(0, Pointer::Data)).unwrap();
+    let unset = run.image.address("unset").unwrap();
+    run.world.add_cell("unset", unset, pointer).unwrap();
+    run.world.add_pointer(unset, PointerEntry::Symbol(External::new("stdin"))).unwrap();
+    let second = run.files.write("second", &run.freeze_roots(&["head", "unset"], None, &[]).unwrap());
+    let fresh = load(&run.path, None).unwrap();
+    assert_eq!(call(&fresh, "is_set", 0), 0);
+    let _added = load(&second, Some(&fresh)).unwrap();
+    assert_eq!((call(&run.image, "is_set", 0), call(&fresh, "is_set", 0)), (0, 1));
 }
 
 #[test]

@@ -9,16 +9,18 @@ use super::contents::{Change, Contents, Kind};
 use super::error::{MappedError, Problem};
 use super::file;
 use super::load::{BASE, Mapped};
-use crate::closure::{Closure, Kept};
+use crate::closure::{Closure, Edge, Kept, Target};
 use crate::data::{CodeSymbols, referent};
 use crate::error::Error;
 use crate::library::Library;
 use crate::link::{Dynamic, What};
 use crate::memory::Memory;
 use crate::packed;
+use crate::pointers::External;
 use crate::proof::{Finding, Mappings};
 use crate::types::WORD;
 use crate::world::World;
+use foldhash::HashMap;
 use std::ops::Range;
 use uruk_jitlink::arch::ABS64;
 use uruk_jitlink::edit::{NewSymbol, Stage};
@@ -35,6 +37,8 @@ pub struct Base<'a> {
     first: Vec<u8>,
     /// Words of them that only the process knows, and that nobody changes.
     unknown: Vec<Range<usize>>,
+    /// Words of them that are addresses of imports: the numbers of these, and what is added.
+    imported: HashMap<u64, (u32, i64)>,
 }
 
 /// What has changed in an image.
@@ -89,7 +93,12 @@ impl<'a> Base<'a> {
                 set(*place + 8, &|_| None);
             }
         }
-        Ok(Base { image, first, unknown })
+        let import = |word: &Dynamic| match word.what {
+            What::Import(number, addend) => Some((word.place, (number, addend))),
+            _ => None,
+        };
+        let imported = contents.words.iter().filter_map(import).collect();
+        Ok(Base { image, first, unknown, imported })
     }
 
     /// Where it lies.
@@ -129,11 +138,12 @@ impl<'a> Base<'a> {
         for (number, kept) in (0..).zip(&closure.kept) {
             let Some(range) = self.place_of(kept, start) else { continue };
             rest[range.clone()].copy_from_slice(&self.first[range.clone()]);
-            if now[range.clone()] == self.first[range.clone()] {
+            let edges = closure.edges_of(number);
+            let leads_elsewhere = |edge: &Edge| !self.leads_there(closure, edge, range.start);
+            if now[range.clone()] == self.first[range.clone()] && !edges.iter().any(leads_elsewhere) {
                 continue;
             }
             let mut bytes = now[range.clone()].to_vec();
-            let edges = closure.edges_of(number);
             let pointers = edges.iter().map(|edge| edge.from.offset).chain(closure.cleared_of(number));
             pointers.for_each(|offset| bytes[offset as usize..][..WORD as usize].fill(0));
             for (offset, value) in changed_words(&bytes, &self.first[range.clone()]) {
@@ -155,6 +165,29 @@ impl<'a> Base<'a> {
         }
         let graph = if changes.list.is_empty() { None } else { Some(changes.graph(closure, code, format)?) };
         Ok(Changes { graph, list: changes.list, findings })
+    }
+
+    /// Whether a pointer of an object that begins among the variables has led there from the start. An entry may say so without a change
+    /// of the pointer itself.
+    fn leads_there(&self, closure: &Closure, edge: &Edge, object: usize) -> bool {
+        let at = object + edge.from.offset as usize;
+        match edge.to {
+            Target::Place(place, tag) => {
+                let address = closure.kept[place.kept as usize].address + place.offset + tag;
+                self.first[at..at + WORD as usize] == address.to_le_bytes()
+            }
+            Target::External(number) => {
+                let place = self.image.contents.parts[2].start + at as u64;
+                let External { name, version, addend, .. } = &closure.externals[number as usize];
+                self.imported.get(&place).is_some_and(|(number, added)| {
+                    let import = &self.image.contents.imports[*number as usize];
+                    let same_version = version.is_none() || *version == import.version;
+                    (name, addend) == (&import.name, added) && same_version
+                })
+            }
+            // Such a pointer is the address that it has.
+            Target::Code(_) => true,
+        }
     }
 
     /// Where something kept lies among the variables, if it does.
