@@ -86,7 +86,16 @@ impl Builder {
             Compiler::Rustc => command.args(["--edition=2024", "--crate-type=bin", "--emit=obj", "-Cprefer-dynamic"]),
             _ => command.arg("-c").args(self.include_flags()),
         };
+        // Two that compile at once write the same modules, each in a folder of its own.
+        let modules = partial.with_extension("modules");
+        if compiler == Compiler::Gfortran {
+            fs::create_dir_all(&modules)?;
+            command.arg("-J").arg(&modules);
+        }
         process::capture(command.arg(source).arg("-o").arg(&partial))?;
+        if compiler == Compiler::Gfortran {
+            fs::remove_dir_all(&modules)?;
+        }
         fs::rename(&partial, &object)?;
         Ok(object)
     }
