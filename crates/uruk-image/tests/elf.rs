@@ -305,3 +305,20 @@ fn two_strong_definitions_and_two_formats_are_errors() {
     assert!(error.starts_with("`same` is defined by ") && names.iter().all(|name| error.contains(name)), "{error}");
     assert!(matches!(write_elf(Vec::new(), &ElfOptions::shared_object(&[])), Err(Error::Empty)));
 }
+
+/// Whichever of two objects comes first: it is enough that one of them cannot do without.
+#[test]
+fn what_one_object_can_do_without_another_may_need() {
+    let weak = ("weak.c", "extern int x __attribute__((weak)); int *may(void) { return &x; }");
+    let strong = ("strong.c", "extern int x; int *must(void) { return &x; }");
+    for sources in [[weak, strong], [strong, weak]] {
+        let compiled = Compiled::new(&sources, &["-fPIC"]);
+        let error = write_elf(compiled.graphs(), &ElfOptions::shared_object(&[])).err().expect("nobody defines it");
+        assert!(
+            matches!(&error, Error::Undefined { symbols } if *symbols == [("x".into(), "strong.o".into())]),
+            "{error}"
+        );
+    }
+    let compiled = Compiled::new(&[weak], &["-fPIC"]);
+    write_elf(compiled.graphs(), &ElfOptions::shared_object(&[])).unwrap();
+}

@@ -141,13 +141,8 @@ impl Symbols {
                         None => match imports.get(name) {
                             Some(known) => Meaning::Import(*known),
                             None => {
-                                let weak = symbol.binding == Binding::Weak;
-                                let import = find(name, weak, libraries);
-                                if import.found.is_none() && !weak {
-                                    missing.entry(text(name)).or_insert_with(|| graph.input.name().to_string());
-                                }
                                 let number = self.imports.len() as u32;
-                                self.imports.push(import);
+                                self.imports.push(find(name, libraries));
                                 imports.insert(name.to_vec(), number);
                                 Meaning::Import(number)
                             }
@@ -157,6 +152,9 @@ impl Symbols {
                 if let Meaning::Import(number) = meaning {
                     let import = &mut self.imports[number as usize];
                     import.weak &= symbol.binding == Binding::Weak;
+                    if import.found.is_none() && !import.weak {
+                        missing.entry(text(name)).or_insert_with(|| graph.input.name().to_string());
+                    }
                     if (symbol.kind, import.kind) == (SymbolKind::Function, SymbolKind::Object) {
                         let object = graph.input.name().to_string();
                         return Err(Error::NoFunction { object, symbol: import.name.clone() });
@@ -200,8 +198,8 @@ fn referred(graph: &LinkGraph) -> Vec<SymbolId> {
     (0..).map(SymbolId).zip(is_referred).filter(|(_, referred)| *referred).map(|(id, _)| id).collect()
 }
 
-/// A name may have a version behind it: `name@version`.
-fn find(name: &[u8], weak: bool, libraries: &[Library]) -> Import {
+/// A name may have a version behind it: `name@version`. The import is weak as long as nobody says otherwise.
+fn find(name: &[u8], libraries: &[Library]) -> Import {
     let text = text(name);
     let (name, version) = match text.split_once('@') {
         Some((name, version)) => (name, Some(version.trim_start_matches('@'))),
@@ -213,7 +211,7 @@ fn find(name: &[u8], weak: bool, libraries: &[Library]) -> Import {
         .find_map(|(position, library)| library.find(name, version).map(|symbol| (position, symbol)));
     let (kind, size) = found.map_or((SymbolKind::None, 0), |(_, symbol)| (symbol.kind, symbol.size));
     let found = found.map(|(position, LibrarySymbol { version, .. })| (position, version.clone()));
-    Import { name: name.into(), found, weak, kind, size }
+    Import { name: name.into(), found, weak: true, kind, size }
 }
 
 pub(crate) fn text(name: &[u8]) -> String {

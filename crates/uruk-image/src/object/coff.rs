@@ -12,7 +12,6 @@ use super::sections::Output;
 use super::symbols::{Symbol, Where};
 use super::{Merged, Numbers, Reference};
 use crate::error::Error;
-use crate::link::text;
 use ::object::pe::{self, ComdatSelection, SymbolClass, SymbolSection, SymbolType, WeakExternSearch};
 use ::object::write::coff::{AuxSymbolSection, AuxSymbolWeak, FileHeader, Name, Relocation, SectionHeader, Writer};
 use foldhash::HashMap;
@@ -37,8 +36,8 @@ const ALIGN_SHIFT: u32 = 20;
 const MAX_ALIGN_LOG2: u8 = 13;
 /// A section's number has 16 bits, of which the highest values mean something else.
 const MAX_SECTIONS: usize = 0xfeff;
-/// Relocations that are counted without help.
-const MAX_RELOCATIONS: usize = 0xffff;
+/// So many relocations, or more, are counted by a record before the first of them.
+const MANY_RELOCATIONS: usize = 0xffff;
 
 // Symbols.
 const CLASS_EXTERNAL: u8 = 2;
@@ -145,11 +144,16 @@ pub fn write(merged: &Merged<'_>) -> Result<Vec<u8>, Error> {
     let mut headers = Vec::with_capacity(count);
     for (((section, content), relocations), choice) in sections.iter().zip(&contents).zip(&relocations).zip(&choices) {
         let characteristics = characteristics(merged, section, choice.is_some(), relocations.len())?;
+        let pointer_to_raw_data = writer.reserve_section(content.len());
+        let pointer_to_relocations = writer.reserve_relocations(relocations.len());
+        if is_counted_here(relocations) {
+            writer.reserve_relocations(1);
+        }
         headers.push(SectionHeader {
             name: writer.add_name(&section.name),
             size_of_raw_data: u32::try_from(section.size).map_err(|_| Error::Large)?,
-            pointer_to_raw_data: writer.reserve_section(content.len()),
-            pointer_to_relocations: writer.reserve_relocations(relocations.len()),
+            pointer_to_raw_data,
+            pointer_to_relocations,
             number_of_relocations: relocations.len() as u32,
             characteristics: pe::SectionFlags(characteristics),
             ..SectionHeader::default()
@@ -178,6 +182,10 @@ pub fn write(merged: &Merged<'_>) -> Result<Vec<u8>, Error> {
     for (content, relocations) in contents.iter().zip(relocations) {
         writer.write_section(content);
         writer.write_relocations_count(relocations.len());
+        if is_counted_here(&relocations) {
+            let (virtual_address, typ) = (relocations.len() as u32 + 1, pe::RelocationType(0));
+            writer.write_relocation(Relocation { virtual_address, symbol: 0, typ });
+        }
         relocations.into_iter().for_each(|relocation| writer.write_relocation(relocation));
     }
     writer.write_section(&directives);
@@ -186,6 +194,11 @@ pub fn write(merged: &Merged<'_>) -> Result<Vec<u8>, Error> {
     }
     writer.write_strtab();
     Ok(bytes)
+}
+
+/// Whether the record that counts relocations is written here. The writer does so for more of them.
+fn is_counted_here(relocations: &[Relocation]) -> bool {
+    relocations.len() == MANY_RELOCATIONS
 }
 
 /// Writes a record and what follows it.
@@ -269,13 +282,7 @@ fn choices(merged: &Merged<'_>) -> Vec<Option<Choice>> {
 }
 
 fn characteristics(merged: &Merged<'_>, section: &Output<'_>, comdat: bool, relocations: usize) -> Result<u32, Error> {
-    if MAX_ALIGN_LOG2 < section.align_log2 {
-        let graph = section.pieces.first().map_or(0, |piece| piece.graph);
-        let (name, align) = (text(&section.name), 1u64 << section.align_log2);
-        let what =
-            format!("`{name}` is aligned to {align} bytes, and sections of COFF to {} at most", 1 << MAX_ALIGN_LOG2);
-        return Err(Error::Object { object: merged.graphs[graph].input.name().to_string(), what });
-    }
+    merged.check_align(section, MAX_ALIGN_LOG2)?;
     let flags = match section.kind {
         SectionKind::Code => CNT_CODE | MEM_EXECUTE | MEM_READ,
         SectionKind::Zero | SectionKind::TlsZero => CNT_ZERO | MEM_READ | MEM_WRITE,
@@ -284,7 +291,7 @@ fn characteristics(merged: &Merged<'_>, section: &Output<'_>, comdat: bool, relo
         _ => CNT_DATA | MEM_READ,
     };
     let comdat = if comdat { LNK_COMDAT } else { 0 };
-    let many = if MAX_RELOCATIONS < relocations { LNK_NRELOC_OVFL } else { 0 };
+    let many = if MANY_RELOCATIONS <= relocations { LNK_NRELOC_OVFL } else { 0 };
     Ok(flags | comdat | many | (u32::from(section.align_log2) + 1) << ALIGN_SHIFT)
 }
 

@@ -13,7 +13,7 @@ mod symbols;
 
 use crate::error::Error;
 use crate::link::{self, text};
-use sections::Sections;
+use sections::{Output, Sections};
 use symbols::Symbols;
 use uruk_jitlink::arch::{Field, NOTHING};
 use uruk_jitlink::format::{Container, Format};
@@ -89,6 +89,23 @@ impl<'a> Merged<'a> {
         }
         bytes.resize(section.size as usize, 0);
         bytes
+    }
+
+    /// Errors if a section is aligned to more than its format can say.
+    fn check_align(&self, section: &Output<'_>, most_log2: u8) -> Result<(), Error> {
+        if section.align_log2 <= most_log2 {
+            return Ok(());
+        }
+        let (name, align, most) = (text(&section.name), 1u64 << section.align_log2, 1u64 << most_log2);
+        let format = self.format.name;
+        let what = format!("`{name}` is aligned to {align} bytes, and sections of {format} to {most} at most");
+        Err(self.refuse_section(section, what))
+    }
+
+    /// What is wrong with a section, of the object that has its first bytes.
+    fn refuse_section(&self, section: &Output<'_>, what: String) -> Error {
+        let graph = section.pieces.first().map_or(0, |piece| piece.graph);
+        Error::Object { object: self.graphs[graph].input.name().to_string(), what }
     }
 
     /// What is wrong with an edge.

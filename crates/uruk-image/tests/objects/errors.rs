@@ -71,7 +71,12 @@ fn what_cannot_be_written_is_named() {
 fn what_a_format_has_no_room_for_is_named() {
     let (mut odd, block, _) = graph("one.o", &coff::x86_64::FORMAT, "x");
     odd.edit(Stage::AfterPruning).set_align(block, 1 << 14).unwrap();
-    check(&[&odd], "one.o: `.data` is aligned to 16384 bytes, and sections of COFF to 8192 at most");
+    check(&[&odd], "one.o: `.data` is aligned to 16384 bytes, and sections of COFF x86-64 to 8192 at most");
+    let (mut odd, block, _) = graph("one.o", &macho::arm64::FORMAT, "_x");
+    odd.edit(Stage::AfterPruning).set_align(block, 1 << 15).unwrap();
+    write_object(&[&odd]).unwrap();
+    odd.edit(Stage::AfterPruning).set_align(block, 1 << 16).unwrap();
+    check(&[&odd], "one.o: `__DATA,__data` is aligned to 65536 bytes, and sections of Mach-O arm64 to 32768 at most");
     let (mut odd, ..) = graph("one.o", &macho::x86_64::FORMAT, "_x");
     let mut editor = odd.edit(Stage::BeforePruning);
     let section = editor.add_section("__DATA,__of_a_very_long_name", SectionKind::Data).unwrap();
@@ -147,4 +152,27 @@ fn many_graphs_are_written_in_linear_time() {
     let found = read_bytes("all.o", bytes);
     assert_eq!((found.edges.len(), found.blocks.len()), (1_000_000, 1));
     assert_eq!(found.globals().count(), 10_000);
+}
+
+/// From 65,535 relocations on, a section of COFF counts them in a record of their own.
+#[test]
+fn a_section_of_coff_has_any_number_of_relocations() {
+    let folder = tempfile::tempdir().unwrap();
+    for count in [0xfffe, 0xffff, 0x1_0000] {
+        let (mut many, block, id) = graph("one.o", &coff::x86_64::FORMAT, "x");
+        let mut editor = many.edit(Stage::AfterPruning);
+        editor.set_content(block, &vec![0; count * 8]).unwrap();
+        for number in 0..count as u32 {
+            editor.add_edge(block, number * 8, ABS64, id, 0).unwrap();
+        }
+        drop(editor);
+        let bytes = write_object(&[&many]).unwrap();
+        assert_eq!(read_bytes("many.o", bytes.clone()).edges.len(), count);
+        let path = folder.path().join("many.o");
+        std::fs::write(&path, bytes).unwrap();
+        let header = run(command("llvm-readobj-22 --section-headers").arg(&path));
+        assert_eq!(header.contains("IMAGE_SCN_LNK_NRELOC_OVFL"), 0xffff <= count, "{count}: {header}");
+        let listed = run(command("llvm-readobj-22 --relocations").arg(&path));
+        assert_eq!(listed.matches("IMAGE_REL_AMD64_ADDR64").count(), count);
+    }
 }

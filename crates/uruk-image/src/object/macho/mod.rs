@@ -59,6 +59,8 @@ const SUBSECTIONS: u32 = 0x2000;
 const MAX_SECTIONS: usize = 255;
 /// Bits of a symbol's number in a relocation.
 const MAX_SYMBOLS: usize = 1 << 24;
+/// 32768 bytes: what tools take for a section, though its field has room for more.
+const MAX_ALIGN_LOG2: u8 = 15;
 /// Bytes of a name's field.
 const NAME: usize = 16;
 const ALL_ACCESS: u32 = 7;
@@ -141,12 +143,11 @@ impl<'a> File<'a> {
         too_many("sections", self.order.len(), MAX_SECTIONS)?;
         too_many("symbols", self.symbols.len(), MAX_SYMBOLS)?;
         for section in &self.merged.sections.list {
+            self.merged.check_align(section, MAX_ALIGN_LOG2)?;
             let (segment, name) = names(&section.name);
             if NAME < segment.len() || NAME < name.len() {
-                let object = section.pieces.first().map_or(0, |piece| piece.graph);
-                let object = self.merged.graphs[object].input.name().to_string();
                 let what = format!("`{}` has longer names than a section can have", text(&section.name));
-                return Err(Error::Object { object, what });
+                return Err(self.merged.refuse_section(section, what));
             }
         }
         Ok(())
