@@ -8,7 +8,7 @@
 use crate::error::Error;
 use crate::memory::Memory;
 use crate::pointers::{External, PointerEntry};
-use crate::types::{Count, Field, Pointer, Type, TypeId, WORD};
+use crate::types::{Count, Field, Pointer, Tags, Type, TypeId, WORD};
 use crate::world::{At, Heap, World};
 use foldhash::{HashMap, HashSet};
 use std::fmt::Write;
@@ -111,14 +111,17 @@ impl World {
             externals: HashMap::default(),
             weak: Vec::new(),
             used: HashSet::default(),
+            start: String::new(),
             closure: Closure::default(),
         };
         for root in roots {
             let number = self.root(root)?;
             let cell = self.cell(number);
+            trace.start = format!("root `{root}`");
             trace.keep(cell.address, Owner::Cell(number as u32), cell.type_id, None)?;
         }
         for (name, address) in self.exports() {
+            trace.start = format!("exported symbol `{name}`");
             let place = trace.object(None, address, true)?;
             trace.closure.exports.extend(place.map(|place| (name.to_owned(), place)));
         }
@@ -127,6 +130,7 @@ impl World {
             trace.scan(next as u32)?;
             next += 1;
         }
+        trace.check_apart()?;
         trace.settle_weak();
         trace.settle_entries()?;
         Ok(trace.closure)
@@ -144,6 +148,8 @@ struct Trace<'a> {
     weak: Vec<(Place, u64)>,
     /// Pointers whose entries are in the image.
     used: HashSet<u64>,
+    /// What is looked for that no pointer pulls in.
+    start: String,
     closure: Closure,
 }
 
@@ -216,10 +222,7 @@ impl Trace<'_> {
         let target = match pointer {
             Pointer::Reference => self.whole(from, word, false)?,
             Pointer::Inner => self.whole(from, word, true)?,
-            Pointer::Tagged(tags) => match tags.split(word) {
-                Some((address, tag)) => self.object(Some(from), address, false)?.map(|place| Target::Place(place, tag)),
-                None => None,
-            },
+            Pointer::Tagged(tags) => self.tagged(from, word, tags)?,
             Pointer::Weak => {
                 if word != 0 {
                     self.weak.push((from, word));
@@ -270,6 +273,22 @@ impl Trace<'_> {
         Ok(self.object(Some(from), address, inner)?.map(|place| Target::Place(place, 0)))
     }
 
+    /// The same of a reference with a tag, whose bits are no part of the address wherever the object lies.
+    fn tagged(&mut self, from: Place, word: u64, tags: Tags) -> Result<Option<Target>, Error> {
+        let Some((address, tag)) = tags.split(word) else { return Ok(None) };
+        let Some(place) = self.object(Some(from), address, false)? else { return Ok(None) };
+        let Type { name, align, .. } = self.world.type_named(self.closure.kept[place.kept as usize].type_id);
+        if *align < 1 << tags.bits {
+            let reason = format!(
+                "a reference with {} tag bits to a `{name}`, whose alignment to {align} bytes leaves no room for them; describe it with \
+                 the one that its objects have",
+                tags.bits
+            );
+            return Err(Error::Pointer { path: self.path(Some((from.kept, from.offset))), value: word, reason });
+        }
+        Ok(Some(Target::Place(place, tag)))
+    }
+
     /// Keeps what a reference leads to, if it is not null.
     fn object(&mut self, from: Option<Place>, address: u64, inner: bool) -> Result<Option<Place>, Error> {
         if address == 0 {
@@ -298,6 +317,20 @@ impl Trace<'_> {
             return wrong(self, "neither null nor the address of an object or a cell");
         }
         Ok(Some(Place { kept, offset }))
+    }
+
+    /// Errors if something kept lies in another one, as one with a variable part may that is longer than its place.
+    fn check_apart(&self) -> Result<(), Error> {
+        let mut in_order: Vec<&Kept> = self.closure.kept.iter().collect();
+        in_order.sort_unstable_by_key(|kept| kept.address);
+        let overlap = in_order.windows(2).find(|pair| pair[1].address - pair[0].address < pair[0].size);
+        let Some([before, kept]) = overlap.and_then(|pair| pair.first_chunk()) else { return Ok(()) };
+        let [name, other] = [kept, before].map(|kept| &self.world.type_named(kept.type_id).name);
+        let reason = format!(
+            "the address of a `{name}` amid the {} bytes of the `{other}` at {:#x}",
+            before.size, before.address
+        );
+        Err(Error::Pointer { path: self.closure.path(self.world, kept.parent), value: kept.address, reason })
     }
 
     /// What has an address, or ends there if nothing else has it.
@@ -361,7 +394,7 @@ impl Trace<'_> {
 
     /// The way from a root to a pointer.
     fn path(&self, pointer: Option<(u32, u64)>) -> String {
-        self.closure.path(self.world, pointer)
+        if pointer.is_none() { self.start.clone() } else { self.closure.path(self.world, pointer) }
     }
 }
 

@@ -5,7 +5,7 @@
 //! Invariants: bytes of pointers that an image computes are zero, so that addresses of this process leave no trace in it; the order in
 //! an area is the closure's. Pointers lie together, and what has none comes last, so that pages which are only read are shared.
 
-use crate::closure::{Closure, Owner, Place, Target};
+use crate::closure::{Closure, Kept, Owner, Place, Target};
 use crate::error::Error;
 use crate::pointers::External;
 use crate::types::{Type, WORD};
@@ -111,7 +111,6 @@ impl Area {
 }
 
 /// The bytes of an area.
-#[derive(Default)]
 struct Filled {
     bytes: Vec<u8>,
     align: u64,
@@ -148,7 +147,7 @@ impl Closure {
             variables.push(symbol.transpose()?);
         }
         let is_variable = |kept: u32| variables[kept as usize].is_some();
-        let (filled, offsets) = self.fill(world, &is_variable);
+        let (filled, offsets) = self.fill(world, &is_variable)?;
         let mut areas: [Option<(BlockId, SymbolId)>; 4] = [None; 4];
         for (index, Filled { bytes, align }) in filled.iter().enumerate().filter(|(_, filled)| !filled.bytes.is_empty())
         {
@@ -231,36 +230,30 @@ impl Closure {
     }
 
     /// The bytes of all areas, and where in its own each kept thing lies that is no variable of the code.
-    fn fill(&self, world: &World, is_variable: &dyn Fn(u32) -> bool) -> ([Filled; 4], Vec<u64>) {
-        let mut filled: [Filled; 4] = Default::default();
-        let mut offsets = Vec::with_capacity(self.kept.len());
-        let mut edges = self.edges.iter().peekable();
-        let mut cleared = self.cleared.iter().peekable();
-        for (number, kept) in self.kept.iter().enumerate() {
+    fn fill(&self, world: &World, is_variable: &dyn Fn(u32) -> bool) -> Result<([Filled; 4], Vec<u64>), Error> {
+        let mut sizes = [0u64; 4];
+        let mut aligns = [0; 4];
+        let mut offsets = vec![0; self.kept.len()];
+        let own = |(number, _): &(usize, &Kept)| !is_variable(*number as u32);
+        for (number, kept) in self.kept.iter().enumerate().filter(own) {
             let described = world.type_named(kept.type_id);
-            let Filled { bytes, align } = &mut filled[Area::of(described)];
-            if is_variable(number as u32) {
-                offsets.push(0);
-                continue;
-            }
-            let offset = bytes.len().next_multiple_of(described.align as usize);
-            bytes.resize(offset, 0);
-            bytes.extend_from_slice(self.bytes_of(kept));
-            *align = described.align.max(*align);
-            let mut clear = |at: u64| bytes[offset + at as usize..][..WORD as usize].fill(0);
-            // Those of variables come before, and are passed over.
-            while let Some(edge) = edges.next_if(|edge| edge.from.kept as usize <= number) {
-                if edge.from.kept as usize == number {
-                    clear(edge.from.offset);
-                }
-            }
-            while let Some(place) = cleared.next_if(|place| place.kept as usize <= number) {
-                if place.kept as usize == number {
-                    clear(place.offset);
-                }
-            }
-            offsets.push(offset as u64);
+            let area = Area::of(described);
+            offsets[number] = sizes[area].next_multiple_of(described.align);
+            sizes[area] = offsets[number] + kept.size;
+            aligns[area] = described.align.max(aligns[area]);
         }
-        (filled, offsets)
+        if sizes.iter().any(|size| u64::from(u32::MAX) < *size) {
+            return Err(Error::Large);
+        }
+        let mut filled = [0, 1, 2, 3].map(|area| Filled { bytes: vec![0; sizes[area] as usize], align: aligns[area] });
+        for (number, kept) in self.kept.iter().enumerate().filter(own) {
+            let bytes = &mut filled[Area::of(world.type_named(kept.type_id))].bytes[offsets[number] as usize..];
+            bytes[..kept.size as usize].copy_from_slice(self.bytes_of(kept));
+            let edges = self.edges_of(number as u32).iter().map(|edge| edge.from.offset);
+            for at in edges.chain(self.cleared_of(number as u32)) {
+                bytes[at as usize..][..WORD as usize].fill(0);
+            }
+        }
+        Ok((filled, offsets))
     }
 }

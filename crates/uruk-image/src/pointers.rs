@@ -110,22 +110,16 @@ impl Pointers {
     }
 
     /// Entries follow objects that have been moved, and so do those that point to them. What was said of places where such an object
-    /// lies now was said of one that is gone.
-    pub fn moved(&mut self, moves: &Moves) {
-        let mut entries = BTreeMap::new();
-        for (field, entry) in std::mem::take(&mut self.0) {
-            let field = match moves.follow(field, false) {
-                Some(moved) => moved,
-                None if moves.is_taken(field) => continue,
-                None => field,
-            };
+    /// lies now, or that point there, was said of one that is gone. `target`: where something is now that is pointed to.
+    pub fn moved(&mut self, moves: &Moves, target: impl Fn(u64) -> Option<u64>) {
+        let moved = |(field, entry)| {
             let entry = match entry {
-                PointerEntry::Own(target) => PointerEntry::Own(moves.follow(target, true).unwrap_or(target)),
+                PointerEntry::Own(address) => PointerEntry::Own(target(address)?),
                 symbol => symbol,
             };
-            entries.insert(field, entry);
-        }
-        self.0 = entries;
+            Some((moves.place(field, false)?, entry))
+        };
+        self.0 = std::mem::take(&mut self.0).into_iter().filter_map(moved).collect();
     }
 }
 
@@ -154,8 +148,12 @@ impl Moves {
         Moves { by_origin, by_place }
     }
 
-    /// Where an address is now, if its object has been moved. `end`: it may be right behind that.
-    pub fn follow(&self, address: u64, end: bool) -> Option<u64> {
+    /// Where an address is now; nowhere if an object that has been moved took its place. `end`: it may be right behind one.
+    pub fn place(&self, address: u64, end: bool) -> Option<u64> {
+        self.follow(address, end).or_else(|| (!self.is_taken(address)).then_some(address))
+    }
+
+    fn follow(&self, address: u64, end: bool) -> Option<u64> {
         let before = self.by_origin.partition_point(|moved| moved.from <= address);
         let moved = self.by_origin.get(before.checked_sub(1)?)?;
         let offset = address - moved.from;
@@ -163,7 +161,7 @@ impl Moves {
     }
 
     /// Whether a moved object lies there now.
-    pub fn is_taken(&self, address: u64) -> bool {
+    fn is_taken(&self, address: u64) -> bool {
         let before = self.by_place.partition_point(|moved| moved.to <= address);
         before.checked_sub(1).and_then(|at| self.by_place.get(at)).is_some_and(|moved| address - moved.to < moved.size)
     }

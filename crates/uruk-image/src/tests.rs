@@ -180,6 +180,37 @@ fn objects_trade_places() {
     assert_eq!(places(&closure), [(0, 0, to(2)), (1, 8, to(2)), (2, 0, to(1))]);
 }
 
+/// What lies behind a moved object stays what it is, and what one has taken the place of is gone with all that was said of it.
+#[test]
+fn objects_are_moved_beside_others_and_onto_others() {
+    let (mut world, memory) = (World::new(), Bytes::new(0x1000, 0x100));
+    let raw = Type::new("raw", 16, 8).field(0, Pointer::Data).field(8, Pointer::Data);
+    let raw = world.add_type(raw).unwrap();
+    world.add_cell("cell", 0x1000, raw).unwrap();
+    world.add_objects(&[(0x1010, raw), (0x1020, raw), (0x1030, raw)]).unwrap();
+    for (field, place) in [(0x1000, 0x1020), (0x1008, 0x1038), (0x1010, 0x1040), (0x1028, 0x1010)] {
+        world.add_pointer(field, PointerEntry::Own(place)).unwrap();
+    }
+    for (name, place) in [("behind", 0x1020), ("gone", 0x1030), ("end", 0x1040)] {
+        world.export(name, place).unwrap();
+    }
+    let entries = |world: &World| {
+        let entry = |(field, entry): (u64, &PointerEntry)| match entry {
+            PointerEntry::Own(place) => (field, *place),
+            PointerEntry::Symbol(_) => panic!("there is none"),
+        };
+        world.pointers().map(entry).collect::<Vec<_>>()
+    };
+    world.objects_moved(&[Move { from: 0x1010, to: 0x1030, size: 16 }]);
+    assert_eq!(entries(&world), [(0x1000, 0x1020), (0x1028, 0x1030), (0x1030, 0x1040)]);
+    assert_eq!(world.exports().collect::<Vec<_>>(), [("behind", 0x1020), ("end", 0x1040)]);
+    world.objects_moved(&[Move { from: 0x1030, to: 0x1060, size: 16 }]);
+    assert_eq!(entries(&world), [(0x1000, 0x1020), (0x1028, 0x1060), (0x1060, 0x1070)], "an end goes along");
+    let closure = world.trace(&["cell"], &memory, None).unwrap();
+    let kept: Vec<u64> = closure.kept.iter().map(|kept| kept.address).collect();
+    assert_eq!(kept, [0x1000, 0x1020, 0x1060]);
+}
+
 struct Rows;
 
 impl Heap for Rows {
@@ -238,6 +269,8 @@ fn types_that_make_no_sense_are_refused() {
     };
     let word = |offset| Type::new("t", 16, 8).field(offset, Pointer::Reference);
     refused(Type::new("t", 16, 3), "no power of two");
+    refused(Type::new("t", 16, 1 << 31), "an image to 1073741824 at most");
+    refused(Type { align: 4, ..word(0) }, "aligned to 8 bytes and it to 4");
     refused(Type::new("t", 0, 8), "no bytes");
     refused(Type::new("t", u64::MAX, 8), "more than there can be");
     refused(word(12), "lies outside");
@@ -254,6 +287,7 @@ fn types_that_make_no_sense_are_refused() {
     refused(tail(0, 8, 0, 0), "no bytes");
     refused(tail(0, 8, 8, 8), "lies outside");
     refused(tail(0, 8, 12, 0), "not aligned");
+    assert!(World::new().add_type(Type::new("t", 16, 1 << 30).field(8, Pointer::Reference)).is_ok());
     let odd = Type { packed: true, ..Type::new("odd", 9, 1).field(1, Pointer::Reference) };
     assert!(World::new().add_type(odd).is_ok());
 }
@@ -354,4 +388,73 @@ fn this_process_is_read_as_it_is() {
         assert_eq!(read, large[offset..offset + length]);
     }
     assert!(!memory.read(8, &mut [0; 8]) && !memory.read(u64::MAX - 4, &mut [0; 8]));
+}
+
+/// A tag takes the lowest bits of an address: an image has to put objects where they are free.
+#[test]
+fn tags_have_room_below_addresses() {
+    let (mut world, mut memory) = (World::new(), Bytes::new(0x1000, 0x100));
+    let tags = Tags { bits: 4, references: 0b10 };
+    let cell = world.add_type(Type::new("cell", 8, 8).field(0, Pointer::Tagged(tags))).unwrap();
+    let [narrow, wide] = [("narrow", 8), ("wide", 16)].map(|(name, align)| Type::new(name, 8, align));
+    let (narrow, wide) = (world.add_type(narrow).unwrap(), world.add_type(wide).unwrap());
+    world.add_cell("cell", 0x1000, cell).unwrap();
+    world.add_objects(&[(0x1010, narrow), (0x1020, wide)]).unwrap();
+    memory.put(0x1000, 0x1011);
+    let error = world.trace(&["cell"], &memory, None).unwrap_err().to_string();
+    let expected = "cell+0: 0x1011 is a reference with 4 tag bits to a `narrow`, whose alignment to 8 bytes leaves no room for them";
+    assert!(error.starts_with(expected), "{error}");
+    for (word, edges) in [(0x1021, 1), (0x1012, 0), (1, 0)] {
+        memory.put(0x1000, word);
+        assert_eq!(world.trace(&["cell"], &memory, None).unwrap().edges.len(), edges);
+    }
+}
+
+/// How long an object with a variable part is, is only seen when it is kept.
+#[test]
+fn objects_do_not_lie_in_others() {
+    let (mut world, mut memory) = (World::new(), Bytes::new(0x1000, 0x100));
+    let table = world.add_type(Type::new("table", 8, 8).tail(Count { offset: 0, width: 8 }, 8, [])).unwrap();
+    let pair = world.add_type(pair()).unwrap();
+    world.add_cell("root", 0x1000, pair).unwrap();
+    world.add_objects(&[(0x1020, table), (0x1030, pair)]).unwrap();
+    for (address, word) in [(0x1000, 0x1020), (0x1008, 0x1030), (0x1020, 1), (0x1030, 0), (0x1038, 0)] {
+        memory.put(address, word);
+    }
+    assert_eq!(world.trace(&["root"], &memory, None).unwrap().kept.len(), 3);
+    memory.put(0x1020, 2);
+    let error = world.trace(&["root"], &memory, None).unwrap_err().to_string();
+    assert_eq!(error, "root+8: 0x1030 is the address of a `pair` amid the 24 bytes of the `table` at 0x1020");
+}
+
+#[test]
+fn roots_and_exported_symbols_that_are_nowhere_are_named() {
+    let (mut world, _) = pairs(0x1000, &[[0, 0]]);
+    let error = world.trace(&["root"], &Bytes::new(0x2000, 8), None).unwrap_err().to_string();
+    assert_eq!(error, "root `root`: 8 bytes at 0x1000 cannot be read");
+    world.export("nowhere", 0x4000).unwrap();
+    let error = world.trace(&[], &Bytes::new(0x1000, 0x100), None).unwrap_err().to_string();
+    assert_eq!(error, "exported symbol `nowhere`: 0x4000 is neither null nor the address of an object or a cell");
+}
+
+/// Objects that are aligned to a gigabyte would take one each.
+#[test]
+fn areas_have_an_end() {
+    struct Zero;
+    impl Memory for Zero {
+        fn read(&self, _: u64, bytes: &mut [u8]) -> bool {
+            bytes.fill(0);
+            true
+        }
+    }
+    let mut world = World::new();
+    let far = world.add_type(Type::new("far", 8, 1 << 30)).unwrap();
+    let cells: Vec<String> = (1..=5u64).map(|number| format!("cell{number}")).collect();
+    for (number, cell) in (1..).zip(&cells) {
+        world.add_cell(cell, number << 30, far).unwrap();
+    }
+    let roots: Vec<&str> = cells.iter().map(String::as_str).collect();
+    let closure = world.trace(&roots, &Zero, None).unwrap();
+    let graph = closure.to_graph(&world, "the data", &uruk_jitlink::elf::x86_64::FORMAT, &());
+    assert!(matches!(graph, Err(Error::Large)));
 }

@@ -8,6 +8,9 @@ use crate::error::Error;
 /// Bytes of an address.
 pub const WORD: u64 = 8;
 
+/// Bytes that an image's address is a multiple of at most.
+pub(crate) const MAX_ALIGN: u64 = 1 << 30;
+
 /// A type of a [`World`](crate::World).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TypeId(pub u32);
@@ -84,7 +87,7 @@ pub struct Type {
     pub name: String,
     /// Bytes of the fixed part.
     pub size: u64,
-    /// A power of two.
+    /// A power of two, up to 1 GiB; of what has pointers and is not packed, at least 8.
     pub align: u64,
     /// The pointers of the fixed part.
     pub fields: Vec<Field>,
@@ -124,6 +127,15 @@ impl Type {
         let wrong = |what: String| Error::Type { name: self.name.clone(), what };
         if !self.align.is_power_of_two() {
             return Err(wrong(format!("its alignment is {}, which is no power of two", self.align)));
+        }
+        if MAX_ALIGN < self.align {
+            return Err(wrong(format!("it is aligned to {} bytes, and an image to {MAX_ALIGN} at most", self.align)));
+        }
+        if !self.packed && self.has_pointers() && self.align < WORD {
+            let align = self.align;
+            return Err(wrong(format!(
+                "its pointers are aligned to {WORD} bytes and it to {align}; only packed types may be so"
+            )));
         }
         if self.size == 0 && self.tail.is_none() {
             return Err(wrong("it has no bytes".into()));

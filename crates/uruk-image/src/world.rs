@@ -175,22 +175,24 @@ impl World {
         self.places.remove(&address);
     }
 
-    /// Follows objects that a collection has moved, all at once, with their entries and exported places.
+    /// Follows objects that a collection has moved, all at once, with their entries and exported places. What an object has taken the
+    /// place of is forgotten, with its entries, its exported places, and the entries that pointed to it.
     pub fn objects_moved(&mut self, moves: &[Move]) {
         let moves = Moves::new(moves);
-        let mut places = BTreeMap::new();
-        for (address, at) in std::mem::take(&mut self.places) {
-            match (at, moves.follow(address, false)) {
-                (At::Object(_), Some(moved)) => places.insert(moved, at),
-                (At::Object(_), None) if moves.is_taken(address) => None,
-                _ => places.insert(address, at),
-            };
-        }
-        self.places = places;
-        self.pointers.moved(&moves);
-        for address in self.exports.values_mut() {
-            *address = moves.follow(*address, true).unwrap_or(*address);
-        }
+        let before = std::mem::take(&mut self.places);
+        // Where something begins is its own, though it be the end of what has been moved.
+        let target = |address: u64| moves.place(address, !before.contains_key(&address));
+        self.pointers.moved(&moves, target);
+        self.exports.retain(|_, address| {
+            let now = target(*address);
+            *address = now.unwrap_or(*address);
+            now.is_some()
+        });
+        let moved = |(address, at)| match at {
+            At::Object(_) => Some((moves.place(address, false)?, at)),
+            At::Cell(_) => Some((address, at)),
+        };
+        self.places = before.iter().map(|(address, at)| (*address, *at)).filter_map(moved).collect();
     }
 
     /// Says what a raw pointer is to point to in an image. Nothing changes in the running program. The pointer is at an address of an

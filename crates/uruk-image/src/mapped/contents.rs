@@ -5,6 +5,7 @@
 
 use super::error::Problem;
 use crate::link::{Dynamic, What};
+use crate::types::MAX_ALIGN;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use uruk_jitlink::arch::Architecture;
@@ -173,7 +174,7 @@ impl Contents {
         if !self.parts.iter().all(|part| part.start.is_multiple_of(page)) || !self.address.is_multiple_of(page) {
             return malformed("a part of it does not begin with a page");
         }
-        if !self.align.is_power_of_two() || !(page..=1 << 30).contains(&self.align) {
+        if !self.align.is_power_of_two() || !(page..=MAX_ALIGN).contains(&self.align) {
             return malformed("its alignment is none");
         }
         let within = |inner: &Range<u64>, outer: &Range<u64>| {
