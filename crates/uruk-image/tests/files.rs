@@ -5,6 +5,7 @@ mod support;
 use std::path::PathBuf;
 use std::process::Command;
 use support::{Compiled, HERE, run};
+use uruk_image::mapped::{MappedOptions, write_mapped};
 use uruk_image::memory::ThisProcess;
 use uruk_image::{
     Closure, Count, ElfKind, ElfOptions, External, Field, Heap, Library, Move, Pointer, PointerEntry, Tags, Type,
@@ -199,6 +200,50 @@ int main(void) {
 }
 "#;
     run_with(&graph(&world, &closure), main);
+}
+
+/// Large pages: an image has them wherever it lies, or cannot lie there.
+#[test]
+fn objects_that_are_aligned_to_large_pages() {
+    const LARGE: u64 = 2 << 20;
+    let space = bytes(&vec![0; 3 * LARGE as usize]);
+    let first = address(space).next_multiple_of(LARGE);
+    let cells = bytes(&[0; 16]);
+    put(cells, 0, first);
+    put(cells, 8, first + LARGE);
+    let mut world = World::new();
+    let large = world.add_type(Type::new("large", 24, LARGE)).unwrap();
+    let pair = Type::new("pair", 16, 8).field(0, Pointer::Reference).field(8, Pointer::Reference);
+    let pair = world.add_type(pair).unwrap();
+    world.add_objects(&[(first, large), (first + LARGE, large)]).unwrap();
+    world.add_cell("cells", address(cells), pair).unwrap();
+    let data = graph(&world, &trace(&world, &["cells"], None));
+    let main = r#"
+extern unsigned long cells[2];
+int main(void) { return cells[0] == cells[1] || (cells[0] | cells[1]) % (2 << 20); }
+"#;
+    run_with(&data, main);
+    let compiled = Compiled::new(&[("main.c", main)], &["-O1", "-fPIC"]);
+    let libraries = HERE.libraries(&["libc.so.6"]);
+    let graphs = || [compiled.graphs(), vec![data.clone()]].concat();
+    let mapped = |address| {
+        write_mapped(
+            graphs(),
+            &MappedOptions { main: Some("main"), libraries: &libraries, address, ..Default::default() },
+        )
+    };
+    for address in [None, Some(0x2a00_0000_0000)] {
+        let image = compiled.write("mapped", &mapped(address).unwrap());
+        let program = Command::new(env!("CARGO_BIN_EXE_uruk-load")).arg(image).status().unwrap();
+        assert_eq!(program.code(), Some(0), "{address:?}");
+    }
+    let expected = "aligned to 2097152 bytes, and 0x810000 is no multiple of that";
+    let kind = ElfKind::Executable { main: "main".into(), address: Some(0x81_0000) };
+    let executable = write_elf(graphs(), &ElfOptions { kind, ..ElfOptions::executable("main", &libraries) });
+    for refused in [executable, mapped(Some(0x81_0000))] {
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 /// A cell of raw pointers to symbols.

@@ -69,22 +69,21 @@ impl InProcess {
     /// What the process and its libraries define under a name, perhaps with a version (`name@V`), and whether it is
     /// thread-local.
     pub fn find(&self, name: &[u8]) -> Option<(u64, bool)> {
+        self.definition(name).map(|definition| (definition.address, definition.kind == SymbolKind::ThreadLocal))
+    }
+
+    /// The same with all that is known of it: nothing, where this library stands in for what the process has.
+    pub fn definition(&self, name: &[u8]) -> Option<Definition> {
         let version = name.iter().position(|byte| *byte == b'@').filter(|at| *at != 0);
         // What stands in for a function does so for all its versions.
-        if let Some(address) = overridden(&name[..version.unwrap_or(name.len())]) {
-            return Some((address, false));
+        let own = overridden(&name[..version.unwrap_or(name.len())]).or_else(|| lifecycle::private_variable(name));
+        if let Some(address) = own {
+            return Some(Definition { address, kind: SymbolKind::Unknown, size_bytes: 0 });
         }
-        if let Some(address) = lifecycle::private_variable(name) {
-            return Some((address, false));
-        }
-        if let Some(definition) = self.find_in_loaded(name) {
-            return Some((definition.address, definition.kind == SymbolKind::ThreadLocal));
-        }
-        let definition = match version {
-            Some(at) => libraries::find_versioned(&name[..at], &name[at + 1..])?,
-            None => libraries::find(name)?,
-        };
-        Some((definition.address, definition.kind == SymbolKind::ThreadLocal))
+        self.find_in_loaded(name).or_else(|| match version {
+            Some(at) => libraries::find_versioned(&name[..at], &name[at + 1..]),
+            None => libraries::find(name),
+        })
     }
 
     /// What the libraries that this executor loaded define under a name that the executable does not define.

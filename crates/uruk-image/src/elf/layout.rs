@@ -148,9 +148,7 @@ impl<'a> Image<'a> {
 
     /// What segments' addresses and their offsets in the file agree in: a page, or more where something asks for more.
     fn page(&self) -> u64 {
-        let lanes = self.link.demands().map(|demand| demand.align);
-        let (_, _, thread_image) = self.link.thread_image();
-        lanes.into_iter().chain([thread_image, self.machine.page]).max().unwrap_or(1)
+        self.link.align().max(self.machine.page)
     }
 
     fn lay_out(&mut self) {

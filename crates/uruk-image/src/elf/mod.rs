@@ -32,7 +32,8 @@ pub enum ElfKind {
     Executable {
         /// The function that is called with its arguments.
         main: String,
-        /// Where it lies, if not wherever the system puts it: a multiple of 64 KiB. Its own pointers need no relocation then.
+        /// Where it lies, if not wherever the system puts it: a multiple of 64 KiB, and of whatever something in it is aligned to. Its own
+        /// pointers need no relocation then.
         address: Option<u64>,
     },
     /// A shared object.
@@ -120,5 +121,7 @@ pub fn write_elf(mut graphs: Vec<LinkGraph>, options: &ElfOptions<'_>) -> Result
         fixed,
         mapped: false,
     })?;
-    Image::new(link, machine, options, fixed.unwrap_or(0))?.write()
+    let address = fixed.unwrap_or(0);
+    link.check_address(address)?;
+    Image::new(link, machine, options, address)?.write()
 }

@@ -150,6 +150,23 @@ impl Link {
         (self.layout.tls_data, self.layout.tls_size, 1 << self.layout.tls_align_log2)
     }
 
+    /// The strictest alignment of anything in it.
+    pub fn align(&self) -> u64 {
+        let (_, _, threads) = self.thread_image();
+        self.demands().iter().fold(threads, |most, demand| most.max(demand.align))
+    }
+
+    /// Errors if what it has would not be aligned when it lies at an address.
+    pub fn check_address(&self, address: u64) -> Result<(), Error> {
+        let align = self.align();
+        if address.is_multiple_of(align) {
+            return Ok(());
+        }
+        let what =
+            format!("something in the image is aligned to {align} bytes, and {address:#x} is no multiple of that");
+        Err(Error::Option(format!("{what}; give it another address, or none")))
+    }
+
     pub fn imports(&self) -> &[Import] {
         &self.symbols.imports
     }

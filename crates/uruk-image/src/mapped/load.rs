@@ -6,7 +6,7 @@
 
 use super::contents::{Change, Contents, Exported, Imported, Kind};
 use super::error::{MappedError, Problem};
-use super::file::{HERE, Header, machine_name};
+use super::file::{HEADER, HERE, Header, machine_name};
 use super::region::{Access, Region};
 use crate::elf::format_of;
 use crate::library::Library;
@@ -20,7 +20,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use uruk_executor::in_process::{InProcess, Kept};
-use uruk_executor::libraries::{self, Definition, SymbolKind, defining_object};
+use uruk_executor::libraries::{Definition, SymbolKind, defining_object};
 use uruk_executor::tls::{TlsModule, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use uruk_executor::unwind::Registration;
 use uruk_jitlink::arch::Architecture;
@@ -172,7 +172,7 @@ fn read(path: &Path, options: &LoadOptions<'_>) -> Result<(Header, Region, Conte
     let system = |what: &'static str| move |error| Problem::System { what, error };
     let file = File::open(path).map_err(system("opening it"))?;
     let length = file.metadata().map_err(system("looking at it"))?.len();
-    let mut head = vec![0; length.min(64) as usize];
+    let mut head = vec![0; length.min(HEADER as u64) as usize];
     file.read_exact_at(&mut head, 0).map_err(system("reading it"))?;
     let header = Header::read(&head, length)?;
     if header.machine != HERE {
@@ -255,24 +255,21 @@ impl Imports<'_> {
             return Ok(Some(address));
         }
         let name = full_name(import);
-        let Some((address, is_thread_local)) = self.executor.find(name.as_bytes()) else { return Ok(None) };
-        let definition = libraries::find(name.as_bytes());
-        if let Some(Definition { kind, size_bytes, .. }) = definition {
-            let here = match kind {
-                SymbolKind::Function | SymbolKind::IndirectFunction => Kind::Function,
-                SymbolKind::Object => Kind::Object,
-                SymbolKind::ThreadLocal => Kind::ThreadLocal,
-                SymbolKind::Unknown => Kind::Unknown,
-            };
-            let differs = here != import.kind && ![here, import.kind].contains(&Kind::Unknown);
-            let resized =
-                import.kind == Kind::Object && import.size != 0 && size_bytes != 0 && import.size != size_bytes;
-            if differs || resized {
-                let found = described(here, size_bytes);
-                return Err(Problem::Symbol { symbol: name, found, wanted: described(import.kind, import.size) });
-            }
+        let Some(definition) = self.executor.definition(name.as_bytes()) else { return Ok(None) };
+        let Definition { address, kind, size_bytes } = definition;
+        let here = match kind {
+            SymbolKind::Function | SymbolKind::IndirectFunction => Kind::Function,
+            SymbolKind::Object => Kind::Object,
+            SymbolKind::ThreadLocal => Kind::ThreadLocal,
+            SymbolKind::Unknown => Kind::Unknown,
+        };
+        let differs = here != import.kind && ![here, import.kind].contains(&Kind::Unknown);
+        let resized = import.kind == Kind::Object && import.size != 0 && size_bytes != 0 && import.size != size_bytes;
+        if differs || resized {
+            let found = described(here, size_bytes);
+            return Err(Problem::Symbol { symbol: name, found, wanted: described(import.kind, import.size) });
         }
-        Ok(Some(if is_thread_local { 0 } else { address }))
+        Ok(Some(if here == Kind::ThreadLocal { 0 } else { address }))
     }
 }
 

@@ -42,7 +42,8 @@ pub struct MappedOptions<'a> {
     pub libraries: &'a [Library],
     /// What is kept, with all that it refers to; everything that others can see, if not given.
     pub roots: Option<&'a [String]>,
-    /// Where it is mapped if nothing else is there: its own pointers need no relocation then. A multiple of 64 KiB.
+    /// Where it is mapped if nothing else is there: its own pointers need no relocation then. A multiple of 64 KiB, and of whatever
+    /// something in it is aligned to.
     pub address: Option<u64>,
     /// What who loads it has to say, too: the version of a runtime.
     pub stamp: &'a str,

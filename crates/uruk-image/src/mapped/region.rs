@@ -114,18 +114,13 @@ impl Region {
         }
         Ok(())
     }
-}
 
-impl Region {
-    /// Gives variables of the program other values, while it is not at work: whether they all lie among its variables.
-    pub fn overwrite(&self, offset: u64, bytes: &[u8]) -> bool {
-        let end = offset.checked_add(bytes.len() as u64);
-        if !end.is_some_and(|end| self.variables.start <= offset && end <= self.variables.end) {
-            return false;
-        }
+    /// Gives variables of the program other values, while it is not at work. Panics if they do not all lie among its variables.
+    pub fn overwrite(&self, offset: u64, bytes: &[u8]) {
+        let end = offset.saturating_add(bytes.len() as u64);
+        assert!(self.variables.start <= offset && end <= self.variables.end, "what is overwritten has been checked");
         // SAFETY: they are mapped and can be written to, and no reference to them is left here.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.as_ptr().add(offset as usize), bytes.len()) };
-        true
     }
 }
 

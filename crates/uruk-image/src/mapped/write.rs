@@ -36,6 +36,7 @@ pub fn write_mapped(mut graphs: Vec<LinkGraph>, options: &MappedOptions<'_>) -> 
         mapped: true,
     })?;
     let address = options.address.unwrap_or(0);
+    link.check_address(address)?;
     let parts = place(&mut link, machine.page, address);
     let (lanes, thread_image) = link.write()?;
     let mut bytes = vec![0; parts.all[2].end as usize];
@@ -110,7 +111,7 @@ fn contents(
         stamp: stamp(options),
         base: options.libraries.iter().find_map(Library::base),
         address,
-        align: link.demands().iter().map(|demand| demand.align).max().unwrap_or(1).max(page),
+        align: link.align().max(page),
         functions: [named(".preinit_array"), named(".init_array"), named(".fini_array")],
         parts: all,
         end,
