@@ -182,15 +182,19 @@ impl Code {
             let Some((position, id)) = self.functions.get(function).copied() else { continue };
             let graph = &mut self.graphs[position];
             let (symbol, container) = (graph.symbol(id).clone(), graph.format.container);
-            let name = if symbol.binding == Binding::Local || id < graph.first_global {
-                let Definition::Block(block) = symbol.definition else { continue };
-                let name = format!("uruk.function.{}", self.names.len());
-                let object_name = container.object_name(name.as_bytes());
-                let new = NewSymbol::global(&object_name, block, symbol.value).hidden();
-                graph.edit(Stage::BeforePruning).add_symbol(new.kind(SymbolKind::Function).size(symbol.size))?;
-                name
-            } else {
-                String::from_utf8_lossy(&container.session_name(graph.symbol_name(id))).into_owned()
+            let seen = (symbol.binding != Binding::Local && graph.first_global <= id)
+                .then(|| String::from_utf8(container.session_name(graph.symbol_name(id)).into_owned()).ok());
+            let name = match seen.flatten() {
+                Some(name) => name,
+                // Data has names that are text.
+                None => {
+                    let Definition::Block(block) = symbol.definition else { continue };
+                    let name = format!("uruk.function.{}", self.names.len());
+                    let object_name = container.object_name(name.as_bytes());
+                    let new = NewSymbol::global(&object_name, block, symbol.value).hidden();
+                    graph.edit(Stage::BeforePruning).add_symbol(new.kind(SymbolKind::Function).size(symbol.size))?;
+                    name
+                }
             };
             self.names.insert(address, name);
         }

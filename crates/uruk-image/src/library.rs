@@ -55,7 +55,9 @@ impl Library {
         let unreadable = |error: std::io::Error| Error::Library { library: "*".into(), reason: error.to_string() };
         let mappings = Mappings::of_this_process().map_err(unreadable)?;
         let is_library = |path: &&str| path.starts_with('/') && path.contains(".so");
-        let mut paths: Vec<&str> = mappings.iter().map(|mapping| mapping.name.as_str()).filter(is_library).collect();
+        // Of a file that has been replaced the one is read that has its name now.
+        let paths = mappings.iter().map(|mapping| mapping.name.strip_suffix(" (deleted)").unwrap_or(&mapping.name));
+        let mut paths: Vec<&str> = paths.filter(is_library).collect();
         let is_system = |path: &str| u8::from(path.contains("/libc.so")) + 2 * u8::from(path.contains("/ld-linux"));
         paths.sort_by_key(|path| (is_system(path), *path));
         paths.dedup();

@@ -14,7 +14,7 @@ pub struct External {
     pub version: Option<String>,
     /// Bytes behind it.
     pub addend: i64,
-    /// The pointer is null where nobody defines it.
+    /// The pointer is null where nobody defines it. The system's loaders add the addend to that, too.
     pub weak: bool,
 }
 

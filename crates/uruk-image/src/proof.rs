@@ -72,9 +72,11 @@ impl Mappings {
 
     fn parse(list: &str) -> Mappings {
         let mappings = list.lines().filter_map(|line| {
-            let mut words = line.split_ascii_whitespace();
+            let mut words = line.splitn(6, ' ');
             let (start, end) = words.next()?.split_once('-')?;
-            let name = words.nth(4).unwrap_or("memory without a name");
+            // A name goes to the end of its line, and may have spaces.
+            let name = words.nth(4).map(str::trim_start).filter(|name| !name.is_empty());
+            let name = name.unwrap_or("memory without a name");
             let number = |text| u64::from_str_radix(text, 16).ok();
             Some(Mapping { start: number(start)?, end: number(end)?, name: name.into() })
         });

@@ -5,6 +5,7 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 use support::{Compiled, HERE, Machine, OTHERS, run};
+use uruk_image::mapped::{MappedOptions, write_mapped};
 use uruk_image::memory::ThisProcess;
 use uruk_image::{ElfKind, ElfOptions, Error, External, Library, Pointer, PointerEntry, Type, World, write_elf};
 
@@ -321,4 +322,22 @@ fn what_one_object_can_do_without_another_may_need() {
     }
     let compiled = Compiled::new(&[weak], &["-fPIC"]);
     write_elf(compiled.graphs(), &ElfOptions::shared_object(&[])).unwrap();
+}
+
+/// Libraries and lists of what images have know names as text.
+#[test]
+fn names_that_are_no_text_are_refused_where_others_share_them() {
+    let text = r#"extern int odd __asm__("od\xff"); int *f(void) { return &odd; }"#;
+    let asking = Compiled::new(&[("odd.c", text)], &["-fPIC"]);
+    let error = write_elf(asking.graphs(), &ElfOptions::shared_object(&[])).err().unwrap().to_string();
+    let expected =
+        |object: &str| format!("{object}: `od\\xff` is no UTF-8, as names have to be that others share with an image");
+    assert_eq!(error, expected("odd.o"));
+    let offering = Compiled::new(&[("odd.c", r#"int odd __asm__("od\xff") = 1;"#)], &["-fPIC"]);
+    let error = write_mapped(offering.graphs(), &MappedOptions::default()).err().unwrap().to_string();
+    assert_eq!(error, expected("the image"));
+    // Inside of it they are what they are.
+    let whole = [asking.graphs(), offering.graphs()].concat();
+    let roots = ["f".to_owned()];
+    write_elf(whole, &ElfOptions { roots: Some(&roots), ..ElfOptions::shared_object(&[]) }).unwrap();
 }

@@ -178,3 +178,15 @@ fn images_need_a_beginning_to_be_run_and_definitions_to_be_written() {
     let missing = MappedOptions { main: Some("main"), ..MappedOptions::default() };
     assert!(matches!(write_mapped(compiled.graphs(), &missing), Err(Error::NoRoot { name }) if name == "main"));
 }
+
+/// Libraries that the process has loaded are found wherever they are.
+#[test]
+fn libraries_are_found_in_folders_whose_names_have_spaces() {
+    let (path, sources) = offered("int offered[4] = {1};");
+    let spaced = sources.write("lib of fered.so", &std::fs::read(path).unwrap());
+    let executor = executor();
+    executor.load_library(&spaced.to_string_lossy()).unwrap();
+    let libraries = Library::of_this_process().unwrap();
+    let paths: Vec<&Path> = libraries.iter().filter_map(Library::path).collect();
+    assert!(paths.contains(&&*spaced), "{paths:?}");
+}

@@ -203,3 +203,31 @@ fn dylibs_without_graphs_are_errors_that_name_the_option() {
     let error = Code::of(jit.session(), &[jit.main().id()]).err().unwrap().to_string();
     assert!(error.contains("`main`") && error.contains("retain_graphs"), "{error}");
 }
+
+/// What a pointer leads to has a name for the data, whatever bytes its own name has.
+#[test]
+fn functions_whose_names_are_no_text_are_pointed_to() {
+    let text = r#"
+extern long (*function)(long);
+long odd(long value) __asm__("odd\xff");
+long odd(long value) { return value + 1; }
+void *where(void) { return odd; }
+int main(void) { return function(41); }
+"#;
+    let compiled = Compiled::new(&[("odd.c", text)], &["-O1", "-fPIC"]);
+    let jit = Jit::builder().retain_graphs(true).build().unwrap();
+    let cell: &'static mut [u64] = Vec::leak(vec![0]);
+    let start = cell.as_ptr().expose_provenance() as u64;
+    jit.main().define("function", start);
+    jit.main().add_objects(&compiled.inputs()).unwrap();
+    // SAFETY: the function is declared so.
+    cell[0] = unsafe { jit.main().function::<extern "C" fn() -> u64>("where").unwrap() }();
+    let mut world = World::new();
+    let described = world.add_type(Type::new("function", 8, 8).field(0, Pointer::Code)).unwrap();
+    world.add_cell("function", start, described).unwrap();
+    let code = Some((jit.session(), &[jit.main().id()][..]));
+    let frozen = Freeze { code, data: Some((&world, &["function"])), ..Freeze::default() }.freeze().unwrap();
+    let libraries = HERE.libraries(&["libc.so.6"]);
+    let image = write_elf(frozen.graphs, &ElfOptions::executable("main", &libraries)).unwrap();
+    assert_eq!(run(&mut Command::new(compiled.write("image", &image))).status, Some(42));
+}

@@ -7,7 +7,8 @@ use support::{Compiled, HERE, run};
 use uruk::Jit;
 use uruk_image::memory::ThisProcess;
 use uruk_image::{
-    Code, ElfKind, ElfOptions, Error, External, Mappings, Pointer, PointerEntry, Type, World, write_elf, write_object,
+    Code, ElfKind, ElfOptions, Error, External, Freeze, Mappings, Pointer, PointerEntry, Type, World, write_elf,
+    write_object,
 };
 use uruk_jitlink::elf::x86_64::FORMAT;
 use uruk_jitlink::graph::LinkGraph;
@@ -179,4 +180,40 @@ fn what_is_wrong_with_them_is_said() {
     let error = Code::of(built.jit.session(), &[built.jit.main().id()]).unwrap().connect(&closure).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("program.o(.bss.unused+0x3c)") && text.contains("less than its 8 bytes"), "{text}");
+}
+
+/// Pointers that its compiler knew of may be null by now, or hold something that is no address.
+#[test]
+fn pointers_that_have_been_cleared_are_null() {
+    let text = r#"
+struct record { struct record *next; };
+static struct record first;
+static const char *greeting = "hello";
+static struct record *head = &first;
+static void *others[3] = {&first, &head, &greeting};
+void clear(void) { greeting = 0; head = 0; others[0] = (void *)17; }
+void *where(void) { return &head; }
+int main(void) {
+    if (greeting || head || (long)others[0] != 17) return 1;
+    return others[1] == &head && others[2] == &greeting ? 42 : 2;
+}
+"#;
+    let compiled = Compiled::new(&[("cleared.c", text)], &["-O1", "-fPIC"]);
+    let jit = Jit::builder().retain_graphs(true).build().unwrap();
+    jit.main().add_objects(&compiled.inputs()).unwrap();
+    // SAFETY: the functions are declared so.
+    let clear = unsafe { jit.main().function::<extern "C" fn()>("clear").unwrap() };
+    clear();
+    // SAFETY: as above.
+    let head = unsafe { jit.main().function::<extern "C" fn() -> u64>("where").unwrap() }();
+    let mut world = World::new();
+    let cell = world.add_type(Type::new("cell", 8, 8).field(0, Pointer::Reference)).unwrap();
+    world.add_cell("head", head, cell).unwrap();
+    let libraries = HERE.libraries(&["libc.so.6"]);
+    for data in [None, Some((&world, &["head"][..]))] {
+        let code = Some((jit.session(), &[jit.main().id()][..]));
+        let frozen = Freeze { code, data, ..Freeze::default() }.freeze().unwrap();
+        let image = write_elf(frozen.graphs, &ElfOptions::executable("main", &libraries)).unwrap();
+        assert_eq!(run(&mut Command::new(compiled.write("image", &image))).status, Some(42), "{}", data.is_some());
+    }
 }

@@ -13,7 +13,7 @@ use crate::types::WORD;
 use foldhash::HashMap;
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use uruk_jitlink::arch::ABS64;
+use uruk_jitlink::arch::{ABS64, Value};
 use uruk_jitlink::edit::{NewSymbol, Stage};
 use uruk_jitlink::graph::*;
 
@@ -200,8 +200,9 @@ impl Code {
         referent(closure, target, self, graph.input.name(), graph.format)
     }
 
-    /// Gives variables of the code the values that they have now, but for the pointers that its compiler knew of. Returns the words
-    /// that have become pointers since, which no image can have unless they are described in a world.
+    /// Gives variables of the code the values that they have now, but for the pointers that its compiler knew of and that are as they
+    /// were, or lead elsewhere now. Returns the latter, and the words that have become pointers since, which no image can have unless
+    /// they are described in a world.
     pub fn take_values(&mut self, memory: &dyn Memory, mappings: &Mappings) -> Result<Vec<Finding>, Error> {
         let mut findings = Vec::new();
         let variables = self.variables.iter_mut();
@@ -218,8 +219,11 @@ impl Code {
             for offset in &variable.described {
                 now[*offset as usize..][..WORD as usize].fill(0);
             }
+            // What held addresses, and does no more.
+            let mut numbers = Vec::new();
             for edge in graph.edges(block) {
-                let field = graph.arch().info(edge.kind).field.size();
+                let info = graph.arch().info(edge.kind);
+                let field = info.field.size();
                 if variable.describes(edge.offset.into(), field) {
                     continue;
                 }
@@ -227,29 +231,43 @@ impl Code {
                 let target = retained.graph().address(edge.target).unwrap_or(0);
                 let linked = target.wrapping_add_signed(graph.addend(edge)).to_le_bytes();
                 if now[range.clone()] != linked[..range.len()] {
+                    if info.value == Value::Absolute
+                        && field == WORD
+                        && mappings.at(word(&now[range.clone()])).is_none()
+                    {
+                        numbers.push(edge.offset);
+                        continue;
+                    }
                     findings.push(finding(graph, block, edge.offset.into(), &now[range.clone()], mappings));
                 }
                 now[range.clone()].copy_from_slice(&first[range]);
             }
-            if now == first {
+            if now == first && numbers.is_empty() {
                 continue;
             }
-            for (number, (word, old)) in now.chunks_exact(8).zip(first.chunks_exact(8)).enumerate() {
-                let value = u64::from_le_bytes(word.try_into().expect("a word has eight bytes"));
-                if word != old && mappings.at(value).is_some() {
-                    findings.push(finding(graph, block, number as u64 * 8, word, mappings));
+            for (number, (bytes, old)) in now.chunks_exact(8).zip(first.chunks_exact(8)).enumerate() {
+                if bytes != old && mappings.at(word(bytes)).is_some() {
+                    findings.push(finding(graph, block, number as u64 * 8, bytes, mappings));
                 }
             }
+            let mut editor = graph.edit(Stage::AfterPruning);
+            editor.retain_edges(variable.block, |edge| numbers.binary_search(&edge.offset).is_err())?;
+            drop(editor);
             variable.block = set_content(graph, variable.block, &now)?;
         }
         Ok(findings)
     }
 }
 
-fn finding(graph: &LinkGraph, block: &Block, offset: u64, word: &[u8], mappings: &Mappings) -> Finding {
-    let mut bytes = [0; 8];
-    bytes[..word.len()].copy_from_slice(word);
-    let value = u64::from_le_bytes(bytes);
+/// Bytes of a word, which may have fewer.
+fn word(bytes: &[u8]) -> u64 {
+    let mut whole = [0; WORD as usize];
+    whole[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(whole)
+}
+
+fn finding(graph: &LinkGraph, block: &Block, offset: u64, bytes: &[u8], mappings: &Mappings) -> Finding {
+    let value = word(bytes);
     let mapping = mappings.at(value).map_or("no memory", |mapping| &mapping.name).to_owned();
     Finding { path: graph.place(block, offset), value, mapping }
 }

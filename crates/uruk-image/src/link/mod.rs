@@ -10,7 +10,7 @@ mod dynamics;
 mod symbols;
 
 pub(crate) use dynamics::{Dynamic, What};
-pub(crate) use symbols::{Import, text};
+pub(crate) use symbols::{Import, text, utf8};
 
 use crate::error::Error;
 use crate::library::Library;

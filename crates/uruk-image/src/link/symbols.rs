@@ -142,7 +142,7 @@ impl Symbols {
                             Some(known) => Meaning::Import(*known),
                             None => {
                                 let number = self.imports.len() as u32;
-                                self.imports.push(find(name, libraries));
+                                self.imports.push(find(utf8(name, graph.input.name())?, libraries));
                                 imports.insert(name.to_vec(), number);
                                 Meaning::Import(number)
                             }
@@ -199,11 +199,10 @@ fn referred(graph: &LinkGraph) -> Vec<SymbolId> {
 }
 
 /// A name may have a version behind it: `name@version`. The import is weak as long as nobody says otherwise.
-fn find(name: &[u8], libraries: &[Library]) -> Import {
-    let text = text(name);
-    let (name, version) = match text.split_once('@') {
+fn find(name: &str, libraries: &[Library]) -> Import {
+    let (name, version) = match name.split_once('@') {
         Some((name, version)) => (name, Some(version.trim_start_matches('@'))),
-        None => (text.as_str(), None),
+        None => (name, None),
     };
     let found = libraries
         .iter()
@@ -212,6 +211,15 @@ fn find(name: &[u8], libraries: &[Library]) -> Import {
     let (kind, size) = found.map_or((SymbolKind::None, 0), |(_, symbol)| (symbol.kind, symbol.size));
     let found = found.map(|(position, LibrarySymbol { version, .. })| (position, version.clone()));
     Import { name: name.into(), found, weak: true, kind, size }
+}
+
+/// A name that others define or ask for, which messages call `object`'s. Lists of those have text.
+pub(crate) fn utf8(name: &[u8], object: impl std::fmt::Display) -> Result<&str, Error> {
+    std::str::from_utf8(name).map_err(|_| {
+        let what =
+            format!("`{}` is no UTF-8, as names have to be that others share with an image", name.escape_ascii());
+        Error::Object { object: object.to_string(), what }
+    })
 }
 
 pub(crate) fn text(name: &[u8]) -> String {

@@ -6,7 +6,7 @@ use super::{MappedOptions, file};
 use crate::elf::{machine, start};
 use crate::error::Error;
 use crate::library::Library;
-use crate::link::{Defined, Dynamic, Import, Link, Wanted, What, text};
+use crate::link::{Defined, Dynamic, Import, Link, Wanted, What, utf8};
 use crate::packed::pack;
 use std::ops::Range;
 use uruk_jitlink::graph::{Definition, LinkGraph, SymbolKind};
@@ -124,7 +124,7 @@ fn contents(
             .map(|(number, library)| needed(link, number, library))
             .collect(),
         imports: link.imports().iter().map(imported).collect(),
-        exports: link.exports().map(|defined| exported(&defined, address)).collect(),
+        exports: link.exports().map(|defined| exported(&defined, address)).collect::<Result<_, _>>()?,
         own: pack(&own),
         words,
         unwind: link.unwind_parts().map(|(code, records)| (moved(&code), moved(&records))).collect(),
@@ -164,14 +164,15 @@ fn imported(import: &Import) -> Imported {
     Imported { name: name.clone(), version, library, kind: kind(*of), size: *size, weak: *weak }
 }
 
-fn exported(defined: &Defined<'_>, address: u64) -> Exported {
+fn exported(defined: &Defined<'_>, address: u64) -> Result<Exported, Error> {
     let kind = match defined.symbol.definition {
         Definition::Absolute => Kind::Absolute,
         _ => kind(defined.symbol.kind),
     };
-    let mut exported = Exported { name: text(defined.name), place: defined.address, size: defined.symbol.size, kind };
+    let name = utf8(defined.name, "the image")?.to_owned();
+    let mut exported = Exported { name, place: defined.address, size: defined.symbol.size, kind };
     if !exported.has_no_place() {
         exported.place = exported.place.wrapping_sub(address);
     }
-    exported
+    Ok(exported)
 }
