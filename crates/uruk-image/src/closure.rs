@@ -31,6 +31,8 @@ pub struct Kept {
     pub owner: Owner,
     /// Its type.
     pub type_id: TypeId,
+    /// What its address is a multiple of.
+    pub align: u64,
     /// Where its bytes are in [`Closure::bytes`].
     pub start: usize,
     /// How many it has.
@@ -174,7 +176,7 @@ impl Trace<'_> {
             return Err(unreadable(self));
         }
         let number = self.closure.kept.len() as u32;
-        self.closure.kept.push(Kept { address, owner, type_id, start, size, parent });
+        self.closure.kept.push(Kept { address, owner, type_id, align: described.align, start, size, parent });
         self.found.insert(address, number);
         Ok(number)
     }
@@ -277,8 +279,9 @@ impl Trace<'_> {
     fn tagged(&mut self, from: Place, word: u64, tags: Tags) -> Result<Option<Target>, Error> {
         let Some((address, tag)) = tags.split(word) else { return Ok(None) };
         let Some(place) = self.object(Some(from), address, false)? else { return Ok(None) };
-        let Type { name, align, .. } = self.world.type_named(self.closure.kept[place.kept as usize].type_id);
-        if *align < 1 << tags.bits {
+        let Kept { type_id, align, .. } = self.closure.kept[place.kept as usize];
+        if align < 1 << tags.bits {
+            let name = &self.world.type_named(type_id).name;
             let reason = format!(
                 "a reference with {} tag bits to a `{name}`, whose alignment to {align} bytes leaves no room for them; describe it with \
                  the one that its objects have",

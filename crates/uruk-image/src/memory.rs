@@ -15,7 +15,7 @@ pub trait Memory {
     fn read(&self, address: u64, bytes: &mut [u8]) -> bool;
 }
 
-/// The memory of this process, as nobody writes to it.
+/// The memory of this process, while nobody writes to it: what has been read is remembered, and whoever looks again later opens it anew.
 pub struct ThisProcess {
     memory: File,
     windows: Windows,
@@ -40,7 +40,8 @@ impl Memory for ThisProcess {
     }
 }
 
-/// The memory of a process where a session runs its code, this one or another, as nobody writes to it.
+/// The memory of a process where a session runs its code, this one or another, while nobody writes to it: what has been read is
+/// remembered, too.
 pub struct OfExecutor<'a> {
     executor: &'a dyn Executor,
     windows: Windows,

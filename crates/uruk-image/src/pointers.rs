@@ -68,11 +68,17 @@ impl Pointers {
         if field == 0 {
             return Err(refused("there is no pointer at null"));
         }
-        if let PointerEntry::Symbol(symbol) = &entry {
-            check_name(&symbol.name).map_err(|reason| refused(&reason))?;
-            if let Some(version) = &symbol.version {
-                check_name(version).map_err(|reason| refused(&format!("its version: {reason}")))?;
+        match &entry {
+            PointerEntry::Symbol(symbol) => {
+                check_name(&symbol.name).map_err(|reason| refused(&reason))?;
+                if let Some(version) = &symbol.version {
+                    check_name(version).map_err(|reason| refused(&format!("its version: {reason}")))?;
+                }
             }
+            PointerEntry::Own(0) => {
+                return Err(refused("nothing is at null; without an entry a pointer stays as it is"));
+            }
+            PointerEntry::Own(_) => {}
         }
         // Pointers do not overlap.
         let near = self.0.range((Bound::Excluded(field.saturating_sub(8)), Bound::Excluded(field.saturating_add(8))));

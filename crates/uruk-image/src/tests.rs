@@ -315,6 +315,7 @@ fn places_names_and_entries_that_make_no_sense_are_refused() {
         (0x5000, symbol("a\0"), "zero byte"),
         (0x5000, symbol("a@V"), "versions are given apart"),
         (0, symbol("a"), "null"),
+        (0x5000, PointerEntry::Own(0), "nothing is at null"),
         (0x1010, symbol("a"), "has no raw pointer at 0"),
     ] {
         let error = world.add_pointer(field, entry).unwrap_err().to_string();

@@ -11,7 +11,7 @@ use uruk_image::{
     write_object,
 };
 use uruk_jitlink::elf::x86_64::FORMAT;
-use uruk_jitlink::graph::LinkGraph;
+use uruk_jitlink::graph::{Definition, LinkGraph};
 
 /// A list on the heap that begins in a global variable and ends in a constant one, which is an object too.
 const PROGRAM: &str = r#"
@@ -216,4 +216,39 @@ int main(void) {
         let image = write_elf(frozen.graphs, &ElfOptions::executable("main", &libraries)).unwrap();
         assert_eq!(run(&mut Command::new(compiled.write("image", &image))).status, Some(42), "{}", data.is_some());
     }
+}
+
+/// A variable may lie at a rounder address than its compiler asked for, but an image has to have it there.
+#[test]
+fn variables_are_aligned_as_they_are_described() {
+    let text = r#"
+__attribute__((aligned(4096))) char before[4096] = {1};
+__attribute__((aligned(8))) long words[2] = {2, 3};
+__attribute__((aligned(8))) long behind[16] = {4};
+"#;
+    let flags = ["-O1", "-fPIC", "-fdata-sections", "-fno-toplevel-reorder"];
+    let compiled = Compiled::new(&[("aligned.c", text)], &flags);
+    let jit = Jit::builder().retain_graphs(true).build().unwrap();
+    jit.main().add_objects(&compiled.inputs()).unwrap();
+    let words = jit.main().address("words").unwrap();
+    let code = |address: u64, align: u64| {
+        let mut world = World::new();
+        let described = world.add_type(Type::new("words", 8, align)).unwrap();
+        world.add_cell("described", address, described).unwrap();
+        let closure = world.trace(&["described"], &ThisProcess::open().unwrap(), None).unwrap();
+        let mut code = Code::of(jit.session(), &[jit.main().id()])?;
+        code.connect(&closure)?;
+        Ok::<_, Error>(code.into_graphs())
+    };
+    let align = |graphs: &[LinkGraph]| {
+        let id = graphs[0].find_symbol(b"words").unwrap();
+        let Definition::Block(block) = graphs[0].symbol(id).definition else { panic!("it is there") };
+        1 << graphs[0].block(block).align_log2
+    };
+    assert!(words.is_multiple_of(64) && align(&code(words, 8).unwrap()) < 64, "by chance");
+    assert_eq!(align(&code(words, 64).unwrap()), 64);
+    let behind = jit.main().address("behind").unwrap();
+    assert!(!behind.is_multiple_of(64));
+    let error = code(behind.next_multiple_of(64), 64).err().unwrap().to_string();
+    assert!(error.contains("aligned.o(.data.behind+0x") && error.contains("no image aligns to 64 bytes"), "{error}");
 }

@@ -92,8 +92,11 @@ impl Code {
     pub(super) fn connect_variables(&mut self, closure: &Closure) -> Result<(), Error> {
         let places = closure.kept.iter().map(|kept| self.place_of(kept)).collect::<Result<Vec<_>, _>>()?;
         let mut pointers: BTreeMap<usize, Vec<Pointer>> = BTreeMap::new();
-        for (number, _) in places.iter().flatten() {
-            pointers.entry(*number).or_default();
+        for (kept, place) in closure.kept.iter().zip(&places) {
+            if let Some((number, offset)) = place {
+                self.align(*number, *offset, kept)?;
+                pointers.entry(*number).or_default();
+            }
         }
         let edges = closure.edges.iter().map(|edge| (edge.from, Some(edge.to)));
         for (from, to) in edges.chain(closure.cleared.iter().map(|place| (*place, None))) {
@@ -113,6 +116,23 @@ impl Code {
         for (number, mut pointers) in pointers {
             pointers.sort_by_key(|(offset, _)| *offset);
             self.connect_variable(closure, number, &pointers, &mut symbols)?;
+        }
+        Ok(())
+    }
+
+    /// Has a variable lie so that what is described there is aligned, which it may have been here by chance.
+    fn align(&mut self, number: usize, offset: u64, kept: &Kept) -> Result<(), Error> {
+        let Variable { graph, block, .. } = self.variables[number];
+        let graph = &mut self.graphs[graph];
+        let known = 1 << graph.block(block).align_log2;
+        if !offset.is_multiple_of(kept.align) {
+            let place = graph.place(graph.block(block), offset);
+            let reason =
+                format!("it is {place}, which no image aligns to {} bytes; describe it with what it has", kept.align);
+            return Err(Error::Place { what: "what is described".into(), address: kept.address, reason });
+        }
+        if known < kept.align {
+            graph.edit(Stage::BeforePruning).set_align(block, kept.align)?;
         }
         Ok(())
     }
