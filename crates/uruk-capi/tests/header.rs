@@ -7,7 +7,7 @@ use std::path::Path;
 fn the_header_is_the_crates() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(folder.join("cbindgen.toml")).unwrap();
-    let made = cbindgen::Builder::new().with_crate(folder).with_config(config).generate().unwrap();
+    let made = cbindgen::Builder::new().with_crate(folder.join("../uruk-capi-functions")).with_config(config).generate().unwrap();
     let mut text = Vec::new();
     made.write(&mut text);
     let text = plain(&String::from_utf8(text).unwrap());
