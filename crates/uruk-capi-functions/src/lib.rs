@@ -1,9 +1,9 @@
 //! Uruk for C, and for everything that calls C.
 //!
-//! The package `uruk-capi` makes a shared and a static library of this crate, and by `cbindgen` the header `include/uruk.h`; its
-//! comments are the documentation. Data flow: C → a
-//! function here ([`call`] keeps panics inside, and refuses what would wait for itself) → arguments are looked at ([`raw`],
-//! [`handle`], [`sized`]) → the library `uruk` → a status, and a text for this thread ([`error`]).
+//! The package `uruk-capi` makes a shared and a static library of this crate, and its header `include/uruk.h`, by `cbindgen`; the
+//! comments here are the documentation. Data flow: C → a function here ([`call`] keeps panics inside, and refuses what would wait
+//! for itself) → arguments are looked at ([`raw`], [`handle`], [`sized`]) → the library `uruk` → a status, and a text for this
+//! thread ([`error`]).
 //!
 //! Invariants: no type of Rust is in the interface but numbers, pointers and structures of them. Every function returns
 //! [`uruk_status`](error::uruk_status), or has a result that says that it failed. A handle that is gone, of another kind or made up
