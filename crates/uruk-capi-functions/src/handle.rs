@@ -10,8 +10,6 @@ use crate::error::{Failure, uruk_status};
 use ::uruk_executor::at_fork;
 use std::any::Any;
 use std::marker::PhantomData;
-#[cfg(unix)]
-use std::sync::Once;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A kind of handle, as the header calls it.
@@ -78,7 +76,7 @@ const FIRST_GENERATION: u32 = 0x4000_0000;
 
 /// A forked child never finds the table locked.
 #[cfg(unix)]
-static HELD: Once = Once::new();
+static HELD: at_fork::FirstUse = at_fork::FirstUse::new();
 
 static TABLE: RwLock<Table> = RwLock::new(Table { slots: Vec::new(), free: NONE });
 
@@ -93,7 +91,7 @@ fn write() -> RwLockWriteGuard<'static, Table> {
 /// Makes a handle for an object.
 pub fn put<K: Kind>(object: Arc<K::Object>) -> Key<K> {
     #[cfg(unix)]
-    HELD.call_once(|| at_fork::hold(|| Box::new(write()), || ()));
+    HELD.hold(|| Box::new(write()), || ());
     let mut table = write();
     let index = match table.free {
         NONE => {

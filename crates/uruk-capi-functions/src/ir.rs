@@ -1,7 +1,8 @@
 //! LLVM IR: text and bitcode, compiled by the plugin, which is loaded when the first of it turns up.
 
 use crate::error::{Failure, uruk_status};
-use std::sync::{Arc, OnceLock};
+use once_cell::race::OnceBox;
+use std::sync::Arc;
 use uruk::Input;
 use uruk::cache::ObjectCache;
 use uruk_llvm_loader::{Compiler, Plugin, is_ir};
@@ -16,20 +17,20 @@ pub struct Ir {
     optimize: Option<char>,
     processor: Option<Processor>,
     cache: Option<Arc<dyn ObjectCache>>,
-    compiler: OnceLock<Result<Compiler, Failure>>,
+    compiler: OnceBox<Result<Compiler, Failure>>,
 }
 
 impl Ir {
     /// For this processor, if code runs elsewhere.
     pub fn new(optimize: Option<char>, processor: Option<Processor>, cache: Option<Arc<dyn ObjectCache>>) -> Ir {
-        Ir { optimize, processor, cache, compiler: OnceLock::new() }
+        Ir { optimize, processor, cache, compiler: OnceBox::new() }
     }
 
     fn compiler(&self) -> Result<&Compiler, Failure> {
         let make = || Compiler::new(Plugin::find()?, self.optimize, self.processor.as_ref());
         let unsupported =
             |error: uruk_llvm_loader::Error| Failure::new(uruk_status::URUK_UNSUPPORTED, error.to_string());
-        self.compiler.get_or_init(|| make().map_err(unsupported)).as_ref().map_err(Failure::clone)
+        self.compiler.get_or_init(|| Box::new(make().map_err(unsupported))).as_ref().map_err(Failure::clone)
     }
 
     /// The object of IR.

@@ -7,8 +7,11 @@
 //! Invariants: `fork` takes first the owners' locks, then keeps those out who hold it off, and takes the allocator's lock
 //! last; so one who holds an owner's lock may hold `fork` off, and not the other way round, and both may allocate. `fork` is
 //! not held off twice by one thread, and no foreign code runs meanwhile. No lock is held while an owner is told, or dropped.
-//! Limits: `pthread_atfork` handlers run for `fork`, not for `_Fork` or a bare `clone` system call. Handlers that were
-//! installed before ours run while the locks are held, and must not need them.
+//! Whoever holds `fork` off, or holds an owner's lock, announces no other. Nobody waits for another thread to find what is found
+//! once a process (`OnceLock`, `Once`): a child would do so for ever. Locks are announced by [`FirstUse`]; values may be found twice.
+//! Limits: `pthread_atfork` handlers run for `fork`, not for `_Fork` or a bare `clone` system call, and not for a `fork` that
+//! began before the process's first lock was announced. Handlers that were installed before ours run while the locks are held,
+//! and must not need them.
 //! Sources: POSIX.1-2024, `pthread_atfork`.
 
 mod locks;
@@ -17,7 +20,8 @@ use crate::sys;
 pub use locks::{Guard, Held, Locks};
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
-use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 struct Static {
     take: fn() -> Held<'static>,
@@ -61,25 +65,55 @@ thread_local! {
     static FORKING: Cell<Option<ManuallyDrop<Forking>>> = const { Cell::new(None) };
 }
 
-/// From now on, `take` is called before each fork and its result dropped after it; then, in the child, `in_child`.
-pub fn hold(take: fn() -> Held<'static>, in_child: fn()) {
-    std::mem::forget(hold_while_alive(Static { take, in_child }));
+/// Locks in statics, which are announced when they are used first.
+pub struct FirstUse(AtomicBool);
+
+impl Default for FirstUse {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FirstUse {
+    /// They are not announced yet.
+    pub const fn new() -> Self {
+        FirstUse(AtomicBool::new(false))
+    }
+
+    /// From now on, `take` is called before each fork and its result dropped after it; then, in the child, `in_child`.
+    /// Only the first call has an effect.
+    pub fn hold(&self, take: fn() -> Held<'static>, in_child: fn()) {
+        self.announce(|| Static { take, in_child });
+    }
+
+    fn announce<L: Locks + 'static>(&self, owner: impl FnOnce() -> L) {
+        if self.0.load(Ordering::Acquire) {
+            return;
+        }
+        install();
+        // Forks hold this lock, too: the child finds the owner announced or not.
+        let mut owners = lock();
+        if !self.0.load(Ordering::Relaxed) {
+            std::mem::forget(add(&mut owners, owner()));
+            self.0.store(true, Ordering::Release);
+        }
+    }
 }
 
 /// A lock in a static, which forks hold from its first use on: a child must not inherit the value in the middle of a change.
 pub(crate) struct ProcessMutex<T: 'static> {
-    held: Once,
+    held: FirstUse,
     value: Mutex<T>,
 }
 
 impl<T: Send> ProcessMutex<T> {
     pub const fn new(value: T) -> Self {
-        ProcessMutex { held: Once::new(), value: Mutex::new(value) }
+        ProcessMutex { held: FirstUse::new(), value: Mutex::new(value) }
     }
 
     /// The first use, for whoever cannot wait for that.
     pub fn hold_across_fork(&'static self) {
-        self.held.call_once(|| std::mem::forget(hold_while_alive(self)));
+        self.held.announce(|| self);
     }
 
     pub fn lock(&'static self) -> MutexGuard<'static, T> {
@@ -108,30 +142,33 @@ pub(crate) fn hold_off() -> HeldOff {
     HELD_OFF.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Installs the handlers, once a process.
+/// Installs the handlers. Two threads may do so at once: they do nothing when they are called a second time.
 pub(crate) fn install() {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        // SAFETY: the three functions have the C calling convention, never unwind, and live as long as this code:
-        // a shared library that is unloaded takes its handlers with it.
-        let failed = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
-        assert_eq!(failed, 0, "pthread_atfork fails only without memory");
-    });
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if INSTALLED.load(Ordering::Acquire) {
+        return;
+    }
+    // SAFETY: the three functions have the C calling convention, never unwind, and live as long as this code:
+    // a shared library that is unloaded takes its handlers with it.
+    let failed = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+    assert_eq!(failed, 0, "pthread_atfork fails only without memory");
+    INSTALLED.store(true, Ordering::Release);
 }
 
 /// Lets each fork take the locks of an owner for as long as that exists.
 pub fn hold_while_alive<L: Locks + 'static>(owner: L) -> Arc<L> {
     install();
-    let owner = Arc::new(owner);
-    let weak = Arc::downgrade(&owner);
-    let mut owners = lock();
+    add(&mut lock(), owner)
+}
+
+fn add<L: Locks + 'static>(owners: &mut Vec<Weak<dyn Locks>>, owner: L) -> Arc<L> {
     if owners.len() == owners.capacity() {
         owners.retain(|owner| owner.strong_count() != 0);
         let room = owners.len().max(16);
         owners.reserve(room);
     }
-    owners.push(weak as Weak<dyn Locks>);
-    drop(owners);
+    let owner = Arc::new(owner);
+    owners.push(Arc::downgrade(&owner) as Weak<dyn Locks>);
     owner
 }
 
@@ -140,6 +177,10 @@ fn lock() -> MutexGuard<'static, Vec<Weak<dyn Locks>>> {
 }
 
 extern "C" fn before() {
+    // The handlers are there twice.
+    if let Some(forking) = FORKING.take() {
+        return FORKING.set(Some(forking));
+    }
     let owners = lock();
     let mut taken = Vec::with_capacity(owners.len());
     for owner in owners.iter().rev().filter_map(Weak::upgrade) {
@@ -175,3 +216,6 @@ extern "C" fn in_child() {
     sys::after_fork();
     taken.iter().for_each(|taken| taken.owner.in_child());
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,17 +8,17 @@
 //! Stack protection: the number that functions put before their return address and compare is a variable.
 //! Sources: clang's calling convention for `@TLVP`; x86-64 psABI 1.0 §4.4.1, TLS descriptors.
 
+use once_cell::race::OnceBox;
 use std::arch::naked_asm;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::OnceLock;
 
 /// What the process has for code for Darwin: a name, as C has it, and an address.
 pub fn overrides() -> [(&'static str, usize); 2] {
-    let guard: *const u64 = GUARD.get_or_init(stack_guard);
+    let guard: *const u64 = GUARD.get_or_init(|| Box::new(stack_guard()));
     [("_tlv_bootstrap", tlv_bootstrap as *const () as usize), ("__stack_chk_guard", guard as usize)]
 }
 
-static GUARD: OnceLock<u64> = OnceLock::new();
+static GUARD: OnceBox<u64> = OnceBox::new();
 
 /// A number that nobody can guess. Its zero byte ends strings that run over it.
 fn stack_guard() -> u64 {

@@ -8,8 +8,9 @@
 //! Sources: GDB manual, "JIT Compilation Interface".
 
 use std::ptr::{self, NonNull};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::at_fork::FirstUse;
 use crate::tls;
 
 /// An element of the list, laid out as the debugger expects.
@@ -61,8 +62,8 @@ unsafe impl Sync for DebugRegistration {}
 
 /// A child must not inherit the list in the middle of a change.
 pub(crate) fn hold_across_fork() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| crate::at_fork::hold(|| Box::new(lock()), || ()));
+    static HELD: FirstUse = FirstUse::new();
+    HELD.hold(|| Box::new(lock()), || ());
 }
 
 /// Shows an object file to debuggers: an ELF image whose allocated sections have the addresses they are loaded at, and

@@ -21,11 +21,12 @@ use crate::stubs::{Setup, StubPool};
 use crate::sys;
 use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
+use once_cell::race::OnceBool;
 use std::any::Any;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use uruk_jitlink::memory::MemoryManager;
 
 /// Something that is undone when it is dropped.
@@ -42,7 +43,7 @@ pub struct InProcess {
     arguments: AtomicPtr<Arguments>,
     /// Held across `fork`.
     libraries: Arc<Mutex<Vec<Library>>>,
-    debugger: OnceLock<bool>,
+    debugger: OnceBool,
 }
 
 impl InProcess {
@@ -56,7 +57,7 @@ impl InProcess {
         system::hold_across_fork();
         let arguments = AtomicPtr::default();
         let libraries = at_fork::hold_while_alive(Mutex::default());
-        InProcess { memory, arguments, libraries, debugger: OnceLock::new() }
+        InProcess { memory, arguments, libraries, debugger: OnceBool::new() }
     }
 
     /// Its memory.
@@ -121,7 +122,7 @@ impl InProcess {
 
     /// Whether debuggers see what is linked.
     pub fn debug_wanted(&self) -> bool {
-        *self.debugger.get_or_init(system::debugger_present)
+        self.debugger.get_or_init(system::debugger_present)
     }
 
     /// Runs resolvers of indirect functions: pairs of the slot to fill and the resolver.

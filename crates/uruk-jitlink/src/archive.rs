@@ -19,8 +19,8 @@ mod nesting;
 #[cfg(test)]
 mod tests;
 
+use once_cell::race::OnceBox;
 use std::fmt;
-use std::sync::OnceLock;
 
 pub use error::{ArchiveError, Field};
 pub use index::Symbols;
@@ -93,7 +93,7 @@ pub struct Archive<'data> {
     /// Where the first ordinary member's header is, or would be.
     first: u64,
     /// Header places in ascending order, filled by the first walk.
-    walked: OnceLock<Result<Box<[u64]>, ArchiveError>>,
+    walked: OnceBox<Result<Box<[u64]>, ArchiveError>>,
 }
 
 impl<'data> Archive<'data> {
@@ -116,7 +116,7 @@ impl<'data> Archive<'data> {
             names_at: 0,
             index: None,
             first: MAGIC.len() as u64,
-            walked: OnceLock::new(),
+            walked: OnceBox::new(),
         };
         archive.read_special_members()?;
         Ok(archive)
@@ -203,20 +203,22 @@ impl<'data> Archive<'data> {
 
     /// The places of all ordinary headers, by one walk.
     fn headers(&self) -> Result<&[u64], ArchiveError> {
-        let walked = self.walked.get_or_init(|| {
-            let mut headers = Vec::new();
-            let mut at = self.first;
-            while at < self.bytes.len() as u64 {
-                let header = Header::read(self.bytes, at)?;
-                if let RawName::Special(name) = header.name {
-                    return Err(ArchiveError::MisplacedSpecial { at, name: lossy(name) });
-                }
-                headers.push(at);
-                at = header.next(self.bytes, !self.thin)?;
-            }
-            Ok(headers.into_boxed_slice())
-        });
+        let walked = self.walked.get_or_init(|| Box::new(self.walk()));
         walked.as_deref().map_err(Clone::clone)
+    }
+
+    fn walk(&self) -> Result<Box<[u64]>, ArchiveError> {
+        let mut headers = Vec::new();
+        let mut at = self.first;
+        while at < self.bytes.len() as u64 {
+            let header = Header::read(self.bytes, at)?;
+            if let RawName::Special(name) = header.name {
+                return Err(ArchiveError::MisplacedSpecial { at, name: lossy(name) });
+            }
+            headers.push(at);
+            at = header.next(self.bytes, !self.thin)?;
+        }
+        Ok(headers.into_boxed_slice())
     }
 
     fn read_member(&self, at: u64, position: usize) -> Result<Member<'data>, ArchiveError> {

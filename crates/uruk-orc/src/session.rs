@@ -32,6 +32,7 @@ use crate::plugin::Wishes;
 use crate::state::*;
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock};
 use crate::translate::Translate;
+use once_cell::race::OnceBox;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
@@ -75,10 +76,10 @@ pub(crate) struct Shared {
     pub(crate) before_first_call: OnceLock<Box<BeforeFirstCall>>,
     wishes: Wishes,
     /// How functions pass numbers, where that matters, and the first object that said so.
-    pub(crate) abi: OnceLock<(&'static str, Arc<str>)>,
+    pub(crate) abi: OnceBox<(&'static str, Arc<str>)>,
     pub(crate) translator: OnceLock<Arc<dyn Translate>>,
     /// The start of the image that all memory of a placement is taken for, once it is asked for.
-    images: [OnceLock<u64>; 2],
+    images: [OnceBox<u64>; 2],
 }
 
 impl Session {
@@ -104,7 +105,7 @@ impl Session {
             speculates: AtomicBool::new(false),
             before_first_call: OnceLock::new(),
             wishes: Wishes::default(),
-            abi: OnceLock::new(),
+            abi: OnceBox::new(),
             translator: OnceLock::new(),
             images: Default::default(),
         };
@@ -160,7 +161,7 @@ impl Session {
 
     /// The start of the image that memory of a placement is taken for, which lies in a range.
     pub(crate) fn image_base(&self, placement: Placement, span: &Range<u64>) -> u64 {
-        *self.shared.images[placement as usize].get_or_init(|| image_base(span))
+        *self.shared.images[placement as usize].get_or_init(|| Box::new(image_base(span)))
     }
 
     /// The dylib of a name.

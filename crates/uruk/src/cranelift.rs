@@ -3,7 +3,8 @@
 use crate::builder::Builder;
 use crate::dylib::{Dylib, Tracker};
 use crate::jit::{Error, Inner, Jit};
-use std::sync::{Arc, OnceLock};
+use once_cell::race::OnceBox;
+use std::sync::Arc;
 use uruk_cranelift::{Function, Options, UrukBuilder, UrukModule};
 use uruk_orc::error::Cause;
 use uruk_orc::layer::{CompileLayer, Layer, OnDemandLayer, Whole};
@@ -17,12 +18,12 @@ pub type CraneliftLayer = CompileLayer<uruk_cranelift::Cranelift>;
 /// What a JIT compiles functions with, made when the first one is added.
 pub(crate) struct Cranelift {
     options: Options,
-    layer: OnceLock<Arc<CraneliftLayer>>,
+    layer: OnceBox<Arc<CraneliftLayer>>,
 }
 
 impl Cranelift {
     pub fn new(options: Options) -> Cranelift {
-        Cranelift { options, layer: OnceLock::new() }
+        Cranelift { options, layer: OnceBox::new() }
     }
 }
 
@@ -45,7 +46,7 @@ impl Inner {
             let compiler = uruk_cranelift::Cranelift::new(&options)?;
             let made = Arc::new(self.compile_layer(compiler));
             // Another thread may have been faster.
-            if layer.set(made.clone()).is_ok() {
+            if layer.set(Box::new(made.clone())).is_ok() {
                 made.compiler().provide(&self.session, self.process);
             }
         }

@@ -3,7 +3,8 @@
 use crate::builder::Builder;
 use crate::dylib::{Dylib, Tracker};
 use crate::jit::{Error, Inner};
-use std::sync::{Arc, OnceLock};
+use once_cell::race::OnceBox;
+use std::sync::Arc;
 use uruk_llvm::{ByFunction, ConcurrentCompiler, Options, Target, ThreadSafeModule};
 use uruk_orc::layer::{CompileLayer, ObjectLayer, OnDemandLayer};
 use uruk_orc::{DylibId, TrackerId};
@@ -14,12 +15,12 @@ type Lazy = OnDemandLayer<ByFunction, Eager>;
 /// What a JIT compiles modules with, made when the first one is added.
 pub(crate) struct Llvm {
     options: Options,
-    layers: OnceLock<(Arc<Eager>, Arc<Lazy>)>,
+    layers: OnceBox<(Arc<Eager>, Arc<Lazy>)>,
 }
 
 impl Llvm {
     pub fn new(options: Options) -> Llvm {
-        Llvm { options, layers: OnceLock::new() }
+        Llvm { options, layers: OnceBox::new() }
     }
 }
 
@@ -36,7 +37,7 @@ impl Inner {
             let eager = Arc::new(self.compile_layer(compiler.clone()));
             let lazy = Arc::new(OnDemandLayer::new(ByFunction::new(compiler), eager.clone()));
             // Another thread may have been faster.
-            let _ = layers.set((eager, lazy));
+            let _ = layers.set(Box::new((eager, lazy)));
         }
         Ok(layers.get().expect("it was set above"))
     }

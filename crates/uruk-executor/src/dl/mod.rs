@@ -10,9 +10,9 @@ mod directory;
 mod handle;
 mod shims;
 
-use std::sync::{Arc, Once, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::at_fork;
+use crate::at_fork::FirstUse;
 
 pub use directory::{AddressInfo, DylibDirectory, DylibHandle};
 pub use shims::overrides;
@@ -39,8 +39,8 @@ fn installed() -> Arc<Vec<Installed>> {
 pub fn install(directory: Arc<dyn DylibDirectory>) -> InstallGuard {
     /// Numbers come back as late as possible, so that a stale handle names nothing rather than another session.
     static LAST: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| at_fork::hold(|| Box::new((INSTALLED.write(), shims::hold())), || ()));
+    static HELD: FirstUse = FirstUse::new();
+    HELD.hold(|| Box::new((INSTALLED.write(), shims::hold())), || ());
     let mut list = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
     let mut sessions = list.as_deref().cloned().unwrap_or_default();
     let start = LAST.load(std::sync::atomic::Ordering::Relaxed);

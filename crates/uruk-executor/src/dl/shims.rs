@@ -7,27 +7,24 @@ use std::collections::HashSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::handle::Handle;
 use super::{Installed, installed};
 use crate::sys;
 
 /// Names and addresses of the shims. A session consults them before the process's own symbols.
-pub fn overrides() -> &'static [(&'static str, usize)] {
-    static TABLE: OnceLock<[(&str, usize); 8]> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        [
-            ("dladdr", dladdr as *const () as usize),
-            ("dladdr1", dladdr1 as *const () as usize),
-            ("dlclose", dlclose as *const () as usize),
-            ("dlerror", dlerror as *const () as usize),
-            ("dlinfo", dlinfo as *const () as usize),
-            ("dlopen", dlopen as *const () as usize),
-            ("dlsym", dlsym as *const () as usize),
-            ("dlvsym", dlvsym as *const () as usize),
-        ]
-    })
+pub fn overrides() -> [(&'static str, usize); 8] {
+    [
+        ("dladdr", dladdr as *const () as usize),
+        ("dladdr1", dladdr1 as *const () as usize),
+        ("dlclose", dlclose as *const () as usize),
+        ("dlerror", dlerror as *const () as usize),
+        ("dlinfo", dlinfo as *const () as usize),
+        ("dlopen", dlopen as *const () as usize),
+        ("dlsym", dlsym as *const () as usize),
+        ("dlvsym", dlvsym as *const () as usize),
+    ]
 }
 
 #[unsafe(naked)]

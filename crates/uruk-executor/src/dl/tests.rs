@@ -73,7 +73,7 @@ impl Program {
     fn new(prefix: &'static str) -> Self {
         let mut bytes = Vec::new();
         for (_, address) in overrides() {
-            bytes.extend(arch::call(*address as u64));
+            bytes.extend(arch::call(address as u64));
             bytes.resize(bytes.len().next_multiple_of(CALL_SIZE), 0xcc);
         }
         let code = Code::new(&bytes);

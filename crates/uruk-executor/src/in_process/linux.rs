@@ -32,7 +32,7 @@ pub(crate) fn overridden(name: &[u8]) -> Option<u64> {
     if name == unwind::FIND_FDE {
         return Some(unwind::find_fde as *const () as u64);
     }
-    let functions = crate::dl::overrides().iter().copied().chain(at_exit::overrides()).chain(thread_exit::overrides());
+    let functions = crate::dl::overrides().into_iter().chain(at_exit::overrides()).chain(thread_exit::overrides());
     let functions = functions.chain(darwin::overrides());
     let (_, address) = functions.into_iter().find(|(known, _)| known.as_bytes() == name)?;
     Some(address as u64)

@@ -15,7 +15,9 @@
 
 mod interpose;
 
+use crate::at_fork::{self, FirstUse};
 use crate::in_process::MakeImage;
+use once_cell::race::OnceBox;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::{self, DirBuilder};
@@ -25,8 +27,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 pub(crate) use interpose::loaded_files;
@@ -78,8 +80,8 @@ struct Module {
     /// A backtrace has met it.
     met: AtomicBool,
     /// The image is written, or cannot be had.
-    written: Once,
-    path: OnceLock<CString>,
+    written: AtomicBool,
+    path: OnceBox<CString>,
 }
 
 impl std::fmt::Debug for Module {
@@ -106,10 +108,8 @@ pub fn in_use() -> bool {
 
 /// A child must not inherit the list or the index in the middle of a change.
 pub(crate) fn hold_across_fork() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        crate::at_fork::hold(|| Box::new((lock(), BY_ADDRESS.hold())), || BY_ADDRESS.forget_readers());
-    });
+    static HELD: FirstUse = FirstUse::new();
+    HELD.hold(|| Box::new((lock(), BY_ADDRESS.hold())), || BY_ADDRESS.forget_readers());
 }
 
 /// Adds a module to what `dl_iterate_phdr` lists. Without the interposition this has no effect.
@@ -126,7 +126,7 @@ pub fn register(module: JitModule) -> Result<ModuleRegistration, RangeError> {
         .collect();
     let headers = segments.iter().map(program_header).collect();
     let id = NEXT_ID.fetch_add(1, Relaxed);
-    let (met, written, path) = (AtomicBool::new(false), Once::new(), OnceLock::new());
+    let (met, written, path) = (AtomicBool::new(false), AtomicBool::new(false), OnceBox::new());
     let module = Arc::new(Module { id, base, headers, image, met, written, path });
     let entry = BY_ADDRESS.insert(&code, Box::new(Arc::clone(&module)))?;
     lock().list.insert(id, Arc::clone(&module));
@@ -141,7 +141,7 @@ impl Drop for ModuleRegistration {
         modules.list.remove(&self.module.id);
         modules.removed += 1;
         drop(modules);
-        if self.module.written.is_completed()
+        if self.module.written.load(Acquire)
             && let Some(directory) = DIRECTORY.get()
         {
             _ = fs::remove_file(directory.join(self.module.id.to_string()));
@@ -168,7 +168,7 @@ fn lock() -> MutexGuard<'static, Modules> {
 }
 
 /// Where the images are: a directory of this process's own, which is made for the first of them.
-static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+static DIRECTORY: OnceBox<PathBuf> = OnceBox::new();
 static MADE_BY: AtomicU64 = AtomicU64::new(0);
 
 fn directory() -> &'static PathBuf {
@@ -176,20 +176,21 @@ fn directory() -> &'static PathBuf {
         let memory = PathBuf::from("/dev/shm");
         let parent = if memory.is_dir() { memory } else { std::env::temp_dir() };
         let stamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-        parent.join(format!("uruk-{}-{stamp:x}", process::id()))
+        Box::new(parent.join(format!("uruk-{}-{stamp:x}", process::id())))
     })
 }
 
 /// Makes the directory; if somebody else made one of that name, it is not used.
 fn make_directory() -> bool {
-    static MADE: OnceLock<bool> = OnceLock::new();
+    static MADE: Mutex<Option<bool>> = Mutex::new(None);
     extern "C" fn remove() {
         // A forked child leaves it to its parent.
         if MADE_BY.load(Relaxed) == u64::from(process::id()) {
             _ = fs::remove_dir_all(directory());
         }
     }
-    *MADE.get_or_init(|| {
+    let _forks = at_fork::hold_off();
+    *MADE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| {
         MADE_BY.store(process::id().into(), Relaxed);
         // SAFETY: the function lives as long as the process.
         DirBuilder::new().mode(0o700).create(directory()).is_ok() && unsafe { libc::atexit(remove) } == 0
@@ -200,18 +201,25 @@ impl Module {
     fn path(&self) -> &CString {
         self.path.get_or_init(|| {
             let path = directory().join(self.id.to_string()).into_os_string();
-            CString::new(path.into_vec()).unwrap_or_default() // a path in use contains no zero
+            Box::new(CString::new(path.into_vec()).unwrap_or_default()) // a path in use contains no zero
         })
     }
 
     fn write_image(&self) {
-        self.written.call_once_force(|_| {
-            if let Some(image) = (self.image)()
-                && make_directory()
-            {
-                _ = fs::write(directory().join(self.id.to_string()), image); // Without it the frame has no name.
-            }
-        });
+        /// Another thread may write the same image, and may have given it to a reader.
+        static WRITES: AtomicU64 = AtomicU64::new(0);
+        if self.written.load(Acquire) {
+            return;
+        }
+        if let Some(image) = (self.image)()
+            && make_directory()
+        {
+            let place = directory().join(self.id.to_string());
+            let ours = place.with_extension(WRITES.fetch_add(1, Relaxed).to_string());
+            // Without it the frame has no name.
+            _ = fs::write(&ours, image).and_then(|()| fs::rename(ours, place));
+        }
+        self.written.store(true, Release);
     }
 }
 

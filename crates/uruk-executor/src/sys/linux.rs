@@ -5,13 +5,14 @@
 //! debuggers, profilers and `fork` treat it as any other memory.
 //! Sources: mmap(2), mprotect(2), madvise(2), membarrier(2), proc_pid_mem(5).
 
+use once_cell::race::OnceBool;
 use std::ffi::{c_int, c_void};
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::{Protection, System, Where, cache};
 use crate::at_fork;
@@ -27,12 +28,9 @@ static WRITER: AtomicI32 = AtomicI32::new(-1);
 const WRITER_FLOOR: i32 = 900;
 
 pub(super) fn page_bytes() -> u64 {
-    static PAGE_BYTES: LazyLock<u64> = LazyLock::new(|| {
-        // SAFETY: `sysconf` only reads a constant of the process.
-        let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-        u64::try_from(size).expect("the page size is known")
-    });
-    *PAGE_BYTES
+    // SAFETY: `sysconf` only reads a constant of the process.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).expect("the page size is known")
 }
 
 pub(super) fn lowest_address() -> u64 {
@@ -229,9 +227,9 @@ fn open_memory() -> io::Result<i32> {
 /// Whether code that is written by force is executed from then on. Emulators of user programs may go on with their
 /// translation of what was there before: they notice writes through the mapping and changes of protection only.
 fn is_executed(writer: i32) -> bool {
-    static IS_EXECUTED: OnceLock<bool> = OnceLock::new();
+    static IS_EXECUTED: OnceBool = OnceBool::new();
     let Some(returns) = cache::RETURNS else { return true };
-    *IS_EXECUTED.get_or_init(|| {
+    IS_EXECUTED.get_or_init(|| {
         let bytes = page_bytes();
         let Ok(start) = Native.reserve(Where::Anywhere, bytes) else { return false };
         let page = start..start + bytes;

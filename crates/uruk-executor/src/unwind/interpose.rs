@@ -5,9 +5,9 @@
 //! Whether that happened is not deduced but tried: libgcc is asked for a function that only this module knows.
 //! Without the feature the function has no such name, but a host can call it from its own definition.
 
+use once_cell::race::OnceBool;
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use super::table::Found;
@@ -48,8 +48,8 @@ extern "C" fn resolve() {
 
 /// Whether libgcc calls our definition, and ours knows libgcc's.
 pub fn in_use() -> bool {
-    static IN_USE: OnceLock<bool> = OnceLock::new();
-    *IN_USE.get_or_init(|| {
+    static IN_USE: OnceBool = OnceBool::new();
+    IN_USE.get_or_init(|| {
         let probe = (&raw const PROBE).cast_mut().cast::<c_void>();
         // libgcc looks one byte before the address, as for a return address.
         let asked = probe.wrapping_byte_add(1);

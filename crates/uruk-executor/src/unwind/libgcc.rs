@@ -16,15 +16,17 @@
 //! block must not meet its rebuilding, that is, the registration or removal of code that interleaves with it.
 //! Sources: `unwind-dw2-fde.c` of GCC 12 and 13 (behaviour only).
 
+use once_cell::race::OnceBool;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::c_void;
 use std::mem;
 use std::ops::Range;
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::eh_frame::Section;
 use super::interpose::_Unwind_FindEnclosingFunction;
+use crate::at_fork;
 
 const SLAB_BYTES: usize = 1 << 20;
 
@@ -216,9 +218,11 @@ impl Group {
 
 /// Whether libgcc is GCC 13's or newer, to which blocks that overlap must not be shown even for a moment.
 pub fn keeps_a_tree() -> bool {
-    static TREE: OnceLock<bool> = OnceLock::new();
-    // SAFETY: both names are C strings. The function has nothing to do with unwinding; it was new in GCC 13.
-    *TREE.get_or_init(|| unsafe {
-        !libc::dlvsym(libc::RTLD_DEFAULT, c"__truncsfbf2".as_ptr(), c"GCC_13.0.0".as_ptr()).is_null()
+    static TREE: OnceBool = OnceBool::new();
+    TREE.get_or_init(|| {
+        // glibc leaves the loader's lock in a child as it was.
+        let _forks = at_fork::hold_off();
+        // SAFETY: both names are C strings. The function has nothing to do with unwinding; it was new in GCC 13.
+        unsafe { !libc::dlvsym(libc::RTLD_DEFAULT, c"__truncsfbf2".as_ptr(), c"GCC_13.0.0".as_ptr()).is_null() }
     })
 }

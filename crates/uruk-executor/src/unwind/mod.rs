@@ -15,8 +15,8 @@ mod table;
 
 use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::Once;
 
+use crate::at_fork::FirstUse;
 pub use crate::range_index::RangeError;
 use crate::range_index::RangeIndex;
 pub use interpose::{DwarfEhBases, FIND_FDE, find_fde};
@@ -107,10 +107,8 @@ fn find(pc: usize) -> Option<table::Found> {
 
 /// A child must not inherit an index or a registry in the middle of a change.
 pub(crate) fn hold_across_fork() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        crate::at_fork::hold(|| Box::new((libgcc::hold(), INDEX.hold())), || INDEX.forget_readers());
-    });
+    static HELD: FirstUse = FirstUse::new();
+    HELD.hold(|| Box::new((libgcc::hold(), INDEX.hold())), || INDEX.forget_readers());
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Session {
 
     fn check_abi(&self, object: &Interface) -> Result<(), Error> {
         let Some(abi) = object.format.abi(&object.input) else { return Ok(()) };
-        let (first, file) = self.shared.abi.get_or_init(|| (abi, object.input.name().clone()));
+        let (first, file) = self.shared.abi.get_or_init(|| Box::new((abi, object.input.name().clone())));
         if *first == abi {
             return Ok(());
         }

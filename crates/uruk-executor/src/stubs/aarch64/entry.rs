@@ -14,11 +14,12 @@
 
 use super::super::entry::missing;
 use super::headed::answer;
+use once_cell::race::OnceBox;
 
 /// The ways in that this processor can take. The first saves everything.
 pub(in super::super) fn addresses() -> &'static [u64] {
-    static ADDRESSES: std::sync::LazyLock<[u64; 1]> = std::sync::LazyLock::new(|| [enter as *const () as u64]);
-    &*ADDRESSES
+    static ADDRESSES: OnceBox<[u64; 1]> = OnceBox::new();
+    ADDRESSES.get_or_init(|| Box::new([enter as *const () as u64]))
 }
 
 /// Its frame, from the stack pointer up: x29 and x30; x0 to x15; x18; FPCR and FPSR; what the head has pushed, of which the

@@ -13,11 +13,12 @@
 
 use super::super::entry::missing;
 use super::headed::answer;
+use once_cell::race::OnceBox;
 
 /// The ways in that this processor can take. The first saves everything.
 pub(in super::super) fn addresses() -> &'static [u64] {
-    static ADDRESSES: std::sync::LazyLock<[u64; 1]> = std::sync::LazyLock::new(|| [enter as *const () as u64]);
-    &*ADDRESSES
+    static ADDRESSES: OnceBox<[u64; 1]> = OnceBox::new();
+    ADDRESSES.get_or_init(|| Box::new([enter as *const () as u64]))
 }
 
 /// Its frame, from the stack pointer up: a0 to a7; t0, t2, t4 to t6; fcsr; fa0 to fa7 and ft0 to ft11; a free word; s0 and ra;

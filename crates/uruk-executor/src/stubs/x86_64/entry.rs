@@ -13,8 +13,8 @@
 //! Protection keys and AMX tiles are left alone: no call passes them, and what the resolver does to them is meant.
 //! Sources: x86-64 psABI §3.2; Microsoft's "x64 calling convention"; Intel SDM volume 1 chapter 13 (XSAVE).
 
+use once_cell::race::OnceBox;
 use std::arch::x86_64::{__cpuid_count, _xgetbv};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::super::entry::missing;
@@ -36,7 +36,7 @@ static DEFAULT_MXCSR: u32 = 0x1f80;
 /// The ways in that this processor can take. The first saves everything; later ones, on a processor that has the first,
 /// may save less.
 pub(in super::super) fn addresses() -> &'static [u64] {
-    static ADDRESSES: OnceLock<Vec<u64>> = OnceLock::new();
+    static ADDRESSES: OnceBox<Vec<u64>> = OnceBox::new();
     ADDRESSES.get_or_init(|| {
         let mut addresses = vec![enter_by_fxsave as *const () as u64];
         if is_x86_feature_detected!("xsave") {
@@ -49,7 +49,7 @@ pub(in super::super) fn addresses() -> &'static [u64] {
         if is_x86_feature_detected!("xsavec") {
             addresses.insert(0, enter_by_xsavec as *const () as u64);
         }
-        addresses
+        Box::new(addresses)
     })
 }
 
