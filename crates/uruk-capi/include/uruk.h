@@ -1,6 +1,6 @@
 /* Uruk for C: link objects into this process or another, and call them.
  *
- * Made by cbindgen from the crate `uruk-capi`; do not edit.
+ * Made by cbindgen from the crate `uruk-capi-functions`; do not edit.
  *
  * Every function returns a status, URUK_OK (0) for success; `uruk_last_message` has the text of this thread's last failure. Handles are
  * numbers in the guise of pointers: never look behind them. One that was destroyed is told as that by every function.

@@ -20,7 +20,7 @@ struct Function {
 
 /// The functions of the interface, by their names.
 fn functions() -> BTreeMap<String, Function> {
-    let text = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let text = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../uruk-capi-functions/src"));
     let parts: Vec<_> = text.split("#[unsafe(no_mangle)]\npub extern \"C\" fn ").collect();
     let pairs = parts.windows(2).map(|pair| {
         let says_anywhere = pair[0].trim_end().ends_with("May be called from callbacks.");

@@ -63,7 +63,7 @@ pub fn execute(mut plan: Plan) -> ExitCode {
     match status.map_err(|error| Failure::new(error, &jit)) {
         Ok(status) => {
             #[cfg(unix)]
-            if plan.options.save_image.is_some() && !uruk_c::saving::is_saved() {
+            if plan.options.save_image.is_some() && !uruk_capi_functions::saving::is_saved() {
                 complain("uruk: warning: the program has not saved itself; it has to call `uruk_save_image`");
             }
             // Handlers that the program has registered run in here, so its code has to be there still.
@@ -196,7 +196,7 @@ fn link(
     }
     #[cfg(unix)]
     if let Some(path) = &plan.options.save_image {
-        uruk_c::saving::offer(&jit, &dylibs, path.clone(), plan.options.allowed.clone());
+        uruk_capi_functions::saving::offer(&jit, &dylibs, path.clone(), plan.options.allowed.clone());
     }
     jit.load_libraries_on_demand(USUAL_LIBRARIES);
     if plan.options.lazy {
