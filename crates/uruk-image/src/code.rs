@@ -182,11 +182,11 @@ impl Code {
             let Some((position, id)) = self.functions.get(function).copied() else { continue };
             let graph = &mut self.graphs[position];
             let (symbol, container) = (graph.symbol(id).clone(), graph.format.container);
-            let seen = (symbol.binding != Binding::Local && graph.first_global <= id)
-                .then(|| String::from_utf8(container.session_name(graph.symbol_name(id)).into_owned()).ok());
-            let name = match seen.flatten() {
+            let is_seen = symbol.binding != Binding::Local && graph.first_global <= id;
+            // Data refers to names that are text.
+            let own = String::from_utf8(container.session_name(graph.symbol_name(id)).into_owned()).ok();
+            let name = match own.filter(|_| is_seen) {
                 Some(name) => name,
-                // Data has names that are text.
                 None => {
                     let Definition::Block(block) = symbol.definition else { continue };
                     let name = format!("uruk.function.{}", self.names.len());

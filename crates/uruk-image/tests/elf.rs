@@ -314,7 +314,7 @@ fn what_one_object_can_do_without_another_may_need() {
     let strong = ("strong.c", "extern int x; int *must(void) { return &x; }");
     for sources in [[weak, strong], [strong, weak]] {
         let compiled = Compiled::new(&sources, &["-fPIC"]);
-        let error = write_elf(compiled.graphs(), &ElfOptions::shared_object(&[])).err().expect("nobody defines it");
+        let error = write_elf(compiled.graphs(), &ElfOptions::shared_object(&[])).expect_err("nobody defines it");
         assert!(
             matches!(&error, Error::Undefined { symbols } if *symbols == [("x".into(), "strong.o".into())]),
             "{error}"

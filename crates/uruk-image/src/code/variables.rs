@@ -124,14 +124,13 @@ impl Code {
     fn align(&mut self, number: usize, offset: u64, kept: &Kept) -> Result<(), Error> {
         let Variable { graph, block, .. } = self.variables[number];
         let graph = &mut self.graphs[graph];
-        let known = 1 << graph.block(block).align_log2;
         if !offset.is_multiple_of(kept.align) {
             let place = graph.place(graph.block(block), offset);
             let reason =
                 format!("it is {place}, which no image aligns to {} bytes; describe it with what it has", kept.align);
             return Err(Error::Place { what: "what is described".into(), address: kept.address, reason });
         }
-        if known < kept.align {
+        if 1 << graph.block(block).align_log2 < kept.align {
             graph.edit(Stage::BeforePruning).set_align(block, kept.align)?;
         }
         Ok(())
@@ -270,9 +269,8 @@ impl Code {
                     findings.push(finding(graph, block, number as u64 * 8, bytes, mappings));
                 }
             }
-            let mut editor = graph.edit(Stage::AfterPruning);
-            editor.retain_edges(variable.block, |edge| numbers.binary_search(&edge.offset).is_err())?;
-            drop(editor);
+            let leads_on = |edge: &Edge| numbers.binary_search(&edge.offset).is_err();
+            graph.edit(Stage::AfterPruning).retain_edges(variable.block, leads_on)?;
             variable.block = set_content(graph, variable.block, &now)?;
         }
         Ok(findings)

@@ -213,7 +213,7 @@ fn find(name: &str, libraries: &[Library]) -> Import {
     Import { name: name.into(), found, weak: true, kind, size }
 }
 
-/// A name that others define or ask for, which messages call `object`'s. Lists of those have text.
+/// A name that an object shares with others, who know it as text.
 pub(crate) fn utf8(name: &[u8], object: impl std::fmt::Display) -> Result<&str, Error> {
     std::str::from_utf8(name).map_err(|_| {
         let what =
