@@ -2351,6 +2351,7 @@ uruk_status uruk_world_remove_object(uruk_world *world,
                                      uint64_t address);
 
 // Follows objects that a collection has moved, all at once, with their entries and exported places: some may lie now where others were.
+// Of those others, what was said of them and what was to point to them is forgotten.
 uruk_status uruk_world_objects_moved(uruk_world *world,
                                      const uruk_move *moves,
                                      size_t count);

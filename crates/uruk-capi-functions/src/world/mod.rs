@@ -145,6 +145,7 @@ pub struct uruk_move {
 }
 
 /// Follows objects that a collection has moved, all at once, with their entries and exported places: some may lie now where others were.
+/// Of those others, what was said of them and what was to point to them is forgotten.
 #[unsafe(no_mangle)]
 pub extern "C" fn uruk_world_objects_moved(
     world: Handle<uruk_world>,
