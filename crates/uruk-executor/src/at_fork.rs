@@ -1,6 +1,6 @@
 //! Locks that are held across `fork`, so that the child never finds what they guard half changed.
 //!
-//! Data flow: whoever has locks says so, for good ([`hold`]) or for as long as they live ([`hold_while_alive`]); others
+//! Data flow: whoever has locks says so, for good ([`FirstUse`]) or for as long as they live ([`hold_while_alive`]); others
 //! hold `fork` off for a moment (`hold_off`), so that every mutex taken only meanwhile is free in the child → `fork`
 //! takes them all → the parent, and the child, whose only thread is a copy of the one that took them, release them → the
 //! child's owners learn that they are in a child.
