@@ -43,9 +43,12 @@ impl File<'_> {
         let Some(symbol) = self.merged.symbols.position(reference.number, edge.target) else {
             return refuse("let it name a symbol");
         };
-        let address = u32::try_from(reference.at()).map_err(|_| Error::Large)?;
+        // The field is signed, and the highest bit means something else to older tools.
+        let Ok(address) = i32::try_from(reference.at()) else {
+            return refuse("let it lie in the first 2 GiB of its section");
+        };
         let info = |number: u8, length: u8, relative: bool, symbol: u32| RelocationInfo {
-            r_address: address,
+            r_address: address as u32,
             r_symbolnum: symbol,
             r_pcrel: relative,
             r_length: length,
