@@ -2,8 +2,9 @@
 //! it is loaded when the first one turns up.
 
 use std::ffi::OsString;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use once_cell::race::OnceBox;
 use uruk::cache::ObjectCache;
 use uruk::orc::error::Cause;
 use uruk::orc::executor::Processor;
@@ -18,18 +19,18 @@ pub struct Ir {
     optimize: Option<OsString>,
     processor: Option<Processor>,
     cache: Option<Arc<dyn ObjectCache>>,
-    compiler: OnceLock<Result<Compiler, Error>>,
+    compiler: OnceBox<Result<Compiler, Error>>,
 }
 
 impl Ir {
     /// `optimize` is what stands after `-O`, if that is given; `processor` is for code that runs elsewhere.
     pub fn new(optimize: Option<OsString>, processor: Option<Processor>, cache: Option<Arc<dyn ObjectCache>>) -> Ir {
-        Ir { optimize, processor, cache, compiler: OnceLock::new() }
+        Ir { optimize, processor, cache, compiler: OnceBox::new() }
     }
 
     fn compiler(&self) -> Result<&Compiler, Error> {
         let make = || Compiler::new(Plugin::find()?, self.level(), self.processor.as_ref());
-        self.compiler.get_or_init(make).as_ref().map_err(Error::clone)
+        self.compiler.get_or_init(|| Box::new(make())).as_ref().map_err(Error::clone)
     }
 
     /// Adds IR to a dylib, to be compiled function by function when they are called first.

@@ -54,6 +54,8 @@ on_linux! {
     pub mod thread_exit;
 }
 
+pub use sys::maps;
+
 #[cfg(all(test, unix))]
 mod test_code;
 #[cfg(all(test, unix))]

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::world::World;
 use std::fs;
 use std::io;
+use uruk_executor::maps::{self, Entry};
 use uruk_orc::executor::Executor;
 
 /// A part of an address space that something is mapped at.
@@ -71,16 +72,11 @@ impl Mappings {
     }
 
     fn parse(list: &str) -> Mappings {
-        let mappings = list.lines().filter_map(|line| {
-            let mut words = line.splitn(6, ' ');
-            let (start, end) = words.next()?.split_once('-')?;
-            // A name goes to the end of its line, and may have spaces.
-            let name = words.nth(4).map(str::trim_start).filter(|name| !name.is_empty());
-            let name = name.unwrap_or("memory without a name");
-            let number = |text| u64::from_str_radix(text, 16).ok();
-            Some(Mapping { start: number(start)?, end: number(end)?, name: name.into() })
-        });
-        Mappings::new(mappings.collect())
+        let mapping = |Entry { range, name, .. }| {
+            let name = if name.is_empty() { "memory without a name".into() } else { name };
+            Mapping { start: range.start, end: range.end, name }
+        };
+        Mappings::new(maps::parse(list).into_iter().map(mapping).collect())
     }
 
     /// All of them, by their addresses.

@@ -27,7 +27,7 @@ impl Llvm {
 impl Inner {
     fn llvm_layers(&self) -> Result<&(Arc<Eager>, Arc<Lazy>), Error> {
         let Llvm { options, layers } = &self.llvm;
-        if layers.get().is_none() {
+        layers.get_or_try_init(|| {
             let options = match self.session.executor().processor() {
                 Some(processor) if options.triple.is_none() => options.clone().for_processor(&processor),
                 _ => options.clone(),
@@ -36,10 +36,8 @@ impl Inner {
             let compiler = Arc::new(ConcurrentCompiler::new(Arc::new(target))?);
             let eager = Arc::new(self.compile_layer(compiler.clone()));
             let lazy = Arc::new(OnDemandLayer::new(ByFunction::new(compiler), eager.clone()));
-            // Another thread may have been faster.
-            let _ = layers.set(Box::new((eager, lazy)));
-        }
-        Ok(layers.get().expect("it was set above"))
+            Ok(Box::new((eager, lazy)))
+        })
     }
 
     fn add_ir_module(

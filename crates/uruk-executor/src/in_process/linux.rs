@@ -16,8 +16,8 @@ use uruk_jitlink::memory::Placement;
 
 pub(super) use gdb::debugger_present;
 
-/// Announces what is held across `fork` before there is any of it: a child that was made while another thread was about
-/// to announce it would wait for that for ever.
+/// Announces what is held across `fork` before there is any of it: whoever uses it first may hold `fork` off, or have a lock that
+/// forks hold, and must not announce anything then.
 pub(super) fn hold_across_fork() {
     unwind::hold_across_fork();
     phdr::hold_across_fork();

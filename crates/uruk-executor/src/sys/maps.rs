@@ -6,19 +6,19 @@ use std::ops::Range;
 
 /// One line of the list.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// Addresses it covers.
-    pub(crate) range: Range<u64>,
+    pub range: Range<u64>,
     /// Whether it is executable.
-    pub(crate) executable: bool,
+    pub executable: bool,
     /// Whether it is writable.
-    pub(crate) writable: bool,
+    pub writable: bool,
     /// The file, a name in brackets, or nothing.
-    pub(crate) name: String,
+    pub name: String,
 }
 
 /// Parses the whole text; lines that are not understood are left out.
-pub(crate) fn parse(text: &str) -> Vec<Entry> {
+pub fn parse(text: &str) -> Vec<Entry> {
     text.lines().filter_map(parse_line).collect()
 }
 

@@ -11,7 +11,7 @@
 #[cfg_attr(target_arch = "aarch64", path = "cache/aarch64.rs")]
 #[cfg_attr(target_arch = "riscv64", path = "cache/riscv64.rs")]
 mod cache;
-pub(crate) mod maps;
+pub mod maps;
 #[cfg_attr(unix, path = "linux.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod native;
