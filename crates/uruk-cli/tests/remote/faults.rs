@@ -1,6 +1,8 @@
 //! Executors that crash, hang, are killed or run out of memory: whoever waits gets an error, and the next one works.
 
 use crate::support::{URUK, add_c, call, jit, kill_at_moments, signal, spawn, wrapper};
+use rustix::fs::{FileType, Mode};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -153,25 +155,28 @@ fn what_would_need_a_thread_fails_where_there_can_be_none() {
     let options = Options { patience: Some(Duration::from_secs(20)), heartbeat: None, ..Options::default() };
     let remote = spawn(&options);
     let jit = jit(&remote);
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("busy");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     add_c(&jit, PROGRAM);
-    add_c(
-        &jit,
-        "#include <sys/resource.h>
-         int limit(void) { struct rlimit none = {1, 1}; return setrlimit(RLIMIT_AS, &none); }",
+    let text = format!(
+        "#include <fcntl.h>
+         #include <sys/resource.h>
+         #include <unistd.h>
+         int limit(void) {{ struct rlimit none = {{1, 1}}; return setrlimit(RLIMIT_AS, &none); }}
+         int say_and_wait(void) {{ open(\"{}\", O_WRONLY); for (;;) pause(); }}",
+        pipe.display()
     );
-    for function in ["fine", "wait_long"] {
+    add_c(&jit, &text);
+    for function in ["fine", "say_and_wait"] {
         jit.main().address(function).unwrap();
     }
     assert_eq!(call(&jit, "limit", &[]).unwrap(), 0);
     std::thread::scope(|scope| {
-        // The main thread is busy from some moment on.
-        let waiting = scope.spawn(|| call(&jit, "wait_long", &[]).unwrap_err());
-        let error = loop {
-            match call(&jit, "fine", &[]) {
-                Ok(value) => assert_eq!(value, 1),
-                Err(error) => break error.to_string(),
-            }
-        };
+        let waiting = scope.spawn(|| call(&jit, "say_and_wait", &[]).unwrap_err());
+        // Opened once the main thread, which is the only one, is busy.
+        File::open(&pipe).unwrap();
+        let error = call(&jit, "fine", &[]).unwrap_err().to_string();
         assert!(error.contains("no thread can be made that carries it out"), "{error}");
         signal(remote.target().process, "KILL");
         lost(waiting.join().unwrap());
