@@ -22,9 +22,9 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::OnceLock;
 
-use super::maps;
 use crate::libraries;
-use crate::sys::page_bytes;
+use crate::sys::maps::{self, Entry};
+use crate::sys::{Native, System, page_bytes};
 
 /// Why `malloc` cannot be replaced.
 #[derive(Debug, thiserror::Error)]
@@ -96,11 +96,11 @@ impl MallocGuard {
         let [old_free, old_usable_size, mallopt] = ["free", "malloc_usable_size", "mallopt"].map(of_glibc);
         let (old_free, old_usable_size, mallopt) = (old_free?, old_usable_size?, mallopt?);
         let function = |name| find(name).unwrap_or(0) as *const c_void;
-        let mappings = maps::read().map_err(MallocError::Maps)?;
+        let mappings = maps::parse(&Native.maps().map_err(MallocError::Maps)?);
         // SAFETY: asks for the end of the heap, which stays where it is.
         let last = (unsafe { libc::sbrk(0) } as u64).wrapping_sub(1);
         // Emulators do not name it.
-        let is_heap = |mapping: &&maps::Mapping| mapping.name == "[heap]" || mapping.range.contains(&last);
+        let is_heap = |mapping: &&Entry| mapping.name == "[heap]" || mapping.range.contains(&last);
         let heap = mappings.iter().filter(is_heap).map(|mapping| mapping.range.clone());
         let heap = heap.reduce(|all, next| all.start.min(next.start)..all.end.max(next.end)).unwrap_or(0..0);
         // SAFETY: the caller's promise for the replacement's functions; glibc's have these types.
@@ -176,10 +176,8 @@ fn of_glibc(name: &'static str) -> Result<*const c_void, MallocError> {
 }
 
 /// All anonymous memory that can be written: more than glibc's heaps, never less.
-fn old_ranges(mappings: &[maps::Mapping], excluded: &[Range<u64>]) -> Vec<Range<u64>> {
-    let is_old = |mapping: &&maps::Mapping| {
-        mapping.anonymous && mapping.protection & libc::PROT_WRITE != 0 && mapping.name != "[stack]"
-    };
+fn old_ranges(mappings: &[Entry], excluded: &[Range<u64>]) -> Vec<Range<u64>> {
+    let is_old = |mapping: &&Entry| mapping.anonymous && mapping.writable && mapping.name != "[stack]";
     let mut ranges: Vec<Range<u64>> = mappings.iter().filter(is_old).map(|mapping| mapping.range.clone()).collect();
     for hole in excluded {
         ranges = ranges
@@ -305,19 +303,20 @@ mod tests {
 
     #[test]
     fn excluded_ranges_are_cut_out() {
-        let map = |range: Range<u64>, protection, name: &str| maps::Mapping {
+        let map = |range: Range<u64>, writable, name: &str| Entry {
             range,
-            protection,
+            readable: true,
+            writable,
+            executable: false,
             anonymous: !name.starts_with('/'),
             name: name.to_owned(),
         };
-        let writable = libc::PROT_READ | libc::PROT_WRITE;
         let mappings = [
-            map(10..20, writable, "[heap]"),
-            map(30..60, writable, ""),
-            map(60..70, libc::PROT_READ, ""),
-            map(80..90, writable, "/file"),
-            map(90..95, writable, "[stack]"),
+            map(10..20, true, "[heap]"),
+            map(30..60, true, ""),
+            map(60..70, false, ""),
+            map(80..90, true, "/file"),
+            map(90..95, true, "[stack]"),
         ];
         assert_eq!(old_ranges(&mappings, &[]), [10..20, 30..60]);
         assert_eq!(old_ranges(&mappings, &[40..50, 0..12]), [12..20, 30..40, 50..60]);

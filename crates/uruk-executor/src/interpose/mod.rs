@@ -16,15 +16,14 @@
 #[cfg_attr(target_arch = "riscv64", path = "riscv64.rs")]
 mod arch;
 mod malloc;
-mod maps;
 
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::libraries::{self, LoadedObject, Scope, with_objects};
-use crate::sys::page_bytes;
-use maps::Mapping;
+use crate::sys::maps::{self, Entry};
+use crate::sys::{Native, System, page_bytes};
 
 pub use malloc::{MallocError, MallocGuard};
 
@@ -230,7 +229,7 @@ fn write(mut changes: Vec<Change>) -> Result<Vec<Change>, RebindError> {
     }
     changes.sort_by_key(|change| change.slot);
     with_objects(|objects| {
-        let maps = maps::read().map_err(RebindError::Maps)?;
+        let maps = maps::parse(&Native.maps().map_err(RebindError::Maps)?);
         let mut done = Vec::new();
         let result = write_pages(&changes, objects, &maps, &mut done);
         if let Err(error) = result {
@@ -246,7 +245,7 @@ fn write(mut changes: Vec<Change>) -> Result<Vec<Change>, RebindError> {
 fn write_pages(
     changes: &[Change],
     objects: &[LoadedObject],
-    maps: &[Mapping],
+    maps: &[Entry],
     undo: &mut Vec<Change>,
 ) -> Result<(), RebindError> {
     let page_bytes = page_bytes();
@@ -259,11 +258,10 @@ fn write_pages(
             })
         };
         let present: Vec<&Change> = page.iter().filter(is_there).collect();
-        if present.is_empty() || mapping.protection & libc::PROT_EXEC != 0 {
+        if present.is_empty() || mapping.executable {
             continue;
         }
-        let locked = mapping.protection & libc::PROT_WRITE == 0;
-        if locked {
+        if !mapping.writable {
             protect(address, page_bytes, libc::PROT_READ | libc::PROT_WRITE)?;
         }
         for change in present {
@@ -275,8 +273,8 @@ fn write_pages(
                 undo.push(Change { before: Some(change.after), after: before, ..change.clone() });
             }
         }
-        if locked {
-            protect(address, page_bytes, mapping.protection)?;
+        if !mapping.writable {
+            protect(address, page_bytes, if mapping.readable { libc::PROT_READ } else { libc::PROT_NONE })?;
         }
     }
     Ok(())

@@ -60,7 +60,7 @@ fn libstdcxx_allocates_with_the_programs_operator_new() {
     let size = strings(3);
     assert_eq!(counts(), (0, 0));
 
-    let before = maps::read().unwrap();
+    let before = maps::parse(&Native.maps().unwrap());
     // SAFETY: the replacements do what the originals do.
     let rebinding = unsafe { rebind(&lookup, &only("libstdc++")) }.unwrap();
     assert!(2 <= rebinding.len());
@@ -76,8 +76,8 @@ fn libstdcxx_allocates_with_the_programs_operator_new() {
     assert_eq!(counts(), after_use);
     // Import tables are read-only as they were.
     let tables =
-        |maps: Vec<Mapping>| maps.into_iter().filter(|mapping| mapping.name.contains("libstdc++")).collect::<Vec<_>>();
-    assert_eq!(tables(maps::read().unwrap()), tables(before));
+        |maps: Vec<Entry>| maps.into_iter().filter(|mapping| mapping.name.contains("libstdc++")).collect::<Vec<_>>();
+    assert_eq!(tables(maps::parse(&Native.maps().unwrap())), tables(before));
 }
 
 #[test]

@@ -164,7 +164,8 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn entry(range: Range<u64>, name: &str) -> Entry {
-        Entry { range, executable: true, writable: false, name: name.into() }
+        let name = name.into();
+        Entry { range, readable: true, writable: false, executable: true, anonymous: false, name }
     }
 
     #[test]

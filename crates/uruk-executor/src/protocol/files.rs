@@ -86,14 +86,27 @@ impl Contents {
 
     /// Ends all writing: from now on the file is what it is.
     pub fn seal(self) -> io::Result<File> {
-        let file = self.file.try_clone()?;
+        let mut file = self.file.try_clone()?;
         // Its mapping would be in the way.
         drop(self);
-        // SAFETY: the descriptor is open.
-        match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS | libc::F_SEAL_SEAL) } {
-            0 => Ok(file),
-            _ => Err(io::Error::last_os_error()),
+        match seal(&file) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                // A process that was forked meanwhile has the mapping, too.
+                let mut copy = in_memory()?;
+                io::copy(&mut file, &mut copy)?;
+                seal(&copy)?;
+                Ok(copy)
+            }
+            sealed => sealed.map(|()| file),
         }
+    }
+}
+
+fn seal(file: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS | libc::F_SEAL_SEAL) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

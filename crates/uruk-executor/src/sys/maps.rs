@@ -9,15 +9,19 @@ use std::ops::Range;
 pub struct Entry {
     /// Addresses it covers.
     pub range: Range<u64>,
-    /// Whether it is executable.
-    pub executable: bool,
+    /// Whether it is readable.
+    pub readable: bool,
     /// Whether it is writable.
     pub writable: bool,
+    /// Whether it is executable.
+    pub executable: bool,
+    /// Whether it is private and of no file.
+    pub anonymous: bool,
     /// The file, a name in brackets, or nothing.
     pub name: String,
 }
 
-/// Parses the whole text; lines that are not understood are left out.
+/// Parses the whole text, lines of `start-end rwxp offset device inode name`; lines that are not understood are left out.
 pub fn parse(text: &str) -> Vec<Entry> {
     text.lines().filter_map(parse_line).collect()
 }
@@ -26,9 +30,16 @@ fn parse_line(line: &str) -> Option<Entry> {
     let mut words = line.splitn(6, ' ');
     let (start, end) = words.next()?.split_once('-')?;
     let range = u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?;
-    let flags = words.next()?.as_bytes();
-    let name = words.nth(3).unwrap_or("").trim_start().to_owned();
-    Some(Entry { range, executable: *flags.get(2)? == b'x', writable: *flags.get(1)? == b'w', name })
+    let &[read, write, execute, sharing] = words.next()?.as_bytes() else { return None };
+    let (_offset, _device, inode) = (words.next()?, words.next()?, words.next()?);
+    Some(Entry {
+        range,
+        readable: read == b'r',
+        writable: write == b'w',
+        executable: execute == b'x',
+        anonymous: inode == "0" && sharing == b'p',
+        name: words.next().unwrap_or_default().trim_start().to_owned(),
+    })
 }
 
 /// The unmapped ranges within `window`, in address order.
@@ -55,16 +66,20 @@ mod tests {
     const TEXT: &str = "\
 00400000-00401000 r-xp 00000000 fe:00 247030                     /usr/bin/a program
 7f3587b19000-7f3587b3b000 rw-p 00000000 00:00 0 
+7f3587b3b000-7f3587b3c000 r--s 00001000 fe:00 77                         /a shared file
 7ffeebd16000-7ffeebd37000 rw-p 00000000 00:00 0                          [stack]
+not a line
 ";
 
     #[test]
     fn reads_names_with_spaces_and_without() {
         let entries = parse(TEXT);
         let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
-        assert_eq!(names, ["/usr/bin/a program", "", "[stack]"]);
-        assert!(entries[0].executable && !entries[0].writable);
-        assert!(!entries[1].executable && entries[1].writable);
+        assert_eq!(names, ["/usr/bin/a program", "", "/a shared file", "[stack]"]);
+        let flags = entries.iter().map(|entry| [entry.readable, entry.writable, entry.executable, entry.anonymous]);
+        let [file, memory, shared] =
+            [[true, false, true, false], [true, true, false, true], [true, false, false, false]];
+        assert_eq!(flags.collect::<Vec<_>>(), [file, memory, shared, memory]);
         assert_eq!(entries[1].range, 0x7f35_87b1_9000..0x7f35_87b3_b000);
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::io::Seek;
+use std::os::unix::fs::FileExt;
 
 /// A file on its way: what was sent with it, and what came.
 fn over(file: &File) -> (Received, Vec<u8>) {
@@ -41,6 +42,38 @@ fn content_arrives_with_its_message_and_lies_in_the_file_as_in_memory() {
     // Nothing can be changed any more, and no other came.
     assert!(file.write_all(b"x").is_err() && file.set_len(0).is_err() && file.set_len(1 << 20).is_err());
     assert!(received.next(&[(0, 0); 3]).unwrap_err().contains("without the file"));
+}
+
+/// Such a copy has the mapping, through which it could write.
+#[test]
+fn content_is_sealed_while_a_copy_of_the_process_lives() {
+    let contents = filled();
+    let [offset, ..] = contents.offsets();
+    let address = contents.start.as_ptr().wrapping_add(offset as usize);
+    let (mut lives, told) = io::pipe().unwrap();
+    let (wait, release) = io::pipe().unwrap();
+    // SAFETY: the child calls only what may be called there, and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let mut byte = 0u8;
+        // SAFETY: these are the child's descriptors and its memory.
+        unsafe {
+            address.write_volatile(77);
+            libc::write(told.as_raw_fd(), (&raw const byte).cast(), 1);
+            libc::close(release.as_raw_fd());
+            libc::read(wait.as_raw_fd(), (&raw mut byte).cast(), 1);
+            libc::_exit(0);
+        }
+    }
+    lives.read_exact(&mut [0]).unwrap();
+    let file = contents.seal().unwrap();
+    let mut mapped = [0; 10];
+    file.read_exact_at(&mut mapped, offset).unwrap();
+    assert_eq!(mapped, [77, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    check(&file, &[(offset, 10), (0, 0), (0, 0)]).unwrap();
+    drop(release);
+    // SAFETY: the child was made above, and nobody else waits for it.
+    assert_eq!(unsafe { libc::waitpid(child, ptr::null_mut(), 0) }, child);
 }
 
 #[test]
