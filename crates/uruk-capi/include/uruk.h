@@ -846,7 +846,8 @@ typedef struct {
   const char *name;
   // The loader; null: the usual one of the architecture.
   const char *interpreter;
-  // Folders where the loader looks for libraries before it does in the system's, with `:` between them; may be null.
+  // Folders where the loader looks for libraries before it does in the system's, with `:` between them; `$ORIGIN` is the image's own;
+  // may be null.
   const char *run_path;
   // Symbols of the code that are kept, with all that they refer to, and the main function of a program; null: everything that
   // others can see.

@@ -45,17 +45,17 @@ fn bytes(graphs: Vec<LinkGraph>, libraries: &[Library], entry: &str, image: &Ima
         roots.push(entry.to_owned());
     }
     let roots = (!roots.is_empty()).then_some(&roots[..]);
+    let folders = search_folders(libraries);
+    let run_path = (!folders.is_empty()).then_some(folders.as_str());
     if image.kind == ImageKind::Mapped {
         let (main, address, strip) = (Some(entry), image.address, image.strip);
-        let options = MappedOptions { main, libraries, roots, address, strip, ..MappedOptions::default() };
+        let options = MappedOptions { main, libraries, roots, run_path, address, strip, ..MappedOptions::default() };
         return Ok(write_mapped(graphs, &options)?);
     }
-    let folders = search_folders(libraries);
-    let mut options = ElfOptions { roots, strip: image.strip, ..ElfOptions::shared_object(libraries) };
+    let mut options = ElfOptions { roots, run_path, strip: image.strip, ..ElfOptions::shared_object(libraries) };
     if image.kind == ImageKind::Program {
         options.kind = ElfKind::Executable { main: entry.to_owned(), address: image.address };
     }
-    options.run_path = (!folders.is_empty()).then_some(&folders);
     Ok(write_elf(graphs, &options)?)
 }
 

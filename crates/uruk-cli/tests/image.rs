@@ -36,7 +36,8 @@ fn source(name: &str) -> PathBuf {
 
 fn uruk(command: &[&str], options: &[&str], sources: &[PathBuf]) -> Output {
     let mut uruk = Command::new(env!("CARGO_BIN_EXE_uruk"));
-    uruk.args(command).args(options).args(sources).output().unwrap()
+    // What an image needs it finds without that.
+    uruk.args(command).args(options).args(sources).env_remove("LD_LIBRARY_PATH").output().unwrap()
 }
 
 fn shown(output: &Output) -> (Option<i32>, String) {

@@ -9,7 +9,7 @@ use support::{Compiled, HERE, OTHERS};
 use uruk_executor::in_process::InProcess;
 use uruk_executor::memory::Options;
 use uruk_image::mapped::{LoadOptions, Mapped, MappedOptions, Problem, write_mapped};
-use uruk_image::{Error, Library};
+use uruk_image::{Error, Library, Summary};
 
 /// A function of an image.
 type Function = extern "C" fn() -> i64;
@@ -45,6 +45,26 @@ const EVERYTHING: [(&str, &str); 2] = [
 
 unsafe extern "C" {
     static stdin: *mut std::ffi::c_void;
+}
+
+#[test]
+fn libraries_are_found_in_folders_of_the_image() {
+    let apart = Compiled::new(&[("apart.c", "int apart(void) { return 3; }")], &["-fPIC"]);
+    let apart = Library::open(&apart.link("libapart.so", &["-shared", "-Wl,-soname,libapart.so"])).unwrap();
+    let user = Compiled::new(&[("user.c", "int apart(void); long three(void) { return apart(); }")], &["-fPIC"]);
+    let load = |run_path| {
+        let libraries = std::slice::from_ref(&apart);
+        let path = image(&user, MappedOptions { libraries, run_path, ..MappedOptions::default() });
+        Mapped::load(&path, &LoadOptions::default(), &executor()).map(|image| call(&image, "three"))
+    };
+    let nowhere = load(Some("/nowhere:$ORIGIN")).expect_err("nothing says where it is").to_string();
+    assert!(nowhere.contains("libapart.so"), "{nowhere}");
+    let copy = user.write("libapart.so", &std::fs::read(apart.path().unwrap()).unwrap());
+    load(None).expect_err("only folders that are named are looked at");
+    assert_eq!(load(Some("/nowhere:$ORIGIN")).unwrap(), 3);
+    std::fs::remove_file(copy).unwrap();
+    let folder = apart.path().unwrap().parent().unwrap().display().to_string();
+    assert_eq!(load(Some(&folder)).unwrap(), 3);
 }
 
 #[test]
@@ -129,6 +149,13 @@ fn images_are_refused_where_they_do_not_belong() {
 }
 
 #[test]
+fn what_the_fuzzer_begins_with_is_an_image() {
+    let seed = include_bytes!("../../../fuzz/corpus/image_reader/program");
+    let summary = Summary::read("program", seed).unwrap_or_else(|error| panic!("{error}"));
+    assert!(summary.exports.iter().any(|(name, size)| name == "table" && *size == 16));
+}
+
+#[test]
 fn damaged_images_are_never_loaded() {
     let compiled = Compiled::new(&[("counter.c", "static int count; int *own = &count;")], &["-fPIC"]);
     let bytes = write_mapped(compiled.graphs(), &MappedOptions::default()).unwrap();
@@ -145,7 +172,7 @@ fn damaged_images_are_never_loaded() {
         let problem = tried(&altered);
         let expected = match place {
             0..8 => matches!(problem, Problem::Kind),
-            8..12 => matches!(problem, Problem::Version { known: 1, .. }),
+            8..12 => matches!(problem, Problem::Version { known: 2, .. }),
             12..14 => matches!(problem, Problem::Architecture { .. }),
             14..32 => matches!(problem, Problem::Length { .. } | Problem::Malformed(_) | Problem::Altered),
             _ => matches!(problem, Problem::Altered),

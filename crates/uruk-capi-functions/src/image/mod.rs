@@ -81,7 +81,8 @@ pub struct uruk_image_options {
     pub name: Text,
     /// The loader; null: the usual one of the architecture.
     pub interpreter: Text,
-    /// Folders where the loader looks for libraries before it does in the system's, with `:` between them; may be null.
+    /// Folders where the loader looks for libraries before it does in the system's, with `:` between them; `$ORIGIN` is the image's own;
+    /// may be null.
     pub run_path: Text,
     /// Symbols of the code that are kept, with all that they refer to, and the main function of a program; null: everything that
     /// others can see.

@@ -22,8 +22,18 @@ pub struct Output {
 /// What differs between kinds of files.
 enum Form {
     Object,
-    Elf { kind: ElfKind, interpreter: Option<String>, run_path: Option<String> },
-    Mapped { main: Option<String>, address: Option<u64>, stamp: String, layout: Option<[u8; 32]> },
+    Elf {
+        kind: ElfKind,
+        interpreter: Option<String>,
+        run_path: Option<String>,
+    },
+    Mapped {
+        main: Option<String>,
+        run_path: Option<String>,
+        address: Option<u64>,
+        stamp: String,
+        layout: Option<[u8; 32]>,
+    },
 }
 
 impl Output {
@@ -56,7 +66,7 @@ impl Output {
             URUK_IMAGE_SHARED_OBJECT => (&["name", "interpreter", "run_path", "keep", "libraries"], elf),
             URUK_IMAGE_OBJECT => (&[], 0),
             URUK_IMAGE_MAPPED => (
-                &["main", "address", "keep", "libraries", "stamp", "base"],
+                &["main", "address", "run_path", "keep", "libraries", "stamp", "base"],
                 URUK_IMAGE_STRIP | URUK_IMAGE_SAME_BUILDS | URUK_IMAGE_STAMP_LAYOUT,
             ),
             kind => return Err(Failure::invalid(format!("uruk_image_options: {kind} is no kind of image"))),
@@ -69,7 +79,7 @@ impl Output {
         let form = match options.kind {
             URUK_IMAGE_OBJECT => Form::Object,
             URUK_IMAGE_MAPPED => {
-                Form::Mapped { main, address, stamp: stamp.unwrap_or_default(), layout: layout(options)? }
+                Form::Mapped { main, run_path, address, stamp: stamp.unwrap_or_default(), layout: layout(options)? }
             }
             URUK_IMAGE_SHARED_OBJECT => Form::Elf { kind: ElfKind::SharedObject { name }, interpreter, run_path },
             _ => {
@@ -107,11 +117,12 @@ impl Output {
                 };
                 write_elf(frozen.graphs, &options)?
             }
-            Form::Mapped { main, address, stamp, layout } => {
+            Form::Mapped { main, run_path, address, stamp, layout } => {
                 let options = MappedOptions {
                     main: main.as_deref(),
                     libraries,
                     roots,
+                    run_path: run_path.as_deref(),
                     address,
                     stamp: &stamp,
                     layout,

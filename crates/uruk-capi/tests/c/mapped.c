@@ -94,6 +94,7 @@ static void write_first(void) {
   options.jit = jit, options.world = world, options.roots = &root, options.root_count = 1;
   options.libraries = &library, options.library_count = 1, options.main = "main", options.stamp = "runtime 1";
   wrong_kinds(options);
+  options.run_path = "$ORIGIN";
   save(&options, "first");
   options.flags |= URUK_IMAGE_STRIP, options.address = UINT64_C(0x2a0000000000), options.main = NULL;
   save(&options, "stripped");
@@ -274,7 +275,7 @@ static void note(void *context, const char *text) {
 static void described(void) {
   char text[4001] = "";
   OK(uruk_image_describe(in_folder("first"), text, note));
-  CHECK(strstr(text, "mappable image") != NULL && strstr(text, "runtime 1") != NULL);
+  CHECK(strstr(text, "mappable image") != NULL && strstr(text, "runtime 1") != NULL && strstr(text, "libraries are in: $ORIGIN") != NULL);
   text[0] = 0;
   OK(uruk_image_differences(in_folder("first"), in_folder("first"), text, note));
   CHECK(text[0] == 0);

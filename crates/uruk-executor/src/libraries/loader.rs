@@ -58,6 +58,11 @@ pub fn load_apart(path_or_soname: &str) -> Result<Library, LibraryError> {
     load_with(path_or_soname, libc::RTLD_LOCAL)
 }
 
+/// Whether the process has loaded a library, by path or, without a slash, by soname.
+pub fn is_loaded(path_or_soname: &str) -> bool {
+    load_with(path_or_soname, libc::RTLD_NOLOAD).is_ok()
+}
+
 fn load_with(path_or_soname: &str, scope: i32) -> Result<Library, LibraryError> {
     let name = CString::new(path_or_soname)
         .map_err(|_| LibraryError::Name { name: path_or_soname.escape_default().to_string() })?;

@@ -15,7 +15,7 @@ mod loader;
 mod object;
 mod symbols;
 
-pub use loader::{Library, LibraryError, load, load_apart};
+pub use loader::{Library, LibraryError, is_loaded, load, load_apart};
 pub use object::TlsSegment;
 pub use symbols::SymbolKind;
 

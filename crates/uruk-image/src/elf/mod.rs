@@ -57,7 +57,8 @@ pub struct ElfOptions<'a> {
     pub short_relocations: bool,
     /// The loader, if not the usual one of the architecture.
     pub interpreter: Option<&'a str>,
-    /// Folders where the loader looks for libraries before it does in the system's (`DT_RUNPATH`), with `:` between them.
+    /// Folders where the loader looks for libraries before it does in the system's (`DT_RUNPATH`), with `:` between them; `$ORIGIN`
+    /// stands for the folder where the image is.
     pub run_path: Option<&'a str>,
     /// How much each root keeps, for who looks at the image ([`Summary`](crate::Summary)). Nothing of it is loaded.
     pub shares: &'a [Share],

@@ -136,6 +136,8 @@ pub struct Contents {
     pub threads: Option<Threads>,
     pub entry: Option<u64>,
     pub libraries: Vec<Needed>,
+    /// Where those are looked for that are to be loaded, before they are anywhere else.
+    pub folders: Vec<String>,
     pub imports: Vec<Imported>,
     /// In order of their names.
     pub exports: Vec<Exported>,

@@ -24,7 +24,7 @@ use std::ops::Range;
 /// The first bytes.
 pub const MAGIC: [u8; 8] = *b"URUK\x8d\n\x1a\r";
 /// The version of the format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Bytes of the header.
 pub const HEADER: usize = 64;
 const DIGEST: usize = 32;

@@ -20,7 +20,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use uruk_executor::in_process::{InProcess, Kept};
-use uruk_executor::libraries::{Definition, SymbolKind, defining_object};
+use uruk_executor::libraries::{Definition, LibraryError, SymbolKind, defining_object, is_loaded};
 use uruk_executor::tls::{TlsModule, TlsRequest, TlsSlot, TlsSlotKind, TlsTarget};
 use uruk_executor::unwind::Registration;
 use uruk_jitlink::arch::Architecture;
@@ -87,7 +87,7 @@ impl Mapped {
         let (header, mut region, contents) = read(path, options)?;
         let base = contents.libraries.iter().any(|library| library.base).then_some(options.base).flatten();
         for library in contents.libraries.iter().filter(|library| library.load) {
-            executor.load_library(&library.name).map_err(process)?;
+            load_library(&library.name, &contents.folders, path, executor).map_err(process)?;
         }
         check_builds(&contents)?;
         let imports = Imports { contents: &contents, options, base, executor }.find()?;
@@ -205,6 +205,17 @@ fn check_stamp(contents: &Contents, options: &LoadOptions<'_>) -> Result<(), Pro
         return Err(Problem::Base { wanted, found });
     }
     Ok(())
+}
+
+/// Loads a library, if the process has not, from the first of the folders that has it, or from wherever the system's loader finds it.
+fn load_library(name: &str, folders: &[String], image: &Path, executor: &InProcess) -> Result<(), LibraryError> {
+    if is_loaded(name) {
+        return executor.load_library(name);
+    }
+    let origin = std::path::absolute(image).unwrap_or_default();
+    let origin = origin.parent().unwrap_or(Path::new("/")).to_string_lossy();
+    let mut places = folders.iter().map(|folder| format!("{}/{name}", folder.replace("$ORIGIN", &origin)));
+    executor.load_library(&places.find(|place| Path::new(place).exists()).unwrap_or_else(|| name.to_owned()))
 }
 
 /// Libraries that have to be the very ones.

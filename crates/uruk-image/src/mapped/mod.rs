@@ -42,6 +42,9 @@ pub struct MappedOptions<'a> {
     pub libraries: &'a [Library],
     /// What is kept, with all that it refers to; everything that others can see, if not given.
     pub roots: Option<&'a [String]>,
+    /// Folders where its libraries are looked for before they are in the system's, with `:` between them; `$ORIGIN` stands for the folder
+    /// where the image is. A library that the process has loaded is not looked for.
+    pub run_path: Option<&'a str>,
     /// Where it is mapped if nothing else is there: its own pointers need no relocation then. A multiple of 64 KiB, and of whatever
     /// something in it is aligned to.
     pub address: Option<u64>,

@@ -123,6 +123,7 @@ fn contents(
             .enumerate()
             .map(|(number, library)| needed(link, number, library))
             .collect(),
+        folders: folders(options.run_path.unwrap_or_default()),
         imports: link.imports().iter().map(imported).collect(),
         exports: link.exports().map(|defined| exported(&defined, address)).collect::<Result<_, _>>()?,
         own: pack(&own),
@@ -138,6 +139,10 @@ fn stamp(options: &MappedOptions<'_>) -> Stamp {
     let build = |library: &Library| Some((library.name().to_owned(), library.build_id()?.to_vec()));
     let builds = if options.same_builds { options.libraries.iter().filter_map(build).collect() } else { Vec::new() };
     Stamp { client: options.stamp.to_owned(), layout: options.layout, builds }
+}
+
+fn folders(run_path: &str) -> Vec<String> {
+    run_path.split(':').filter(|folder| !folder.is_empty()).map(str::to_owned).collect()
 }
 
 fn needed(link: &Link, number: usize, library: &Library) -> Needed {

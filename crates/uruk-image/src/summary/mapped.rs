@@ -16,6 +16,7 @@ pub fn summary(bytes: &[u8]) -> Result<Summary<'_>, Problem> {
     fact("layout of types", contents.stamp.layout.as_ref().map(hexadecimal));
     fact("builds on", contents.base.as_ref().map(hexadecimal));
     fact("own address", (contents.address != 0).then(|| format!("{:#x}", contents.address)));
+    fact("libraries are in", (!contents.folders.is_empty()).then(|| contents.folders.join(":")));
     fact("begins at", contents.entry.map(|entry| format!("{entry:#x}")));
     let content = |range: &Range<u64>| &bytes[range.start as usize..range.end as usize];
     let part = |name: &str, range: &Range<u64>| Part {
