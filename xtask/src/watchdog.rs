@@ -65,7 +65,7 @@ mod tests {
         let script = "setsid sh -c 'sleep 1000 & echo orphan' & wait; sleep 1000";
         let mark = format!("test-{}", std::process::id());
         let run = || Command::new("sh").args(["-c", script]).env(super::MARK, &mark).output().unwrap();
-        let (output, killed) = limited(&mark, Duration::from_millis(300), run);
+        let (output, killed) = limited(&mark, Duration::from_secs(3), run);
         assert!(killed && !output.status.success());
         assert_eq!(output.stdout, b"orphan\n");
     }

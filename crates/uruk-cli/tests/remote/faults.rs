@@ -68,15 +68,15 @@ fn crashes_are_reported_with_the_functions_that_were_active() {
 
 #[test]
 fn an_endless_loop_is_ended_after_its_time() {
-    let options = Options { run_limit: Some(Duration::from_millis(500)), ..Options::default() };
+    let options = Options { run_limit: Some(Duration::from_secs(2)), ..Options::default() };
     let (report, ..) = after(&options, |_, jit| call(jit, "spin", &[]).unwrap_err());
-    assert!(report.contains("calling a function took more than 0.5 seconds"), "{report}");
+    assert!(report.contains("calling a function took more than 2 seconds"), "{report}");
 }
 
 #[test]
 fn a_process_that_is_stopped_is_given_up() {
     let options = Options {
-        patience: Some(Duration::from_millis(500)),
+        patience: Some(Duration::from_secs(2)),
         heartbeat: Some(Duration::from_millis(100)),
         ..Options::default()
     };
