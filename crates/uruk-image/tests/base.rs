@@ -183,3 +183,30 @@ fn words_that_would_be_wrong_are_found() {
     // Whoever allows it has the value of now.
     assert!(run.freeze(None, &[findings[0].path.clone()]).is_ok());
 }
+
+const SMALL: &str = "
+__attribute__((aligned(16))) int pair[2] = {1, 2};
+long set(long value) { pair[0] = value; pair[1] = value + 1; return 0; }
+long get(void) { return pair[0] * 100 + pair[1]; }
+";
+
+/// Variables of four bytes, of which a world describes one, in one word with another.
+#[test]
+fn a_world_may_describe_half_of_a_word() {
+    let files = Compiled::new(&[("small.c", SMALL)], &["-O1", "-fPIC"]);
+    let path = files.write("first", &write_mapped(files.graphs(), &MappedOptions::default()).unwrap());
+    let image = load(&path, None).unwrap();
+    let mut world = World::new();
+    let small = world.add_type(Type::new("small", 4, 4)).unwrap();
+    let address = image.address("pair").unwrap();
+    world.add_cell("left", address, small).unwrap();
+    call(&image, "set", 7);
+    let base = Base::new(&image, &std::fs::read(&path).unwrap()).unwrap();
+    let frozen = Freeze { data: Some((&world, &["left"])), base: Some(&base), ..Freeze::default() }.freeze().unwrap();
+    let libraries = [base.library()];
+    let options = MappedOptions { libraries: &libraries, changes: &frozen.changes, ..MappedOptions::default() };
+    let second = files.write("second", &write_mapped(frozen.graphs, &options).unwrap());
+    let fresh = load(&path, None).unwrap();
+    let _added = load(&second, Some(&fresh)).unwrap();
+    assert_eq!(call(&fresh, "get", 0), 708);
+}

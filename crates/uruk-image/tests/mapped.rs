@@ -217,3 +217,20 @@ fn libraries_are_found_in_folders_whose_names_have_spaces() {
     let paths: Vec<&Path> = libraries.iter().filter_map(Library::path).collect();
     assert!(paths.contains(&&*spaced), "{paths:?}");
 }
+
+/// Another library that the process has, but not this executor, defines the same names.
+#[test]
+fn builds_are_those_of_the_libraries_that_are_used() {
+    let (first, _sources) = offered("int offered[4] = {1};");
+    let other = Compiled::new(&[("other.c", "int offered[4] = {9};")], &["-fPIC"]);
+    let other = other.link("libother.so", &["-shared", "-Wl,-soname,libother.so", "-Wl,--build-id"]);
+    let elsewhere = executor();
+    elsewhere.load_library(&first.to_string_lossy()).unwrap();
+    let text = "extern int offered[4]; long nine(void) { return offered[0]; }";
+    let user = Compiled::new(&[("user.c", text)], &["-fPIC"]);
+    let folder = other.parent().unwrap().display().to_string();
+    let (libraries, run_path) = ([Library::open(&other).unwrap()], Some(&*folder));
+    let options = MappedOptions { libraries: &libraries, run_path, same_builds: true, ..MappedOptions::default() };
+    let image = Mapped::load(&image(&user, options), &LoadOptions::default(), &executor());
+    assert_eq!(call(&image.unwrap_or_else(|error| panic!("{error}")), "nine"), 9);
+}

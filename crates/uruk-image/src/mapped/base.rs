@@ -135,9 +135,11 @@ impl<'a> Base<'a> {
         let first_place = self.image.contents.parts[2].start;
         // What no object has.
         let mut rest = now.clone();
+        let mut described = vec![false; now.len()];
         for (number, kept) in (0..).zip(&closure.kept) {
             let Some(range) = self.place_of(kept, start) else { continue };
             rest[range.clone()].copy_from_slice(&self.first[range.clone()]);
+            described[range.clone()].fill(true);
             let edges = closure.edges_of(number);
             let leads_elsewhere = |edge: &Edge| !self.leads_there(closure, edge, range.start);
             if now[range.clone()] == self.first[range.clone()] && !edges.iter().any(leads_elsewhere) {
@@ -161,7 +163,10 @@ impl<'a> Base<'a> {
                 let path = format!("a variable of the image that this one builds on, at {place:#x}");
                 findings.push(Finding { path, value, mapping: mapping.name.clone() });
             }
-            changes.push(place, &rest[offset..rest.len().min(offset + 8)]);
+            // An object that has a part of the word has said above what becomes of that.
+            for at in (offset..rest.len().min(offset + 8)).filter(|at| !described[*at]) {
+                changes.push(first_place + at as u64, &rest[at..=at]);
+            }
         }
         let graph = if changes.list.is_empty() { None } else { Some(changes.graph(closure, code, format)?) };
         Ok(Changes { graph, list: changes.list, findings })

@@ -12,12 +12,13 @@ use crate::elf::format_of;
 use crate::library::Library;
 use crate::link::{Dynamic, What};
 use crate::packed;
+use crate::proof::Mappings;
 use std::ffi::OsString;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uruk_executor::in_process::{InProcess, Kept};
 use uruk_executor::libraries::{Definition, LibraryError, SymbolKind, defining_object, is_loaded};
@@ -89,7 +90,7 @@ impl Mapped {
         for library in contents.libraries.iter().filter(|library| library.load) {
             load_library(&library.name, &contents.folders, path, executor).map_err(process)?;
         }
-        check_builds(&contents)?;
+        check_builds(&contents, executor)?;
         let imports = Imports { contents: &contents, options, base, executor }.find()?;
         let arch = format_of(header.machine).map(|format| format.arch).ok_or(Problem::Kind)?;
         let threads = relocate(&mut region, &contents, &imports, executor, arch)?;
@@ -219,19 +220,35 @@ fn load_library(name: &str, folders: &[String], image: &Path, executor: &InProce
 }
 
 /// Libraries that have to be the very ones.
-fn check_builds(contents: &Contents) -> Result<(), Problem> {
+fn check_builds(contents: &Contents, executor: &InProcess) -> Result<(), Problem> {
+    if contents.stamp.builds.is_empty() {
+        return Ok(());
+    }
+    let mappings =
+        Mappings::of_this_process().map_err(|error| Problem::System { what: "looking for its libraries", error })?;
     for (name, build) in &contents.stamp.builds {
         let number = contents.libraries.iter().position(|library| library.name == *name).map(|at| at as u32);
-        let Some(import) = contents.imports.iter().find(|import| number.is_some() && import.library == number) else {
-            continue;
-        };
-        let path = defining_object(import.name.as_bytes()).map(|object| OsString::from_vec(object.path.into()));
-        let library = path.and_then(|path| Library::open(Path::new(&path)).ok());
-        if library.as_ref().and_then(Library::build_id) != Some(build) {
+        let imports = contents.imports.iter().filter(|import| number.is_some() && import.library == number);
+        let places: Vec<Option<PathBuf>> = imports.map(|import| defined_in(import, executor, &mappings)).collect();
+        // Something else in the process may stand in for some of what a library defines, and not for all of it.
+        let mut files: Vec<&PathBuf> = places.iter().flatten().collect();
+        files.sort();
+        files.dedup();
+        let is_it = |file: &&PathBuf| Library::open(file).is_ok_and(|library| library.build_id() == Some(build));
+        if !places.is_empty() && !files.iter().any(is_it) {
             return Err(Problem::Library { library: name.clone() });
         }
     }
     Ok(())
+}
+
+/// The file of whatever an import is in.
+fn defined_in(import: &Imported, executor: &InProcess, mappings: &Mappings) -> Option<PathBuf> {
+    let definition = executor.definition(full_name(import).as_bytes())?;
+    if definition.kind == SymbolKind::ThreadLocal {
+        return defining_object(import.name.as_bytes()).map(|object| OsString::from_vec(object.path.into()).into());
+    }
+    mappings.at(definition.address).map(|mapping| mapping.name.clone().into())
 }
 
 /// Finds what an image refers to.
