@@ -22,29 +22,36 @@ pub fn execute(plan: Plan, image: &Image) -> ExitCode {
         (plan.options.lazy, "--lazy"),
         (plan.options.executor.is_some() || plan.options.sandbox, "--executor and --sandbox"),
         (image.kind == ImageKind::Shared && image.address.is_some(), "--at"),
+        (plan.options.save_image.is_some(), "--save-image"),
     ];
     if let Some((_, option)) = only.iter().find(|(given, _)| *given) {
         return fail(&format!("{option} has no meaning for what is written to a file here"));
     }
-    run::link_only(plan, |jit, plan| write(jit, plan, image))
+    let mut roots = image.keep.clone();
+    if image.kind != ImageKind::Shared {
+        roots.push(plan.entry.clone());
+    }
+    run::link_only(plan, &roots, |jit, plan| write(jit, plan, image, &roots))
 }
 
-fn write(jit: &Jit, plan: &Plan, image: &Image) -> Result<(), Box<dyn Error>> {
+fn write(jit: &Jit, plan: &Plan, image: &Image, roots: &[String]) -> Result<(), Box<dyn Error>> {
     let session = jit.session();
     let dylibs = plan.dylibs.iter().filter_map(|dylib| session.dylib(&dylib.name));
     let code = Code::of(session, &dylibs.collect::<Vec<_>>())?;
     let libraries = Library::of_this_process()?;
-    let bytes = bytes(code.into_graphs(), &libraries, plan.entry.as_str(), image)?;
+    let roots = (!roots.is_empty()).then_some(roots);
+    let bytes = bytes(code.into_graphs(), &libraries, plan.entry.as_str(), roots, image)?;
     save(&image.output, &bytes, image.kind != ImageKind::Mapped)
         .map_err(|error| format!("{}: {error}", image.output.display()).into())
 }
 
-fn bytes(graphs: Vec<LinkGraph>, libraries: &[Library], entry: &str, image: &Image) -> Result<Vec<u8>, Box<dyn Error>> {
-    let mut roots = image.keep.clone();
-    if image.kind != ImageKind::Shared {
-        roots.push(entry.to_owned());
-    }
-    let roots = (!roots.is_empty()).then_some(&roots[..]);
+fn bytes(
+    graphs: Vec<LinkGraph>,
+    libraries: &[Library],
+    entry: &str,
+    roots: Option<&[String]>,
+    image: &Image,
+) -> Result<Vec<u8>, Box<dyn Error>> {
     let folders = search_folders(libraries);
     let run_path = (!folders.is_empty()).then_some(folders.as_str());
     if image.kind == ImageKind::Mapped {

@@ -79,14 +79,19 @@ pub fn execute(mut plan: Plan) -> ExitCode {
     }
 }
 
-/// Links what the plan says, runs nothing, and does something with what was linked; gives 0, or 125 with a message on standard error.
+/// Links what the plan says with these roots, everything that others can see if there are none, runs nothing, and does something with
+/// what was linked; gives 0, or 125 with a message on standard error.
 #[cfg(unix)]
-pub fn link_only(mut plan: Plan, then: impl FnOnce(&Jit, &Plan) -> Result<(), Box<dyn std::error::Error>>) -> ExitCode {
+pub fn link_only(
+    mut plan: Plan,
+    roots: &[String],
+    then: impl FnOnce(&Jit, &Plan) -> Result<(), Box<dyn std::error::Error>>,
+) -> ExitCode {
     let mut progress = Progress::start();
     progress.phase("compiling");
     let compiled = compile::compile(&mut plan);
     let mut times = Stopwatch::start(plan.options.times);
-    let linked = compiled.as_ref().ok().map(|_| link(&plan, None, Purpose::Write, &progress, &mut times));
+    let linked = compiled.as_ref().ok().map(|_| link(&plan, None, Purpose::Write { roots }, &progress, &mut times));
     progress.finish();
     match (compiled, linked) {
         (Err(error), _) => fail(&error),
@@ -144,19 +149,19 @@ impl Failure {
 
 /// What is linked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+enum Purpose<'a> {
     /// To be run.
     Run,
-    /// To be written to a file.
+    /// To be written to a file, with what these names refer to.
     #[cfg(unix)]
-    Write,
+    Write { roots: &'a [String] },
 }
 
 /// Reads and links everything.
 fn link(
     plan: &Plan,
     executor: Option<&Executor>,
-    purpose: Purpose,
+    purpose: Purpose<'_>,
     progress: &Progress,
     times: &mut Stopwatch,
 ) -> Result<Jit, Failure> {
@@ -168,8 +173,14 @@ fn link(
     if plan.options.lazy {
         builder = lazy::configure(builder, plan);
     }
-    if plan.options.gc_sections {
-        builder = builder.gc_sections(true).gc_roots([plan.entry.as_str()]);
+    let roots = match purpose {
+        Purpose::Run => std::slice::from_ref(&plan.entry),
+        #[cfg(unix)]
+        Purpose::Write { roots } => roots,
+    };
+    builder = builder.gc_sections(plan.options.gc_sections);
+    if !roots.is_empty() {
+        builder = builder.gc_roots(roots);
     }
     if let Some(threads) = plan.options.threads {
         builder = builder.threads(threads.get());
@@ -204,8 +215,13 @@ fn link(
     }
     times.lap("read");
     progress.phase("linking");
-    let linked = jit.link(&dylibs).and_then(|()| jit.main().find(&plan.entry));
-    let linked = linked.and_then(|_| if plan.options.lazy { lazy::link_replaced(&jit, plan) } else { Ok(()) });
+    let find = |root: &String| match jit.main().find(root) {
+        // It may be a name that others cannot see. Who writes the image knows, and says which there are not.
+        Err(_) if *root != plan.entry => Ok(()),
+        found => found.map(drop),
+    };
+    let linked = jit.link(&dylibs).and_then(|()| roots.iter().try_for_each(find));
+    let linked = linked.and_then(|()| if plan.options.lazy { lazy::link_replaced(&jit, plan) } else { Ok(()) });
     // What replaces this process's functions, as `malloc`, is code, which does not run here if it is only written.
     let linked = linked.and_then(|()| if purpose == Purpose::Run { jit.interpose() } else { Ok(()) });
     linked.map_err(|error| Failure::new(error, &jit))?;

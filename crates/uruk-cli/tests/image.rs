@@ -134,17 +134,39 @@ fn mapped_images_run_with_arguments_or_not_at_all() {
 fn shared_objects_offer_what_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("library.c");
-    std::fs::write(
-        &file,
-        "int kept(int x) { return x + 1; } int left_out(void) { return 2; } int main(void) { return 0; }",
-    )
-    .unwrap();
-    let image = build(folder.path(), &["--shared", "--keep", "kept", "--cflag", "-ffunction-sections"], &[file]);
-    let names = Command::new("nm").arg("-D").arg(&image).output().unwrap();
-    assert!(shown(&names).1.contains(" kept") && !shown(&names).1.contains("left_out"), "{}", shown(&names).1);
+    std::fs::write(&file, "int kept(int x) { return x + 1; } int left_out(void) { return 2; }").unwrap();
+    // Nothing of an archive is there but what somebody asks for.
+    let (object, archive) = (folder.path().join("library.o"), folder.path().join("library.a"));
+    let compiled =
+        Command::new("cc").args(["-c", "-fPIC", "-ffunction-sections", "-o"]).args([&object, &file]).status();
+    let archived = Command::new("ar").arg("rcs").args([&archive, &object]).status();
+    assert!(compiled.unwrap().success() && archived.unwrap().success());
+    let sections = ["--shared", "--cflag", "-ffunction-sections", "--gc-sections"];
+    for (keep, source) in [(true, &file), (true, &archive), (false, &file)] {
+        let keep = if keep { &["--keep", "kept"][..] } else { &[] };
+        let image = build(folder.path(), &[&sections[..], keep].concat(), std::slice::from_ref(source));
+        let names = shown(&Command::new("nm").arg("-D").arg(&image).output().unwrap()).1;
+        assert!(names.contains(" kept") && names.contains("left_out") == keep.is_empty(), "{source:?}: {names}");
+    }
+    let image = build(folder.path(), &[&sections[..3], &["--keep", "kept"]].concat(), &[file]);
     let text = "import ctypes, sys; sys.exit(ctypes.CDLL(sys.argv[1]).kept(41))";
     let python = Command::new("python3").args(["-c", text]).arg(&image).output().unwrap();
     assert_eq!(python.status.code(), Some(42), "{}", String::from_utf8_lossy(&python.stderr));
+}
+
+#[test]
+fn images_differ_in_what_is_not_loaded_and_are_written_to_devices() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = folder.path().join("image");
+    std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+    build(folder.path(), &[], &[source("hello.c")]);
+    assert_eq!(std::fs::read_link(&device).unwrap(), Path::new("/dev/null"), "it is no file that could be in the way");
+    std::fs::remove_file(&device).unwrap();
+    let image = build(folder.path(), &[], &[source("hello.c")]);
+    let stripped = folder.path().join("stripped");
+    assert!(Command::new("strip").arg("-o").args([&stripped, &image]).status().unwrap().success());
+    let diff = shown(&uruk(&["image", "diff"], &[], &[image, stripped]));
+    assert!(diff.0 == Some(1) && diff.1.starts_with("digest: "), "{diff:?}");
 }
 
 #[test]
@@ -158,6 +180,7 @@ fn what_cannot_be_written_is_refused() {
     refused(&[], "-o FILE");
     refused(&["-o", "/nowhere/image"], "/nowhere/image: ");
     refused(&["-o", "x", "--lazy"], "--lazy has no meaning");
+    refused(&["-o", "x", "--save-image", "y"], "--save-image has no meaning");
     refused(&["-o", "x", "--at", "high"], "an address, as 0x400000");
     refused(&["-o", "x", "--at", "0x400001"], "a multiple of 64 KiB");
     refused(&["-o", "x", "--keep", "nothing_of_that_name"], "no object of the image defines `nothing_of_that_name`");

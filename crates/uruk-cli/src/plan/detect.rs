@@ -84,6 +84,12 @@ pub fn detect(path: &Path) -> Result<(Kind, Option<Machine>), Error> {
         }
         [0xca, 0xfe, 0xba, 0xbe, ..] => return Err(unsupported("a Java class", "only native code can be run here")),
         [0, b'a', b's', b'm', ..] => return Err(unsupported("WebAssembly", "only native code can be run here")),
+        [b'U', b'R', b'U', b'K', 0x8d, b'\n', ..] => {
+            return Err(unsupported(
+                "a mappable image, which is linked already",
+                "`uruk run` takes it alone or with other images",
+            ));
+        }
         [0x64, 0x86, ..] => return Ok((Kind::Object, None)),
         [b'M', b'Z', ..] if cfg!(windows) && ending.eq_ignore_ascii_case("dll") => return Ok((Kind::Shared, None)),
         [b'M', b'Z', ..] if Language::of(ending).is_none() => {
@@ -157,6 +163,9 @@ mod tests {
         check("a.clif", b"function %f() {}", "Clif");
         check("a.o", b"", "`a.o` is empty; give an object, an archive, a library or a source");
         check("a.o", b"\0\0", "`a.o` is of no known kind; give an object, an archive, a library or a source");
+        let image =
+            "`a.o` is a mappable image, which is linked already; `uruk run` takes it alone or with other images";
+        check("a.o", b"URUK\x8d\n\x1a\r\0", image);
         check("t.o", b"\x7fELF", "`t.o` is an ELF file of type 0; give a relocatable or shared one");
         assert!(matches!(detect(&folder.path().join("none.c")), Err(Error::Unreadable { .. })));
     }
