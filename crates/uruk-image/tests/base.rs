@@ -210,3 +210,27 @@ fn a_world_may_describe_half_of_a_word() {
     let _added = load(&second, Some(&fresh)).unwrap();
     assert_eq!(call(&fresh, "get", 0), 708);
 }
+
+/// What nobody can write to is in the first image alone, whatever an entry says.
+#[test]
+fn entries_for_constants_of_the_first_image_are_refused() {
+    let text = "const long word = 5, *const inner = &word; long other = 8;";
+    let files = Compiled::new(&[("constant.c", text)], &["-fPIC"]);
+    let path = files.write("first", &write_mapped(files.graphs(), &MappedOptions::default()).unwrap());
+    let image = load(&path, None).unwrap();
+    let base = Base::new(&image, &std::fs::read(&path).unwrap()).unwrap();
+    let mut world = World::new();
+    let pointer = world.add_type(Type::new("pointer", 8, 8).field(0, Pointer::Data)).unwrap();
+    let [word, other] = ["word", "other"].map(|name| image.address(name).unwrap());
+    world.add_cell("word", word, pointer).unwrap();
+    world.add_cell("other", other, pointer).unwrap();
+    let freeze =
+        |world: &World| Freeze { data: Some((world, &["word"])), base: Some(&base), ..Freeze::default() }.freeze();
+    assert!(freeze(&world).is_ok_and(|frozen| frozen.changes.is_empty()));
+    for entry in [PointerEntry::Own(other), PointerEntry::Symbol(External::new("stdin"))] {
+        world.add_pointer(word, entry).unwrap();
+        let refused = freeze(&world).map(|_| ());
+        world.remove_pointer(word);
+        assert!(matches!(&refused, Err(Error::Entry { field, .. }) if *field == word), "{refused:?}");
+    }
+}

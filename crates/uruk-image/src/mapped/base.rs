@@ -16,7 +16,7 @@ use crate::library::Library;
 use crate::link::{Dynamic, What};
 use crate::memory::Memory;
 use crate::packed;
-use crate::pointers::External;
+use crate::pointers::{External, PointerEntry};
 use crate::proof::{Finding, Mappings};
 use crate::types::WORD;
 use crate::world::World;
@@ -137,11 +137,19 @@ impl<'a> Base<'a> {
         let mut rest = now.clone();
         let mut described = vec![false; now.len()];
         for (number, kept) in (0..).zip(&closure.kept) {
-            let Some(range) = self.place_of(kept, start) else { continue };
+            let Some(range) = self.place_of(kept, start) else {
+                if self.range().contains(&kept.address) {
+                    self.check_constant(closure, number, memory)?;
+                }
+                continue;
+            };
             rest[range.clone()].copy_from_slice(&self.first[range.clone()]);
             described[range.clone()].fill(true);
             let edges = closure.edges_of(number);
-            let leads_elsewhere = |edge: &Edge| !self.leads_there(closure, edge, range.start);
+            let leads_elsewhere = |edge: &Edge| {
+                let at = range.start + edge.from.offset as usize;
+                !self.leads_there(closure, edge, first_place + at as u64, &self.first[at..at + WORD as usize])
+            };
             if now[range.clone()] == self.first[range.clone()] && !edges.iter().any(leads_elsewhere) {
                 continue;
             }
@@ -172,17 +180,34 @@ impl<'a> Base<'a> {
         Ok(Changes { graph, list: changes.list, findings })
     }
 
-    /// Whether a pointer of an object that begins among the variables has led there from the start. An entry may say so without a change
-    /// of the pointer itself.
-    fn leads_there(&self, closure: &Closure, edge: &Edge, object: usize) -> bool {
-        let at = object + edge.from.offset as usize;
+    /// Errors if a pointer of something that lies in the image, but not among its variables, leads elsewhere than it says: nobody can
+    /// change it there.
+    fn check_constant(&self, closure: &Closure, number: u32, memory: &dyn Memory) -> Result<(), Error> {
+        for edge in closure.edges_of(number) {
+            let (field, mut word) = (closure.kept[number as usize].address + edge.from.offset, [0; WORD as usize]);
+            let place = field - self.range().start;
+            if !memory.read(field, &mut word) || !self.leads_there(closure, edge, place, &word) {
+                let to = match edge.to {
+                    Target::External(number) => PointerEntry::Symbol(closure.externals[number as usize].clone()),
+                    Target::Place(to, _) => PointerEntry::Own(closure.kept[to.kept as usize].address + to.offset),
+                    Target::Code(address) => PointerEntry::Own(address),
+                };
+                let reason = "it lies in the image that this one builds on, and is no variable of it".into();
+                return Err(Error::Entry { field, to: to.to_string(), reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a pointer at a place in the image has led there from the start, when this was its word. An entry may say so without a
+    /// change of the pointer itself.
+    fn leads_there(&self, closure: &Closure, edge: &Edge, place: u64, word: &[u8]) -> bool {
         match edge.to {
-            Target::Place(place, tag) => {
-                let address = closure.kept[place.kept as usize].address + place.offset + tag;
-                self.first[at..at + WORD as usize] == address.to_le_bytes()
+            Target::Place(to, tag) => {
+                let address = closure.kept[to.kept as usize].address + to.offset + tag;
+                word == address.to_le_bytes()
             }
             Target::External(number) => {
-                let place = self.image.contents.parts[2].start + at as u64;
                 let External { name, version, addend, .. } = &closure.externals[number as usize];
                 self.imported.get(&place).is_some_and(|(number, added)| {
                     let import = &self.image.contents.imports[*number as usize];
