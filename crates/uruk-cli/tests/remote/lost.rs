@@ -87,7 +87,7 @@ impl Plugin for Stops {
 
 #[test]
 fn an_executor_that_takes_nothing_any_more_is_given_up() {
-    let options = Options { patience: Some(Duration::from_secs(2)), heartbeat: None, ..Options::default() };
+    let options = Options { patience: Some(Duration::from_secs(1)), heartbeat: None, ..Options::default() };
     let copied = Options { share_memory: false, ..options.clone() };
     let folder = tempfile::tempdir().unwrap();
     let unix = Listening::start(&format!("unix:{}/socket", folder.path().display()), "");
