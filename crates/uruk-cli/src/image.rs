@@ -13,7 +13,7 @@ use uruk_image::{Code, ElfKind, ElfOptions, Library, Summary, save, write_elf};
 use uruk_jitlink::graph::LinkGraph;
 
 use crate::args::{Image, ImageKind, Mention, Options, Request};
-use crate::plan::Plan;
+use crate::plan::{self, Input, Plan};
 use crate::{fail, run};
 
 /// Links what the plan says and writes it; gives 0, or 125 with a message on standard error.
@@ -27,11 +27,26 @@ pub fn execute(plan: Plan, image: &Image) -> ExitCode {
     if let Some((_, option)) = only.iter().find(|(given, _)| *given) {
         return fail(&format!("{option} has no meaning for what is written to a file here"));
     }
+    if is_input(&plan, &image.output) {
+        return fail(&format!("{}: it is one of the files that are linked; name another one", image.output.display()));
+    }
     let mut roots = image.keep.clone();
     if image.kind != ImageKind::Shared {
         roots.push(plan.entry.clone());
     }
     run::link_only(plan, &roots, |jit, plan| write(jit, plan, image, &roots))
+}
+
+fn is_input(plan: &Plan, output: &Path) -> bool {
+    let file = |input: &Input| match input {
+        Input::Object(path) | Input::Clif(path) | Input::Archive { path, .. } | Input::Source { path, .. } => {
+            path.canonicalize().ok()
+        }
+        Input::Library { library: plan::Library::Path(path), .. } => path.canonicalize().ok(),
+        Input::Library { .. } => None,
+    };
+    let mut inputs = plan.dylibs.iter().flat_map(|dylib| &dylib.inputs).filter_map(file);
+    output.canonicalize().is_ok_and(|output| inputs.any(|input| input == output))
 }
 
 fn write(jit: &Jit, plan: &Plan, image: &Image, roots: &[String]) -> Result<(), Box<dyn Error>> {

@@ -180,6 +180,12 @@ fn what_cannot_be_written_is_refused() {
     refused(&[], "-o FILE");
     refused(&["-o", "/nowhere/image"], "/nowhere/image: ");
     refused(&["-o", "x", "--lazy"], "--lazy has no meaning");
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, other_name) = (folder.path().join("copy.c"), folder.path().join("other"));
+    std::fs::copy(&hello, &copy).unwrap();
+    std::os::unix::fs::symlink(&copy, &other_name).unwrap();
+    refused(&["-o", other_name.to_str().unwrap(), copy.to_str().unwrap()], "it is one of the files that are linked");
+    assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(&hello).unwrap());
     refused(&["-o", "x", "--save-image", "y"], "--save-image has no meaning");
     refused(&["-o", "x", "--at", "high"], "an address, as 0x400000");
     refused(&["-o", "x", "--at", "0x400001"], "a multiple of 64 KiB");
