@@ -23,6 +23,7 @@ use crate::tls::{TlsError, TlsModule, TlsRequest};
 use crate::unwind::{self, Registration};
 use once_cell::race::OnceBool;
 use std::any::Any;
+use std::ffi::OsStr;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -85,7 +86,7 @@ impl InProcess {
     }
 
     /// Loads a shared library, by path or soname, for as long as this executor lives.
-    pub fn load_library(&self, path_or_soname: &str) -> Result<(), LibraryError> {
+    pub fn load_library(&self, path_or_soname: impl AsRef<OsStr>) -> Result<(), LibraryError> {
         let library = libraries::load(path_or_soname)?;
         self.libraries.lock().unwrap_or_else(PoisonError::into_inner).push(library);
         Ok(())

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -65,6 +67,22 @@ fn libraries_are_found_in_folders_of_the_image() {
     std::fs::remove_file(copy).unwrap();
     let folder = apart.path().unwrap().parent().unwrap().display().to_string();
     assert_eq!(load(Some(&folder)).unwrap(), 3);
+}
+
+#[test]
+fn libraries_are_found_in_folders_whose_names_are_not_unicode() {
+    let beside = Compiled::new(&[("beside.c", "int beside(void) { return 3; }")], &["-fPIC"]);
+    let beside = Library::open(&beside.link("libbeside.so", &["-shared", "-Wl,-soname,libbeside.so"])).unwrap();
+    let user = Compiled::new(&[("user.c", "int beside(void); long three(void) { return beside(); }")], &["-fPIC"]);
+    let libraries = std::slice::from_ref(&beside);
+    let path = image(&user, MappedOptions { libraries, run_path: Some("$ORIGIN"), ..MappedOptions::default() });
+    let folder = path.with_file_name(OsStr::from_bytes(b"\xff"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(beside.path().unwrap(), folder.join("libbeside.so")).unwrap();
+    let moved = folder.join("image");
+    std::fs::rename(path, &moved).unwrap();
+    let image = Mapped::load(&moved, &LoadOptions::default(), &executor());
+    assert_eq!(call(&image.unwrap_or_else(|error| panic!("{error}")), "three"), 3);
 }
 
 #[test]
@@ -133,7 +151,7 @@ fn images_are_refused_where_they_do_not_belong() {
     let fits = LoadOptions { layout, ..LoadOptions::default() };
     let load = |library: &(PathBuf, Compiled), path: &Path| {
         let executor = executor();
-        executor.load_library(&library.0.to_string_lossy()).unwrap();
+        executor.load_library(&library.0).unwrap();
         Mapped::load(path, &fits, &executor).map(|image| call(&image, "next")).map_err(|error| error.problem)
     };
     assert_eq!(load(&first, &path).unwrap(), 8);
@@ -212,7 +230,7 @@ fn libraries_are_found_in_folders_whose_names_have_spaces() {
     let (path, sources) = offered("int offered[4] = {1};");
     let spaced = sources.write("lib of fered.so", &std::fs::read(path).unwrap());
     let executor = executor();
-    executor.load_library(&spaced.to_string_lossy()).unwrap();
+    executor.load_library(&spaced).unwrap();
     let libraries = Library::of_this_process().unwrap();
     let paths: Vec<&Path> = libraries.iter().filter_map(Library::path).collect();
     assert!(paths.contains(&&*spaced), "{paths:?}");
@@ -225,7 +243,7 @@ fn builds_are_those_of_the_libraries_that_are_used() {
     let other = Compiled::new(&[("other.c", "int offered[4] = {9};")], &["-fPIC"]);
     let other = other.link("libother.so", &["-shared", "-Wl,-soname,libother.so", "-Wl,--build-id"]);
     let elsewhere = executor();
-    elsewhere.load_library(&first.to_string_lossy()).unwrap();
+    elsewhere.load_library(&first).unwrap();
     let text = "extern int offered[4]; long nine(void) { return offered[0]; }";
     let user = Compiled::new(&[("user.c", text)], &["-fPIC"]);
     let folder = other.parent().unwrap().display().to_string();

@@ -3,7 +3,8 @@
 //! whose address is null is told from an absent one by that text alone.
 //! Sources: POSIX.1-2024 `dlopen`, `dlsym`; dlsym(3).
 
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CStr, CString, OsStr, c_void};
+use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
 use super::list::{forget_global, note_global, with_objects};
@@ -46,8 +47,8 @@ unsafe impl Sync for Library {}
 
 /// Loads a library by path or, without a slash, by soname, with its symbols offered to the whole
 /// process (`RTLD_NOW | RTLD_GLOBAL`). Its constructors run before this returns.
-pub fn load(path_or_soname: &str) -> Result<Library, LibraryError> {
-    let mut library = load_with(path_or_soname, libc::RTLD_GLOBAL)?;
+pub fn load(path_or_soname: impl AsRef<OsStr>) -> Result<Library, LibraryError> {
+    let mut library = load_with(path_or_soname.as_ref(), libc::RTLD_GLOBAL)?;
     library.noted = library.base();
     library.noted.into_iter().for_each(note_global);
     Ok(library)
@@ -55,19 +56,19 @@ pub fn load(path_or_soname: &str) -> Result<Library, LibraryError> {
 
 /// The same with its symbols offered to nobody but who has it (`RTLD_NOW | RTLD_LOCAL`).
 pub fn load_apart(path_or_soname: &str) -> Result<Library, LibraryError> {
-    load_with(path_or_soname, libc::RTLD_LOCAL)
+    load_with(path_or_soname.as_ref(), libc::RTLD_LOCAL)
 }
 
 /// Whether the process has loaded a library, by path or, without a slash, by soname.
 pub fn is_loaded(path_or_soname: &str) -> bool {
-    load_with(path_or_soname, libc::RTLD_NOLOAD).is_ok()
+    load_with(path_or_soname.as_ref(), libc::RTLD_NOLOAD).is_ok()
 }
 
-fn load_with(path_or_soname: &str, scope: i32) -> Result<Library, LibraryError> {
-    let name = CString::new(path_or_soname)
-        .map_err(|_| LibraryError::Name { name: path_or_soname.escape_default().to_string() })?;
-    open(&name, libc::RTLD_NOW | scope)
-        .map_err(|message| LibraryError::Load { name: path_or_soname.to_owned(), message })
+fn load_with(path_or_soname: &OsStr, scope: i32) -> Result<Library, LibraryError> {
+    let shown = || path_or_soname.to_string_lossy();
+    let name = CString::new(path_or_soname.as_bytes())
+        .map_err(|_| LibraryError::Name { name: shown().escape_default().to_string() })?;
+    open(&name, libc::RTLD_NOW | scope).map_err(|message| LibraryError::Load { name: shown().into_owned(), message })
 }
 
 /// `dlopen`; the error is the loader's text.

@@ -1,9 +1,10 @@
 //! The process's DLLs: loading them, and finding what they export.
 //! Sources: Microsoft's documentation of `LoadLibraryW`, `GetProcAddress`, `EnumProcessModules`.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::mem;
+use std::os::windows::ffi::OsStrExt;
 use std::ptr;
 use windows_sys::Win32::Foundation::{FreeLibrary, HMODULE};
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress, LoadLibraryW};
@@ -50,12 +51,16 @@ unsafe impl Send for Library {}
 unsafe impl Sync for Library {}
 
 /// Loads a DLL by path or name. Its start code runs before this returns.
-pub fn load(path_or_name: &str) -> Result<Library, LibraryError> {
-    let name: Vec<u16> = path_or_name.encode_utf16().chain([0]).collect();
+pub fn load(path_or_name: impl AsRef<OsStr>) -> Result<Library, LibraryError> {
+    let path_or_name = path_or_name.as_ref();
+    let name: Vec<u16> = path_or_name.encode_wide().chain([0]).collect();
     // SAFETY: the name ends with a zero. Whoever names a library vouches for its start code, as with any linked library.
     let module = unsafe { LoadLibraryW(name.as_ptr()) };
     if module.is_null() {
-        return Err(LibraryError { name: path_or_name.into(), source: io::Error::last_os_error() });
+        return Err(LibraryError {
+            name: path_or_name.to_string_lossy().into_owned(),
+            source: io::Error::last_os_error(),
+        });
     }
     Ok(Library { module })
 }

@@ -13,7 +13,7 @@ use crate::library::Library;
 use crate::link::{Dynamic, What};
 use crate::packed;
 use crate::proof::Mappings;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::ffi::OsStringExt;
@@ -214,9 +214,13 @@ fn load_library(name: &str, folders: &[String], image: &Path, executor: &InProce
         return executor.load_library(name);
     }
     let origin = std::path::absolute(image).unwrap_or_default();
-    let origin = origin.parent().unwrap_or(Path::new("/")).to_string_lossy();
-    let mut places = folders.iter().map(|folder| format!("{}/{name}", folder.replace("$ORIGIN", &origin)));
-    executor.load_library(&places.find(|place| Path::new(place).exists()).unwrap_or_else(|| name.to_owned()))
+    let origin = origin.parent().unwrap_or(Path::new("/")).as_os_str();
+    let place = |folder: &String| {
+        let parts: Vec<&OsStr> = folder.split("$ORIGIN").map(OsStr::new).collect();
+        Path::new(&parts.join(origin)).join(name)
+    };
+    let found = folders.iter().map(place).find(|place| place.exists());
+    executor.load_library(found.unwrap_or_else(|| name.into()))
 }
 
 /// Libraries that have to be the very ones.
