@@ -37,6 +37,7 @@ pub fn execute(plan: Plan, image: &Image) -> ExitCode {
     run::link_only(plan, &roots, |jit, plan| write(jit, plan, image, &roots))
 }
 
+/// Whether a file is one of those that are linked.
 fn is_input(plan: &Plan, output: &Path) -> bool {
     let file = |input: &Input| match input {
         Input::Object(path) | Input::Clif(path) | Input::Archive { path, .. } | Input::Source { path, .. } => {

@@ -16,7 +16,7 @@ pub fn help() -> String {
      \x20 --shared       Make a shared object of all that others can see.\n\
      \x20 --mapped       Make an image of Uruk's own, which `uruk run FILE` and Uruk's interface map into a process.\n\
      \x20 --at ADDRESS   It lies there, as 0x400000, and starts with fewer relocations: a multiple of 64 KiB.\n\
-     \x20 --keep NAME    Keep NAME with all that it refers to, beside what main refers to; dlsym finds it, though not if --mapped.\n\
+     \x20 --keep NAME    Keep NAME with all that it refers to, beside what main refers to; dlsym finds it, unless --mapped.\n\
      \x20 --strip        Leave out names for backtraces and debuggers, and debug information.\n\n\
      info shows what an image is, what it needs and defines, and where its bytes go. diff says how two images differ; its\n\
      status is 1 if they do.\n\n\
