@@ -116,9 +116,21 @@ struct Wine {
 }
 
 impl Wine {
-    /// Makes the prefix if it is not there.
+    /// Makes the prefix if it is not there, and starts the server of what runs there.
     fn new() -> Result<Wine> {
-        Ok(Wine { prefix: paths::target_folder("executors/wine")?, listener: None })
+        let wine = Wine { prefix: paths::target_folder("executors/wine")?, listener: None };
+        // One that ends a little after each program would be about to when the next one begins.
+        wine.silent(Path::new("/usr/lib/wine/wineserver64"), "-p");
+        // What it starts now has nothing that the programs write to.
+        wine.silent(Path::new(TARGET.emulator), "wineboot");
+        Ok(wine)
+    }
+
+    fn silent(&self, program: &Path, argument: &str) {
+        let mut command = Command::new(program);
+        command.arg(argument).env("WINEPREFIX", &self.prefix).env("WINEDEBUG", "-all");
+        // What begins may have been there, and what ends may have ended.
+        _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -163,12 +175,12 @@ eval \"exec timeout {} {} '{}' --pipes - <&${{pipes%,*}} >&${{pipes#*,}}\"
 
 impl Drop for Wine {
     fn drop(&mut self) {
-        // It may have ended, and so may the server.
+        // It may have ended.
         if let Some(listener) = &mut self.listener {
             _ = listener.kill();
             _ = listener.wait();
         }
-        _ = Command::new("/usr/lib/wine/wineserver64").arg("-k").env("WINEPREFIX", &self.prefix).status();
+        self.silent(Path::new("/usr/lib/wine/wineserver64"), "-k");
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::system::*;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use uruk::{Input, Jit};
 
 const FREE: [&str; 2] = ["free.cpp", "free_more.cpp"];
@@ -68,7 +68,7 @@ fn mach_o_is_linked_by_lld() {
     }
 }
 
-/// Windows, as Wine has it; its server goes with this.
+/// Windows, as Wine has it; its server comes and goes with this.
 pub struct Wine {
     prefix: PathBuf,
 }
@@ -76,7 +76,20 @@ pub struct Wine {
 impl Wine {
     /// Each test has its own prefix, which is large and stays: the next run finds it.
     pub fn new(name: &str) -> Wine {
-        Wine { prefix: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name) }
+        let wine = Wine { prefix: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name) };
+        std::fs::create_dir_all(&wine.prefix).unwrap();
+        // One that ends a little after each program would be about to when the next one begins.
+        wine.silent("/usr/lib/wine/wineserver64", "-p");
+        // What it starts now has nothing that the programs write to.
+        wine.silent("/usr/lib/wine/wine64", "wineboot");
+        wine
+    }
+
+    fn silent(&self, program: &str, argument: &str) {
+        let mut command = Command::new(program);
+        command.arg(argument).env("WINEPREFIX", &self.prefix).env("WINEDEBUG", "-all");
+        // What begins may have been there, and what ends may have ended.
+        _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 
     pub fn run(&self, program: &Path) -> String {
@@ -88,7 +101,7 @@ impl Wine {
 
 impl Drop for Wine {
     fn drop(&mut self) {
-        _ = Command::new("/usr/lib/wine/wineserver64").arg("-k").env("WINEPREFIX", &self.prefix).status();
+        self.silent("/usr/lib/wine/wineserver64", "-k");
     }
 }
 
