@@ -187,7 +187,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
     let Some(command) = arguments.next() else { return Err(Error::NoCommand) };
     let rest: Vec<OsString> = arguments.collect();
     match command.to_str().unwrap_or_default() {
-        "run" => parse_run(rest),
+        "run" => parse_files(rest, None),
         "repl" => parse_repl(rest),
         "inspect" => parse_inspect(rest),
         "link" => Ok(Command::Link(rest)),
@@ -270,7 +270,8 @@ fn parse_inspect(arguments: Vec<OsString>) -> Result<Command, Error> {
     path.map(Command::Inspect).ok_or(Error::Files { command: "inspect", problem: "needs a file" })
 }
 
-fn parse_run(arguments: Vec<OsString>) -> Result<Command, Error> {
+/// The arguments of `uruk run`, and those of `uruk image build` if there is an image.
+fn parse_files(arguments: Vec<OsString>, mut image: Option<Image>) -> Result<Command, Error> {
     let (own, program) = response::expand(arguments)?;
     let mut request = Request {
         mentions: Vec::new(),
@@ -280,6 +281,7 @@ fn parse_run(arguments: Vec<OsString>) -> Result<Command, Error> {
         options: Options::default(),
     };
     let mut whole = false;
+    let of_image = if image.is_some() { &image::LONG[..] } else { &[] };
     let mut parser = lexopt::Parser::from_args(own);
     while let Some(argument) = parser.next()? {
         let argument = match argument {
@@ -289,13 +291,21 @@ fn parse_run(arguments: Vec<OsString>) -> Result<Command, Error> {
             }
             Arg::Short(letter) => Arg::Short(letter),
             // The name is borrowed from the parser, which is needed for the value.
-            Arg::Long(name) => match options::long_names().find(|known| &known[2..] == name) {
-                Some(known) => Arg::Long(&known[2..]),
-                None => return Err(unknown_option(format!("--{name}"))),
-            },
+            Arg::Long(name) => {
+                match options::long_names().chain(of_image.iter().copied()).find(|known| &known[2..] == name) {
+                    Some(known) => Arg::Long(&known[2..]),
+                    None => return Err(unknown_option(format!("--{name}"))),
+                }
+            }
         };
+        if let Some(image) = &mut image
+            && image::take(image, &argument, &mut parser)?
+        {
+            continue;
+        }
         let options = &mut request.options;
         match argument {
+            Arg::Short('h') | Arg::Long("help") if image.is_some() => return Ok(Command::Print(image::help())),
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Print(options::run_help())),
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Print(version())),
             Arg::Short('l') => request.mentions.push(Mention::Library(parser.value()?, whole)),
@@ -338,9 +348,14 @@ fn parse_run(arguments: Vec<OsString>) -> Result<Command, Error> {
         }
     }
     if !request.mentions.iter().any(|mention| matches!(mention, Mention::File(..) | Mention::Library(..))) {
-        return Err(Error::Files { command: "run", problem: "needs a file; `uruk run --help` tells more" });
+        let command = if image.is_some() { "image" } else { "run" };
+        return Err(Error::Files { command, problem: "needs a file; `uruk run --help` tells more" });
     }
-    Ok(Command::Run(Box::new(request)))
+    let request = Box::new(request);
+    match image {
+        None => Ok(Command::Run(request)),
+        Some(image) => image::command(request, image),
+    }
 }
 
 /// What is left of a cluster of short options, an equals sign included.

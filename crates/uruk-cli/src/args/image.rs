@@ -2,7 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::{Command, Image, ImageKind, parse_run, text, version};
+use lexopt::{Arg, Parser};
+
+use super::{Command, Image, ImageKind, Request, parse_files, text, version};
 use crate::Error;
 
 /// The text of `uruk image --help`.
@@ -27,7 +29,7 @@ pub fn help() -> String {
 pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
     let mut arguments = arguments.into_iter();
     match arguments.next().as_deref().and_then(OsStr::to_str) {
-        Some("build") => parse_build(arguments),
+        Some("build") => parse_files(arguments.collect(), Some(Image::default())),
         Some("info") => match (arguments.next(), arguments.next()) {
             (Some(path), None) => Ok(Command::ImageInfo(path.into(), None)),
             _ => Err(Error::Files { command: "image info", problem: "takes one file" }),
@@ -42,32 +44,33 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
     }
 }
 
-fn parse_build(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, Error> {
-    let mut image = Image::default();
-    let mut rest = Vec::new();
-    while let Some(argument) = arguments.next() {
-        let mut value = |option: &'static str| {
-            let missing = || Error::BadValue { option, wanted: "a value", found: String::new() };
-            arguments.next().ok_or_else(missing)
-        };
-        match argument.to_str() {
-            Some("-h" | "--help") => return Ok(Command::Print(help())),
-            Some("-o") => image.output = value("-o")?.into(),
-            Some("--shared") => image.kind = ImageKind::Shared,
-            Some("--strip") => image.strip = true,
-            Some("--mapped") => image.kind = ImageKind::Mapped,
-            Some("--at") => image.address = Some(address(&value("--at")?)?),
-            Some("--keep") => image.keep.push(text("--keep", value("--keep")?)?),
-            _ => rest.push(argument),
-        }
+/// The long options that only this has.
+pub const LONG: [&str; 5] = ["--shared", "--mapped", "--at", "--keep", "--strip"];
+
+/// Takes an option that only this has, and says whether it is one.
+pub fn take(image: &mut Image, argument: &Arg<'_>, parser: &mut Parser) -> Result<bool, Error> {
+    match argument {
+        Arg::Short('o') => image.output = parser.value()?.into(),
+        Arg::Long("shared") => image.kind = ImageKind::Shared,
+        Arg::Long("mapped") => image.kind = ImageKind::Mapped,
+        Arg::Long("at") => image.address = Some(address(&parser.value()?)?),
+        Arg::Long("keep") => image.keep.push(text("--keep", parser.value()?)?),
+        Arg::Long("strip") => image.strip = true,
+        _ => return Ok(false),
     }
+    Ok(true)
+}
+
+/// What is to be done with an image of these files.
+pub fn command(request: Box<Request>, image: Image) -> Result<Command, Error> {
+    let problem = |problem| Err(Error::Files { command: "image", problem });
     if image.output.as_os_str().is_empty() {
-        return Err(Error::Files { command: "image", problem: "needs a file to write: `-o FILE`" });
+        return problem("needs a file to write: `-o FILE`");
     }
-    match parse_run(rest)? {
-        Command::Run(request) => Ok(Command::Image(request, image)),
-        other => Ok(other),
+    if !request.arguments.is_empty() {
+        return problem("takes no arguments of the program, which gets them when it runs");
     }
+    Ok(Command::Image(request, image))
 }
 
 fn address(value: &OsStr) -> Result<u64, Error> {

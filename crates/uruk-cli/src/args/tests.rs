@@ -94,6 +94,26 @@ fn commands_and_help() {
     assert_eq!(text("help image"), text("image build -h"));
     assert_eq!(text("image -V"), text("-V"));
     assert_eq!(text("image build a.o"), "`uruk image` needs a file to write: `-o FILE`");
+    assert!(text("image build -o x").starts_with("`uruk image` needs a file; "));
+    assert!(text("image build -o x a.o -- y").contains("takes no arguments of the program"));
+    assert!(text("run --keep y a.o").starts_with("there is no option `--keep`"));
+}
+
+#[test]
+fn images_have_options_of_their_own() {
+    let image = |line: &str| {
+        let arguments = format!("image build {line}");
+        match parse(arguments.split_whitespace().map(OsString::from).collect()).unwrap() {
+            Command::Image(request, image) => (*request, image),
+            other => panic!("{line}: {other:?}"),
+        }
+    };
+    let (request, apart) = image("-O2 a.o --at 0x800000 --keep f -o x --dylib --strip --keep g --shared --strip");
+    assert_eq!(request.mentions, [Mention::File("a.o".into(), false), Mention::Shared("--strip".into())]);
+    let keep = vec!["f".to_owned(), "g".to_owned()];
+    let want = Image { output: "x".into(), kind: ImageKind::Shared, address: Some(0x80_0000), keep, strip: true };
+    assert_eq!(apart, want);
+    assert_eq!(image("-ox --at=8388608 --keep=f --keep=g --shared --strip a.o").1, want);
 }
 
 #[test]
