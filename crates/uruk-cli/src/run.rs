@@ -48,7 +48,8 @@ pub fn execute(mut plan: Plan) -> ExitCode {
             return fail(&error);
         }
     };
-    let linked = link(&plan, executor.as_ref(), Purpose::Run, &progress, &mut times);
+    let roots = std::slice::from_ref(&plan.entry);
+    let linked = link(&plan, executor.as_ref(), Purpose::Run, roots, &progress, &mut times);
     progress.finish();
     drop(compiled);
     let jit = match linked {
@@ -91,7 +92,7 @@ pub fn link_only(
     progress.phase("compiling");
     let compiled = compile::compile(&mut plan);
     let mut times = Stopwatch::start(plan.options.times);
-    let linked = compiled.as_ref().ok().map(|_| link(&plan, None, Purpose::Write { roots }, &progress, &mut times));
+    let linked = compiled.as_ref().ok().map(|_| link(&plan, None, Purpose::Write, roots, &progress, &mut times));
     progress.finish();
     match (compiled, linked) {
         (Err(error), _) => fail(&error),
@@ -149,19 +150,20 @@ impl Failure {
 
 /// What is linked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose<'a> {
+enum Purpose {
     /// To be run.
     Run,
-    /// To be written to a file, with what these names refer to.
+    /// To be written to a file.
     #[cfg(unix)]
-    Write { roots: &'a [String] },
+    Write,
 }
 
-/// Reads and links everything.
+/// Reads and links everything, and what these names refer to is kept.
 fn link(
     plan: &Plan,
     executor: Option<&Executor>,
-    purpose: Purpose<'_>,
+    purpose: Purpose,
+    roots: &[String],
     progress: &Progress,
     times: &mut Stopwatch,
 ) -> Result<Jit, Failure> {
@@ -173,11 +175,6 @@ fn link(
     if plan.options.lazy {
         builder = lazy::configure(builder, plan);
     }
-    let roots = match purpose {
-        Purpose::Run => std::slice::from_ref(&plan.entry),
-        #[cfg(unix)]
-        Purpose::Write { roots } => roots,
-    };
     builder = builder.gc_sections(plan.options.gc_sections);
     if !roots.is_empty() {
         builder = builder.gc_roots(roots);
