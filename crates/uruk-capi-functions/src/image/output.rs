@@ -16,24 +16,15 @@ pub struct Output {
     form: Form,
     libraries: Vec<Library>,
     keep: Option<Vec<String>>,
+    run_path: Option<String>,
     flags: u32,
 }
 
 /// What differs between kinds of files.
 enum Form {
     Object,
-    Elf {
-        kind: ElfKind,
-        interpreter: Option<String>,
-        run_path: Option<String>,
-    },
-    Mapped {
-        main: Option<String>,
-        run_path: Option<String>,
-        address: Option<u64>,
-        stamp: String,
-        layout: Option<[u8; 32]>,
-    },
+    Elf { kind: ElfKind, interpreter: Option<String> },
+    Mapped { main: Option<String>, address: Option<u64>, stamp: String, layout: Option<[u8; 32]> },
 }
 
 impl Output {
@@ -79,12 +70,12 @@ impl Output {
         let form = match options.kind {
             URUK_IMAGE_OBJECT => Form::Object,
             URUK_IMAGE_MAPPED => {
-                Form::Mapped { main, run_path, address, stamp: stamp.unwrap_or_default(), layout: layout(options)? }
+                Form::Mapped { main, address, stamp: stamp.unwrap_or_default(), layout: layout(options)? }
             }
-            URUK_IMAGE_SHARED_OBJECT => Form::Elf { kind: ElfKind::SharedObject { name }, interpreter, run_path },
+            URUK_IMAGE_SHARED_OBJECT => Form::Elf { kind: ElfKind::SharedObject { name }, interpreter },
             _ => {
                 let kind = ElfKind::Executable { main: main.unwrap_or_else(|| "main".into()), address };
-                Form::Elf { kind, interpreter, run_path }
+                Form::Elf { kind, interpreter }
             }
         };
         let mut libraries = match (&form, paths.as_slice()) {
@@ -95,34 +86,34 @@ impl Output {
             (_, paths) => paths.iter().map(|path| Library::open(Path::new(path))).collect::<Result<_, _>>()?,
         };
         libraries.extend(base.map(Base::library));
-        Ok(Output { form, libraries, keep, flags: options.flags })
+        Ok(Output { form, libraries, keep, run_path, flags: options.flags })
     }
 
     pub fn write(self, frozen: Frozen) -> Result<Vec<u8>, Failure> {
         let has = |flag| self.flags & flag != 0;
-        let (libraries, roots) = (self.libraries.as_slice(), self.keep.as_deref());
+        let (libraries, roots, run_path) = (self.libraries.as_slice(), self.keep.as_deref(), self.run_path.as_deref());
         let (shares, strip) = (frozen.shares.as_slice(), has(URUK_IMAGE_STRIP));
         Ok(match self.form {
             Form::Object => write_object(&frozen.graphs.iter().collect::<Vec<_>>())?,
-            Form::Elf { kind, interpreter, run_path } => {
+            Form::Elf { kind, interpreter } => {
                 let options = ElfOptions {
                     kind,
                     libraries,
                     roots,
                     short_relocations: !has(URUK_IMAGE_LONG_RELOCATIONS),
                     interpreter: interpreter.as_deref(),
-                    run_path: run_path.as_deref(),
+                    run_path,
                     shares,
                     strip,
                 };
                 write_elf(frozen.graphs, &options)?
             }
-            Form::Mapped { main, run_path, address, stamp, layout } => {
+            Form::Mapped { main, address, stamp, layout } => {
                 let options = MappedOptions {
                     main: main.as_deref(),
                     libraries,
                     roots,
-                    run_path: run_path.as_deref(),
+                    run_path,
                     address,
                     stamp: &stamp,
                     layout,
